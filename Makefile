@@ -1,0 +1,55 @@
+# make build   the program, build/release/resnet
+# make demo    build, then classify pictures and show the result
+# make test    everything CI checks; make test-all adds the long runs
+# What is needed and missing is installed first (Debian packages, as root or with sudo).
+
+BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev \
+  libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev
+TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev \
+  python3 python3-venv
+JOBS ?= $(shell nproc)
+
+.PHONY: build demo test test-all format lint packages-build packages-test
+
+build: packages-build
+	cmake --preset release > /dev/null
+	cmake --build --preset release -j $(JOBS)
+
+demo: build
+	tests/demo.sh
+
+test: packages-test .venv/complete
+	tests/run.sh
+
+test-all: packages-test .venv/complete
+	tests/run.sh --all
+
+format: packages-test
+	git ls-files '*.h' '*.cc' | xargs clang-format -i
+
+# Installs what is missing, and only that.
+define install
+@missing=$$(for package in $(1); do \
+    dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
+  if [ -n "$$missing" ]; then \
+    if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
+    echo "installing: $$missing"; \
+    $$sudo apt-get update -qq && \
+    DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing > /dev/null; \
+  fi
+endef
+
+packages-build:
+	$(call install,$(BUILD_PACKAGES))
+
+packages-test:
+	$(call install,$(TEST_PACKAGES))
+
+# PyTorch, NumPy and Pillow, which the parity tests compare with. Without them these tests skip and golden files serve.
+.venv/complete: tests/requirements.txt
+	python3 -m venv .venv
+	.venv/bin/pip install --quiet -r tests/requirements.txt
+	.venv/bin/pip install --quiet torch==2.13.0+cpu || \
+	  .venv/bin/pip install --quiet --retries 1 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 || \
+	  echo "PyTorch could not be installed: tests against it will be skipped"
+	touch $@

@@ -1,0 +1,70 @@
+# A room is a folder below src/: its *.cc files make a library, its *_test.cc files one test program.
+#
+#   resnet_room(NAME [USES room...] [LINK target...] [PROGRAM target])
+#
+# USES names the rooms it may know; the linker passes what they may know along. LINK names third-party
+# libraries. A room with PROGRAM is an executable named `resnet` instead of a library.
+# Tests carry the label `unit`, and the room's name; a file named *_parity_test.cc also `parity`, and so on
+# for property, concurrency (also run under ThreadSanitizer) by a prefix of the test suite's name:
+# Parity*, Property*, Concurrency*.
+function(resnet_room name)
+  cmake_parse_arguments(ROOM "" "PROGRAM" "USES;LINK" ${ARGN})
+  string(REPLACE "/" "_" id ${name})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(uses "")
+  foreach(room ${ROOM_USES})
+    string(REPLACE "/" "_" room ${room})
+    list(APPEND uses resnet_${room})
+  endforeach()
+
+  if(ROOM_PROGRAM)
+    add_executable(${ROOM_PROGRAM} ${sources})
+    set_target_properties(${ROOM_PROGRAM} PROPERTIES OUTPUT_NAME resnet)
+    set(target ${ROOM_PROGRAM})
+  elseif(sources)
+    add_library(resnet_${id} STATIC ${sources})
+    set(target resnet_${id})
+  else()
+    add_library(resnet_${id} INTERFACE)
+    target_link_libraries(resnet_${id} INTERFACE ${uses})
+    return()
+  endif()
+  target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(${target} PUBLIC ${uses} ${ROOM_LINK})
+
+  if(RESNET_TESTS AND tests)
+    add_executable(${id}_test ${tests})
+    target_link_libraries(${id}_test PRIVATE ${uses} ${ROOM_LINK} GTest::gtest_main GTest::gmock)
+    if(NOT ROOM_PROGRAM)
+      target_link_libraries(${id}_test PRIVATE ${target})
+    endif()
+    target_compile_definitions(${id}_test PRIVATE RESNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    foreach(kind Parity Property Concurrency)
+      string(TOLOWER ${kind} label)
+      gtest_discover_tests(${id}_test TEST_FILTER "${kind}*" TEST_PREFIX ${id}.
+                           PROPERTIES LABELS "${label};${id}" TIMEOUT 600
+                           TEST_LIST ${id}_${label}_tests DISCOVERY_TIMEOUT 60)
+    endforeach()
+    gtest_discover_tests(${id}_test TEST_FILTER "-Parity*:Property*:Concurrency*" TEST_PREFIX ${id}.
+                         PROPERTIES LABELS "unit;${id}" TIMEOUT 600
+                         TEST_LIST ${id}_unit_tests DISCOVERY_TIMEOUT 60)
+  endif()
+endfunction()
+
+# resnet_library(NAME room...): one archive of the objects of the rooms named.
+function(resnet_library name)
+  set(objects "")
+  foreach(room ${ARGN})
+    string(REPLACE "/" "_" id ${room})
+    get_target_property(type resnet_${id} TYPE)
+    if(NOT type STREQUAL INTERFACE_LIBRARY)
+      list(APPEND objects $<TARGET_OBJECTS:resnet_${id}>)
+    endif()
+  endforeach()
+  add_library(${name} STATIC ${objects})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/include)
+  target_link_libraries(${name} PUBLIC fmt::fmt Threads::Threads JPEG::JPEG PNG::PNG ZLIB::ZLIB PkgConfig::WEBP)
+endfunction()

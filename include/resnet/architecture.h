@@ -1,0 +1,97 @@
+// What a residual network is: a small value, and the catalog of the well-known ones.
+//
+// An Architecture says everything about the shape of a network and nothing about its weights. expand() in graph.h turns
+// it into the list of operations that everything else reads.
+//
+// Sources: He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv:1512.03385): blocks, depths, plain
+// networks, option A and B shortcuts. Xie et al. 2016 (arXiv:1611.05431): groups. Zagoruyko and Komodakis 2016
+// (arXiv:1605.07146): width. He et al. 2018, "Bag of Tricks" (arXiv:1812.01187): the D variants.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace resnet {
+
+// How a block computes F(x). Basic: 3x3, 3x3. Bottleneck: 1x1, 3x3, 1x1 to four times the width (section 4.1, figure
+// 5).
+enum class Block { kBasic, kBottleneck };
+
+// What is added to F(x).
+enum class Shortcut {
+  kProjection,   // identity, or a 1x1 convolution where the shape changes (option B)
+  kPadding,      // identity, or every second pixel and zeros for the new channels (option A; no parameters)
+  kAveragePool,  // identity, or 2x2 average pooling and a 1x1 convolution (Bag of Tricks, figure 2c)
+  kNone,         // nothing: the paper's plain networks
+};
+
+// What comes before the first stage.
+enum class Stem {
+  kImageNet,  // 7x7 of stride 2, then 3x3 max pooling of stride 2
+  kDeep,      // three 3x3 convolutions, the first of stride 2, then the same pooling
+  kCifar,     // one 3x3 convolution, no pooling
+};
+
+// How the modules are named and ordered in a state dict and in the printed tree.
+enum class Layout {
+  kTorchvision,  // downsample.0/.1; convolutions without bias
+  kTutorial,     // identity_downsample.0/.1; convolutions with bias; the block's class is called `block`
+};
+
+struct Architecture {
+  std::string name = "resnet";  // of the catalog, or "resnet"
+
+  Block block = Block::kBottleneck;
+  std::vector<int> depths = {3, 4, 6, 3};         // blocks in each stage, 1 to 8 stages
+  std::vector<int> widths = {64, 128, 256, 512};  // channels of each stage before the block's expansion
+  int groups = 1;                                 // of the 3x3 convolution in a bottleneck
+  int width_per_group = 64;                       // the 3x3's channels are width * width_per_group / 64 * groups
+
+  Stem stem = Stem::kImageNet;
+  int stem_width = 64;  // channels that enter the first stage
+  Shortcut shortcut = Shortcut::kProjection;
+
+  int in_channels = 3;
+  int classes = 1000;
+
+  bool stride_on_first = false;  // a bottleneck's stride on its first 1x1 (the paper) instead of its 3x3 (v1.5)
+  bool conv_bias = false;        // convolutions have biases though batch norm follows
+  int dilated_stages = 0;        // the last stages that dilate instead of striding: 0 to stages - 1
+
+  Layout layout = Layout::kTorchvision;
+
+  int expansion() const noexcept { return block == Block::kBottleneck ? 4 : 1; }
+  int features() const { return widths.back() * expansion(); }  // channels before the classifier
+
+  bool operator==(const Architecture&) const = default;
+};
+
+// The well-known networks, in the order in which they are listed to people.
+std::span<const Architecture> catalog();
+
+// By name; throws kNotFound, naming the nearest names.
+const Architecture& find_architecture(std::string_view name);
+
+// `architecture` in the given layout. The tutorial's has biases on its convolutions; it knows only the ImageNet stem
+// with projection shortcuts and one group (kUnsupported for others).
+Architecture with_layout(Architecture architecture, Layout layout);
+
+// Throws kInvalidArgument, naming the field, where the value describes no network (a depth of 0, groups that do not
+// divide, more than 10,000 blocks, ...). expand() calls it.
+void validate(const Architecture& architecture);
+
+// "bottleneck", "projection", "imagenet", "torchvision", ...: as the command line and model files spell them.
+std::string_view name(Block value) noexcept;
+std::string_view name(Shortcut value) noexcept;
+std::string_view name(Stem value) noexcept;
+std::string_view name(Layout value) noexcept;
+
+// The reverse; throws kInvalidArgument naming the choices.
+Block parse_block(std::string_view text);
+Shortcut parse_shortcut(std::string_view text);
+Stem parse_stem(std::string_view text);
+Layout parse_layout(std::string_view text);
+
+}  // namespace resnet

@@ -1,0 +1,69 @@
+// A model file made ready to classify pictures:
+//
+//   auto model = resnet::Classifier::load("m.safetensors");
+//   for (const auto& guess : model.classify("cat.jpg", 5))
+//     std::printf("%-20s %.1f %%\n", guess.label.c_str(), 100 * guess.probability);
+//
+// All const member functions may be called from several threads at the same time and run side by side; no lock is held
+// while computing.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "resnet/engine.h"
+#include "resnet/image.h"
+#include "resnet/model_file.h"
+
+namespace resnet {
+
+struct Guess {
+  int index = 0;          // of the class
+  std::string label;      // its name, or its index as text where the model has no names
+  float probability = 0;  // softmax over all classes
+};
+
+struct ClassifierOptions {
+  EngineOptions engine;
+  std::optional<Architecture> architecture;    // instead of the file's
+  std::optional<Preprocessing> preprocessing;  // instead of the file's
+};
+
+class Classifier {
+ public:
+  // Throws what load_model throws.
+  static Classifier load(const std::string& path, const ClassifierOptions& options = {});
+  explicit Classifier(Model model, const ClassifierOptions& options = {});
+  ~Classifier();
+  Classifier(Classifier&&) noexcept;
+  Classifier& operator=(Classifier&&) noexcept;
+
+  const Architecture& architecture() const noexcept;
+  const std::vector<std::string>& labels() const noexcept;  // one per class
+  const Preprocessing& preprocessing() const noexcept;
+  bool preprocessing_assumed() const noexcept;  // neither the file nor the options said it: torchvision's is used
+  const Engine& engine() const noexcept;
+
+  // The `top` most probable classes, most probable first.
+  std::vector<Guess> classify(const std::string& path, int top = 5) const;
+  std::vector<Guess> classify(const Image& image, int top = 5) const;
+
+  // One row of class scores per picture: images.size() x classes.
+  std::vector<float> logits(std::span<const Image> images) const;
+
+  // The same for a tensor that is already preprocessed (NCHW).
+  std::vector<float> logits(std::span<const float> input, const FeatureShape& shape) const;
+
+  // Softmax and sort of one row of logits.
+  std::vector<Guess> top(std::span<const float> logits, int count) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace resnet

@@ -1,0 +1,79 @@
+// Runs a network: a graph and its weights, made ready once and then run on any number of batches.
+//
+// Making an Engine folds batch norms into convolutions and packs weights for the processor at hand; the first run at a
+// new input size makes a plan (order, memory, algorithm per layer), which is kept. All const member functions may be
+// called from several threads at the same time and run side by side: each call takes a workspace and a team of threads
+// of its own from a free list, and holds no lock while it computes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "resnet/graph.h"
+#include "resnet/tensor.h"
+
+namespace resnet {
+
+enum class Precision { kFp32 };
+
+struct EngineOptions {
+  int threads = 0;   // working on one run, the caller included; 0: one per processor this process may use
+  bool fuse = true;  // false: one step per node of the graph, for tests and for looking inside
+};
+
+// What one step of a plan is and how long it took.
+struct StepProfile {
+  std::string name;                  // path of the convolution, pool or linear layer that the step is built around
+  std::string algorithm;             // the one chosen, "direct 14x32"
+  std::vector<std::string> refused;  // the others, each with its reason
+  FeatureShape output;
+  std::int64_t macs = 0;
+  std::int64_t bytes = 0;  // read and written at least once: input, weights, output, residual
+  double median_ms = 0;
+};
+
+class Engine {
+ public:
+  // Checks the weights (kMismatch). `weights` is not needed afterwards.
+  Engine(const Graph& graph, const StateDict& weights, const EngineOptions& options = {});
+  ~Engine();
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+
+  const Graph& graph() const noexcept;
+  int threads() const noexcept;
+
+  // `input`: batch x channels x height x width (NCHW), row-major. `logits`: batch x classes. Throws kMismatch where the
+  // sizes do not fit, kInvalidArgument where the image is too small for the network.
+  void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits) const;
+
+  // The same, and shows the output of each step (NCHW, float32) as soon as it is computed. `node` is an index into
+  // graph().nodes: the last node of those that the step fused.
+  using Observer = std::function<void(int node, const FeatureShape& shape, std::span<const float> values)>;
+  void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits,
+           const Observer& observer) const;
+
+  // Times every step over `repeats` runs on random input.
+  std::vector<StepProfile> profile(const FeatureShape& shape, int repeats) const;
+
+  // Bytes of the packed weights, and of the workspace of a run at this shape.
+  std::int64_t weight_bytes() const noexcept;
+  std::int64_t workspace_bytes(const FeatureShape& shape) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// The processor and what it can do: "AVX-512" and so on, as RESNET_ISA chose it (kInvalidArgument for an unknown value,
+// kUnsupported for one that this processor lacks).
+std::string instruction_set();
+
+// Multiply-adds counted as two operations, measured over registers for about 50 ms on `threads` threads.
+double measure_peak_gflops(int threads);
+
+}  // namespace resnet

@@ -1,0 +1,59 @@
+// Model files: weights together with what is needed to use them.
+//
+// Reads .safetensors and PyTorch's .pth/.pt/.th/.bin (zip and legacy pickle; nothing in them is ever executed). A file
+// written by this project carries its architecture, class names and preprocessing (docs/model-file.md); for others the
+// architecture is inferred from the names and shapes of the tensors.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "resnet/architecture.h"
+#include "resnet/image.h"
+#include "resnet/tensor.h"
+
+namespace resnet {
+
+// The tensors of a file as they stand there, and its metadata (safetensors only). Tensors of a .safetensors file or of
+// an uncompressed torch zip are views of the mapped file, which stays mapped as long as one of them lives.
+struct TensorFile {
+  std::string format;  // "safetensors", "torch-zip", "torch-legacy"
+  StateDict tensors;
+  std::map<std::string, std::string> metadata;
+};
+
+// The format is told by the bytes, not by the name. Containers such as {"state_dict": ...} are opened.
+// Throws kNotFound, kIo, kFormat, kLimit, kUnsupported; the place is "path: ..." with tensor or offset.
+TensorFile read_tensor_file(const std::string& path);
+
+// A network and its weights, named as expand(architecture) names them.
+struct Model {
+  Architecture architecture;
+  StateDict weights;
+  std::vector<std::string> classes;             // empty where the file has none
+  std::optional<Preprocessing> preprocessing;   // empty where the file has none
+  std::map<std::string, std::string> metadata;  // other keys, kept as they were read
+};
+
+// What the caller knows better than the file.
+struct LoadOptions {
+  std::optional<Architecture> architecture;  // where absent: the file's own word, else inferred
+};
+
+// Reads, renames (prefixes module., _orig_mod., model., backbone.; layouts torchvision, timm, tutorial; classifier fc
+// or linear) and checks every tensor. Throws kMismatch listing each missing, unexpected and misshapen tensor.
+Model load_model(const std::string& path, const LoadOptions& options = {});
+
+// Writes .safetensors (with metadata) or, where the path ends in .pth, .pt, .th or .bin, a torch zip file that
+// torch.load(weights_only=True) reads. Atomic: the path holds the old file or the whole new one, also after a power
+// cut.
+void save_model(const Model& model, const std::string& path);
+
+// Throws kMismatch listing each tensor that `graph` needs and `weights` lacks, has too much, or has in another shape.
+// `where` names the weights in the message.
+struct Graph;
+void check_weights(const Graph& graph, const StateDict& weights, const std::string& where);
+
+}  // namespace resnet

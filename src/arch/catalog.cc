@@ -1,0 +1,190 @@
+// The catalog of architectures, their names, and the checks on the general form.
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include "base/error.h"
+#include "base/nearest.h"
+#include "resnet/architecture.h"
+
+namespace resnet {
+namespace {
+
+Architecture imagenet(std::string name, Block block, std::vector<int> depths) {
+  Architecture result;
+  result.name = std::move(name);
+  result.block = block;
+  result.depths = std::move(depths);
+  return result;
+}
+
+// Aggregated residual transformations: `groups` paths of `width` channels.
+Architecture resnext(std::string name, std::vector<int> depths, int groups, int width) {
+  Architecture result = imagenet(std::move(name), Block::kBottleneck, std::move(depths));
+  result.groups = groups;
+  result.width_per_group = width;
+  return result;
+}
+
+Architecture deep_stem(std::string name, Block block, std::vector<int> depths) {
+  Architecture result = imagenet(std::move(name), block, std::move(depths));
+  result.stem = Stem::kDeep;
+  result.shortcut = Shortcut::kAveragePool;
+  return result;
+}
+
+Architecture plain(Architecture architecture) {
+  architecture.name = "plain" + architecture.name.substr(architecture.name.find_first_of("0123456789"));
+  architecture.shortcut = Shortcut::kNone;
+  return architecture;
+}
+
+// Section 4.2: 6n + 2 layers, n basic blocks at 16, 32 and 64 channels.
+Architecture cifar(int layers) {
+  const int n = (layers - 2) / 6;
+  Architecture result = imagenet(fmt::format("resnet{}", layers), Block::kBasic, {n, n, n});
+  result.widths = {16, 32, 64};
+  result.stem = Stem::kCifar;
+  result.stem_width = 16;
+  result.shortcut = Shortcut::kPadding;
+  result.classes = 10;
+  return result;
+}
+
+std::vector<Architecture> make_catalog() {
+  const auto kBasic = Block::kBasic;
+  const auto kBottleneck = Block::kBottleneck;
+  return {
+      imagenet("resnet18", kBasic, {2, 2, 2, 2}),
+      imagenet("resnet34", kBasic, {3, 4, 6, 3}),
+      imagenet("resnet50", kBottleneck, {3, 4, 6, 3}),
+      imagenet("resnet101", kBottleneck, {3, 4, 23, 3}),
+      imagenet("resnet152", kBottleneck, {3, 8, 36, 3}),
+      resnext("resnext50_32x4d", {3, 4, 6, 3}, 32, 4),
+      resnext("resnext101_32x8d", {3, 4, 23, 3}, 32, 8),
+      resnext("resnext101_64x4d", {3, 4, 23, 3}, 64, 4),
+      resnext("wide_resnet50_2", {3, 4, 6, 3}, 1, 128),
+      resnext("wide_resnet101_2", {3, 4, 23, 3}, 1, 128),
+      deep_stem("resnet18d", kBasic, {2, 2, 2, 2}),
+      deep_stem("resnet34d", kBasic, {3, 4, 6, 3}),
+      deep_stem("resnet50d", kBottleneck, {3, 4, 6, 3}),
+      deep_stem("resnet101d", kBottleneck, {3, 4, 23, 3}),
+      cifar(20),
+      cifar(32),
+      cifar(44),
+      cifar(56),
+      cifar(110),
+      cifar(1202),
+      plain(imagenet("resnet18", kBasic, {2, 2, 2, 2})),
+      plain(imagenet("resnet34", kBasic, {3, 4, 6, 3})),
+      plain(cifar(20)),
+      plain(cifar(32)),
+      plain(cifar(44)),
+      plain(cifar(56)),
+      plain(cifar(110)),
+  };
+}
+
+template <typename Enum, std::size_t N>
+Enum parse(std::string_view text, std::string_view what, const std::array<std::string_view, N>& names) {
+  const auto place = std::find(names.begin(), names.end(), text);
+  if (place == names.end()) {
+    fail(ErrorCode::kInvalidArgument, std::string(what), "'{}' is not one of {}", text, fmt::join(names, ", "));
+  }
+  return static_cast<Enum>(place - names.begin());
+}
+
+// In the order of the enumerations.
+constexpr std::array<std::string_view, 2> kBlocks = {"basic", "bottleneck"};
+constexpr std::array<std::string_view, 4> kShortcuts = {"projection", "padding", "average_pool", "none"};
+constexpr std::array<std::string_view, 3> kStems = {"imagenet", "deep", "cifar"};
+constexpr std::array<std::string_view, 2> kLayouts = {"torchvision", "tutorial"};
+
+void require(bool condition, const char* field, const char* message) {
+  if (!condition) fail(ErrorCode::kInvalidArgument, field, "{}", message);
+}
+
+bool within(int value, int low, int high) { return low <= value && value <= high; }
+
+}  // namespace
+
+std::span<const Architecture> catalog() {
+  static const std::vector<Architecture> kCatalog = make_catalog();
+  return kCatalog;
+}
+
+const Architecture& find_architecture(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Architecture& architecture : catalog()) {
+    if (architecture.name == name) return architecture;
+    names.push_back(architecture.name);
+  }
+  fail(ErrorCode::kNotFound, fmt::format("architecture '{}'", name), "no such architecture; did you mean {}?",
+       fmt::join(nearest(name, names, 3), ", "));
+}
+
+Architecture with_layout(Architecture architecture, Layout layout) {
+  architecture.layout = layout;
+  architecture.conv_bias = architecture.conv_bias || layout == Layout::kTutorial;
+  validate(architecture);
+  return architecture;
+}
+
+void validate(const Architecture& a) {
+  constexpr int kMaxChannels = 65536;
+  require(within(static_cast<int>(a.depths.size()), 1, 8), "depths", "there must be 1 to 8 stages");
+  require(a.widths.size() == a.depths.size(), "widths", "there must be as many as there are depths");
+  int blocks = 0;
+  for (const int depth : a.depths) {
+    require(within(depth, 1, 10'000), "depths", "each must be 1 to 10000");
+    blocks += depth;
+  }
+  require(blocks <= 10'000, "depths", "more than 10000 blocks");
+  for (const int width : a.widths) require(within(width, 1, kMaxChannels), "widths", "each must be 1 to 65536");
+  require(within(a.groups, 1, kMaxChannels), "groups", "must be 1 to 65536");
+  require(within(a.width_per_group, 1, kMaxChannels), "width_per_group", "must be 1 to 65536");
+  require(within(a.stem_width, 1, kMaxChannels), "stem_width", "must be 1 to 65536");
+  require(within(a.in_channels, 1, kMaxChannels), "channels", "must be 1 to 65536");
+  require(within(a.classes, 1, 10'000'000), "classes", "must be 1 to 10000000");
+  require(within(a.dilated_stages, 0, static_cast<int>(a.depths.size()) - 1), "dilated_stages",
+          "must be 0 to the number of stages minus one");
+  if (a.block == Block::kBasic) {
+    require(a.groups == 1 && a.width_per_group == 64, "groups", "a basic block has no groups and no other width");
+    require(!a.stride_on_first, "stride_on_first", "a basic block has no first 1x1 convolution");
+  }
+  for (const int width : a.widths) {
+    const std::int64_t inner = static_cast<std::int64_t>(width) * a.width_per_group / 64 * a.groups;
+    require(inner >= 1 && inner <= kMaxChannels, "width_per_group", "the 3x3 would have no channels, or over 65536");
+  }
+  require(a.stem != Stem::kDeep || a.stem_width % 2 == 0, "stem_width", "a deep stem needs an even width");
+  if (a.shortcut == Shortcut::kPadding) {
+    int channels = a.stem_width;
+    for (const int width : a.widths) {
+      const int out = width * a.expansion();
+      require(out >= channels && (out - channels) % 2 == 0, "widths",
+              "padding shortcuts need channels that grow by an even number from stage to stage");
+      channels = out;
+    }
+  }
+  if (a.layout == Layout::kTutorial) {
+    const bool fits = a.stem == Stem::kImageNet && a.shortcut == Shortcut::kProjection && a.groups == 1 &&
+                      a.width_per_group == 64 && a.conv_bias;
+    if (!fits) {
+      fail(ErrorCode::kUnsupported, "layout",
+           "the tutorial layout describes ResNet-18 to -152 and their like: "
+           "ImageNet stem, projection shortcuts, one group, biases");
+    }
+  }
+}
+
+std::string_view name(Block value) noexcept { return kBlocks[static_cast<std::size_t>(value)]; }
+std::string_view name(Shortcut value) noexcept { return kShortcuts[static_cast<std::size_t>(value)]; }
+std::string_view name(Stem value) noexcept { return kStems[static_cast<std::size_t>(value)]; }
+std::string_view name(Layout value) noexcept { return kLayouts[static_cast<std::size_t>(value)]; }
+
+Block parse_block(std::string_view text) { return parse<Block>(text, "block", kBlocks); }
+Shortcut parse_shortcut(std::string_view text) { return parse<Shortcut>(text, "shortcut", kShortcuts); }
+Stem parse_stem(std::string_view text) { return parse<Stem>(text, "stem", kStems); }
+Layout parse_layout(std::string_view text) { return parse<Layout>(text, "layout", kLayouts); }
+
+}  // namespace resnet

@@ -1,0 +1,178 @@
+// From an architecture to the list of its operations.
+#include "base/error.h"
+#include "resnet/graph.h"
+
+namespace resnet {
+namespace {
+
+struct Window {
+  int kernel;
+  int stride = 1;
+  int dilation = 1;
+  int groups = 1;
+};
+
+// Appends nodes; each function takes the index of its input and returns that of its output.
+class Builder {
+ public:
+  explicit Builder(const Architecture& architecture) : a_(architecture) {
+    graph_.architecture = architecture;
+    Node input;
+    input.out_channels = a_.in_channels;
+    graph_.nodes.push_back(input);
+  }
+
+  Graph build() {
+    int x = stem();
+    int channels = a_.stem_width;
+    int dilation = 1;
+    const int stages = static_cast<int>(a_.depths.size());
+    for (stage_ = 0; stage_ < stages; ++stage_) {
+      int stride = stage_ == 0 ? 1 : 2;
+      const int previous = dilation;
+      if (stage_ >= stages - a_.dilated_stages) {
+        dilation *= stride;
+        stride = 1;
+      }
+      for (block_ = 0; block_ < a_.depths[stage_]; ++block_) {
+        x = block_ == 0 ? block(x, channels, stride, previous, dilation) : block(x, channels, 1, dilation, dilation);
+        channels = a_.widths[stage_] * a_.expansion();
+      }
+    }
+    stage_ = block_ = -1;
+    x = pool(Op::kGlobalAveragePool, "avgpool", x);
+    x = pool(Op::kFlatten, "", x);
+    Node& fc = add(Op::kLinear, "fc", {x});
+    fc.out_channels = a_.classes;
+    fc.bias = true;
+    return std::move(graph_);
+  }
+
+ private:
+  Node& add(Op op, std::string path, std::vector<int> inputs) {
+    Node node;
+    node.op = op;
+    node.path = std::move(path);
+    node.in_channels = node.out_channels = graph_.nodes[inputs[0]].out_channels;
+    node.inputs = std::move(inputs);
+    node.stage = stage_;
+    node.block = block_;
+    return graph_.nodes.emplace_back(std::move(node));
+  }
+
+  int last() const { return static_cast<int>(graph_.nodes.size()) - 1; }
+
+  // Padding keeps the size: kernel / 2, times the dilation.
+  int conv(const std::string& path, int x, int channels, Window window) {
+    Node& node = add(Op::kConv, path, {x});
+    node.out_channels = channels;
+    node.kernel = window.kernel;
+    node.stride = window.stride;
+    node.dilation = window.dilation;
+    node.groups = window.groups;
+    node.padding = window.kernel / 2 * window.dilation;
+    node.bias = a_.conv_bias;
+    return last();
+  }
+
+  int batch_norm(const std::string& path, int x) {
+    add(Op::kBatchNorm, path, {x});
+    return last();
+  }
+
+  int relu(const std::string& path, int x) {
+    add(Op::kRelu, path, {x});
+    return last();
+  }
+
+  int pool(Op op, const std::string& path, int x, Window window = {1}, int padding = 0) {
+    Node& node = add(op, path, {x});
+    node.kernel = window.kernel;
+    node.stride = window.stride;
+    node.padding = padding;
+    node.ceil_mode = op == Op::kAveragePool;
+    return last();
+  }
+
+  int stem() {
+    int x = 0;
+    switch (a_.stem) {
+      case Stem::kImageNet: x = conv("conv1", x, a_.stem_width, {7, 2}); break;
+      case Stem::kCifar: x = conv("conv1", x, a_.stem_width, {3}); break;
+      case Stem::kDeep:
+        x = relu("conv1.2", batch_norm("conv1.1", conv("conv1.0", x, a_.stem_width / 2, {3, 2})));
+        x = relu("conv1.5", batch_norm("conv1.4", conv("conv1.3", x, a_.stem_width / 2, {3})));
+        x = conv("conv1.6", x, a_.stem_width, {3});
+        break;
+    }
+    x = relu("relu", batch_norm("bn1", x));
+    return a_.stem == Stem::kCifar ? x : pool(Op::kMaxPool, "maxpool", x, {3, 2}, 1);
+  }
+
+  // F(x) + shortcut(x), then ReLU (equation 1 and 2). `first_dilation` is that of the first 3x3.
+  int block(int x, int in_channels, int stride, int first_dilation, int dilation) {
+    const std::string path = fmt::format("layer{}.{}.", stage_ + 1, block_);
+    const int width = a_.widths[stage_];
+    const int out_channels = width * a_.expansion();
+    int f = a_.block == Block::kBasic ? basic(path, x, stride, first_dilation, dilation)
+                                      : bottleneck(path, x, stride, first_dilation);
+    if (a_.shortcut != Shortcut::kNone) {
+      const bool same_shape = stride == 1 && in_channels == out_channels;
+      const int s = same_shape ? x : shortcut(path, x, out_channels, stride);
+      add(Op::kAdd, "", {f, s});
+      f = last();
+    }
+    return relu(path + "relu", f);
+  }
+
+  int basic(const std::string& path, int x, int stride, int first_dilation, int dilation) {
+    const int width = a_.widths[stage_];
+    x = conv(path + "conv1", x, width, {3, stride, first_dilation});
+    x = relu(path + "relu", batch_norm(path + "bn1", x));
+    x = conv(path + "conv2", x, width, {3, 1, dilation});
+    return batch_norm(path + "bn2", x);
+  }
+
+  int bottleneck(const std::string& path, int x, int stride, int dilation) {
+    const int width = a_.widths[stage_];
+    const int inner = width * a_.width_per_group / 64 * a_.groups;
+    const int stride1 = a_.stride_on_first ? stride : 1;
+    const int stride2 = a_.stride_on_first ? 1 : stride;
+    x = conv(path + "conv1", x, inner, {1, stride1});
+    x = relu(path + "relu", batch_norm(path + "bn1", x));
+    x = conv(path + "conv2", x, inner, {3, stride2, dilation, a_.groups});
+    x = relu(path + "relu", batch_norm(path + "bn2", x));
+    x = conv(path + "conv3", x, width * a_.expansion(), {1});
+    return batch_norm(path + "bn3", x);
+  }
+
+  int shortcut(const std::string& block_path, int x, int channels, int stride) {
+    const std::string path = block_path + (a_.layout == Layout::kTutorial ? "identity_downsample" : "downsample");
+    switch (a_.shortcut) {
+      case Shortcut::kPadding: {
+        Node& node = add(Op::kPadShortcut, path, {x});
+        node.out_channels = channels;
+        node.stride = stride;
+        return last();
+      }
+      case Shortcut::kAveragePool:
+        if (stride > 1) x = pool(Op::kAveragePool, path + ".0", x, {stride, stride});
+        return batch_norm(path + ".2", conv(path + ".1", x, channels, {1}));
+      default: return batch_norm(path + ".1", conv(path + ".0", x, channels, {1, stride}));
+    }
+  }
+
+  const Architecture a_;
+  Graph graph_;
+  int stage_ = -1;
+  int block_ = -1;
+};
+
+}  // namespace
+
+Graph expand(const Architecture& architecture) {
+  validate(architecture);
+  return Builder(architecture).build();
+}
+
+}  // namespace resnet

@@ -1,0 +1,117 @@
+#include "resnet/graph.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "resnet/error.h"
+
+namespace resnet {
+namespace {
+
+// Totals published by torchvision and by the paper's table 6 for the CIFAR networks.
+TEST(GraphTest, CountsParameters) {
+  const auto count = [](const char* name) { return parameter_count(expand(find_architecture(name))); };
+  EXPECT_EQ(count("resnet18"), 11'689'512);
+  EXPECT_EQ(count("resnet34"), 21'797'672);
+  EXPECT_EQ(count("resnet50"), 25'557'032);
+  EXPECT_EQ(count("resnet101"), 44'549'160);
+  EXPECT_EQ(count("resnet152"), 60'192'808);
+  EXPECT_EQ(count("resnext50_32x4d"), 25'028'904);
+  EXPECT_EQ(count("resnext101_32x8d"), 88'791'336);
+  EXPECT_EQ(count("resnext101_64x4d"), 83'455'272);
+  EXPECT_EQ(count("wide_resnet50_2"), 68'883'240);
+  EXPECT_EQ(count("wide_resnet101_2"), 126'886'696);
+  EXPECT_EQ(count("resnet18d"), 11'708'744);
+  EXPECT_EQ(count("resnet50d"), 25'576'264);
+  EXPECT_EQ(count("resnet20"), 269'722);
+  EXPECT_EQ(count("resnet110"), 1'727'962);
+}
+
+TEST(GraphTest, TutorialLayoutHasBiases) {
+  const Architecture tutorial = with_layout(find_architecture("resnet50"), Layout::kTutorial);
+  EXPECT_EQ(parameter_count(expand(tutorial)), 25'583'592);
+  EXPECT_THROW(with_layout(find_architecture("resnet20"), Layout::kTutorial), Error);
+}
+
+TEST(GraphTest, ShapesOfResNet50) {
+  const Graph graph = expand(find_architecture("resnet50"));
+  const auto shapes = infer_shapes(graph, {4, 3, 224, 224});
+  const auto after = [&](const std::string& path) {
+    for (std::size_t i = graph.nodes.size(); i-- > 0;) {
+      if (graph.nodes[i].path == path) return shapes[i];
+    }
+    throw std::runtime_error(path);
+  };
+  EXPECT_EQ(after("relu"), (FeatureShape{4, 64, 112, 112}));
+  EXPECT_EQ(after("maxpool"), (FeatureShape{4, 64, 56, 56}));
+  EXPECT_EQ(after("layer1.2.relu"), (FeatureShape{4, 256, 56, 56}));
+  EXPECT_EQ(after("layer2.3.relu"), (FeatureShape{4, 512, 28, 28}));
+  EXPECT_EQ(after("layer3.5.relu"), (FeatureShape{4, 1024, 14, 14}));
+  EXPECT_EQ(after("layer4.2.relu"), (FeatureShape{4, 2048, 7, 7}));
+  EXPECT_EQ(shapes.back(), (FeatureShape{4, 1000, 1, 1}));
+}
+
+TEST(GraphTest, DilationKeepsTheSize) {
+  Architecture architecture = find_architecture("resnet50");
+  architecture.dilated_stages = 2;
+  const Graph graph = expand(architecture);
+  const auto shapes = infer_shapes(graph, {1, 3, 224, 224});
+  EXPECT_EQ(shapes[graph.nodes.size() - 4], (FeatureShape{1, 2048, 28, 28}));
+}
+
+TEST(GraphTest, EveryArchitectureExpands) {
+  for (const Architecture& architecture : catalog()) {
+    const Graph graph = expand(architecture);
+    const auto shapes = infer_shapes(graph, {1, 3, 64, 48});
+    EXPECT_EQ(shapes.back().channels, architecture.classes) << architecture.name;
+    for (std::size_t i = 1; i < graph.nodes.size(); ++i) {
+      for (const int input : graph.nodes[i].inputs) EXPECT_LT(input, static_cast<int>(i));
+      if (graph.nodes[i].op == Op::kAdd) {
+        EXPECT_EQ(shapes[graph.nodes[i].inputs[0]], shapes[graph.nodes[i].inputs[1]]) << architecture.name;
+      }
+    }
+  }
+}
+
+TEST(GraphTest, RefusesWhatIsNoNetwork) {
+  const auto refused = [](auto change) {
+    Architecture architecture = find_architecture("resnet50");
+    change(architecture);
+    EXPECT_THROW(expand(architecture), Error);
+  };
+  refused([](Architecture& a) { a.depths = {3, 0, 6, 3}; });
+  refused([](Architecture& a) { a.depths = {3, 4}; });
+  refused([](Architecture& a) {
+    a.depths = {};
+    a.widths = {};
+  });
+  refused([](Architecture& a) { a.classes = 0; });
+  refused([](Architecture& a) { a.in_channels = -1; });
+  refused([](Architecture& a) { a.groups = 0; });
+  refused([](Architecture& a) { a.dilated_stages = 4; });
+  refused([](Architecture& a) {
+    a.block = Block::kBasic;
+    a.groups = 32;
+  });
+}
+
+TEST(GraphTest, SuggestsTheNearestName) {
+  try {
+    find_architecture("resent50");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+    EXPECT_NE(std::string(error.what()).find("resnet50"), std::string::npos) << error.what();
+  }
+}
+
+TEST(GraphTest, RefusesImagesThatDoNotFit) {
+  const Graph graph = expand(find_architecture("resnet18"));
+  EXPECT_THROW(infer_shapes(graph, {1, 1, 224, 224}), Error);
+  EXPECT_THROW(infer_shapes(graph, {1, 3, 0, 224}), Error);
+  EXPECT_NO_THROW(infer_shapes(graph, {1, 3, 1, 1}));
+}
+
+}  // namespace
+}  // namespace resnet

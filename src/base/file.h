@@ -1,0 +1,57 @@
+// Reading files by mapping them and writing them so that no crash leaves half of one.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace resnet {
+
+// A whole file as read-only memory. Bytes stay valid as long as the object lives. The file must not be truncated by
+// others meanwhile: reading beyond its new end would stop the process with SIGBUS.
+class MappedFile {
+ public:
+  // Throws kNotFound where there is no such file, kInvalidArgument for a directory, kIo otherwise. Pipes and other
+  // files without a size are read into memory, at most `max_bytes` (kLimit).
+  static std::shared_ptr<const MappedFile> open(const std::string& path, std::size_t max_bytes = SIZE_MAX);
+
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+  ~MappedFile();
+
+  std::span<const std::byte> bytes() const noexcept { return bytes_; }
+
+  // Tells the kernel that these bytes will not be read soon, so that they stop counting as resident memory.
+  void release(std::span<const std::byte> range) const noexcept;
+
+ private:
+  MappedFile() = default;
+  std::span<const std::byte> bytes_;
+  std::vector<std::byte> owned_;  // where the file could not be mapped
+};
+
+// All of a stream such as standard input, at most `max_bytes` (kLimit). `where` names it in errors.
+std::vector<std::byte> read_stream(int descriptor, const std::string& where, std::size_t max_bytes);
+
+// A file that appears under its name only when commit() has put it there whole: written to a temporary file beside it,
+// flushed to the disk, renamed, and the directory flushed. Without commit() the temporary file is removed.
+class AtomicFile {
+ public:
+  explicit AtomicFile(std::string path);  // throws kIo
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+  ~AtomicFile();
+
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+  void commit();
+
+ private:
+  std::string path_;
+  std::string temporary_;
+  int descriptor_ = -1;
+};
+
+}  // namespace resnet

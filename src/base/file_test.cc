@@ -1,0 +1,73 @@
+#include "base/file.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "resnet/error.h"
+
+namespace resnet {
+namespace {
+
+class FileTest : public ::testing::Test {
+ protected:
+  FileTest() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "resnet-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    directory_ = pattern;
+  }
+  ~FileTest() override { std::filesystem::remove_all(directory_); }
+
+  std::filesystem::path directory_;
+};
+
+std::string text_of(const MappedFile& file) {
+  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+}
+
+TEST_F(FileTest, WritesWholeFileOnCommit) {
+  const std::string path = directory_ / "out";
+  {
+    AtomicFile file(path);
+    file.write("hello");
+    EXPECT_FALSE(std::filesystem::exists(path));
+    file.commit();
+  }
+  EXPECT_EQ(text_of(*MappedFile::open(path)), "hello");
+}
+
+TEST_F(FileTest, LeavesOldFileWithoutCommit) {
+  const std::string path = directory_ / "out";
+  std::ofstream(path) << "old";
+  {
+    AtomicFile file(path);
+    file.write("new");
+  }
+  EXPECT_EQ(text_of(*MappedFile::open(path)), "old");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_), {}), 1);
+}
+
+TEST_F(FileTest, NamesWhatIsWrong) {
+  const auto code_of = [](const std::string& path) {
+    try {
+      MappedFile::open(path);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.where(), path);
+      return error.code();
+    }
+    ADD_FAILURE() << "no error";
+    return ErrorCode::kIo;
+  };
+  EXPECT_EQ(code_of(directory_ / "absent"), ErrorCode::kNotFound);
+  EXPECT_EQ(code_of(directory_), ErrorCode::kInvalidArgument);
+  EXPECT_THROW(AtomicFile(directory_ / "absent" / "file"), Error);
+}
+
+TEST_F(FileTest, MapsEmptyFiles) {
+  std::ofstream(directory_ / "empty");
+  EXPECT_TRUE(MappedFile::open(directory_ / "empty")->bytes().empty());
+}
+
+}  // namespace
+}  // namespace resnet

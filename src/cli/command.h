@@ -1,0 +1,20 @@
+// How a command of `resnet` is made: a function that adds it, with its options and what it does, to the application.
+//
+// A command parses, calls a library and prints. It throws resnet::Error for what is wrong with its input (main prints
+// one line, exit status 1) and Usage for arguments that make no sense together (exit status 2).
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+namespace resnet::cli {
+
+// Wrong usage: found before any work begins.
+class Usage : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+void add_summary(CLI::App& app);
+
+}  // namespace resnet::cli

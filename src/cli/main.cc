@@ -1,0 +1,60 @@
+// The program `resnet`: finds the command, runs it, turns errors into one line and an exit status.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <new>
+
+#include "base/nearest.h"
+#include "cli/command.h"
+#include "resnet/error.h"
+
+namespace resnet::cli {
+namespace {
+
+constexpr int kFailure = 1;
+constexpr int kWrongUsage = 2;
+
+int report(const std::string& message, int status) {
+  fmt::print(stderr, "resnet: {}\n", message);
+  return status;
+}
+
+// "no command 'sumary'; did you mean summary?" for a first word that is none.
+void check_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
+  throw Usage(fmt::format("no command '{}'; did you mean {}?", argv[1], nearest(argv[1], names, 1)[0]));
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("Residual networks in native C++: describe, inspect, convert, run and measure them.", "resnet");
+  app.set_version_flag("--version", "resnet " RESNET_VERSION);
+  app.require_subcommand(1);
+  app.footer("resnet COMMAND --help explains a command and shows an example.");
+  add_summary(app);
+  try {
+    check_command(app, argc, argv);
+    app.parse(argc, argv);
+  } catch (const CLI::Success& success) {  // --help, --version
+    return app.exit(success);
+  } catch (const CLI::ParseError& error) {
+    return report(error.what(), kWrongUsage);
+  } catch (const Usage& error) {
+    return report(error.what(), kWrongUsage);
+  } catch (const Error& error) {
+    return report(error.what(), kFailure);
+  } catch (const std::bad_alloc&) {
+    return report("out of memory", kFailure);
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace resnet::cli
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_DFL);  // `resnet ... | head` ends quietly
+  return resnet::cli::run(argc, argv);
+}

@@ -1,0 +1,156 @@
+#include "resnet/tensor.h"
+
+#include <cstring>
+#include <limits>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "tensor/convert.h"
+
+namespace resnet {
+namespace {
+
+struct TypeInfo {
+  std::string_view name;
+  std::size_t size;
+};
+
+// In the order of the enumeration.
+constexpr TypeInfo kTypes[] = {{"F32", 4}, {"F16", 2}, {"BF16", 2}, {"F64", 8}, {"I8", 1},  {"I16", 2}, {"I32", 4},
+                               {"I64", 8}, {"U8", 1},  {"U16", 2},  {"U32", 4}, {"U64", 8}, {"BOOL", 1}};
+
+const TypeInfo& info(DType type) noexcept { return kTypes[static_cast<std::size_t>(type)]; }
+
+const float kZero = 0;
+
+}  // namespace
+
+std::string_view name(DType type) noexcept { return info(type).name; }
+std::size_t size_in_bytes(DType type) noexcept { return info(type).size; }
+
+std::int64_t element_count(const Shape& shape) {
+  bool empty = false;
+  for (const std::int64_t size : shape) {
+    if (size < 0) fail(ErrorCode::kLimit, "shape " + to_string(shape), "a size is negative");
+    empty = empty || size == 0;
+  }
+  if (empty) return 0;
+  std::int64_t count = 1;
+  for (const std::int64_t size : shape) {
+    if (__builtin_mul_overflow(count, size, &count)) {
+      fail(ErrorCode::kLimit, "shape " + to_string(shape), "too many elements");
+    }
+  }
+  return count;
+}
+
+std::string to_string(const Shape& shape) {
+  return shape.empty() ? "scalar" : fmt::format("{}", fmt::join(shape, "x"));
+}
+
+Tensor::Tensor() : bytes_(std::as_bytes(std::span(&kZero, 1))) {}
+
+Tensor Tensor::zeros(DType type, Shape shape) {
+  Tensor tensor;
+  tensor.dtype_ = type;
+  tensor.count_ = element_count(shape);
+  tensor.shape_ = std::move(shape);
+  const std::size_t element = size_in_bytes(type);
+  if (static_cast<std::uint64_t>(tensor.count_) > std::numeric_limits<std::size_t>::max() / element) {
+    fail(ErrorCode::kLimit, "shape " + to_string(tensor.shape_), "too many bytes");
+  }
+  auto memory = std::make_shared<AlignedBuffer<std::byte>>(static_cast<std::size_t>(tensor.count_) * element, true);
+  tensor.bytes_ = memory->span();
+  tensor.mutable_ = memory->data();
+  tensor.owner_ = std::move(memory);
+  return tensor;
+}
+
+namespace {
+
+template <typename T>
+void copy_values(std::span<const T> values, const Tensor& tensor, std::byte* target) {
+  if (static_cast<std::int64_t>(values.size()) != tensor.count()) {
+    fail(ErrorCode::kInvalidArgument, "tensor", "{} values for shape {}", values.size(), to_string(tensor.shape()));
+  }
+  if (!values.empty()) std::memcpy(target, values.data(), values.size_bytes());
+}
+
+}  // namespace
+
+Tensor Tensor::from(std::span<const float> values, Shape shape) {
+  Tensor tensor = zeros(DType::kF32, std::move(shape));
+  copy_values(values, tensor, tensor.mutable_);
+  return tensor;
+}
+
+Tensor Tensor::from(std::span<const std::int64_t> values, Shape shape) {
+  Tensor tensor = zeros(DType::kI64, std::move(shape));
+  copy_values(values, tensor, tensor.mutable_);
+  return tensor;
+}
+
+Tensor Tensor::view(DType type, Shape shape, std::span<const std::byte> bytes, std::shared_ptr<const void> owner) {
+  Tensor tensor;
+  tensor.dtype_ = type;
+  tensor.count_ = element_count(shape);
+  tensor.shape_ = std::move(shape);
+  if (bytes.size() % size_in_bytes(type) != 0 ||
+      bytes.size() / size_in_bytes(type) != static_cast<std::uint64_t>(tensor.count_)) {
+    fail(ErrorCode::kInvalidArgument, "tensor", "{} bytes for shape {} of {}", bytes.size(), to_string(tensor.shape_),
+         name(type));
+  }
+  tensor.bytes_ = bytes;
+  tensor.owner_ = std::move(owner);
+  return tensor;
+}
+
+std::span<const float> Tensor::f32() const {
+  if (dtype_ != DType::kF32) fail(ErrorCode::kMismatch, "tensor", "is {}, not F32", name(dtype_));
+  if (reinterpret_cast<std::uintptr_t>(bytes_.data()) % alignof(float) != 0) {
+    fail(ErrorCode::kMismatch, "tensor", "is not aligned");
+  }
+  return {reinterpret_cast<const float*>(bytes_.data()), static_cast<std::size_t>(count_)};
+}
+
+std::span<float> Tensor::mutable_f32() {
+  if (dtype_ != DType::kF32) fail(ErrorCode::kMismatch, "tensor", "is {}, not F32", name(dtype_));
+  if (mutable_ == nullptr && count_ != 0) fail(ErrorCode::kInvalidArgument, "tensor", "is a read-only view");
+  return {reinterpret_cast<float*>(mutable_), static_cast<std::size_t>(count_)};
+}
+
+Tensor Tensor::to_f32() const {
+  const bool aligned = reinterpret_cast<std::uintptr_t>(bytes_.data()) % alignof(float) == 0;
+  if (dtype_ == DType::kF32 && aligned) return *this;
+  Tensor result = zeros(DType::kF32, shape_);
+  convert_to_f32(dtype_, bytes_, result.mutable_f32());
+  return result;
+}
+
+void StateDict::add(std::string name, Tensor tensor) {
+  const auto [place, fresh] = index_.emplace(name, entries_.size());
+  if (!fresh) fail(ErrorCode::kFormat, "tensor '" + name + "'", "is there twice");
+  entries_.emplace_back(std::move(name), std::move(tensor));
+}
+
+void StateDict::set(const std::string& name, Tensor tensor) {
+  const auto place = index_.find(name);
+  if (place == index_.end()) {
+    add(name, std::move(tensor));
+  } else {
+    entries_[place->second].second = std::move(tensor);
+  }
+}
+
+const Tensor* StateDict::find(std::string_view name) const noexcept {
+  const auto place = index_.find(name);
+  return place == index_.end() ? nullptr : &entries_[place->second].second;
+}
+
+const Tensor& StateDict::at(std::string_view name) const {
+  const Tensor* tensor = find(name);
+  if (tensor == nullptr) fail(ErrorCode::kNotFound, fmt::format("tensor '{}'", name), "is not there");
+  return *tensor;
+}
+
+}  // namespace resnet

@@ -1,0 +1,85 @@
+#include "resnet/tensor.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+
+#include "resnet/error.h"
+#include "tensor/convert.h"
+
+namespace resnet {
+namespace {
+
+TEST(TensorTest, DefaultIsAScalarZero) {
+  const Tensor tensor;
+  EXPECT_EQ(tensor.count(), 1);
+  EXPECT_EQ(tensor.f32()[0], 0.0F);
+}
+
+TEST(TensorTest, CountsElements) {
+  EXPECT_EQ(element_count({}), 1);
+  EXPECT_EQ(element_count({2, 3}), 6);
+  EXPECT_EQ(element_count({0, INT64_MAX, INT64_MAX}), 0);
+  EXPECT_THROW(element_count({INT64_MAX, 2}), Error);
+  EXPECT_THROW(element_count({-1}), Error);
+  EXPECT_EQ(to_string({64, 3, 7, 7}), "64x3x7x7");
+}
+
+TEST(TensorTest, ViewChecksItsSize) {
+  const float values[6] = {};
+  const auto bytes = std::as_bytes(std::span(values));
+  EXPECT_NO_THROW(Tensor::view(DType::kF32, {2, 3}, bytes, nullptr));
+  EXPECT_THROW(Tensor::view(DType::kF32, {2, 2}, bytes, nullptr), Error);
+  EXPECT_THROW(Tensor::view(DType::kF64, {2, 2}, bytes, nullptr), Error);
+  Tensor view = Tensor::view(DType::kF32, {6}, bytes, nullptr);
+  EXPECT_THROW(view.mutable_f32(), Error);
+}
+
+// Every half is compared with its value computed from the definition.
+TEST(TensorTest, ConvertsEveryHalf) {
+  for (std::uint32_t bits = 0; bits < 65536; ++bits) {
+    const int exponent = static_cast<int>(bits >> 10 & 31U);
+    const auto mantissa = static_cast<double>(bits & 1023U);
+    const double sign = (bits & 0x8000U) != 0 ? -1 : 1;
+    const float value = half_to_float(static_cast<std::uint16_t>(bits));
+    if (exponent == 31) {
+      EXPECT_EQ(std::isnan(value), mantissa != 0);
+      EXPECT_EQ(std::isinf(value), mantissa == 0);
+      continue;
+    }
+    const double expected = exponent == 0 ? std::ldexp(mantissa, -24) : std::ldexp(1024 + mantissa, exponent - 25);
+    EXPECT_EQ(value, static_cast<float>(sign * expected)) << bits;
+    EXPECT_EQ(std::signbit(value), sign < 0);
+  }
+}
+
+TEST(TensorTest, RoundsBfloat16ToEven) {
+  EXPECT_EQ(float_to_bfloat16(1.0F), 0x3F80);
+  EXPECT_EQ(float_to_bfloat16(std::bit_cast<float>(0x3F808000U)), 0x3F80);  // a tie, even below
+  EXPECT_EQ(float_to_bfloat16(std::bit_cast<float>(0x3F818000U)), 0x3F82);  // a tie, even above
+  EXPECT_TRUE(std::isnan(bfloat16_to_float(float_to_bfloat16(std::bit_cast<float>(0x7F800001U)))));
+}
+
+TEST(TensorTest, ConvertsIntegers) {
+  const std::int64_t values[] = {-3, 0, 1LL << 40};
+  const Tensor tensor = Tensor::from(values, {3}).to_f32();
+  EXPECT_EQ(tensor.f32()[0], -3.0F);
+  EXPECT_EQ(tensor.f32()[2], 0x1p40F);
+}
+
+TEST(StateDictTest, KeepsOrderAndRefusesDuplicates) {
+  StateDict dict;
+  dict.add("b", {});
+  dict.add("a", {});
+  EXPECT_EQ(dict.begin()->first, "b");
+  EXPECT_THROW(dict.add("a", {}), Error);
+  EXPECT_EQ(dict.find("c"), nullptr);
+  EXPECT_THROW(dict.at("c"), Error);
+  dict.set("b", Tensor::zeros(DType::kI8, {4}));
+  EXPECT_EQ(dict.begin()->second.count(), 4);
+  EXPECT_EQ(dict.size(), 2U);
+}
+
+}  // namespace
+}  // namespace resnet

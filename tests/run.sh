@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Builds and runs every test through CTest; --all adds the long runs. Meant to be called by make.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+jobs=${JOBS:-$(nproc)}
+all=${1:-}
+
+step() { printf '\n== %s\n' "$*"; }
+
+build() {  # PRESET [TARGET...]
+  local preset=$1
+  shift
+  cmake --preset "$preset" > /dev/null
+  cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"}
+}
+
+run() {  # PRESET [ctest option...]
+  local preset=$1
+  shift
+  ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$jobs" "$@"
+}
+
+step "everything, optimised, warnings are errors"
+build dev
+run dev
+
+step "AddressSanitizer and UndefinedBehaviorSanitizer"
+build asan
+run asan -LE 'parity|source'
+
+step "ThreadSanitizer"
+build tsan
+if [ "$all" = --all ]; then run tsan -LE 'parity|source|cli'; else run tsan -L concurrency; fi
