@@ -1,0 +1,101 @@
+// The engine's arithmetic: one table of functions per instruction set, all with the contracts written here.
+//
+// Activations are float32, NHWC, dense except that a pixel's channels are padded with zeros to a multiple of
+// kChannelBlock; kernels may read the padding and must write zeros to it. Buffers start at a multiple of 64 bytes.
+// Everything here is noexcept and checks nothing: the plan compiler has. A call works on one task of several, which
+// different threads may run at the same time; tasks of one call write disjoint parts of the output.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace resnet {
+
+inline constexpr int kChannelBlock = 16;
+
+constexpr int padded_channels(int channels) noexcept {
+  return (channels + kChannelBlock - 1) / kChannelBlock * kChannelBlock;
+}
+
+// A convolution over a batch. Channels are the true ones, without padding.
+struct ConvShape {
+  int batch = 1;
+  int in_height = 1, in_width = 1, in_channels = 1;
+  int out_height = 1, out_width = 1, out_channels = 1;
+  int kernel = 1, stride = 1, padding = 0, dilation = 1, groups = 1;
+  bool residual = false;  // something is added before the ReLU
+  bool relu = false;
+};
+
+// output = relu(conv(input) + bias + residual), the last two steps where the shape says so.
+struct ConvCall {
+  ConvShape shape;
+  const float* input = nullptr;
+  const void* weights = nullptr;    // as the algorithm's pack() wrote them
+  const float* bias = nullptr;      // padded_channels(out_channels) values
+  const float* residual = nullptr;  // laid out as the output
+  float* output = nullptr;
+};
+
+// One way to compute a convolution.
+struct ConvAlgorithm {
+  const char* name;
+
+  // Null where it can compute this shape, else the reason why not, for people.
+  const char* (*refuse)(const ConvShape& shape) noexcept;
+
+  // Weights in the algorithm's own order; `weights` is out x in / groups x kernel x kernel.
+  std::size_t (*packed_bytes)(const ConvShape& shape) noexcept;
+  void (*pack)(const ConvShape& shape, const float* weights, void* packed) noexcept;
+
+  // Memory that each thread needs for itself while it runs a task, 64-byte aligned.
+  std::size_t (*scratch_bytes)(const ConvShape& shape) noexcept;
+
+  // Into how many tasks to cut the call for this many threads; tasks take about the same time.
+  int (*tasks)(const ConvShape& shape, int threads) noexcept;
+
+  // Computes task `task` of `tasks`.
+  void (*run)(const ConvCall& call, int task, int tasks, void* scratch) noexcept;
+};
+
+// A pooling window over a batch; padding never counts.
+struct PoolShape {
+  int batch = 1, channels = 1;
+  int in_height = 1, in_width = 1, out_height = 1, out_width = 1;
+  int kernel = 1, stride = 1, padding = 0;
+};
+
+// Functions that take [begin, end) work on that part of the range their comment names.
+struct Kernels {
+  const char* name;  // "avx512"
+
+  // In the order of preference; the last one takes every shape.
+  std::span<const ConvAlgorithm> convs;
+
+  // Rows of the output, of batch * out_height.
+  void (*max_pool)(const PoolShape& shape, const float* in, float* out, int begin, int end) noexcept;
+  void (*average_pool)(const PoolShape& shape, const float* in, float* out, int begin, int end) noexcept;
+
+  // Mean over `pixels` pixels of `channels` (padded) channels; images of the batch.
+  void (*global_average_pool)(const float* in, float* out, int pixels, int channels, int begin, int end) noexcept;
+
+  // Values. `out` may be one of the inputs; `b` may be null (nothing is added).
+  void (*add)(const float* a, const float* b, float* out, bool relu, std::size_t begin, std::size_t end) noexcept;
+
+  // Pixels, of batch * height * width: x * scale + shift per (padded) channel. For a batch norm that nothing folds.
+  void (*scale_shift)(const float* in, const float* scale, const float* shift, float* out, int channels, bool relu,
+                      std::int64_t begin, std::int64_t end) noexcept;
+
+  // Multiply-adds over registers; returns the number of floating-point operations done (two per multiply-add).
+  double (*spin)(std::int64_t iterations) noexcept;
+};
+
+// Plain C++ that every other table is tested against.
+const Kernels& reference_kernels() noexcept;
+
+// The best table that this processor can run, or the one that RESNET_ISA names: ref, avx2, avx512. Throws
+// resnet::Error: kInvalidArgument for an unknown name, kUnsupported for one that this processor lacks.
+const Kernels& best_kernels();
+
+}  // namespace resnet
