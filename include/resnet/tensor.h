@@ -10,7 +10,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -86,18 +85,20 @@ class StateDict {
   const Tensor& at(std::string_view name) const;             // throws kNotFound
   bool contains(std::string_view name) const noexcept { return find(name) != nullptr; }
 
+  // Makes room for `count` tensors in all.
+  void reserve(std::size_t count);
+
   std::size_t size() const noexcept { return entries_.size(); }
   bool empty() const noexcept { return entries_.empty(); }
   auto begin() const noexcept { return entries_.begin(); }
   auto end() const noexcept { return entries_.end(); }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
-  };
+  std::size_t slot_of(std::string_view name) const noexcept;
+  void rehash(std::size_t slots);
+
   std::vector<Entry> entries_;
-  std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> index_;
+  std::vector<std::uint32_t> slots_;  // hash table: 0 for a free slot, else 1 + index of the entry
 };
 
 }  // namespace resnet
