@@ -199,7 +199,7 @@ Metadata to_metadata(const Model& model) {
     result[key] = std::move(text);
   };
   if (!is_plain_name(model.architecture.name)) refuse("name", "must be 1 to 64 letters, digits, '_', '.' or '-'");
-  result[kVersionKey] = kVersion;
+  result.insert_or_assign(kVersionKey, std::string(kVersion));
   put(kArchitectureKey, to_json(model.architecture));
   if (!model.classes.empty()) {
     const auto wanted = static_cast<std::size_t>(model.architecture.classes);
