@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -84,6 +85,10 @@ class StateDict {
   const Tensor* find(std::string_view name) const noexcept;  // null where there is none
   const Tensor& at(std::string_view name) const;             // throws kNotFound
   bool contains(std::string_view name) const noexcept { return find(name) != nullptr; }
+
+  // Gives each tensor the name that `new_name` returns for its own. Throws kFormat where two get the same one;
+  // the dictionary is then of no use.
+  void rename(const std::function<std::string(std::string_view)>& new_name);
 
   // Makes room for `count` tensors in all.
   void reserve(std::size_t count);

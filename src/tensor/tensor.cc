@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "tensor/convert.h"
 
 namespace resnet {
@@ -167,6 +168,17 @@ void StateDict::set(const std::string& name, Tensor tensor) {
     add(name, std::move(tensor));
   } else {
     entries_[entry - 1].second = std::move(tensor);
+  }
+}
+
+void StateDict::rename(const std::function<std::string(std::string_view)>& new_name) {
+  std::fill(slots_.begin(), slots_.end(), 0);
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    std::string& name = entries_[i].first;
+    name = new_name(name);
+    const std::size_t slot = slot_of(name);
+    if (slots_[slot] != 0) fail(ErrorCode::kFormat, "tensor '" + one_line(name) + "'", "is there twice");
+    slots_[slot] = static_cast<std::uint32_t>(i + 1);
   }
 }
 
