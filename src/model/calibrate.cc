@@ -9,9 +9,9 @@
 namespace resnet {
 namespace {
 
-constexpr std::int64_t kBatch = 8;
-constexpr std::int64_t kSize = 128;  // the last of four stages sees 4x4 pixels
-constexpr std::int64_t kCifarSize = 32;
+// Pictures: enough that a channel of the last stage sees some hundred pixels.
+constexpr FeatureShape kPictures{16, 0, 128, 128};
+constexpr FeatureShape kSmallPictures{32, 0, 32, 32};
 
 // Where a pixel stands between two points of a grid that repeats.
 struct Place {
@@ -63,8 +63,8 @@ std::vector<float> octave_noise(const FeatureShape& shape, std::uint64_t seed) {
 }
 
 StateDict calibrate_on_noise(const Graph& graph, const StateDict& weights, std::uint64_t seed) {
-  const std::int64_t size = graph.architecture.stem == Stem::kCifar ? kCifarSize : kSize;
-  const FeatureShape shape{kBatch, graph.architecture.in_channels, size, size};
+  FeatureShape shape = graph.architecture.stem == Stem::kCifar ? kSmallPictures : kPictures;
+  shape.channels = graph.architecture.in_channels;
   return calibrate_batch_norms(graph, weights, octave_noise(shape, seed), shape);
 }
 

@@ -28,18 +28,21 @@ TEST(CalibrateTest, NoiseHasVarianceOneAndIsSmooth) {
 }
 
 TEST(CalibrateTest, KeepsActivationsOfOrderOneOnOtherInput) {
-  for (const char* name : {"resnet20", "plain20", "resnet18d"}) {
-    const Graph graph = expand(find_architecture(name));
+  Architecture small = find_architecture("resnet50d");
+  small.widths = {16, 32, 48, 64};
+  for (const Architecture& architecture : {find_architecture("resnet20"), find_architecture("plain20"), small}) {
+    const Graph graph = expand(architecture);
     const StateDict weights = calibrate_on_noise(graph, initial_weights(graph, 1), 2);
     const std::int64_t size = graph.architecture.stem == Stem::kCifar ? 32 : 96;
-    const FeatureShape shape{4, 3, size, size};
-    std::vector<float> logits(static_cast<std::size_t>(4 * graph.architecture.classes));
+    const FeatureShape shape{8, 3, size, size};
+    std::vector<float> logits(static_cast<std::size_t>(8 * graph.architecture.classes));
     int batch_norms = 0;
     Engine(graph, weights, {.threads = 1, .fuse = false})
         .run(octave_noise(shape, 3), shape, logits, [&](int node, const FeatureShape&, std::span<const float> values) {
           if (graph.nodes[node].op != Op::kBatchNorm) return;
           ++batch_norms;
-          EXPECT_NEAR(mean_square(values), 1, 0.5) << name << " " << graph.nodes[node].path;
+          EXPECT_NEAR(std::log(mean_square(values)), 0, std::log(2.5))
+              << architecture.name << " " << graph.nodes[node].path;
         });
     EXPECT_GT(batch_norms, 15);
     EXPECT_LT(mean_square(logits), 30);
