@@ -16,5 +16,7 @@ class Usage : public std::runtime_error {
 };
 
 void add_summary(CLI::App& app);
+void add_draw(CLI::App& app);
+void add_preprocess(CLI::App& app);
 
 }  // namespace resnet::cli
