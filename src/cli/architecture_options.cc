@@ -111,11 +111,10 @@ Architecture ArchitectureOptions::architecture() const {
   Architecture result = described();
   try {
     change(result);
-    result = with_layout(std::move(result), layout_ ? parse_layout(*layout_) : result.layout);
+    return with_layout(result, layout_ ? parse_layout(*layout_) : result.layout);
   } catch (const Error& error) {
     throw as_usage(error);
   }
-  return result;
 }
 
 std::optional<Layout> ArchitectureOptions::layout_for_file() const {
