@@ -86,8 +86,7 @@ Model load_model(const std::string& path, const LoadOptions& options) {
     fail(error.code(), path, "{}", error.what());
   }
   Model model;
-  model.architecture =
-      choose_architecture(file, tutorial ? Layout::kTutorial : Layout::kTorchvision, options, path);
+  model.architecture = choose_architecture(file, tutorial ? Layout::kTutorial : Layout::kTorchvision, options, path);
   check_block_count(model.architecture, file.tensors, path);
   model.weights = take_weights(expand(model.architecture), file.tensors, path);
   model.classes = read_classes(file.metadata, model.architecture.classes, path);
