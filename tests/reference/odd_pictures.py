@@ -87,7 +87,8 @@ def jpegs():
     files["trailing-bytes"] = plain + b"\0" * 100 + b"\xff\xd8\xff"
     damaged = bytearray(saved(picture(200, 150, "RGB", 7), "JPEG"))
     for at in range(len(damaged) // 2, len(damaged) - 40, 97):
-        damaged[at] = 0x55  # libjpeg warns and goes on, and so does everybody
+        if 0xFF not in damaged[at - 1 : at + 1]:
+            damaged[at] = 0x55  # libjpeg warns and goes on, and so does everybody
     files["damaged"] = bytes(damaged)
     return {f"{name}.jpg": data for name, data in files.items()}
 
