@@ -18,5 +18,6 @@ class Usage : public std::runtime_error {
 void add_summary(CLI::App& app);
 void add_draw(CLI::App& app);
 void add_preprocess(CLI::App& app);
+void add_bench(CLI::App& app);
 
 }  // namespace resnet::cli
