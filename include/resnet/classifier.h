@@ -35,7 +35,8 @@ struct ClassifierOptions {
 
 class Classifier {
  public:
-  // Throws what load_model throws.
+  // Models of 1,000 outputs that have no class names get those of ImageNet. Throws what load_model throws, and
+  // kMismatch where the number of names is not that of the outputs.
   static Classifier load(const std::string& path, const ClassifierOptions& options = {});
   explicit Classifier(Model model, const ClassifierOptions& options = {});
   ~Classifier();
@@ -44,11 +45,18 @@ class Classifier {
 
   const Architecture& architecture() const noexcept;
   const std::vector<std::string>& labels() const noexcept;  // one per class
+  bool named() const noexcept;  // false: the labels are indices, because nobody said the names
   const Preprocessing& preprocessing() const noexcept;
-  bool preprocessing_assumed() const noexcept;  // neither the file nor the options said it: torchvision's is used
+
+  // Neither the file nor the options said it: preset("cifar") is used for networks with the CIFAR stem, else
+  // preset("torchvision").
+  bool preprocessing_assumed() const noexcept;
+
+  // How pictures must be decoded: gray for networks that take one channel.
+  DecodeOptions decode_options() const;
   const Engine& engine() const noexcept;
 
-  // The `top` most probable classes, most probable first.
+  // The `top` most probable classes (all where there are fewer), most probable first.
   std::vector<Guess> classify(const std::string& path, int top = 5) const;
   std::vector<Guess> classify(const Image& image, int top = 5) const;
 

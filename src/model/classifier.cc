@@ -1,0 +1,133 @@
+#include "resnet/classifier.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "base/error.h"
+#include "model/imagenet_classes.h"
+
+namespace resnet {
+namespace {
+
+// What most weights without a word on it were trained with: torchvision's, or CIFAR's small pictures. Of one channel,
+// the averages of the three.
+Preprocessing assumed_preprocessing(const Architecture& architecture) {
+  Preprocessing result = preset(architecture.stem == Stem::kCifar ? "cifar" : "torchvision");
+  if (architecture.in_channels == 1) {
+    result.mean = {0.449F};
+    result.std = {0.226F};
+  }
+  return result;
+}
+
+std::vector<std::string> class_labels(const Architecture& architecture, std::vector<std::string> names) {
+  if (!names.empty()) {
+    if (names.size() != static_cast<std::size_t>(architecture.classes)) {
+      fail(ErrorCode::kMismatch, "classes", "{} names, but the network has {} outputs", names.size(),
+           architecture.classes);
+    }
+    return names;
+  }
+  if (architecture.classes == 1000) return imagenet_class_names();
+  for (int i = 0; i < architecture.classes; ++i) names.push_back(std::to_string(i));
+  return names;
+}
+
+}  // namespace
+
+struct Classifier::Impl {
+  Impl(Model model, const ClassifierOptions& options)
+      : architecture(options.architecture.value_or(model.architecture)),
+        named(!model.classes.empty() || architecture.classes == 1000),
+        labels(class_labels(architecture, std::move(model.classes))),
+        assumed(!options.preprocessing && !model.preprocessing),
+        preprocessing(options.preprocessing     ? *options.preprocessing
+                      : model.preprocessing     ? *model.preprocessing
+                                                : assumed_preprocessing(architecture)),
+        engine(expand(architecture), model.weights, options.engine) {}
+
+  Architecture architecture;
+  bool named;
+  std::vector<std::string> labels;
+  bool assumed;
+  Preprocessing preprocessing;
+  Engine engine;
+};
+
+Classifier Classifier::load(const std::string& path, const ClassifierOptions& options) {
+  return Classifier(load_model(path, {options.architecture}), options);
+}
+
+Classifier::Classifier(Model model, const ClassifierOptions& options)
+    : impl_(std::make_unique<Impl>(std::move(model), options)) {}
+Classifier::~Classifier() = default;
+Classifier::Classifier(Classifier&&) noexcept = default;
+Classifier& Classifier::operator=(Classifier&&) noexcept = default;
+
+const Architecture& Classifier::architecture() const noexcept { return impl_->architecture; }
+const std::vector<std::string>& Classifier::labels() const noexcept { return impl_->labels; }
+bool Classifier::named() const noexcept { return impl_->named; }
+const Preprocessing& Classifier::preprocessing() const noexcept { return impl_->preprocessing; }
+bool Classifier::preprocessing_assumed() const noexcept { return impl_->assumed; }
+const Engine& Classifier::engine() const noexcept { return impl_->engine; }
+
+std::vector<Guess> Classifier::classify(const std::string& path, int top) const {
+  return classify(read_image(path, decode_options()), top);
+}
+
+std::vector<Guess> Classifier::classify(const Image& image, int top) const {
+  return this->top(logits(std::span(&image, 1)), top);
+}
+
+DecodeOptions Classifier::decode_options() const {
+  DecodeOptions options;
+  if (impl_->architecture.in_channels == 1) options.mode = ColorMode::kGray;
+  return options;
+}
+
+std::vector<float> Classifier::logits(std::span<const Image> images) const {
+  const Preprocessing& how = impl_->preprocessing;
+  const FeatureShape shape{static_cast<std::int64_t>(images.size()), impl_->architecture.in_channels, how.height,
+                           how.width};
+  std::vector<float> input(static_cast<std::size_t>(shape.count()));
+  const std::size_t each = images.empty() ? 0 : input.size() / images.size();
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    preprocess(images[i], how, std::span(input).subspan(i * each, each));
+  }
+  return logits(input, shape);
+}
+
+std::vector<float> Classifier::logits(std::span<const float> input, const FeatureShape& shape) const {
+  if (shape.batch == 0) return {};
+  std::vector<float> result(static_cast<std::size_t>(shape.batch) * impl_->architecture.classes);
+  impl_->engine.run(input, shape, result);
+  return result;
+}
+
+std::vector<Guess> Classifier::top(std::span<const float> logits, int count) const {
+  const std::size_t classes = impl_->labels.size();
+  if (logits.size() != classes) {
+    fail(ErrorCode::kMismatch, "logits", "{} values, but there are {} classes", logits.size(), classes);
+  }
+  if (count < 1) fail(ErrorCode::kInvalidArgument, "top", "must be at least 1");
+  std::vector<int> order(classes);
+  std::iota(order.begin(), order.end(), 0);
+  const auto kept = order.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(count, classes));
+  // NaN comes last, so that the order is one; equal scores keep the order of the classes.
+  const auto score = [&](int i) { return std::isnan(logits[i]) ? -std::numeric_limits<float>::infinity() : logits[i]; };
+  std::partial_sort(order.begin(), kept, order.end(), [&](int a, int b) {
+    return score(a) != score(b) ? score(a) > score(b) : a < b;
+  });
+  double sum = 0;
+  for (const float value : logits) sum += std::exp(static_cast<double>(value) - logits[order[0]]);
+  std::vector<Guess> result;
+  for (auto place = order.begin(); place != kept; ++place) {
+    const double probability = std::exp(static_cast<double>(logits[*place]) - logits[order[0]]) / sum;
+    result.push_back({*place, impl_->labels[*place], static_cast<float>(probability)});
+  }
+  return result;
+}
+
+}  // namespace resnet
