@@ -65,7 +65,7 @@ TEST_F(FileTest, NamesWhatIsWrong) {
 }
 
 TEST_F(FileTest, MapsEmptyFiles) {
-  std::ofstream(directory_ / "empty");
+  std::ofstream(directory_ / "empty").flush();
   EXPECT_TRUE(MappedFile::open(directory_ / "empty")->bytes().empty());
 }
 
