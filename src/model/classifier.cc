@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -57,7 +58,10 @@ struct Classifier::Impl {
 };
 
 Classifier Classifier::load(const std::string& path, const ClassifierOptions& options) {
-  return Classifier(load_model(path, {options.architecture}), options);
+  Model model = load_model(path, {options.architecture});
+  ClassifierOptions rest = options;
+  rest.architecture = model.architecture;  // with the sizes that the weights show
+  return Classifier(std::move(model), rest);
 }
 
 Classifier::Classifier(Model model, const ClassifierOptions& options)
