@@ -1,9 +1,9 @@
 // Runs a network: a graph and its weights, made ready once and then run on any number of batches.
 //
-// Making an Engine folds batch norms into convolutions and packs weights for the processor at hand; the first run at a
-// new input size makes a plan (order, memory, algorithm per layer), which is kept. All const member functions may be
-// called from several threads at the same time and run side by side: each call takes a workspace and a team of threads
-// of its own from a free list, and holds no lock while it computes.
+// Making an Engine checks the weights. The first run at a new input size makes a plan (order, memory, algorithm per
+// layer) and packs the weights that no earlier plan packed, batch norms folded in; both are kept. All const member
+// functions may be called from several threads at the same time and run side by side: each call takes a workspace and a
+// team of threads of its own from a free list, and holds no lock while it computes.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,8 @@ struct StepProfile {
 
 class Engine {
  public:
-  // Checks the weights (kMismatch). `weights` is not needed afterwards.
+  // Checks the weights (kMismatch). `weights` is not needed afterwards: the engine keeps handles on the tensors'
+  // memory.
   Engine(const Graph& graph, const StateDict& weights, const EngineOptions& options = {});
   ~Engine();
   Engine(Engine&&) noexcept;
@@ -60,8 +61,8 @@ class Engine {
   // Times every step over `repeats` runs on random input.
   std::vector<StepProfile> profile(const FeatureShape& shape, int repeats) const;
 
-  // Bytes of the packed weights, and of the workspace of a run at this shape.
-  std::int64_t weight_bytes() const noexcept;
+  // Bytes of the weights packed so far, and of the workspace of a run at this shape.
+  std::int64_t weight_bytes() const;
   std::int64_t workspace_bytes(const FeatureShape& shape) const;
 
  private:
@@ -73,7 +74,8 @@ class Engine {
 // kUnsupported for one that this processor lacks).
 std::string instruction_set();
 
-// Multiply-adds counted as two operations, measured over registers for about 50 ms on `threads` threads.
+// Multiply-adds counted as two operations, measured over registers for about 50 ms on `threads` threads, best of short
+// slices.
 double measure_peak_gflops(int threads);
 
 }  // namespace resnet

@@ -45,7 +45,8 @@ struct ConvAlgorithm {
   // Null where it can compute this shape, else the reason why not, for people.
   const char* (*refuse)(const ConvShape& shape) noexcept;
 
-  // Weights in the algorithm's own order; `weights` is out x in / groups x kernel x kernel.
+  // Weights in the algorithm's own order; `weights` is out x in / groups x kernel x kernel. Both depend on channels,
+  // groups and kernel alone: plans for different input sizes share packed weights.
   std::size_t (*packed_bytes)(const ConvShape& shape) noexcept;
   void (*pack)(const ConvShape& shape, const float* weights, void* packed) noexcept;
 

@@ -1,0 +1,122 @@
+#include "base/thread_pool.h"
+
+#include <sched.h>
+
+#include <algorithm>
+#include <chrono>
+#include <system_error>
+
+#include "base/error.h"
+
+namespace resnet {
+namespace {
+
+constexpr std::uint64_t kCount = 0xFFFFFFFFU;  // the lower half of unclaimed_
+
+void pause() noexcept {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#else
+  std::this_thread::yield();
+#endif
+}
+
+// Waits until done() holds, or for `limit`; first spinning, then letting other threads go first.
+template <typename Done>
+bool spin_until(Done done, std::chrono::nanoseconds limit) noexcept {
+  constexpr auto kBusy = std::chrono::microseconds(20);
+  const auto start = std::chrono::steady_clock::now();
+  for (;;) {
+    for (int i = 0; i < 32; ++i) {
+      if (done()) return true;
+      pause();
+    }
+    const auto waited = std::chrono::steady_clock::now() - start;
+    if (waited > limit) return done();
+    if (waited > kBusy) std::this_thread::yield();
+  }
+}
+
+}  // namespace
+
+int available_processors() noexcept {
+  cpu_set_t set;
+  if (::sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+ThreadPool::ThreadPool(int threads) {
+  try {
+    for (int worker = 1; worker < threads; ++worker) {
+      workers_.emplace_back([this, worker] { serve(worker); });
+    }
+  } catch (const std::system_error& error) {
+    const std::size_t started = workers_.size() + 1;
+    stop();
+    fail(ErrorCode::kLimit, "threads", "the system gives {} of {}: {}", started, threads, error.what());
+  }
+}
+
+ThreadPool::~ThreadPool() { stop(); }
+
+void ThreadPool::stop() noexcept {
+  stop_.store(true);
+  wake_.fetch_add(1);
+  wake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+void ThreadPool::run_erased(int tasks, Call call, void* context) noexcept {
+  if (workers_.empty() || tasks <= 1) {
+    for (int task = 0; task < tasks; ++task) call(context, task, 0);
+    return;
+  }
+  call_.store(call, std::memory_order_relaxed);
+  context_.store(context, std::memory_order_relaxed);
+  tasks_.store(tasks, std::memory_order_relaxed);
+  unfinished_.store(tasks, std::memory_order_relaxed);
+  const std::uint64_t number = (unclaimed_.load(std::memory_order_relaxed) >> 32) + 1;
+  unclaimed_.store(number << 32 | static_cast<std::uint32_t>(tasks));
+  wake_.fetch_add(1);
+  wake_.notify_all();
+  help(0);
+  const auto finished = [this] { return unfinished_.load(std::memory_order_acquire) == 0; };
+  while (!spin_until(finished, std::chrono::seconds(1))) {
+  }
+}
+
+// Works on the job at hand until no task is unclaimed. False where there was none from the start.
+bool ThreadPool::help(int worker) noexcept {
+  bool helped = false;
+  std::uint64_t seen = unclaimed_.load(std::memory_order_acquire);
+  while ((seen & kCount) != 0) {
+    const Call call = call_.load(std::memory_order_relaxed);
+    void* context = context_.load(std::memory_order_relaxed);
+    const int tasks = tasks_.load(std::memory_order_relaxed);
+    if (!unclaimed_.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      continue;
+    }
+    call(context, tasks - static_cast<int>(seen & kCount), worker);
+    unfinished_.fetch_sub(1, std::memory_order_release);
+    helped = true;
+    seen = unclaimed_.load(std::memory_order_acquire);
+  }
+  return helped;
+}
+
+void ThreadPool::serve(int worker) noexcept {
+  while (!stop_.load(std::memory_order_relaxed)) {
+    if (!help(worker)) wait_for_work();
+  }
+}
+
+void ThreadPool::wait_for_work() noexcept {
+  const auto something = [this] {
+    return (unclaimed_.load(std::memory_order_acquire) & kCount) != 0 || stop_.load(std::memory_order_relaxed);
+  };
+  if (spin_until(something, std::chrono::microseconds(60))) return;
+  const std::uint32_t wake = wake_.load();
+  if (!something()) wake_.wait(wake);
+}
+
+}  // namespace resnet

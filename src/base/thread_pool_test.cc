@@ -1,0 +1,66 @@
+#include "base/thread_pool.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <numeric>
+
+namespace resnet {
+namespace {
+
+TEST(ConcurrencyThreadPool, DoesEveryTaskOnce) {
+  for (const int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    EXPECT_EQ(pool.threads(), threads);
+    for (int round = 0; round < 300; ++round) {
+      std::vector<int> done(round % 37, 0);
+      pool.run(static_cast<int>(done.size()), [&](int task, int worker) {
+        EXPECT_LT(worker, threads);
+        ++done[task];
+      });
+      EXPECT_EQ(done, std::vector<int>(done.size(), 1));
+    }
+  }
+}
+
+// Each job reads what all threads wrote in the job before.
+TEST(ConcurrencyThreadPool, JobsSeeTheJobBefore) {
+  constexpr int kTasks = 16;
+  ThreadPool pool(4);
+  std::vector<std::int64_t> now(kTasks, 1), next(kTasks);
+  for (int round = 0; round < 10; ++round) {
+    pool.run(kTasks, [&](int task, int) { next[task] = std::accumulate(now.begin(), now.end(), std::int64_t{0}); });
+    now.swap(next);
+  }
+  EXPECT_EQ(now[3], std::int64_t{1} << 40);  // 16^10
+}
+
+TEST(ConcurrencyThreadPool, WorkersHaveTheirOwnMemory) {
+  ThreadPool pool(3);
+  std::vector<std::int64_t> sums(3);
+  for (int round = 0; round < 50; ++round) {
+    pool.run(40, [&](int task, int worker) { sums[worker] += task; });
+  }
+  EXPECT_EQ(sums[0] + sums[1] + sums[2], 50 * 39 * 40 / 2);
+}
+
+TEST(ConcurrencyThreadPool, SleepsBetweenJobs) {
+  const auto used = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + 1e-6 * (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
+  };
+  ThreadPool pool(4);
+  int done = 0;
+  pool.run(1, [&](int, int) { ++done; });
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  const double before = used();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_LT(used() - before, 0.02);
+  std::atomic<int> late = 0;
+  pool.run(100, [&](int, int) { ++late; });
+  EXPECT_EQ(late, 100);
+}
+
+}  // namespace
+}  // namespace resnet

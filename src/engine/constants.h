@@ -1,0 +1,58 @@
+// The numbers that steps compute with: weights folded with their batch norm and packed for an algorithm, and biases.
+//
+// Packing waits until a plan asks for it, because the algorithm may depend on the input size; what one plan packed,
+// later plans share. The source tensors are handles on memory that somebody else may share, such as a mapped file.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "engine/batch_norm.h"
+#include "engine/kernels/kernels.h"
+#include "engine/steps.h"
+#include "resnet/tensor.h"
+
+namespace resnet {
+
+// What a step needs. Convolution and linear: packed weights and bias; batch norm: scale and shift.
+struct StepConstants {
+  const void* weights = nullptr;
+  const float* bias = nullptr;
+  std::shared_ptr<const void> owner;  // of the memory
+};
+
+// Of a batch norm that stands alone.
+StepConstants scale_shift_constants(const ScaleShift& norm);
+
+// A convolution or linear layer, and the algorithm that will run it at `shape`.
+struct ConstantsRequest {
+  Step step;
+  const ConvAlgorithm* algorithm = nullptr;
+  ConvShape shape;
+};
+
+// Not safe for concurrent use; what it gave out is.
+class Constants {
+ public:
+  // Checks that `weights` has every tensor of the graph in its shape (kMismatch).
+  Constants(const Graph& graph, const StateDict& weights);
+
+  StepConstants of_batch_norm(const std::string& path) const;
+
+  // One per request; what is not there yet is made by the whole team.
+  std::vector<StepConstants> get(const std::vector<ConstantsRequest>& requests, ThreadPool& team);
+
+  std::int64_t bytes() const noexcept { return bytes_; }
+
+ private:
+  const Graph& graph_;
+  StateDict weights_;
+  std::map<std::pair<int, const ConvAlgorithm*>, StepConstants> made_;
+  std::int64_t bytes_ = 0;
+};
+
+}  // namespace resnet

@@ -1,0 +1,271 @@
+#include "resnet/engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+#include <thread>
+
+#include "engine/random_weights.h"
+#include "resnet/error.h"
+
+namespace resnet {
+namespace {
+
+// Forces an instruction set for engines made within the scope.
+class ForcedIsa {
+ public:
+  explicit ForcedIsa(const char* name) {
+    if (const char* before = std::getenv("RESNET_ISA")) before_ = before;
+    setenv("RESNET_ISA", name, 1);
+  }
+  ~ForcedIsa() { before_.empty() ? unsetenv("RESNET_ISA") : setenv("RESNET_ISA", before_.c_str(), 1); }
+
+ private:
+  std::string before_;
+};
+
+// The instruction sets that this processor can run.
+std::vector<const char*> instruction_sets() {
+  std::vector<const char*> names;
+  for (const char* name : {"ref", "avx2", "avx512"}) {
+    const ForcedIsa forced(name);
+    try {
+      instruction_set();
+      names.push_back(name);
+    } catch (const Error&) {
+    }
+  }
+  return names;
+}
+
+struct Case {
+  Architecture architecture;
+  FeatureShape input;
+};
+
+// Small networks that together use every operation and option.
+std::vector<Case> small_networks() {
+  Architecture bottleneck;
+  bottleneck.depths = {1, 2, 1};
+  bottleneck.widths = {16, 24, 40};
+  bottleneck.stem_width = 20;
+  bottleneck.classes = 7;
+  Architecture grouped = bottleneck;
+  grouped.groups = 4;
+  grouped.width_per_group = 16;
+  grouped.widths = {16, 32, 64};
+  Architecture paper = bottleneck;
+  paper.stride_on_first = true;
+  paper.conv_bias = true;
+  paper.in_channels = 1;
+  Architecture dilated = bottleneck;
+  dilated.dilated_stages = 2;
+  dilated.in_channels = 17;
+  Architecture deep = bottleneck;
+  deep.block = Block::kBasic;
+  deep.stem = Stem::kDeep;
+  deep.shortcut = Shortcut::kAveragePool;
+  deep.classes = 100;
+  Architecture option_a = find_architecture("resnet20");
+  option_a.widths = {16, 24, 64};
+  Architecture plain = find_architecture("plain20");
+  plain.classes = 1;
+  return {{bottleneck, {2, 3, 45, 37}}, {grouped, {1, 3, 33, 40}},  {paper, {3, 1, 32, 31}}, {dilated, {1, 17, 41, 38}},
+          {deep, {2, 3, 50, 39}},       {option_a, {3, 3, 19, 32}}, {plain, {1, 3, 32, 32}}, {bottleneck, {1, 3, 1, 1}},
+          {deep, {1, 3, 5, 9}},         {option_a, {1, 3, 224, 3}}};
+}
+
+std::vector<float> random_input(const FeatureShape& shape) {
+  std::mt19937 random(5);
+  return random_values(shape.count(), -2, 2, random);
+}
+
+std::vector<float> run(const Engine& engine, const FeatureShape& shape) {
+  std::vector<float> logits(static_cast<std::size_t>(shape.batch * engine.graph().architecture.classes));
+  engine.run(random_input(shape), shape, logits);
+  return logits;
+}
+
+double error_of(const std::vector<float>& got, const std::vector<float>& expected) {
+  double difference = 0, largest = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    difference = std::max(difference, std::abs(static_cast<double>(got[i]) - expected[i]));
+    largest = std::max(largest, std::abs(static_cast<double>(expected[i])));
+  }
+  return difference / largest;
+}
+
+// Node by node on the reference kernels against fused on every instruction set.
+TEST(PropertyEngine, AgreesWithTheReferenceEverywhere) {
+  for (const Case& c : small_networks()) {
+    const Graph graph = expand(c.architecture);
+    const StateDict weights = random_weights(graph, 3);
+    std::vector<float> expected;
+    {
+      const ForcedIsa forced("ref");
+      expected = run(Engine(graph, weights, {1, false}), c.input);
+    }
+    for (const char* isa : instruction_sets()) {
+      const ForcedIsa forced(isa);
+      for (const bool fuse : {false, true}) {
+        for (const int threads : {1, 3}) {
+          EXPECT_LT(error_of(run(Engine(graph, weights, {threads, fuse}), c.input), expected), 3e-6)
+              << c.architecture.name << " " << isa << " fuse " << fuse << " threads " << threads << " input "
+              << c.input.height << "x" << c.input.width;
+        }
+      }
+    }
+  }
+}
+
+TEST(EngineTest, ImagesOfABatchDoNotMix) {
+  const Graph graph = expand(find_architecture("resnet20"));
+  const Engine engine(graph, random_weights(graph, 1), {2});
+  const FeatureShape shape{3, 3, 20, 24};
+  const std::vector<float> input = random_input(shape);
+  std::vector<float> together(30), alone(10);
+  engine.run(input, shape, together);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const std::size_t size = input.size() / 3;
+    engine.run(std::span(input).subspan(i * size, size), {1, 3, 20, 24}, alone);
+    EXPECT_LT(
+        error_of(alone, {together.begin() + static_cast<int>(i) * 10, together.begin() + static_cast<int>(i + 1) * 10}),
+        1e-6);
+  }
+}
+
+TEST(EngineTest, ObserverSeesEveryNode) {
+  const Graph graph = expand(find_architecture("resnet20"));
+  const FeatureShape shape{2, 3, 17, 16};
+  const std::vector<FeatureShape> shapes = infer_shapes(graph, shape);
+  const std::vector<float> input = random_input(shape);
+  std::vector<float> logits(20), last;
+  int next = 0;
+  const Engine engine(graph, random_weights(graph, 1), {1, false});
+  engine.run(input, shape, logits, [&](int node, const FeatureShape& seen, std::span<const float> values) {
+    EXPECT_EQ(node, next++);
+    EXPECT_EQ(seen, shapes[static_cast<std::size_t>(node)]);
+    if (node == 0) {
+      EXPECT_TRUE(std::equal(values.begin(), values.end(), input.begin(), input.end()));
+    }
+    last.assign(values.begin(), values.end());
+  });
+  EXPECT_EQ(next, static_cast<int>(graph.nodes.size()));
+  EXPECT_EQ(last, logits);
+}
+
+// The fused engine shows the same values as the plain one, at the nodes that it shows.
+TEST(EngineTest, FusedStepsShowTheValuesOfTheirLastNodes) {
+  const Graph graph = expand(find_architecture("resnet18d"));
+  const StateDict weights = random_weights(graph, 2);
+  const FeatureShape shape{1, 3, 40, 33};
+  std::vector<float> logits(1000);
+  std::map<int, std::vector<float>> plain;
+  Engine(graph, weights, {1, false})
+      .run(random_input(shape), shape, logits, [&](int node, const FeatureShape&, std::span<const float> values) {
+        plain[node].assign(values.begin(), values.end());
+      });
+  int seen = 0;
+  Engine(graph, weights, {1, true})
+      .run(random_input(shape), shape, logits, [&](int node, const FeatureShape&, std::span<const float> values) {
+        EXPECT_LT(error_of({values.begin(), values.end()}, plain.at(node)), 1e-5) << graph.nodes[node].path;
+        ++seen;
+      });
+  EXPECT_EQ(seen, 22 + 3 + 4);  // convolutions, the shortcuts' average pools, input, max pool, global pool, fc
+}
+
+ErrorCode code_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  ADD_FAILURE() << "no error";
+  return ErrorCode::kIo;
+}
+
+TEST(EngineTest, RefusesWhatDoesNotFit) {
+  const Graph graph = expand(find_architecture("resnet20"));
+  StateDict weights = random_weights(graph, 1);
+  const Engine engine(graph, weights, {1});
+  std::vector<float> input(3 * 32 * 32), logits(10), few(9);
+  const auto run = [&](const FeatureShape& shape, std::span<float> out) { engine.run(input, shape, out); };
+  EXPECT_EQ(code_of([&] { run({1, 3, 32, 31}, logits); }), ErrorCode::kMismatch);
+  EXPECT_EQ(code_of([&] { run({1, 1, 32, 32}, logits); }), ErrorCode::kMismatch);
+  EXPECT_EQ(code_of([&] { run({1, 3, 32, 32}, few); }), ErrorCode::kMismatch);
+  EXPECT_EQ(code_of([&] { run({0, 3, 32, 32}, logits); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { run({1, 3, -1, 32}, logits); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { run({65535, 3, 65535, 65535}, logits); }), ErrorCode::kLimit);
+  EXPECT_EQ(code_of([&] { Engine(graph, weights, {-1}); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { engine.profile({1, 3, 32, 32}, 0); }), ErrorCode::kInvalidArgument);
+
+  weights.set("layer1.0.conv1.weight", Tensor::zeros(DType::kF32, {16, 16, 3, 1}));
+  EXPECT_EQ(code_of([&] { Engine(graph, weights, {1}); }), ErrorCode::kMismatch);
+  EXPECT_EQ(code_of([&] { Engine(graph, StateDict(), {1}); }), ErrorCode::kMismatch);
+}
+
+TEST(EngineTest, TakesAnyTypeOfWeights) {
+  Architecture architecture = find_architecture("resnet20");
+  const Graph graph = expand(architecture);
+  StateDict single, wide;
+  for (const auto& [name, tensor] : random_weights(graph, 4)) {
+    single.add(name, tensor);
+    if (tensor.dtype() != DType::kF32) continue;
+    std::vector<double> values(tensor.f32().begin(), tensor.f32().end());
+    const auto owner = std::make_shared<std::vector<double>>(std::move(values));
+    wide.add(name, Tensor::view(DType::kF64, tensor.shape(), std::as_bytes(std::span(*owner)), owner));
+  }
+  EXPECT_EQ(run(Engine(graph, single, {1}), {1, 3, 16, 16}), run(Engine(graph, wide, {1}), {1, 3, 16, 16}));
+}
+
+TEST(EngineTest, ProfilesEveryStep) {
+  const Graph graph = expand(find_architecture("resnet20"));
+  const Engine engine(graph, random_weights(graph, 1), {2});
+  const std::vector<StepProfile> steps = engine.profile({1, 3, 32, 32}, 3);
+  std::int64_t total = 0;
+  for (const StepProfile& step : steps) {
+    total += step.macs;
+    EXPECT_FALSE(step.name.empty());
+    EXPECT_GT(step.bytes, 0);
+    EXPECT_GE(step.median_ms, 0);
+    EXPECT_EQ(step.algorithm.empty(), step.macs == 0);
+  }
+  EXPECT_EQ(total, 40'551'040);
+  EXPECT_EQ(steps.back().name, "fc");
+  EXPECT_GE(engine.weight_bytes(), 4 * (269'722 - 688));  // a bias instead of gamma and beta
+  // Three values of the first stage at once: input, output, residual.
+  EXPECT_LE(engine.workspace_bytes({1, 3, 32, 32}), 3 * 16 * 32 * 32 * 4 + (1 << 20));
+}
+
+TEST(EngineTest, InstructionSetIsForcedByName) {
+  const ForcedIsa forced("ref");
+  EXPECT_EQ(instruction_set(), "ref");
+  const ForcedIsa unknown("mmx");
+  EXPECT_EQ(code_of([] { instruction_set(); }), ErrorCode::kInvalidArgument);
+}
+
+TEST(EngineTest, MeasuresThePeak) { EXPECT_GT(measure_peak_gflops(1), 0.05); }
+
+TEST(ConcurrencyEngine, RunsSideBySide) {
+  const Graph graph = expand(find_architecture("resnet20"));
+  const Engine engine(graph, random_weights(graph, 1), {2});
+  const std::vector<FeatureShape> shapes = {{1, 3, 8, 8}, {2, 3, 9, 8}, {1, 3, 12, 10}};
+  std::vector<std::vector<float>> expected;
+  for (const FeatureShape& shape : shapes) expected.push_back(run(Engine(graph, random_weights(graph, 1), {1}), shape));
+  std::vector<std::thread> callers;
+  for (int caller = 0; caller < 3; ++caller) {
+    callers.emplace_back([&, caller] {
+      for (int i = 0; i < 6; ++i) {
+        const auto which = static_cast<std::size_t>(caller + i) % shapes.size();
+        EXPECT_LT(error_of(run(engine, shapes[which]), expected[which]), 1e-6);
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+}
+
+}  // namespace
+}  // namespace resnet

@@ -1,0 +1,99 @@
+#include "engine/execute.h"
+
+#include <algorithm>
+
+#include "engine/layout.h"
+
+namespace resnet {
+namespace {
+
+// Calls work(begin, end) for each task's part of `count` things.
+template <typename Work>
+void share_out(ThreadPool& team, int tasks, std::int64_t count, Work work) noexcept {
+  team.run(tasks, [&](int task, int) { work(count * task / tasks, count * (task + 1) / tasks); });
+}
+
+void run_conv(const PlanStep& step, Workspace& workspace) noexcept {
+  float* arena = workspace.arena.data();
+  ConvCall call;
+  call.shape = step.conv;
+  call.input = arena + step.input;
+  call.weights = step.constants.weights;
+  call.bias = step.constants.bias;
+  call.residual = step.conv.residual ? arena + step.residual : nullptr;
+  call.output = arena + step.output;
+  workspace.team.run(step.tasks, [&](int task, int worker) {
+    step.algorithm->run(call, task, step.tasks, workspace.scratch[static_cast<std::size_t>(worker)].data());
+  });
+}
+
+}  // namespace
+
+void Workspace::fit(const Plan& plan) {
+  if (arena.size() < plan.arena_floats) {
+    arena = {};
+    arena = AlignedBuffer<float>(plan.arena_floats);
+  }
+  for (AlignedBuffer<std::byte>& own : scratch) {
+    if (own.size() < plan.scratch_bytes) own = AlignedBuffer<std::byte>(plan.scratch_bytes);
+  }
+}
+
+void run_step(const PlanStep& step, const Kernels& kernels, const float* input, Workspace& workspace) noexcept {
+  ThreadPool& team = workspace.team;
+  const float* in = workspace.arena.data() + step.input;
+  const float* residual = workspace.arena.data() + step.residual;
+  float* out = workspace.arena.data() + step.output;
+  const std::int64_t rows = step.out.batch * step.out.height;
+  const std::int64_t pixels = rows * step.out.width;
+  const int channels = padded_channels(static_cast<int>(step.out.channels));
+  switch (step.op) {
+    case Op::kInput:
+      return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
+        to_kernel_layout(step.out, input, out, begin, end);
+      });
+    case Op::kConv:
+    case Op::kLinear: return run_conv(step, workspace);
+    case Op::kBatchNorm:
+      return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
+        kernels.scale_shift(in, static_cast<const float*>(step.constants.weights), step.constants.bias, out, channels,
+                            step.step.relu, begin, end);
+      });
+    case Op::kAdd:
+    case Op::kRelu:
+    case Op::kFlatten:
+      return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
+        kernels.add(in, step.op == Op::kAdd ? residual : nullptr, out, step.step.relu || step.op == Op::kRelu,
+                    static_cast<std::size_t>(begin * channels), static_cast<std::size_t>(end * channels));
+      });
+    case Op::kMaxPool:
+    case Op::kAveragePool: {
+      const auto pool = step.op == Op::kMaxPool ? kernels.max_pool : kernels.average_pool;
+      return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
+        pool(step.pool, in, out, static_cast<int>(begin), static_cast<int>(end));
+      });
+    }
+    case Op::kPadShortcut:
+      return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
+        pad_shortcut(step.in, step.out, step.pool.stride, in, out, begin, end);
+      });
+    case Op::kGlobalAveragePool: {
+      const int area = static_cast<int>(step.in.height * step.in.width);
+      return share_out(team, step.tasks, step.out.batch, [&](std::int64_t begin, std::int64_t end) {
+        kernels.global_average_pool(in, out, area, channels, static_cast<int>(begin), static_cast<int>(end));
+      });
+    }
+  }
+}
+
+void copy_logits(const Plan& plan, const Workspace& workspace, std::span<float> logits) noexcept {
+  const PlanStep& last = plan.steps.back();
+  const std::int64_t classes = last.out.channels;
+  const std::int64_t row = padded_channels(static_cast<int>(classes));
+  const float* values = workspace.arena.data() + last.output;
+  for (std::int64_t image = 0; image < last.out.batch; ++image) {
+    std::copy_n(values + image * row, classes, logits.data() + image * classes);
+  }
+}
+
+}  // namespace resnet

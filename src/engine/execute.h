@@ -1,0 +1,34 @@
+// Running a plan: the memory and threads of one run, and what each step does.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/thread_pool.h"
+#include "engine/plan.h"
+
+namespace resnet {
+
+// Memory and a team of threads for one run at a time.
+class Workspace {
+ public:
+  explicit Workspace(int threads) : team(threads), scratch(static_cast<std::size_t>(threads)) {}
+
+  // Makes room for a run of this plan.
+  void fit(const Plan& plan);
+
+  ThreadPool team;
+  AlignedBuffer<float> arena;
+  std::vector<AlignedBuffer<std::byte>> scratch;  // one per thread
+};
+
+// Computes one step for a workspace that fits the plan. `input` is the network's (NCHW).
+void run_step(const PlanStep& step, const Kernels& kernels, const float* input, Workspace& workspace) noexcept;
+
+// Copies the last step's values, rows of classes, out of the arena.
+void copy_logits(const Plan& plan, const Workspace& workspace, std::span<float> logits) noexcept;
+
+}  // namespace resnet

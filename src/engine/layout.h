@@ -1,0 +1,19 @@
+// Moving values between the world's layout (NCHW) and the kernels' (NHWC, channels padded to kChannelBlock with zeros).
+// Functions that take [begin, end) work on those rows, of batch * output height.
+#pragma once
+
+#include <cstdint>
+
+#include "resnet/graph.h"
+
+namespace resnet {
+
+void to_kernel_layout(const FeatureShape& shape, const float* nchw, float* nhwc, std::int64_t begin, std::int64_t end);
+void from_kernel_layout(const FeatureShape& shape, const float* nhwc, float* nchw);
+
+// Option A's shortcut (He et al. 2015, section 4.2): every stride-th pixel; new channels are zero, half before and half
+// after the old ones. NHWC in and out.
+void pad_shortcut(const FeatureShape& in_shape, const FeatureShape& out_shape, int stride, const float* in, float* out,
+                  std::int64_t begin, std::int64_t end);
+
+}  // namespace resnet

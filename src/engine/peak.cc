@@ -1,0 +1,42 @@
+// What the processor can do at most.
+#include <algorithm>
+#include <chrono>
+#include <numeric>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "engine/kernels/kernels.h"
+#include "resnet/engine.h"
+
+namespace resnet {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// The best of slices of about 2 ms, because others use the processor too.
+double peak_of_one_thread(const Kernels& kernels) {
+  constexpr std::int64_t kIterations = 100'000;
+  double best = 0;
+  for (const auto start = std::chrono::steady_clock::now(); seconds_since(start) < 0.05;) {
+    const auto slice = std::chrono::steady_clock::now();
+    const double operations = kernels.spin(kIterations);
+    best = std::max(best, operations / seconds_since(slice));
+  }
+  return best;
+}
+
+}  // namespace
+
+std::string instruction_set() { return best_kernels().name; }
+
+double measure_peak_gflops(int threads) {
+  const Kernels& kernels = best_kernels();
+  ThreadPool team(threads);
+  std::vector<double> peaks(static_cast<std::size_t>(threads));
+  team.run(threads, [&](int task, int) { peaks[static_cast<std::size_t>(task)] = peak_of_one_thread(kernels); });
+  return std::accumulate(peaks.begin(), peaks.end(), 0.0) / 1e9;
+}
+
+}  // namespace resnet

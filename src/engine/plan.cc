@@ -1,0 +1,151 @@
+#include "engine/plan.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/error.h"
+#include "engine/arena.h"
+
+namespace resnet {
+namespace {
+
+constexpr std::int64_t kMaxPixels = std::numeric_limits<int>::max() / 4;  // kernels count them with int
+
+// Floats of a value in the kernels' layout.
+std::size_t floats_of(const FeatureShape& shape) {
+  return static_cast<std::size_t>(shape.batch * shape.height * shape.width) *
+         static_cast<std::size_t>(padded_channels(static_cast<int>(shape.channels)));
+}
+
+void check_size(const Graph& graph, const std::vector<FeatureShape>& shapes) {
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const FeatureShape& s = shapes[i];
+    if (s.batch * s.height * s.width > kMaxPixels) {  // each is at most 65,535
+      fail(ErrorCode::kLimit, "input", "{}x{}x{}x{} is too large: {} has more than {} pixels", shapes[0].batch,
+           shapes[0].channels, shapes[0].height, shapes[0].width, i == 0 ? "it" : graph.nodes[i].path, kMaxPixels);
+    }
+  }
+}
+
+ConvShape conv_shape(const Node& node, const PlanStep& step) {
+  ConvShape shape;
+  shape.in_channels = node.in_channels;
+  shape.out_channels = node.out_channels;
+  shape.residual = step.step.residual >= 0;
+  shape.relu = step.step.relu;
+  if (node.op == Op::kLinear) {  // a 1x1 convolution whose pixels are the images
+    shape.in_width = shape.out_width = static_cast<int>(step.in.batch);
+    return shape;
+  }
+  shape.batch = static_cast<int>(step.in.batch);
+  shape.in_height = static_cast<int>(step.in.height);
+  shape.in_width = static_cast<int>(step.in.width);
+  shape.out_height = static_cast<int>(step.out.height);
+  shape.out_width = static_cast<int>(step.out.width);
+  shape.kernel = node.kernel;
+  shape.stride = node.stride;
+  shape.padding = node.padding;
+  shape.dilation = node.dilation;
+  shape.groups = node.groups;
+  return shape;
+}
+
+PoolShape pool_shape(const Node& node, const PlanStep& step) {
+  PoolShape shape;
+  shape.batch = static_cast<int>(step.in.batch);
+  shape.channels = static_cast<int>(step.in.channels);
+  shape.in_height = static_cast<int>(step.in.height);
+  shape.in_width = static_cast<int>(step.in.width);
+  shape.out_height = static_cast<int>(step.out.height);
+  shape.out_width = static_cast<int>(step.out.width);
+  shape.kernel = node.kernel;
+  shape.stride = node.stride;
+  shape.padding = node.padding;
+  return shape;
+}
+
+// The first algorithm of the list that takes the shape.
+void choose_algorithm(const Kernels& kernels, PlanStep& step) {
+  for (const ConvAlgorithm& algorithm : kernels.convs) {
+    const char* reason = algorithm.refuse(step.conv);
+    if (reason == nullptr) {
+      step.algorithm = &algorithm;
+      return;
+    }
+    step.refused.push_back(fmt::format("{}: {}", algorithm.name, reason));
+  }
+  RESNET_ASSERT(step.algorithm != nullptr);
+}
+
+// Things that a step's tasks share out: rows, images or pixels. Small steps are not worth waking anybody.
+int simple_tasks(const PlanStep& step, int threads) {
+  constexpr std::size_t kFloatsPerTask = 16'384;
+  const std::int64_t things = step.op == Op::kGlobalAveragePool ? step.out.batch : step.out.batch * step.out.height;
+  const std::size_t work = (floats_of(step.in) + floats_of(step.out)) / kFloatsPerTask;
+  return static_cast<int>(
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(work), 1, std::min<std::int64_t>(things, 4 * threads)));
+}
+
+void place_values(const Graph& graph, Plan& plan) {
+  std::vector<Lifetime> lifetimes(graph.nodes.size());
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const PlanStep& step = plan.steps[i];
+    const int now = static_cast<int>(i);
+    lifetimes[step.step.output] = {floats_of(step.out), now, now};
+    for (const int value : {step.step.input, step.step.residual}) {
+      if (value >= 0) lifetimes[value].last = now;
+    }
+  }
+  const ArenaLayout layout = lay_out(lifetimes);
+  for (PlanStep& step : plan.steps) {
+    if (step.step.input >= 0) step.input = layout.offsets[step.step.input];
+    if (step.step.residual >= 0) step.residual = layout.offsets[step.step.residual];
+    step.output = layout.offsets[step.step.output];
+  }
+  plan.arena_floats = layout.size;
+}
+
+void take_constants(const Graph& graph, Plan& plan, Constants& constants, ThreadPool& team) {
+  std::vector<ConstantsRequest> requests;
+  std::vector<PlanStep*> takers;
+  for (PlanStep& step : plan.steps) {
+    if (step.op == Op::kBatchNorm) step.constants = constants.of_batch_norm(graph.nodes[step.step.node].path);
+    if (step.algorithm == nullptr) continue;
+    requests.push_back({step.step, step.algorithm, step.conv});
+    takers.push_back(&step);
+  }
+  std::vector<StepConstants> found = constants.get(requests, team);
+  for (std::size_t i = 0; i < takers.size(); ++i) takers[i]->constants = std::move(found[i]);
+}
+
+}  // namespace
+
+Plan make_plan(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
+               Constants& constants, ThreadPool& team) {
+  const std::vector<FeatureShape> shapes = infer_shapes(graph, input);
+  check_size(graph, shapes);
+  Plan plan;
+  plan.input = input;
+  for (const Step& step : steps) {
+    const Node& node = graph.nodes[step.node];
+    PlanStep& s = plan.steps.emplace_back();
+    s.step = step;
+    s.op = node.op;
+    s.in = step.input >= 0 ? shapes[step.input] : input;
+    s.out = shapes[step.output];
+    if (node.op == Op::kConv || node.op == Op::kLinear) {
+      s.conv = conv_shape(node, s);
+      choose_algorithm(kernels, s);
+      s.tasks = s.algorithm->tasks(s.conv, team.threads());
+      plan.scratch_bytes = std::max(plan.scratch_bytes, s.algorithm->scratch_bytes(s.conv));
+    } else {
+      s.pool = pool_shape(node, s);
+      s.tasks = simple_tasks(s, team.threads());
+    }
+  }
+  place_values(graph, plan);
+  take_constants(graph, plan, constants, team);
+  return plan;
+}
+
+}  // namespace resnet
