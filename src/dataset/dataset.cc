@@ -74,7 +74,7 @@ class TarSource : public Source {
       unseen_->erase(found);
       return true;
     }
-    if (!looks_like_image(path)) return false;
+    if (!looks_like_input(path)) return false;
     const std::string folder = folder_of(path);
     if (folder == path) {
       fail(ErrorCode::kInvalidArgument, item.path,
@@ -104,7 +104,7 @@ std::vector<Item> items_of_folders(const std::string& directory) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with('.')) continue;
     if (entry.is_directory()) classes.push_back(name);
-    if (!entry.is_directory() && looks_like_image(name)) stray = std::max(stray, name);
+    if (!entry.is_directory() && looks_like_input(name)) stray = std::max(stray, name);
   }
   if (!stray.empty()) {
     fail(ErrorCode::kInvalidArgument, directory + "/" + stray,
@@ -114,7 +114,7 @@ std::vector<Item> items_of_folders(const std::string& directory) {
   std::vector<Item> items;
   for (const std::string& name : classes) {
     const std::size_t before = items.size();
-    for (std::string& file : list_files(directory + "/" + name, looks_like_image)) {
+    for (std::string& file : list_files(directory + "/" + name, looks_like_input)) {
       items.push_back({std::move(file), name, {}});
     }
     if (items.size() == before) {
@@ -138,9 +138,9 @@ std::string folder_prefix(const std::string& only) {
 
 }  // namespace
 
-bool looks_like_image(const std::string& path) {
-  static constexpr std::array<std::string_view, 13> kEndings = {".jpg", ".jpeg", ".png", ".webp", ".bmp",  ".gif", ".tif",
-                                                                ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".jxl"};
+bool looks_like_input(const std::string& path) {
+  static constexpr std::array<std::string_view, 14> kEndings = {".jpg", ".jpeg", ".png", ".webp", ".bmp",  ".gif", ".tif",
+                                                                ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".jxl", ".npy"};
   std::string name = file_name(path);
   if (name.starts_with('.')) return false;
   std::transform(name.begin(), name.end(), name.begin(), [](char c) { return 'A' <= c && c <= 'Z' ? c + 32 : c; });

@@ -56,9 +56,9 @@ class Dataset {
   std::shared_ptr<const Contents> contents_;
 };
 
-// Pictures by the end of their name: what decode_image() reads, and what it refuses by name (.bmp, .gif, .tif, ...), so
-// that no picture is passed over in silence. Hidden files are none.
-bool looks_like_image(const std::string& path);
+// Pictures and arrays by the end of their name: what load_input() reads, and pictures that it refuses (.bmp, .gif, .tif,
+// ...), so that none is passed over in silence. Hidden files are none.
+bool looks_like_input(const std::string& path);
 
 // All files below a directory for which `wanted` holds, sorted; symbolic links are followed. Throws kNotFound, kIo.
 std::vector<std::string> list_files(const std::string& directory, bool (*wanted)(const std::string& path));

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "evaluate/picture.h"
+#include "evaluate/input.h"
 
 namespace resnet {
 namespace {
@@ -29,25 +29,27 @@ int rank(std::span<const float> logits, int truth) {
   return higher;
 }
 
+// Pictures that will run through the network together.
 class Batch {
  public:
-  Batch(const Classifier& classifier, Evaluation& result) : classifier_(classifier), result_(result) {}
+  explicit Batch(const Classifier& classifier) : classifier_(classifier) {}
 
   int size() const { return static_cast<int>(truths_.size()); }
 
-  void add(const std::vector<float>& picture, int truth) {
-    values_.insert(values_.end(), picture.begin(), picture.end());
+  void add(const Input& picture, int truth) {
+    values_.insert(values_.end(), picture.values.begin(), picture.values.end());
     truths_.push_back(truth);
   }
 
-  void run() {
+  // Adds what comes out to `result`, and is empty again.
+  void run(Evaluation& result) {
     if (truths_.empty()) return;
-    const Preprocessing& how = classifier_.preprocessing();
-    const std::vector<float> logits =
-        classifier_.logits(values_, {size(), classifier_.architecture().in_channels, how.height, how.width});
+    FeatureShape shape = classifier_.input_shape();
+    shape.batch = size();
+    const std::vector<float> logits = classifier_.logits(values_, shape);
     const std::size_t classes = logits.size() / truths_.size();
     for (std::size_t i = 0; i < truths_.size(); ++i) {
-      result_.add(std::span(logits).subspan(i * classes, classes), truths_[i]);
+      result.add(std::span(logits).subspan(i * classes, classes), truths_[i]);
     }
     values_.clear();
     truths_.clear();
@@ -55,10 +57,17 @@ class Batch {
 
  private:
   const Classifier& classifier_;
-  Evaluation& result_;
   std::vector<float> values_;
   std::vector<int> truths_;
 };
+
+// An array may have any size, but an evaluation's pictures have one.
+void check_shape(const Classifier& classifier, InputReader::Result& item) {
+  const FeatureShape expected = classifier.input_shape();
+  if (!item.value || item.value->shape == expected) return;
+  item.error = Error(ErrorCode::kMismatch, item.path,
+                     fmt::format("an array that is not 1x{}x{}x{}", expected.channels, expected.height, expected.width));
+}
 
 }  // namespace
 
@@ -74,26 +83,26 @@ Evaluation evaluate(const Classifier& classifier, Source& source, const ClassMap
                     const EvaluateOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   Evaluation result;
-  Batch batch(classifier, result);
-  PictureReader reader(classifier, source, options.decode, options.batch);
+  Batch batch(classifier);
+  InputReader reader(classifier, source, options.decode, options.batch);
   std::int64_t seen = 0;
   while (options.limit < 0 || seen < options.limit) {
-    const auto picture = reader.next();
-    if (!picture) break;
+    auto item = reader.next();
+    if (!item) break;
     ++seen;
-    if (picture->error) {
-      if (!options.skip_bad) throw *picture->error;
+    check_shape(classifier, *item);
+    if (item->error) {
+      if (!options.skip_bad) throw Error(*item->error);
       ++result.skipped;
-      if (options.skipped) options.skipped(*picture->error);
+      if (options.skipped) options.skipped(*item->error);
       continue;
     }
-    batch.add(*picture->value, classes.at(picture->label));
-    if (batch.size() == options.batch) {
-      batch.run();
-      if (options.progress) options.progress(seen);
-    }
+    batch.add(*item->value, classes.at(item->label));
+    if (batch.size() < options.batch) continue;
+    batch.run(result);
+    if (options.progress) options.progress(seen);
   }
-  batch.run();
+  batch.run(result);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

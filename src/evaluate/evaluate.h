@@ -8,6 +8,7 @@
 #include "dataset/dataset.h"
 #include "evaluate/class_map.h"
 #include "resnet/classifier.h"
+#include "resnet/error.h"
 
 namespace resnet {
 

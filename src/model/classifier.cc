@@ -7,21 +7,11 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "model/imagenet_classes.h"
 
 namespace resnet {
 namespace {
-
-// What most weights without a word on it were trained with: torchvision's, or CIFAR's small pictures. Of one channel,
-// the averages of the three.
-Preprocessing assumed_preprocessing(const Architecture& architecture) {
-  Preprocessing result = preset(architecture.stem == Stem::kCifar ? "cifar" : "torchvision");
-  if (architecture.in_channels == 1) {
-    result.mean = {0.449F};
-    result.std = {0.226F};
-  }
-  return result;
-}
 
 std::vector<std::string> class_labels(const Architecture& architecture, std::vector<std::string> names) {
   if (!names.empty()) {
@@ -38,6 +28,15 @@ std::vector<std::string> class_labels(const Architecture& architecture, std::vec
 
 }  // namespace
 
+Preprocessing assume_preprocessing(const Architecture& architecture) {
+  Preprocessing result = preset(architecture.stem == Stem::kCifar ? "cifar" : "torchvision");
+  if (architecture.in_channels != 3) {
+    result.mean.assign(static_cast<std::size_t>(architecture.in_channels), 0.0F);
+    result.std.assign(static_cast<std::size_t>(architecture.in_channels), 1.0F);
+  }
+  return result;
+}
+
 struct Classifier::Impl {
   Impl(Model model, const ClassifierOptions& options)
       : architecture(options.architecture.value_or(model.architecture)),
@@ -46,7 +45,7 @@ struct Classifier::Impl {
         assumed(!options.preprocessing && !model.preprocessing),
         preprocessing(options.preprocessing     ? *options.preprocessing
                       : model.preprocessing     ? *model.preprocessing
-                                                : assumed_preprocessing(architecture)),
+                                                : assume_preprocessing(architecture)),
         engine(expand(architecture), model.weights, options.engine) {}
 
   Architecture architecture;
@@ -77,29 +76,31 @@ const Preprocessing& Classifier::preprocessing() const noexcept { return impl_->
 bool Classifier::preprocessing_assumed() const noexcept { return impl_->assumed; }
 const Engine& Classifier::engine() const noexcept { return impl_->engine; }
 
+// One picture as a batch.
+FeatureShape Classifier::input_shape() const noexcept {
+  return {1, impl_->architecture.in_channels, impl_->preprocessing.height, impl_->preprocessing.width};
+}
+
 std::vector<Guess> Classifier::classify(const std::string& path, int top) const {
-  return classify(read_image(path, decode_options()), top);
+  const auto file = MappedFile::open(path);
+  const FeatureShape shape = input_shape();
+  std::vector<float> input(static_cast<std::size_t>(shape.count()));
+  load_input(file->bytes(), path, impl_->preprocessing, input);
+  return this->top(logits(input, shape), top);
 }
 
 std::vector<Guess> Classifier::classify(const Image& image, int top) const {
   return this->top(logits(std::span(&image, 1)), top);
 }
 
-DecodeOptions Classifier::decode_options() const {
-  DecodeOptions options;
-  if (impl_->architecture.in_channels == 1) options.mode = ColorMode::kGray;
-  return options;
-}
-
 std::vector<float> Classifier::logits(std::span<const Image> images) const {
-  const Preprocessing& how = impl_->preprocessing;
-  const FeatureShape shape{static_cast<std::int64_t>(images.size()), impl_->architecture.in_channels, how.height,
-                           how.width};
-  std::vector<float> input(static_cast<std::size_t>(shape.count()));
-  const std::size_t each = images.empty() ? 0 : input.size() / images.size();
+  FeatureShape shape = input_shape();
+  const auto each = static_cast<std::size_t>(shape.count());
+  std::vector<float> input(images.size() * each);
   for (std::size_t i = 0; i < images.size(); ++i) {
-    preprocess(images[i], how, std::span(input).subspan(i * each, each));
+    preprocess(images[i], impl_->preprocessing, std::span(input).subspan(i * each, each));
   }
+  shape.batch = static_cast<std::int64_t>(images.size());
   return logits(input, shape);
 }
 
