@@ -212,21 +212,24 @@ class ResNet(nn.Module):
 class block(nn.Module):  # noqa: N801, the name is printed
     """Three convolutions and an expansion of 4, or two and none."""
 
-    def __init__(self, options, inputs, width, stride, identity_downsample):
+    def __init__(self, options, inputs, width, stride, first_dilation, dilation, identity_downsample):
         super().__init__()
-        outputs = width * options.expansion
+
+        def conv3x3(inputs, stride, dilation):
+            return nn.Conv2d(inputs, width, kernel_size=3, stride=stride, padding=dilation, dilation=dilation)
+
         if options.block == "bottleneck":
             stride1, stride2 = (stride, 1) if options.stride_on_first else (1, stride)
             self.conv1 = nn.Conv2d(inputs, width, kernel_size=1, stride=stride1)
             self.bn1 = nn.BatchNorm2d(width)
-            self.conv2 = nn.Conv2d(width, width, kernel_size=3, stride=stride2, padding=1)
+            self.conv2 = conv3x3(width, stride2, first_dilation)
             self.bn2 = nn.BatchNorm2d(width)
-            self.conv3 = nn.Conv2d(width, outputs, kernel_size=1)
-            self.bn3 = nn.BatchNorm2d(outputs)
+            self.conv3 = nn.Conv2d(width, 4 * width, kernel_size=1)
+            self.bn3 = nn.BatchNorm2d(4 * width)
         else:
-            self.conv1 = nn.Conv2d(inputs, width, kernel_size=3, stride=stride, padding=1)
+            self.conv1 = conv3x3(inputs, stride, first_dilation)
             self.bn1 = nn.BatchNorm2d(width)
-            self.conv2 = nn.Conv2d(width, width, kernel_size=3, padding=1)
+            self.conv2 = conv3x3(width, 1, dilation)
             self.bn2 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU()
         self.identity_downsample = identity_downsample
@@ -248,28 +251,32 @@ class TutorialResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(self.inputs)
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        self.dilation = 1
         for stage, (depth, width) in enumerate(zip(options.depths, options.widths)):
-            setattr(self, f"layer{stage + 1}", self.make_stage(options, depth, width, 1 if stage == 0 else 2))
+            stride, dilated = (1 if stage == 0 else 2), stage >= self.stages - options.dilated_stages
+            setattr(self, f"layer{stage + 1}", self.make_stage(options, depth, width, stride, dilated))
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(self.inputs, options.classes)
 
     @staticmethod
     def build(options):
-        assert options.stem == "imagenet" and options.shortcut == "projection" and options.dilated_stages == 0
+        assert options.stem == "imagenet" and options.shortcut == "projection"
         assert options.groups == 1 and options.width_per_group == 64
         model = TutorialResNet(options)
         model._get_name = lambda: "ResNet"
         return model
 
-    def make_stage(self, options, depth, width, stride):
-        outputs = width * options.expansion
+    def make_stage(self, options, depth, width, stride, dilated):
+        outputs, first_dilation = width * options.expansion, self.dilation
+        if dilated:
+            self.dilation, stride = self.dilation * stride, 1
         projection = None
         if stride != 1 or self.inputs != outputs:
             projection = nn.Sequential(nn.Conv2d(self.inputs, outputs, kernel_size=1, stride=stride),
                                        nn.BatchNorm2d(outputs))
-        blocks = [block(options, self.inputs, width, stride, projection)]
+        blocks = [block(options, self.inputs, width, stride, first_dilation, self.dilation, projection)]
         self.inputs = outputs
-        blocks += [block(options, outputs, width, 1, None) for _ in range(depth - 1)]
+        blocks += [block(options, outputs, width, 1, self.dilation, self.dilation, None) for _ in range(depth - 1)]
         return nn.Sequential(*blocks)
 
     def forward(self, x):
