@@ -1,5 +1,5 @@
-// The options of the commands that classify pictures with a model file: the file, its architecture, how pictures are
-// prepared, threads.
+// The options of the commands that classify with a model file: the file, its architecture, how pictures become tensors,
+// threads.
 #pragma once
 
 #include <optional>
@@ -11,21 +11,20 @@
 
 namespace resnet::cli {
 
-class ClassifierOptions {
- public:
-  // `command` keeps pointers to this object: it must live as long.
-  void add_to(CLI::App& command);
+struct ClassifierArguments {
+  std::string model;
+  std::optional<std::string> architecture;
+  int threads = 0;
+  PreprocessOptions preprocess;
+  bool ignore_orientation = false;
 
-  // Loads the model. What it does not say of its preprocessing, and no option does, is said once on stderr.
-  Classifier load() const;
-
-  DecodeOptions decode_options(const Classifier& classifier) const;
-
- private:
-  std::string model_;
-  std::optional<std::string> architecture_;
-  int threads_ = 0;
-  PreprocessOptions preprocess_;
+  DecodeOptions decode_options() const;
 };
+
+// Adds the positional argument MODEL and the options. `arguments` must live as long as the command.
+void add_classifier_arguments(CLI::App& command, ClassifierArguments& arguments);
+
+// Loads the model. What nobody says of its preprocessing is said once on stderr.
+Classifier load_classifier(const ClassifierArguments& arguments);
 
 }  // namespace resnet::cli
