@@ -16,5 +16,6 @@ class Usage : public std::runtime_error {
 };
 
 void add_summary(CLI::App& app);
+void add_preprocess(CLI::App& app);
 
 }  // namespace resnet::cli

@@ -34,6 +34,7 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("resnet COMMAND --help explains a command and shows an example.");
   add_summary(app);
+  add_preprocess(app);
   try {
     check_command(app, argc, argv);
     app.parse(argc, argv);
