@@ -26,7 +26,8 @@ Classifier load_classifier(const ClassifierArguments& arguments) {
   if (arguments.architecture) load.architecture = find_architecture(*arguments.architecture);
   Model model = load_model(arguments.model, load);
   const ResolvedPreprocessing resolved =
-      resolve(arguments.preprocess, model.preprocessing, assume_preprocessing(model.architecture));
+      resolve(arguments.preprocess, model.preprocessing, model.architecture.in_channels,
+              assume_preprocessing(model.architecture));
   print_assumed(resolved);
   ClassifierOptions options;
   options.engine.threads = arguments.threads;

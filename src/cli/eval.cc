@@ -77,9 +77,10 @@ void add_eval(CLI::App& app) {
                   "Directory of class folders, .tar or .tar.gz whose paths end in CLASS/FILE; or either with --labels")
       ->required();
   sub->add_option("--only", command->dataset.only, "Only this folder of the data: --only test");
-  sub->add_option("--labels", command->dataset.labels_file,
-                  "The files and their classes: lines FILE LABEL, CSV FILE,LABEL or a JSON object; a label is a name or "
-                  "an index")
+  sub->add_option(
+         "--labels", command->dataset.labels_file,
+         "The files and their classes: lines FILE LABEL, CSV FILE,LABEL or a JSON object; a label is a name or "
+         "an index")
       ->check(CLI::ExistingFile);
   sub->add_option("--batch", command->options.batch, "Pictures that run through the network together")
       ->capture_default_str()

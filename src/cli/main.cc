@@ -35,6 +35,8 @@ int run(int argc, char** argv) {
   app.footer("resnet COMMAND --help explains a command and shows an example.");
   add_summary(app);
   add_preprocess(app);
+  add_predict(app);
+  add_eval(app);
   try {
     check_command(app, argc, argv);
     app.parse(argc, argv);

@@ -45,8 +45,8 @@ std::string format_csv(bool with_logits, const std::string& path, std::span<cons
   std::string text;
   int rank = 0;
   for (const Guess& guess : guesses) {
-    text += fmt::format("{},{},{},{},{}", csv_field(path), ++rank, guess.index, csv_field(guess.label),
-                        guess.probability);
+    text +=
+        fmt::format("{},{},{},{},{}", csv_field(path), ++rank, guess.index, csv_field(guess.label), guess.probability);
     if (with_logits) text += fmt::format(",{}", logits[guess.index]);
     text += "\n";
   }

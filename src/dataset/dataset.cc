@@ -6,7 +6,6 @@
 #include <map>
 #include <set>
 
-
 #include "base/error.h"
 #include "dataset/labels_file.h"
 #include "dataset/tar.h"
@@ -139,8 +138,9 @@ std::string folder_prefix(const std::string& only) {
 }  // namespace
 
 bool looks_like_input(const std::string& path) {
-  static constexpr std::array<std::string_view, 14> kEndings = {".jpg", ".jpeg", ".png", ".webp", ".bmp",  ".gif", ".tif",
-                                                                ".tiff", ".ppm", ".pgm", ".avif", ".heic", ".jxl", ".npy"};
+  static constexpr std::array<std::string_view, 14> kEndings = {".jpg",  ".jpeg", ".png",  ".webp", ".bmp",
+                                                                ".gif",  ".tif",  ".tiff", ".ppm",  ".pgm",
+                                                                ".avif", ".heic", ".jxl",  ".npy"};
   std::string name = file_name(path);
   if (name.starts_with('.')) return false;
   std::transform(name.begin(), name.end(), name.begin(), [](char c) { return 'A' <= c && c <= 'Z' ? c + 32 : c; });
@@ -190,8 +190,8 @@ Dataset Dataset::open(const std::string& path, const DatasetOptions& options) {
     if (!contents->only.empty()) directory += "/" + folder_of(contents->only);
     if (!fs::is_directory(directory, error)) fail(ErrorCode::kNotFound, directory, "there is no such directory");
     try {
-      contents->items = options.labels_file.empty() ? items_of_folders(directory)
-                                                    : items_of_labels(directory, contents->labelled);
+      contents->items =
+          options.labels_file.empty() ? items_of_folders(directory) : items_of_labels(directory, contents->labelled);
     } catch (const fs::filesystem_error& failure) {
       fail(ErrorCode::kIo, directory, "cannot list: {}", failure.code().message());
     }

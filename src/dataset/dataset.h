@@ -56,7 +56,8 @@ class Dataset {
   std::shared_ptr<const Contents> contents_;
 };
 
-// Pictures and arrays by the end of their name: what load_input() reads, and pictures that it refuses (.bmp, .gif, .tif,
+// Pictures and arrays by the end of their name: what load_input() reads, and pictures that it refuses (.bmp, .gif,
+// .tif,
 // ...), so that none is passed over in silence. Hidden files are none.
 bool looks_like_input(const std::string& path);
 

@@ -1,4 +1,5 @@
-// The formats: POSIX.1-2008 pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar manual, "Basic Tar Format".
+// The formats: POSIX.1-2008 pax, "ustar Interchange Format" and "pax Extended Header"; GNU tar manual, "Basic Tar
+// Format".
 #include "dataset/tar.h"
 
 #include <algorithm>

@@ -16,9 +16,10 @@ struct Header {
   std::string size = "00000000003";
   char type = '0';
   std::string prefix = {};
-  std::string magic = std::string("ustar\0"
-                                  "00",
-                                  8);
+  std::string magic = std::string(
+      "ustar\0"
+      "00",
+      8);
 };
 
 std::string block(const Header& header) {
@@ -140,8 +141,7 @@ TEST(TarTest, KnowsLongNames) {
   EXPECT_EQ(contents(extended('L', name + '\0') + kFile + kEnd)[0], name + "=abc");
   EXPECT_EQ(contents(extended('K', name + '\0') + kFile + kEnd)[0], "cat/1.jpg=abc");
   EXPECT_EQ(contents(extended('x', "16 path=a/b.jpg\n") + kFile + kEnd)[0], "a/b.jpg=abc");
-  EXPECT_EQ(contents(extended('x', "10 size=2\n14 mtime=1.50\n") + block({}) + padded("ab") + kEnd)[0],
-            "cat/1.jpg=ab");
+  EXPECT_EQ(contents(extended('x', "10 size=2\n14 mtime=1.50\n") + block({}) + padded("ab") + kEnd)[0], "cat/1.jpg=ab");
   EXPECT_EQ(contents(extended('g', "17 comment=hello\n") + kFile + kEnd)[0], "cat/1.jpg=abc");
 }
 

@@ -65,8 +65,9 @@ class Batch {
 void check_shape(const Classifier& classifier, InputReader::Result& item) {
   const FeatureShape expected = classifier.input_shape();
   if (!item.value || item.value->shape == expected) return;
-  item.error = Error(ErrorCode::kMismatch, item.path,
-                     fmt::format("an array that is not 1x{}x{}x{}", expected.channels, expected.height, expected.width));
+  item.error =
+      Error(ErrorCode::kMismatch, item.path,
+            fmt::format("an array that is not 1x{}x{}x{}", expected.channels, expected.height, expected.width));
 }
 
 }  // namespace

@@ -33,8 +33,12 @@ struct Evaluation {
   double loss = 0;              // mean of -log softmax(logits)[class]
   double seconds = 0;           // reading and decoding included
 
-  double top1() const noexcept { return images ? 1 - static_cast<double>(wrong_top1) / static_cast<double>(images) : 0; }
-  double top5() const noexcept { return images ? 1 - static_cast<double>(wrong_top5) / static_cast<double>(images) : 0; }
+  double top1() const noexcept {
+    return images ? 1 - static_cast<double>(wrong_top1) / static_cast<double>(images) : 0;
+  }
+  double top5() const noexcept {
+    return images ? 1 - static_cast<double>(wrong_top5) / static_cast<double>(images) : 0;
+  }
   double images_per_second() const noexcept { return seconds > 0 ? static_cast<double>(images) / seconds : 0; }
 
   // Adds one picture. Equal scores rank in the order of the classes; a score that is not a number ranks last.

@@ -43,9 +43,9 @@ struct Classifier::Impl {
         named(!model.classes.empty() || architecture.classes == 1000),
         labels(class_labels(architecture, std::move(model.classes))),
         assumed(!options.preprocessing && !model.preprocessing),
-        preprocessing(options.preprocessing     ? *options.preprocessing
-                      : model.preprocessing     ? *model.preprocessing
-                                                : assume_preprocessing(architecture)),
+        preprocessing(options.preprocessing ? *options.preprocessing
+                      : model.preprocessing ? *model.preprocessing
+                                            : assume_preprocessing(architecture)),
         engine(expand(architecture), model.weights, options.engine) {}
 
   Architecture architecture;
@@ -122,9 +122,8 @@ std::vector<Guess> Classifier::top(std::span<const float> logits, int count) con
   const auto kept = order.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(count, classes));
   // NaN comes last, so that the order is one; equal scores keep the order of the classes.
   const auto score = [&](int i) { return std::isnan(logits[i]) ? -std::numeric_limits<float>::infinity() : logits[i]; };
-  std::partial_sort(order.begin(), kept, order.end(), [&](int a, int b) {
-    return score(a) != score(b) ? score(a) > score(b) : a < b;
-  });
+  std::partial_sort(order.begin(), kept, order.end(),
+                    [&](int a, int b) { return score(a) != score(b) ? score(a) > score(b) : a < b; });
   double sum = 0;
   for (const float value : logits) sum += std::exp(static_cast<double>(value) - logits[order[0]]);
   std::vector<Guess> result;

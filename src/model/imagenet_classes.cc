@@ -1,5 +1,6 @@
-// The classes of ImageNet's classification task (ILSVRC 2012-2017) in the order of the outputs of networks trained on it.
-// A line is a WordNet 3.0 synset and its first word; the two words that occur twice are told apart as torchvision does.
+// The classes of ImageNet's classification task (ILSVRC 2012-2017) in the order of the outputs of networks trained on
+// it. A line is a WordNet 3.0 synset and its first word; the two words that occur twice are told apart as torchvision
+// does.
 #include "model/imagenet_classes.h"
 
 #include "base/error.h"
