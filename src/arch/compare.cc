@@ -16,8 +16,8 @@ std::string conv_text(const Node& node) {
   return text;
 }
 
-// ⎡1×1,  64⎤
-// ⎢3×3,  64⎥ ×3
+// ⎡1×1, 64 ⎤
+// ⎢3×3, 64 ⎥ ×3
 // ⎣1×1, 256⎦
 std::string brackets(const std::vector<std::string>& lines, int repeats) {
   std::size_t widest = 0;
