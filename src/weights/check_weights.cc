@@ -45,8 +45,8 @@ bool is_optional(const Parameter& parameter) noexcept { return parameter.dtype =
 
 void compare(const Parameter& parameter, const Tensor& tensor, Mismatches& mismatches) {
   if (tensor.shape() != parameter.shape) {
-    mismatches.misfit(parameter.name, fmt::format("expected {}, got {}", to_string(parameter.shape),
-                                                  to_string(tensor.shape())));
+    mismatches.misfit(parameter.name,
+                      fmt::format("expected {}, got {}", to_string(parameter.shape), to_string(tensor.shape())));
   } else if (parameter.dtype == DType::kF32 && !is_floating(tensor.dtype())) {
     mismatches.misfit(parameter.name, fmt::format("expected floating point, got {}", name(tensor.dtype())));
   }

@@ -70,9 +70,8 @@ std::vector<std::string> parse_lines(std::string_view text, const std::string& w
 }  // namespace
 
 void check_class_name(std::string_view name, std::size_t number, const std::string& where) {
-  const bool control = std::any_of(name.begin(), name.end(), [](char c) {
-    return static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
-  });
+  const bool control =
+      std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
   if (name.empty()) fail(ErrorCode::kFormat, where, "class name {} is empty", number);
   if (name.size() > kMaxNameLength) {
     fail(ErrorCode::kFormat, where, "class name {} is longer than {} bytes", number, kMaxNameLength);

@@ -180,12 +180,10 @@ Json to_json(const Architecture& a) {
 }
 
 Json to_json(const Preprocessing& p) {
-  return {{"height", p.height},
-          {"width", p.width},
-          {"resize", p.resize},
-          {"interpolation", p.interpolation == Interpolation::kBicubic ? kBicubic : kBilinear},
-          {"mean", numbers(p.mean)},
-          {"std", numbers(p.std)}};
+  return {
+      {"height", p.height},      {"width", p.width},
+      {"resize", p.resize},      {"interpolation", p.interpolation == Interpolation::kBicubic ? kBicubic : kBilinear},
+      {"mean", numbers(p.mean)}, {"std", numbers(p.std)}};
 }
 
 Metadata to_metadata(const Model& model) {

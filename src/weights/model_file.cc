@@ -76,7 +76,10 @@ bool is_torch_path(const std::string& path) {
 }  // namespace
 
 Model load_model(const std::string& path, const LoadOptions& options) {
-  TensorFile file = read_tensor_file(path);
+  return load_model(read_tensor_file(path), path, options);
+}
+
+Model load_model(TensorFile file, const std::string& path, const LoadOptions& options) {
   describes_model(file.metadata, path);
   const bool tutorial = std::any_of(file.tensors.begin(), file.tensors.end(),
                                     [](const auto& entry) { return is_tutorial_name(entry.first); });
@@ -86,8 +89,7 @@ Model load_model(const std::string& path, const LoadOptions& options) {
     fail(error.code(), path, "{}", error.what());
   }
   Model model;
-  model.architecture =
-      choose_architecture(file, tutorial ? Layout::kTutorial : Layout::kTorchvision, options, path);
+  model.architecture = choose_architecture(file, tutorial ? Layout::kTutorial : Layout::kTorchvision, options, path);
   check_block_count(model.architecture, file.tensors, path);
   model.weights = take_weights(expand(model.architecture), file.tensors, path);
   model.classes = read_classes(file.metadata, model.architecture.classes, path);
