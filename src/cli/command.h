@@ -18,6 +18,8 @@ class Usage : public std::runtime_error {
 void add_summary(CLI::App& app);
 void add_draw(CLI::App& app);
 void add_preprocess(CLI::App& app);
+void add_predict(CLI::App& app);
+void add_eval(CLI::App& app);
 void add_bench(CLI::App& app);
 
 }  // namespace resnet::cli

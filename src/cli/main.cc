@@ -36,6 +36,8 @@ int run(int argc, char** argv) {
   add_summary(app);
   add_draw(app);
   add_preprocess(app);
+  add_predict(app);
+  add_eval(app);
   add_bench(app);
   try {
     check_command(app, argc, argv);
