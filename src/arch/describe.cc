@@ -10,6 +10,11 @@
 
 namespace resnet {
 
+FeatureShape usual_input(const Architecture& architecture) noexcept {
+  const int size = architecture.stem == Stem::kCifar ? 32 : 224;
+  return {1, architecture.in_channels, size, size};
+}
+
 std::vector<Landmark> landmarks(const Graph& graph) {
   std::vector<Landmark> result;
   for (int i = 1; i < static_cast<int>(graph.nodes.size()); ++i) {
@@ -78,8 +83,7 @@ std::string operation_text(const Node& node) {
 }
 
 std::string headline(const Architecture& a) {
-  std::string text =
-      fmt::format("{}: {} layers, {} blocks {}", a.name, depth(a), name(a.block), fmt::join(a.depths, "-"));
+  std::string text = fmt::format("{} layers, {} blocks {}", depth(a), name(a.block), fmt::join(a.depths, "-"));
   switch (a.shortcut) {
     case Shortcut::kProjection: break;
     case Shortcut::kPadding: text += ", padding shortcuts"; break;
@@ -90,7 +94,7 @@ std::string headline(const Architecture& a) {
   if (a.groups == 1 && a.width_per_group != 64) text += fmt::format(", 3x3 width x {:g}", a.width_per_group / 64.0);
   if (a.stride_on_first) text += ", stride on the first 1x1";
   if (a.dilated_stages > 0) text += fmt::format(", last {} dilated", a.dilated_stages);
-  return text + fmt::format(", {} layout", name(a.layout));
+  return text;
 }
 
 std::string layer_table(const Graph& graph, std::span<const FeatureShape> shapes) {
@@ -115,8 +119,10 @@ std::string layer_table(const Graph& graph, std::span<const FeatureShape> shapes
     stages.row({place.name, shape_text(graph.nodes[place.node], shapes[place.node])});
   }
 
-  return fmt::format("{}\n\n{}\n{}\n{} parameters, {} MACs per image\n", headline(graph.architecture), layers.str(),
-                     stages.str(), grouped(parameter_count(graph)), grouped(sum / shapes[0].batch));
+  const Architecture& a = graph.architecture;
+  return fmt::format("{}: {}, {} layout\n\n{}\n{}\n{} parameters, {} MACs per image\n", a.name, headline(a),
+                     name(a.layout), layers.str(), stages.str(), grouped(parameter_count(graph)),
+                     grouped(sum / shapes[0].batch));
 }
 
 }  // namespace resnet

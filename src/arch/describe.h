@@ -10,6 +10,9 @@
 
 namespace resnet {
 
+// One picture of the size that the network was made for: 224, or 32 for CIFAR.
+FeatureShape usual_input(const Architecture& architecture) noexcept;
+
 // A place in the network whose output people ask for: "conv1" (the whole stem before pooling), "maxpool", "layer1",
 // ..., "fc".
 struct Landmark {
@@ -36,7 +39,7 @@ std::string label(const Node& node);
 // "conv 3x3 /2, 32 groups", "max pool 3x3 /2", "add shortcut".
 std::string operation_text(const Node& node);
 
-// "bottleneck blocks 3-4-6-3, ...": what the architecture is, in one line.
+// "50 layers, bottleneck blocks 3-4-6-3": what the architecture is, in one line.
 std::string headline(const Architecture& architecture);
 
 // A row per node with output shape, parameters and MACs; totals; the shape after each landmark. `shapes` has one entry
@@ -46,7 +49,7 @@ std::string layer_table(const Graph& graph, std::span<const FeatureShape> shapes
 // Table 1 of the paper: a row per stage, a column per network. `inputs` has one entry per graph.
 std::string comparison_table(std::span<const Graph> graphs, std::span<const FeatureShape> inputs);
 
-// What Python's print(model) prints for the network's layout, the newline at the end included.
+// What print(model) prints in PyTorch 2.13 for the network's layout, the newline at the end included.
 std::string module_tree(const Graph& graph);
 
 // The network and its blocks as an SVG file, for light and dark backgrounds.

@@ -34,7 +34,7 @@ std::size_t width(std::string_view text) noexcept {
 std::string grouped(std::int64_t value) {
   std::string text = std::to_string(value);
   const std::size_t sign = value < 0 ? 1 : 0;
-  for (std::size_t place = text.size(); place > sign + 3;) text.insert(place -= 3, ",");
+  for (std::size_t place = text.size(); place > sign + 3;) text.insert(place -= 3, 1, ',');
   return text;
 }
 

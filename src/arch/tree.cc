@@ -36,7 +36,7 @@ std::string leaf_text(const Node& node, Layout layout) {
   switch (node.op) {
     case Op::kConv: return conv_text(node);
     case Op::kBatchNorm:
-      return fmt::format("BatchNorm2d({}, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)",
+      return fmt::format("BatchNorm2d({}, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)",
                          node.out_channels);
     case Op::kRelu: return layout == Layout::kTutorial ? "ReLU()" : "ReLU(inplace=True)";
     case Op::kMaxPool:
