@@ -21,5 +21,8 @@ void add_init(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_preprocess(CLI::App& app);
+void add_predict(CLI::App& app);
+void add_eval(CLI::App& app);
+void add_bench(CLI::App& app);
 
 }  // namespace resnet::cli

@@ -39,6 +39,9 @@ int run(int argc, char** argv) {
   add_inspect(app);
   add_convert(app);
   add_preprocess(app);
+  add_predict(app);
+  add_eval(app);
+  add_bench(app);
   try {
     check_command(app, argc, argv);
     app.parse(argc, argv);

@@ -40,7 +40,8 @@ std::string assume(const PreprocessOptions& options, int channels, Preprocessing
   std::vector<std::string> assumed;
   if (!options.size) assumed.push_back(fmt::format("size {}x{}", how.height, how.width));
   if (!options.resize) {
-    if (options.size) how.resize = static_cast<int>(std::min(how.height, how.width) / 0.875);  // as 224 of 256
+    if (options.size && how.resize != 0)
+      how.resize = static_cast<int>(std::min(how.height, how.width) / 0.875);  // as 224 of 256
     assumed.push_back(fmt::format("resize {}", how.resize));
   }
   if (!options.interpolation) assumed.emplace_back(name(how.interpolation));
@@ -69,8 +70,9 @@ void add_preprocess_options(CLI::App& command, PreprocessOptions& options) {
 }
 
 ResolvedPreprocessing resolve(const PreprocessOptions& options, const std::optional<Preprocessing>& of_file,
-                              int channels) {
+                              int channels, const Preprocessing& otherwise) {
   ResolvedPreprocessing resolved;
+  resolved.how = otherwise;
   try {
     if (options.preset) {
       resolved.how = preset(*options.preset);
