@@ -23,6 +23,12 @@ struct Part {
   Part(std::int64_t count, std::int64_t index, std::int64_t parts)
       : begin(count * index / parts), end(count * (index + 1) / parts) {}
   std::int64_t size() const { return end - begin; }
+  Part part(std::int64_t index, std::int64_t parts) const {
+    Part inner(size(), index, parts);
+    inner.begin += begin;
+    inner.end += begin;
+    return inner;
+  }
 };
 
 // Two ways to lay out a panel: 16 channels of a tap, or a row of the window.

@@ -37,6 +37,17 @@ void pack_weights(const ConvShape& s, const float* weights, void* packed) noexce
   }
 }
 
+// How many values of the input, from its beginning, the first `pixels` pixels of the output need, nearly: those up to
+// the lower right corner of the last one's window.
+std::int64_t inputs_of_first(const ConvShape& s, std::int64_t pixels) {
+  const std::int64_t last = pixels - 1;
+  const std::int64_t row = last / s.out_width;  // of all pictures
+  const int corner = (s.kernel - 1) * s.dilation - s.padding;
+  const int y = smaller(static_cast<int>(row % s.out_height) * s.stride + corner, s.in_height - 1);
+  const int x = smaller(static_cast<int>(last % s.out_width) * s.stride + corner, s.in_width - 1);
+  return ((row / s.out_height * s.in_height + y) * s.in_width + x + 1) * input_pitch(s);
+}
+
 // Where the windows of a tile's pixels begin: pixel number `first` of the output and those after it, row by row and
 // picture by picture.
 template <class V>

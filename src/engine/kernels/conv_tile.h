@@ -7,6 +7,35 @@
 namespace resnet {
 namespace {
 
+constexpr int kLineFloats = 16;  // of a cache line
+
+// Memory that is needed soon, brought into the second-level cache a few lines at a time while products are computed.
+struct Stream {
+  const float* at = nullptr;
+  const float* end = nullptr;
+  int lines = 0;  // per step of a product
+
+  // All of `count` values within `steps` steps.
+  void start(const float* first, std::int64_t count, std::int64_t steps) {
+    at = first;
+    end = first + count;
+    lines = static_cast<int>((count + steps * kLineFloats - 1) / (steps * kLineFloats));
+  }
+  void step() {
+    for (int i = 0; i < lines && at < end; ++i, at += kLineFloats) __builtin_prefetch(at, 0, 2);
+  }
+};
+
+struct Ahead {
+  Stream weights, input, output, residual;
+  void step() {
+    weights.step();
+    input.step();
+    output.step();
+    residual.step();
+  }
+};
+
 // Inputs come from a panel [steps][kTilePixels][stride], of which `count` values of each pixel and step are used;
 // weights from a panel [steps][count][columns of the tile].
 struct TileProduct {
@@ -19,6 +48,7 @@ struct TileProduct {
   bool relu;
   float* output;
   std::int64_t output_pitch;  // values from one pixel of the output to the next
+  Ahead* ahead;
 };
 
 template <class V, int kRows, int kVectors, int kStride>
@@ -39,6 +69,7 @@ template <class V, int kRows, int kVectors, int kStride>
   const float* weights = p.weights;
   const int count = kStride == 16 ? 16 : p.count;
   for (int step = 0; step < p.steps; ++step, panel += V::kTilePixels * kStride) {
+    p.ahead->step();
     for (const float* x = panel; x < panel + count; ++x, weights += kVectors * kLanes) {
       Reg weight[kVectors];
 #pragma GCC unroll 2
