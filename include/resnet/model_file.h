@@ -22,9 +22,13 @@ struct TensorFile {
   std::string format;  // "safetensors", "torch-zip", "torch-legacy"
   StateDict tensors;
   std::map<std::string, std::string> metadata;
+  std::string container;  // the key under which a torch checkpoint had the tensors; "" where they stood at its top
 };
 
-// The format is told by the bytes, not by the name. Containers such as {"state_dict": ...} are opened.
+// The format is told by the bytes, not by the name. A torch checkpoint that keeps its weights under "state_dict",
+// "model", "state_dict_ema" or "model_ema" is opened at the first of these that holds tensors: averaged (EMA) weights
+// come last, because they are better only after long training. Entries that are not tensors are left out.
+//
 // Throws kNotFound, kIo, kFormat, kLimit, kUnsupported; the place is "path: ..." with tensor or offset.
 TensorFile read_tensor_file(const std::string& path);
 

@@ -1,6 +1,8 @@
 // Memory that starts at a cache line, for vectors of any width.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -11,6 +13,7 @@
 namespace resnet {
 
 inline constexpr std::size_t kAlignment = 64;
+inline constexpr std::size_t kHugePage = std::size_t{1} << 21;
 
 // `count` values of a trivial type, 64-byte aligned. Fresh memory is not initialised unless asked.
 template <typename T>
@@ -20,9 +23,11 @@ class AlignedBuffer {
   explicit AlignedBuffer(std::size_t count, bool zeroed = false) : size_(count) {
     if (count == 0) return;
     if (count > (SIZE_MAX - kAlignment) / sizeof(T)) throw std::bad_alloc();
+    const std::size_t alignment = count * sizeof(T) >= kHugePage ? kHugePage : kAlignment;
     const std::size_t bytes = (count * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
-    data_.reset(static_cast<T*>(std::aligned_alloc(kAlignment, bytes)));
+    data_.reset(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
     if (!data_) throw std::bad_alloc();
+    if (bytes >= kHugePage) madvise(data_.get(), bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
     if (zeroed) std::memset(data_.get(), 0, bytes);
   }
 

@@ -28,9 +28,9 @@ class ArchitectureOptions {
   // (kNotFound) with the nearest names for an unknown name.
   Architecture architecture() const;
 
-  // For a model file, whose architecture is known from the file: `known` in the layout asked for. Throws Usage where
-  // any other option was given.
-  Architecture apply_to_file(const Architecture& known) const;
+  // For a model file, which says itself what it holds: the layout asked for, if any. Throws Usage where any other
+  // option was given.
+  std::optional<Layout> layout_for_file() const;
 
  private:
   Architecture described() const;

@@ -162,7 +162,9 @@ void Engine::run(std::span<const float> input, const FeatureShape& shape, std::s
   std::vector<float> values;
   impl_->run(input, shape, logits, [&](const PlanStep& step, const Workspace& workspace) {
     values.resize(static_cast<std::size_t>(step.out.count()));
-    from_kernel_layout(step.out, workspace.arena.data() + step.output, values.data());
+    const std::int64_t pitch =
+        step.op == Op::kInput ? step.out.channels : padded_channels(static_cast<int>(step.out.channels));
+    from_kernel_layout(step.out, pitch, workspace.arena.data() + step.output, values.data());
     observer(step.step.output, step.out, values);
   });
 }

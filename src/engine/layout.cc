@@ -7,27 +7,25 @@
 namespace resnet {
 
 void to_kernel_layout(const FeatureShape& shape, const float* nchw, float* nhwc, std::int64_t begin, std::int64_t end) {
-  const std::int64_t channels = padded_channels(static_cast<int>(shape.channels));
+  const std::int64_t channels = shape.channels;
   const std::int64_t plane = shape.height * shape.width;
   for (std::int64_t row = begin; row < end; ++row) {
     const std::int64_t image = row / shape.height;
     const float* in = nchw + image * shape.channels * plane + row % shape.height * shape.width;
     float* out = nhwc + row * shape.width * channels;
     for (std::int64_t x = 0; x < shape.width; ++x) {
-      for (std::int64_t c = 0; c < shape.channels; ++c) out[x * channels + c] = in[c * plane + x];
-      std::fill(out + x * channels + shape.channels, out + (x + 1) * channels, 0.0F);
+      for (std::int64_t c = 0; c < channels; ++c) out[x * channels + c] = in[c * plane + x];
     }
   }
 }
 
-void from_kernel_layout(const FeatureShape& shape, const float* nhwc, float* nchw) {
-  const std::int64_t channels = padded_channels(static_cast<int>(shape.channels));
+void from_kernel_layout(const FeatureShape& shape, std::int64_t pitch, const float* nhwc, float* nchw) {
   const std::int64_t plane = shape.height * shape.width;
   for (std::int64_t image = 0; image < shape.batch; ++image) {
     for (std::int64_t c = 0; c < shape.channels; ++c) {
-      const float* in = nhwc + image * plane * channels + c;
+      const float* in = nhwc + image * plane * pitch + c;
       float* out = nchw + (image * shape.channels + c) * plane;
-      for (std::int64_t pixel = 0; pixel < plane; ++pixel) out[pixel] = in[pixel * channels];
+      for (std::int64_t pixel = 0; pixel < plane; ++pixel) out[pixel] = in[pixel * pitch];
     }
   }
 }

@@ -1,4 +1,5 @@
-// Moving values between the world's layout (NCHW) and the kernels' (NHWC, channels padded to kChannelBlock with zeros).
+// Moving values between the world's layout (NCHW) and the kernels' (NHWC; channels padded to kChannelBlock with zeros,
+// but the network's input as it comes).
 // Functions that take [begin, end) work on those rows, of batch * output height.
 #pragma once
 
@@ -8,8 +9,11 @@
 
 namespace resnet {
 
+// The network's input.
 void to_kernel_layout(const FeatureShape& shape, const float* nchw, float* nhwc, std::int64_t begin, std::int64_t end);
-void from_kernel_layout(const FeatureShape& shape, const float* nhwc, float* nchw);
+
+// Any value; `pitch` is the distance of its pixels.
+void from_kernel_layout(const FeatureShape& shape, std::int64_t pitch, const float* nhwc, float* nchw);
 
 // Option A's shortcut (He et al. 2015, section 4.2): every stride-th pixel; new channels are zero, half before and half
 // after the old ones. NHWC in and out.

@@ -47,6 +47,7 @@ ConvShape conv_shape(const Node& node, const PlanStep& step) {
   shape.padding = node.padding;
   shape.dilation = node.dilation;
   shape.groups = node.groups;
+  shape.dense_input = step.step.input == 0;  // the network's
   return shape;
 }
 

@@ -32,6 +32,7 @@ CropAxis center(std::int64_t size, int crop) {
 struct Plan {
   Axis columns;
   Axis rows;
+  FirstPass first;
   int left;  // place in the tensor
   int top;
 
@@ -57,7 +58,8 @@ Plan make_plan(int width, int height, const Preprocessing& how, std::string_view
   const CropAxis x = center(to_width, how.width);
   const CropAxis y = center(to_height, how.height);
   return {make_axis(width, to_width, how.interpolation, x.begin, x.end),
-          make_axis(height, to_height, how.interpolation, y.begin, y.end), x.place, y.place};
+          make_axis(height, to_height, how.interpolation, y.begin, y.end),
+          first_pass(width, height, to_width, to_height), x.place, y.place};
 }
 
 // (value / 255 - mean) / std in float32 for every value, as torch computes it.
@@ -144,7 +146,7 @@ void load_array(std::span<const std::byte> bytes, std::string_view where, const 
                   static_cast<int>(channels),
                   0,
                   0};
-  normalise(resample(view, plan.columns, plan.rows), plan, how, out);
+  normalise(resample(view, plan.columns, plan.rows, plan.first), plan, how, out);
 }
 
 }  // namespace
@@ -204,7 +206,7 @@ void preprocess(const Image& image, const Preprocessing& how, std::span<float> o
   check_channels(image.channels, how, where);
   const Plan plan = make_plan(image.width, image.height, how, where);
   const View view{image.pixels, image.width, image.height, image.channels, 0, 0};
-  normalise(resample(view, plan.columns, plan.rows), plan, how, out);
+  normalise(resample(view, plan.columns, plan.rows, plan.first), plan, how, out);
 }
 
 void load_input(std::span<const std::byte> bytes, std::string_view where, const Preprocessing& how,
@@ -224,7 +226,7 @@ void load_input(std::span<const std::byte> bytes, std::string_view where, const 
   });
   if (!plan) plan = make_plan(part.full_width, part.full_height, how, where);
   const View view{part.pixels.pixels, part.pixels.width, part.pixels.height, part.pixels.channels, part.left, part.top};
-  normalise(resample(view, plan->columns, plan->rows), *plan, how, out);
+  normalise(resample(view, plan->columns, plan->rows, plan->first), *plan, how, out);
 }
 
 }  // namespace resnet

@@ -57,13 +57,16 @@ void vertical(const std::uint8_t* first, std::size_t stride, const Axis& rows, i
   }
 }
 
-// Computes the rows [begin, end) of the picture, only the axis's columns, into `out`.
-void resample_columns(const View& view, const Axis& columns, int begin, int end, const ResampleKernels& kernels,
-                      std::uint8_t* out) {
+// The axis's columns of the picture's rows [begin, end).
+Image resample_columns(const View& view, const Axis& columns, int begin, int end, const ResampleKernels& kernels) {
   const auto channels = static_cast<std::size_t>(view.channels);
   const std::size_t in_bytes = static_cast<std::size_t>(view.width) * channels;
   const std::size_t out_bytes = static_cast<std::size_t>(columns.size()) * channels;
+  const std::size_t beyond = kReadBeyond + kTapGroup * channels;
   const std::ptrdiff_t to_column_0 = -static_cast<std::ptrdiff_t>(view.left) * view.channels;
+  Image result{columns.size(), end - begin, view.channels, {}};
+  result.pixels.resize(out_bytes * static_cast<std::size_t>(end - begin));
+  std::uint8_t* out = result.pixels.data();
   std::vector<std::uint8_t> copy;  // of rows so near to the end of memory that nothing may be read behind them
   for (int y = begin; y < end; ++y, out += out_bytes) {
     const std::size_t offset = static_cast<std::size_t>(y - view.top) * in_bytes;
@@ -73,13 +76,38 @@ void resample_columns(const View& view, const Axis& columns, int begin, int end,
                   out_bytes);
       continue;
     }
-    if (view.pixels.size() - offset - in_bytes < kReadBeyond + kTapGroup * channels) {
+    if (view.pixels.size() - offset - in_bytes < beyond) {
       copy.assign(row, row + in_bytes);
-      copy.resize(in_bytes + kReadBeyond + kTapGroup * channels);
+      copy.resize(in_bytes + beyond);
       row = copy.data();
     }
     kernels.horizontal(row + to_column_0, columns, view.channels, out);
   }
+  return result;
+}
+
+// The axis's rows of the picture's columns [begin, end).
+Image resample_rows(const View& view, const Axis& rows, int begin, int end, const ResampleKernels& kernels) {
+  const auto channels = static_cast<std::size_t>(view.channels);
+  const std::size_t in_bytes = static_cast<std::size_t>(view.width) * channels;
+  const std::size_t out_bytes = static_cast<std::size_t>(end - begin) * channels;
+  Image result{end - begin, rows.size(), view.channels, {}};
+  result.pixels.resize(out_bytes * static_cast<std::size_t>(rows.size()));
+  const std::uint8_t* column = view.pixels.data() + static_cast<std::size_t>(begin - view.left) * channels;
+  for (int y = 0; y < rows.size(); ++y) {
+    const std::uint8_t* first = column + static_cast<std::size_t>(rows.first[y] - view.top) * in_bytes;
+    std::uint8_t* out = result.pixels.data() + out_bytes * static_cast<std::size_t>(y);
+    if (rows.copies) {
+      std::memcpy(out, first, out_bytes);
+    } else {
+      kernels.vertical(first, in_bytes, rows, y, out_bytes, out);
+    }
+  }
+  return result;
+}
+
+View view_of(const Image& image, int left, int top) {
+  return {image.pixels, image.width, image.height, image.channels, left, top};
 }
 
 }  // namespace
@@ -135,31 +163,30 @@ const ResampleKernels& portable_resample_kernels() {
   return kKernels;
 }
 
-Image resample(const View& view, const Axis& columns, const Axis& rows, const ResampleKernels& kernels) {
-  const std::size_t row_bytes = static_cast<std::size_t>(columns.size()) * static_cast<std::size_t>(view.channels);
-  const int begin = rows.input_begin();
-  const int end = rows.input_end();
-  RESNET_ASSERT(begin >= view.top && end <= view.top + view.height && columns.input_begin() >= view.left &&
-                columns.input_end() <= view.left + view.width);
-  std::vector<std::uint8_t> wide(row_bytes * static_cast<std::size_t>(end - begin));
-  resample_columns(view, columns, begin, end, kernels, wide.data());
-  Image result{columns.size(), rows.size(), view.channels, {}};
-  if (rows.copies) {
-    result.pixels = std::move(wide);
-    return result;
-  }
-  result.pixels.resize(row_bytes * static_cast<std::size_t>(rows.size()));
-  for (int y = 0; y < rows.size(); ++y) {
-    kernels.vertical(wide.data() + row_bytes * static_cast<std::size_t>(rows.first[y] - begin), row_bytes, rows, y,
-                     row_bytes, result.pixels.data() + row_bytes * static_cast<std::size_t>(y));
-  }
-  return result;
+FirstPass first_pass(std::int64_t width, std::int64_t height, std::int64_t to_width, std::int64_t to_height) {
+  const bool much_lower = height > to_height && height - to_height > 2 * (width - to_width);
+  return much_lower ? FirstPass::kVertical : FirstPass::kHorizontal;
 }
 
-Image resample(const View& view, const Axis& columns, const Axis& rows) {
+Image resample(const View& view, const Axis& columns, const Axis& rows, FirstPass first,
+               const ResampleKernels& kernels) {
+  RESNET_ASSERT(rows.input_begin() >= view.top && rows.input_end() <= view.top + view.height &&
+                columns.input_begin() >= view.left && columns.input_end() <= view.left + view.width);
+  if (first == FirstPass::kVertical) {
+    const int left = columns.input_begin();
+    const Image low = resample_rows(view, rows, left, columns.input_end(), kernels);
+    return resample_columns(view_of(low, left, 0), columns, 0, rows.size(), kernels);
+  }
+  const int top = rows.input_begin();
+  Image narrow = resample_columns(view, columns, top, rows.input_end(), kernels);
+  if (rows.copies) return narrow;
+  return resample_rows(view_of(narrow, 0, top), rows, 0, columns.size(), kernels);
+}
+
+Image resample(const View& view, const Axis& columns, const Axis& rows, FirstPass first) {
   static const ResampleKernels& kernels =
       avx2_resample_kernels() != nullptr ? *avx2_resample_kernels() : portable_resample_kernels();
-  return resample(view, columns, rows, kernels);
+  return resample(view, columns, rows, first, kernels);
 }
 
 Image resize(const Image& image, int width, int height, Interpolation interpolation) {
@@ -168,9 +195,9 @@ Image resize(const Image& image, int width, int height, Interpolation interpolat
   if (width < 1 || width > kMaxSide || height < 1 || height > kMaxSide || width > kMaxPixels / height) {
     fail(ErrorCode::kInvalidArgument, "resize", "cannot make a picture of {}x{} pixels", width, height);
   }
-  return resample({image.pixels, image.width, image.height, image.channels, 0, 0},
-                  make_axis(image.width, width, interpolation, 0, width),
-                  make_axis(image.height, height, interpolation, 0, height));
+  return resample(view_of(image, 0, 0), make_axis(image.width, width, interpolation, 0, width),
+                  make_axis(image.height, height, interpolation, 0, height),
+                  first_pass(image.width, image.height, width, height));
 }
 
 }  // namespace resnet

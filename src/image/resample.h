@@ -55,8 +55,15 @@ inline constexpr std::size_t kReadBeyond = 16;
 const ResampleKernels& portable_resample_kernels();
 const ResampleKernels* avx2_resample_kernels();  // null where the processor has no AVX2
 
+// The pass that comes first. It matters, as the first one rounds to 8 bits.
+enum class FirstPass { kHorizontal, kVertical };
+
+// Pillow's choice since 13.0: vertical where the height shrinks by more than twice what the width does.
+FirstPass first_pass(std::int64_t width, std::int64_t height, std::int64_t to_width, std::int64_t to_height);
+
 // Both passes. The view must hold all inputs of both axes. Gives columns.size() x rows.size() pixels.
-Image resample(const View& view, const Axis& columns, const Axis& rows);
-Image resample(const View& view, const Axis& columns, const Axis& rows, const ResampleKernels& kernels);
+Image resample(const View& view, const Axis& columns, const Axis& rows, FirstPass first);
+Image resample(const View& view, const Axis& columns, const Axis& rows, FirstPass first,
+               const ResampleKernels& kernels);
 
 }  // namespace resnet

@@ -2,7 +2,6 @@
 #include "resnet/model_file.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <numeric>
 #include <unordered_set>
 
@@ -11,6 +10,7 @@
 #include "weights/check_weights.h"
 #include "weights/infer.h"
 #include "weights/metadata.h"
+#include "weights/output_format.h"
 #include "weights/safetensors.h"
 #include "weights/tensor_names.h"
 #include "weights/torch_file.h"
@@ -64,15 +64,6 @@ StateDict take_weights(const Graph& graph, const StateDict& tensors, const std::
   return weights;
 }
 
-bool is_torch_path(const std::string& path) {
-  const std::string extension = std::filesystem::path(path).extension().string();
-  for (const char* known : {".pth", ".pt", ".th", ".bin"}) {
-    if (extension == known) return true;
-  }
-  if (extension == ".safetensors") return false;
-  fail(ErrorCode::kInvalidArgument, path, "the name must end in .safetensors, .pth, .pt, .th or .bin");
-}
-
 }  // namespace
 
 Model load_model(const std::string& path, const LoadOptions& options) {
@@ -99,10 +90,10 @@ Model load_model(TensorFile file, const std::string& path, const LoadOptions& op
 }
 
 void save_model(const Model& model, const std::string& path) {
-  const bool torch = is_torch_path(path);
+  const OutputFormat format = output_format(path);
   check_weights(expand(model.architecture), model.weights, path);
   const Metadata metadata = to_metadata(model);
-  if (torch) {
+  if (format == OutputFormat::kTorch) {
     write_torch_file(model.weights, path);
   } else {
     write_safetensors(model.weights, metadata, path);

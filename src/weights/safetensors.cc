@@ -186,7 +186,7 @@ void HeaderReader::advance() {
 
 // "m.safetensors: tensor 'fc.weight': shape", or the offset where no tensor is being read.
 std::string HeaderReader::place() const {
-  const std::string tensor = fmt::format("{}: tensor '{}'", path_, one_line(name_));
+  std::string tensor = fmt::format("{}: tensor '{}'", path_, one_line(name_));
   switch (expect_) {
     case Expect::kMetadata: return path_ + ": __metadata__";
     case Expect::kMetadataText: return fmt::format("{}: __metadata__ '{}'", path_, one_line(name_));

@@ -19,9 +19,18 @@ struct Level {
 
 bool always() { return true; }
 
+// The compiler's own support library reads CPUID and XGETBV.
+bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
+}
+
 // From the plainest to the best.
 constexpr Level kLevels[] = {
     {"ref", always, reference_kernels},
+    {"avx2", has_avx2, avx2_kernels},
+    {"avx512", has_avx512, avx512_kernels},
 };
 
 std::string level_names() {

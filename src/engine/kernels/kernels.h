@@ -24,9 +24,15 @@ struct ConvShape {
   int in_height = 1, in_width = 1, in_channels = 1;
   int out_height = 1, out_width = 1, out_channels = 1;
   int kernel = 1, stride = 1, padding = 0, dilation = 1, groups = 1;
-  bool residual = false;  // something is added before the ReLU
+  bool dense_input = false;  // the input's pixels are not padded: in_channels values each, as a picture comes
+  bool residual = false;     // something is added before the ReLU
   bool relu = false;
 };
+
+// Values from one pixel of the input to the next.
+constexpr int input_pitch(const ConvShape& shape) noexcept {
+  return shape.dense_input ? shape.in_channels : padded_channels(shape.in_channels);
+}
 
 // output = relu(conv(input) + bias + residual), the last two steps where the shape says so.
 struct ConvCall {
@@ -94,6 +100,10 @@ struct Kernels {
 
 // Plain C++ that every other table is tested against.
 const Kernels& reference_kernels() noexcept;
+
+// Present in every build for x86-64; only for processors with AVX2 and FMA, or with AVX-512 F, VL, BW and DQ.
+const Kernels& avx2_kernels() noexcept;
+const Kernels& avx512_kernels() noexcept;
 
 // The best table that this processor can run, or the one that RESNET_ISA names: ref, avx2, avx512. Throws
 // resnet::Error: kInvalidArgument for an unknown name, kUnsupported for one that this processor lacks.

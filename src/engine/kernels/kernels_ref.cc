@@ -56,7 +56,7 @@ int conv_tasks(const ConvShape& s, int threads) noexcept { return std::min(s.bat
 // The sums of one block of output channels at one pixel. `input` is the image, from the group's first channel.
 void conv_pixel(const ConvShape& s, const float* input, const float* weights, int y, int x, double* sums) {
   const int group_in = s.in_channels / s.groups;
-  const std::int64_t stride = padded_channels(s.in_channels);
+  const std::int64_t stride = input_pitch(s);
   for (int ky = 0; ky < s.kernel; ++ky) {
     const int in_y = y * s.stride - s.padding + ky * s.dilation;
     if (in_y < 0 || in_y >= s.in_height) continue;
@@ -78,8 +78,7 @@ void conv_row(const ConvCall& call, int image, int y) {
   const int group_in = s.in_channels / s.groups;
   const int group_out = s.out_channels / s.groups;
   const std::int64_t out_stride = padded_channels(s.out_channels);
-  const float* input =
-      call.input + static_cast<std::int64_t>(image) * s.in_height * s.in_width * padded_channels(s.in_channels);
+  const float* input = call.input + static_cast<std::int64_t>(image) * s.in_height * s.in_width * input_pitch(s);
   for (int x = 0; x < s.out_width; ++x) {
     const std::int64_t pixel = ((static_cast<std::int64_t>(image) * s.out_height + y) * s.out_width + x) * out_stride;
     const auto* weights = static_cast<const float*>(call.weights);

@@ -1,0 +1,221 @@
+// Direct convolution as a matrix product: tiles of output pixels, taken in order across rows and pictures so that no
+// lane is idle, x tiles of output channels. The inputs of a few tiles are copied into panels that stay in the cache
+// while all output channels of the task pass over them; a long inner dimension is taken in chunks, with the sums kept
+// in the output in between.
+#pragma once
+
+#include "engine/kernels/conv_panel.h"
+#include "engine/kernels/conv_tile.h"
+
+namespace resnet {
+namespace {
+
+// Weights that stay in the second-level cache (640 KiB) pass over few tiles of pixels at a time, so that outputs are
+// written whole pixel by whole pixel; larger ones stream past as many tiles as the cache holds, in chunks.
+constexpr int kSmallWeights = 160 * 1024;
+constexpr int kFewTiles = 4;
+constexpr int kChunkValues = 512;               // of the inner dimension
+constexpr int kPanelValues = 64 * 1024;         // of all panels together: 256 KiB
+constexpr std::int64_t kTaskWork = 10'000'000;  // multiply-adds worth a task of its own
+
+template <class V, Layout kLayout>
+struct DirectConv {
+  static constexpr int kPixels = V::kTilePixels;
+  static constexpr int kColumns = V::kLanes * V::kTileVectors;
+  static constexpr int kStride = kLayout == Layout::kTaps ? kChannelBlock : kRowStride;
+
+  static const char* refuse(const ConvShape& s) noexcept {
+    if constexpr (kLayout == Layout::kRows) {
+      if (!s.dense_input) return "the input is padded to blocks of channels";
+      if (s.groups > 1) return "grouped";
+      if (s.dilation > 1) return "dilated";
+      if (s.kernel * s.in_channels > kRowStride) return "more than 32 values in a row of the window";
+    }
+    return nullptr;
+  }
+
+  static std::size_t packed_bytes(const ConvShape& s) noexcept {
+    const Geometry g = geometry(s, kLayout);
+    return static_cast<std::size_t>(g.depth() * g.columns) * sizeof(float);
+  }
+
+  static bool small_weights(const Geometry& g) { return g.depth() * g.columns <= kSmallWeights; }
+  static int chunks(const Geometry& g) { return small_weights(g) ? 1 : ceil_divide(g.steps, kChunkValues / kStride); }
+  static int chunk_steps(const Geometry& g) { return ceil_divide(g.steps, chunks(g)); }
+
+  // Tiles of pixels whose panels are kept at the same time.
+  static int group_tiles(const Geometry& g) {
+    const int tiles = small_weights(g) ? kFewTiles : larger(1, kPanelValues / static_cast<int>(panel_values(g)));
+    return smaller(tiles, ceil_divide(g.pixels, kPixels));
+  }
+
+  static std::int64_t panel_values(const Geometry& g) {
+    return static_cast<std::int64_t>(chunk_steps(g)) * kPixels * kStride;
+  }
+
+  static std::size_t scratch_bytes(const ConvShape& s) noexcept {
+    const Geometry g = geometry(s, kLayout);
+    return sizeof(float) * static_cast<std::size_t>(group_tiles(g) * panel_values(g));
+  }
+
+  static int tasks(const ConvShape& s, int threads) noexcept {
+    const Geometry g = geometry(s, kLayout);
+    const std::int64_t work = g.pixels * g.depth() * g.columns / threads;
+    const auto each = work / kTaskWork;
+    return threads * static_cast<int>(each < 1 ? 1 : each > 4 ? 4 : each);
+  }
+
+  // Tasks begin at multiples of so many columns.
+  static int column_unit(const Geometry& g) { return g.slice_columns < g.columns ? g.slice_columns : kColumns; }
+
+  // Of `tasks` tasks, how many to lay side by side over the columns; the others cut the pixels. The cost of an
+  // arrangement: the product with its imbalance, copying inputs into panels for each part of the columns, and fetching
+  // all weights for each part of the pixels; in multiply-adds of a vector, per step and lane.
+  static int column_parts(const Geometry& g, int tasks) {
+    const int unit = column_unit(g);
+    const int units = ceil_divide(g.columns, unit);
+    int best = 1;
+    double best_cost = 0;
+    for (int parts = 1; parts <= smaller(tasks, units); ++parts) {
+      if (tasks % parts != 0) continue;
+      const int pixel_parts = tasks / parts;
+      const double product =
+          static_cast<double>(ceil_divide(g.pixels, pixel_parts)) * ceil_divide(units, parts) * unit * tasks;
+      const double copies = g.slice_columns < g.columns ? 0 : 2.0 * static_cast<double>(g.pixels) * parts;
+      const double cost = product + copies + 4.0 * g.columns * pixel_parts;
+      if (best_cost == 0 || cost < best_cost) {
+        best = parts;
+        best_cost = cost;
+      }
+    }
+    return best;
+  }
+
+  static void run(const ConvCall& call, int task, int tasks, void* scratch) noexcept {
+    const Geometry g = geometry(call.shape, kLayout);
+    const int parts = column_parts(g, tasks);
+    const int unit = column_unit(g);
+    const Part units(ceil_divide(g.columns, unit), task % parts, parts);
+    DirectConv conv(call, g, static_cast<float*>(scratch));
+    conv.begin_ = static_cast<int>(units.begin) * unit;
+    conv.end_ = smaller(static_cast<int>(units.end) * unit, g.columns);
+    conv.run_pixels(Part(g.pixels, task / parts, tasks / parts));
+  }
+
+  DirectConv(const ConvCall& call, const Geometry& g, float* scratch) : call_(call), g_(g), scratch_(scratch) {}
+
+  void run_pixels(Part pixels) {
+    const int groups = ceil_divide(pixels.size(), static_cast<std::int64_t>(group_tiles(g_)) * kPixels);
+    for (int group = 0; group < groups; ++group) {
+      const Part part = pixels.part(group, groups);
+      last_group_ = group == groups - 1;
+      ahead_ = {};
+      if (!last_group_) fetch_pixels(part, pixels.part(group + 1, groups));
+      for (int column = begin_; column < end_;) {
+        const int slice = column / g_.slice_columns * g_.slice_columns;
+        const int stop = smaller(end_, slice + g_.slice_columns);
+        run_slice(part, slice, column, stop);
+        column = stop;
+      }
+    }
+  }
+
+  // During this group's products, what the next group of pixels reads and writes and this one does not.
+  void fetch_pixels(Part now, Part next) {
+    const ConvShape& s = call_.shape;
+    const std::int64_t products =
+        static_cast<std::int64_t>(ceil_divide(now.size(), kPixels)) * ceil_divide(end_ - begin_, kColumns);
+    const std::int64_t steps = products * g_.steps;
+    if (s.stride <= s.kernel) {  // else most of what lies between is not needed
+      const std::int64_t from = inputs_of_first(s, now.end);
+      ahead_.input.start(call_.input + from, inputs_of_first(s, next.end) - from, steps);
+    }
+    if (end_ - begin_ < g_.columns) return;  // only parts of the outputs' pixels
+    ahead_.output.start(call_.output + next.begin * g_.columns, next.size() * g_.columns, steps);
+    if (s.residual) ahead_.residual.start(call_.residual + next.begin * g_.columns, next.size() * g_.columns, steps);
+  }
+
+  const float* weights(int chunk, int column, int width) const {
+    return static_cast<const float*>(call_.weights) + column * g_.depth() + steps(chunk).begin * g_.count * width;
+  }
+
+  Part steps(int chunk) const { return Part(g_.steps, chunk, chunks(g_)); }
+
+  // Columns [begin, end), which lie in one slice, at these pixels.
+  void run_slice(Part pixels, int slice, int begin, int end) {
+    const int count = chunks(g_);
+    for (int chunk = 0; chunk < count; ++chunk) {
+      fill_panels(pixels, slice, steps(chunk));
+      for (int column = begin; column < end; column += kColumns) {
+        const int width = smaller(kColumns, end - column);
+        fetch_weights(pixels, chunk, column, begin, end);
+        run_tiles(pixels, chunk, column, width);
+      }
+    }
+  }
+
+  // During these products, the weights of the next ones: of the next columns, chunk or group of pixels.
+  void fetch_weights(Part pixels, int chunk, int column, int begin, int end) {
+    ahead_.weights = {};
+    int next = column + kColumns;
+    int next_chunk = chunk;
+    if (next >= end) {
+      next = begin;
+      if (++next_chunk == chunks(g_)) {
+        if (last_group_) return;
+        next_chunk = 0;
+      }
+    }
+    const int width = smaller(kColumns, end - next);
+    ahead_.weights.start(weights(next_chunk, next, width), steps(next_chunk).size() * g_.count * width,
+                         ceil_divide(pixels.size(), kPixels) * steps(chunk).size());
+  }
+
+  void fill_panels(Part pixels, int slice, Part steps) {
+    const ConvShape& s = call_.shape;
+    const int tiles = ceil_divide(pixels.size(), kPixels);
+    for (int tile = 0; tile < tiles; ++tile) {
+      const Part part = pixels.part(tile, tiles);
+      const Windows<V> windows(call_, part.begin, static_cast<int>(part.size()));
+      float* panel = scratch_ + tile * panel_values(g_);
+      if constexpr (kLayout == Layout::kTaps) {
+        fill_taps<V>(s, g_, windows, first_block(s, g_, slice), static_cast<int>(steps.begin),
+                     static_cast<int>(steps.end), panel);
+      } else {
+        fill_rows<V>(s, windows, static_cast<int>(steps.begin), static_cast<int>(steps.end), panel);
+      }
+    }
+  }
+
+  void run_tiles(Part pixels, int chunk, int column, int width) {
+    const ConvShape& s = call_.shape;
+    const bool last = chunk == chunks(g_) - 1;
+    const int tiles = ceil_divide(pixels.size(), kPixels);
+    TileProduct product;
+    product.weights = weights(chunk, column, width);
+    product.steps = static_cast<int>(steps(chunk).size());
+    product.count = g_.count;
+    product.bias = chunk == 0 ? call_.bias + column : nullptr;
+    product.relu = s.relu && last;
+    product.output_pitch = g_.columns;
+    product.ahead = &ahead_;
+    for (int tile = 0; tile < tiles; ++tile) {
+      const Part part = pixels.part(tile, tiles);
+      const std::int64_t at = part.begin * g_.columns + column;
+      product.panel = scratch_ + tile * panel_values(g_);
+      product.residual = s.residual && last ? call_.residual + at : nullptr;
+      product.output = call_.output + at;
+      multiply<V, kStride>(static_cast<int>(part.size()), width, product);
+    }
+  }
+
+  const ConvCall& call_;
+  const Geometry& g_;
+  float* scratch_;
+  int begin_ = 0, end_ = 0;  // columns of the task
+  bool last_group_ = false;
+  Ahead ahead_;
+};
+
+}  // namespace
+}  // namespace resnet

@@ -1,0 +1,91 @@
+// How a convolution is cut into matrix products: worked out from its shape alone, so that packing and running agree.
+//
+// Output channels ("columns", with their padding) fall into slices that see the same input channels: all of them in an
+// ordinary convolution; a group, or 16 columns of several small groups, in a grouped one (weights between different
+// groups are then zeros). A product's inner dimension is `steps` steps of `count` values: per tap of the window and
+// block of 16 input channels of the slice, or, where an unpadded picture comes in, per row of the window.
+#pragma once
+
+#include "engine/kernels/kernels.h"
+
+namespace resnet {
+namespace {
+
+constexpr int kRowStride = 32;  // a window's row of an unpadded picture has room for so many values
+
+constexpr int ceil_divide(std::int64_t a, std::int64_t b) { return static_cast<int>((a + b - 1) / b); }
+constexpr int smaller(int a, int b) { return a < b ? a : b; }
+constexpr int larger(int a, int b) { return a > b ? a : b; }
+
+// The part [begin, end) of `count` things that belongs to number `index` of `parts`.
+struct Part {
+  std::int64_t begin, end;
+  Part(std::int64_t count, std::int64_t index, std::int64_t parts)
+      : begin(count * index / parts), end(count * (index + 1) / parts) {}
+  std::int64_t size() const { return end - begin; }
+  Part part(std::int64_t index, std::int64_t parts) const {
+    Part inner(size(), index, parts);
+    inner.begin += begin;
+    inner.end += begin;
+    return inner;
+  }
+};
+
+// Two ways to lay out a panel: 16 channels of a tap, or a row of the window.
+enum class Layout { kTaps, kRows };
+
+struct Geometry {
+  std::int64_t pixels;  // of the output, over the batch
+  int in_blocks;        // of 16 input channels
+  int columns;          // output channels with padding
+  int slice_columns;    // divides `columns`
+  int slice_blocks;     // blocks of input channels that a slice sees
+  int steps;
+  int count;
+
+  std::int64_t depth() const { return static_cast<std::int64_t>(steps) * count; }
+};
+
+// Blocks of input channels [first, last] that the groups of these columns see.
+struct BlockRange {
+  int first, last;
+  BlockRange(const ConvShape& s, int column, int columns) {
+    const int group_in = s.in_channels / s.groups;
+    const int group_out = s.out_channels / s.groups;
+    const int last_column = smaller(column + columns, s.out_channels) - 1;
+    first = column / group_out * group_in / kChannelBlock;
+    last = ((last_column / group_out + 1) * group_in - 1) / kChannelBlock;
+  }
+};
+
+Geometry geometry(const ConvShape& s, Layout layout) {
+  Geometry g;
+  g.pixels = static_cast<std::int64_t>(s.batch) * s.out_height * s.out_width;
+  g.in_blocks = ceil_divide(s.in_channels, kChannelBlock);
+  g.columns = ceil_divide(s.out_channels, kChannelBlock) * kChannelBlock;
+  g.slice_columns = g.columns;
+  g.slice_blocks = g.in_blocks;
+  if (s.groups > 1) {
+    const int group_in = s.in_channels / s.groups;
+    const int group_out = s.out_channels / s.groups;
+    const bool aligned = group_in % kChannelBlock == 0 && group_out % kChannelBlock == 0;
+    g.slice_columns = aligned ? group_out : kChannelBlock;
+    g.slice_blocks = 1;
+    for (int column = 0; column < g.columns; column += g.slice_columns) {
+      const BlockRange range(s, column, g.slice_columns);
+      g.slice_blocks = larger(g.slice_blocks, range.last + 1 - range.first);
+    }
+  }
+  g.steps = layout == Layout::kTaps ? s.kernel * s.kernel * g.slice_blocks : s.kernel;
+  g.count = layout == Layout::kTaps ? kChannelBlock : s.kernel * s.in_channels;
+  return g;
+}
+
+// The first of the `slice_blocks` blocks of input channels that the slice from this column on sees.
+int first_block(const ConvShape& s, const Geometry& g, int column) {
+  if (s.groups == 1) return 0;
+  return smaller(BlockRange(s, column, g.slice_columns).first, g.in_blocks - g.slice_blocks);
+}
+
+}  // namespace
+}  // namespace resnet
