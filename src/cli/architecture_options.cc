@@ -117,11 +117,9 @@ Architecture ArchitectureOptions::architecture() const {
   }
 }
 
-std::optional<Layout> ArchitectureOptions::layout_for_file() const {
+std::optional<Layout> ArchitectureOptions::layout_alone(const std::string& reason) const {
   for (const CLI::Option* option : options_) {
-    if (option->count() > 0) {
-      throw Usage(fmt::format("{} describes a network, but {} is a file", option->get_name(), network_));
-    }
+    if (option->count() > 0) throw Usage(fmt::format("{}: {}", option->get_name(), reason));
   }
   if (!layout_) return std::nullopt;
   try {

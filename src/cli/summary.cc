@@ -112,10 +112,12 @@ void print_json(const Json& json) { fmt::print("{}\n", json.dump(2)); }
 
 void compare(const Options& options) {
   if (!options.architecture.network().empty()) throw Usage("--compare names all the networks itself");
+  const std::optional<Layout> layout = options.architecture.layout_alone("has no meaning with --compare");
   std::vector<Graph> graphs;
   std::vector<FeatureShape> inputs;
   for (const std::string& network : options.compare) {
-    graphs.push_back(expand(find_architecture(network)));
+    const Architecture& known = find_architecture(network);
+    graphs.push_back(expand(with_layout(known, layout.value_or(known.layout))));
     inputs.push_back(input_for(graphs.back(), options.input));
   }
   if (!options.json) {
@@ -187,11 +189,13 @@ void add_summary(CLI::App& app) {
       ->delimiter(',')
       ->excludes(tree)
       ->excludes(run);
-  command->footer(
-      "Examples:\n"
-      "  resnet summary resnet50 --input 4x3x224x224\n"
-      "  resnet summary --block bottleneck --depths 3,4,6,3 --channels 3 --classes 1000\n"
-      "  resnet summary --compare resnet18,resnet34,resnet50,resnet101,resnet152");
+  std::string names;
+  for (const Architecture& known : catalog()) names += " " + known.name;
+  command->footer("Networks:" + names +
+                  "\n\nExamples:\n"
+                  "  resnet summary resnet50 --input 4x3x224x224\n"
+                  "  resnet summary --block bottleneck --depths 3,4,6,3 --channels 3 --classes 1000\n"
+                  "  resnet summary --compare resnet18,resnet34,resnet50,resnet101,resnet152");
   command->callback([options] {
     if (options->compare.empty()) {
       summarize(*options);

@@ -87,6 +87,7 @@ class Tables(SummaryTest):
                       ["parameters", "11,689,512", "21,797,672", "25,557,032", "44,549,160", "60,192,808"]):
             self.assertIn(words, [line.split() for line in table.splitlines()])
         self.assertIn("⎢3×3, 256 ⎥ ×36", table)
+        self.assertIn("25,583,592", self.succeed("--compare", "resnet18,resnet50", "--layout", "tutorial"))
         networks = self.json("--compare", "resnet18,plain18")["networks"]
         self.assertEqual([network["name"] for network in networks], ["resnet18", "plain18"])
 
@@ -128,6 +129,8 @@ class BadInput(SummaryTest):
 
     def test_combinations(self):
         self.fail_with(["resnet18", "--tree", "--json"], 2, "--tree", "--json")
+        self.fail_with(["--compare", "resnet18,resnet34", "--classes", "10"], 2, "--classes", "--compare")
+        self.fail_with(["--compare", "resnet18,resnet20", "--layout", "tutorial"], 1, "layout")
         self.fail_with(["resnet18", "--tree", "--run"], 2, "--tree", "--run")
 
 
