@@ -41,13 +41,13 @@ void write(const PreprocessCommand& command, std::span<const std::byte> bytes, s
     return;
   }
   const ResolvedPreprocessing resolved = resolve_for(command);
-  print_assumed(resolved);
   const Preprocessing& how = resolved.how;
   const std::int64_t shape[] = {1, static_cast<std::int64_t>(how.mean.size()), how.height, how.width};
   std::vector<float> tensor(how.mean.size() * static_cast<std::size_t>(how.height) *
                             static_cast<std::size_t>(how.width));
   load_input(bytes, where, how, tensor, decode);
   write_npy(command.output, shape, std::span<const float>(tensor));
+  print_assumed(resolved);  // behind what may fail, so that an error stays one line
 }
 
 void run(const PreprocessCommand& command) {

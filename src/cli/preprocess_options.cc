@@ -65,8 +65,12 @@ void add_preprocess_options(CLI::App& command, PreprocessOptions& options) {
   command.add_option("--interpolation", options.interpolation, "bilinear or bicubic")->group(group);
   command.add_option("--mean", options.mean, "Per channel, of values in 0..1: 0.485,0.456,0.406")
       ->delimiter(',')
+      ->allow_extra_args(false)
       ->group(group);
-  command.add_option("--std", options.std, "Per channel: 0.229,0.224,0.225")->delimiter(',')->group(group);
+  command.add_option("--std", options.std, "Per channel: 0.229,0.224,0.225")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->group(group);
 }
 
 ResolvedPreprocessing resolve(const PreprocessOptions& options, const std::optional<Preprocessing>& of_file,

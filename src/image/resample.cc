@@ -135,8 +135,8 @@ Axis make_axis(int in, std::int64_t out, Interpolation interpolation, std::int64
   std::vector<double> exact(static_cast<std::size_t>(taps));
   for (std::size_t i = 0; i < size; ++i) {
     const double center = (static_cast<double>(begin + static_cast<std::int64_t>(i)) + 0.5) * scale;
-    const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-    const int count = std::min(static_cast<int>(center + support + 0.5), in) - first;
+    const int first = std::max(static_cast<int>(std::floor(center - support + 0.5)), 0);
+    const int count = std::min(static_cast<int>(std::floor(center + support + 0.5)), in) - first;
     axis.first[i] = first;
     axis.count[i] = count;
     double sum = 0;

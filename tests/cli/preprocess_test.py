@@ -1,0 +1,217 @@
+"""resnet preprocess: what it writes, what it assumes, what it says to bad input, and how much memory and time that takes."""
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import zlib
+
+RESNET = os.environ["RESNET"]
+GOLDEN = os.path.join(os.environ["RESNET_SOURCE_DIR"], "tests", "golden", "image")
+SANITIZED = b"__asan_init" in open(RESNET, "rb").read() or b"__tsan_init" in open(RESNET, "rb").read()
+MIB = 1 << 20
+
+
+def golden(name):
+    with open(os.path.join(GOLDEN, name), "rb") as file:
+        return file.read()
+
+
+def read_npy(path):
+    """Type, shape, bytes."""
+    with open(path, "rb") as file:
+        data = file.read()
+    length = struct.unpack("<H", data[8:10])[0]
+    header = eval(data[10 : 10 + length])  # our own output: a dictionary of literals
+    return header["descr"], header["shape"], data[10 + length :]
+
+
+def npy(descr, shape, data):
+    header = repr({"descr": descr, "fortran_order": False, "shape": shape}).encode() + b"\n"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + data
+
+
+def chunk(name, data):
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def png(width, height, data, color=2):
+    head = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def jpeg_of_size(name, width, height):
+    """The golden picture with another size in its header; its end marker comes far too soon."""
+    data = bytearray(golden(name))
+    at = max(data.find(b"\xff\xc0"), data.find(b"\xff\xc2"))
+    data[at + 5 : at + 9] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+class PreprocessTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.out = os.path.join(self.folder, "out.npy")
+
+    def file(self, name, data):
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as file:
+            file.write(data)
+        return path
+
+    def run_it(self, *arguments, **options):
+        command = [RESNET, "preprocess", *arguments]
+        return subprocess.run(command, capture_output=True, check=False, **options)
+
+    def fails(self, status, *arguments):
+        result = self.run_it(*arguments)
+        self.assertEqual(result.returncode, status, result.stderr)
+        self.assertRegex(result.stderr.decode(), r"\Aresnet: [^\n]+\n\Z")
+        self.assertFalse(os.path.exists(self.out))
+        return result.stderr.decode()
+
+    def test_writes_the_tensor(self):
+        result = self.run_it(os.path.join(GOLDEN, "exif-6.jpg"), "-o", self.out, "--preset", "torchvision")
+        self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""))
+        self.assertEqual(read_npy(self.out)[:2], ("<f4", (1, 3, 224, 224)))
+
+    def test_gives_the_golden_tensor(self):
+        flags = ["--resize", "28", "--size", "12x16", "--interpolation", "bicubic"]
+        self.run_it(os.path.join(GOLDEN, "33x31-RGB.jpg"), "-o", self.out, *flags)
+        self.assertEqual(read_npy(self.out), read_npy(os.path.join(GOLDEN, "33x31-RGB.jpg.tensor.npy")))
+
+    def test_writes_pixels_turned_or_not(self):
+        path = os.path.join(GOLDEN, "exif-6.jpg")
+        self.run_it(path, "-o", self.out, "--pixels")
+        self.assertEqual(read_npy(self.out), read_npy(path + ".pixels.npy"))
+        self.run_it(path, "-o", self.out, "--pixels", "--ignore-orientation")
+        self.assertEqual(read_npy(self.out)[1], (30, 45, 3))
+
+    def test_reads_standard_input(self):
+        result = self.run_it("-", "-o", self.out, "--pixels", input=golden("33x31-RGB.jpg"))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(read_npy(self.out), read_npy(os.path.join(GOLDEN, "33x31-RGB.jpg.pixels.npy")))
+
+    def test_says_once_what_it_assumes(self):
+        path = os.path.join(GOLDEN, "33x31-RGB.jpg")
+        said = self.run_it(path, "-o", self.out).stderr.decode()
+        self.assertEqual(said.count("\n"), 1)
+        for part in ("224x224", "resize 256", "bilinear", "0.485,0.456,0.406", "0.229,0.224,0.225"):
+            self.assertIn(part, said)
+        said = self.run_it("--mean", "0,0,0", path, "-o", self.out, "--size", "32", "--std", "1,1,1").stderr.decode()
+        self.assertIn("resize 36, bilinear\n", said)
+        self.assertNotIn("mean", said)
+
+    def test_gray_pictures_and_arrays(self):
+        plain = ["--preset", "cifar", "--size", "31x33", "--mean", "0", "--std", "1"]
+        self.assertEqual(self.run_it(os.path.join(GOLDEN, "33x31-L.jpg"), "-o", self.out, *plain).returncode, 0)
+        self.assertEqual(read_npy(self.out)[1], (1, 1, 31, 33))
+        values = struct.pack("<8f", *range(8))
+        path = self.file("floats.npy", npy("<f4", (2, 2, 2), values))
+        two = ["--preset", "cifar", "--size", "2", "--mean", "0,0", "--std", "1,1"]
+        self.assertEqual(self.run_it(path, "-o", self.out, *two).returncode, 0)
+        self.assertEqual(read_npy(self.out), ("<f4", (1, 2, 2, 2), values))
+        path = self.file("bytes.npy", npy("|u1", (2, 2, 2), bytes([0, 255] * 4)))
+        self.assertEqual(self.run_it(path, "-o", self.out, *two).returncode, 0)
+        self.assertEqual(read_npy(self.out)[2], struct.pack("<8f", 0, 0, 0, 0, 1, 1, 1, 1))
+        self.assertIn("1x2x2", self.fails_after(path, "floats"))
+
+    def fails_after(self, path, name):
+        os.remove(self.out)
+        wrong = self.file(name + "-wrong.npy", npy("<f4", (1, 2, 2), bytes(16)))
+        return self.fails(1, wrong, "-o", self.out, "--preset", "cifar", "--size", "2", "--mean", "0,0", "--std", "1,1")
+
+    def test_model_file_says_how(self):
+        model = os.path.join(self.folder, "m.safetensors")
+        made = subprocess.run([RESNET, "init", "resnet20", "--seed", "1", "-o", model], capture_output=True, check=False)
+        if made.returncode == 2:
+            self.skipTest("no command init in this build")
+        with_size = os.path.join(self.folder, "n.safetensors")
+        subprocess.run([RESNET, "convert", model, with_size, "--size", "32", "--mean", "0.5,0.5,0.5", "--std", "1,1,1"],
+                       check=True, capture_output=True)
+        path = os.path.join(GOLDEN, "33x31-RGB.jpg")
+        result = self.run_it(path, "-o", self.out, "--model", with_size)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(read_npy(self.out)[1], (1, 3, 32, 32))
+
+    def test_wrong_usage(self):
+        path = os.path.join(GOLDEN, "33x31-RGB.jpg")
+        for flags in (["--size", "0"], ["--size", "x"], ["--size", "12x"], ["--size", "99999999999"], ["--resize", "-1"],
+                      ["--preset", "imagenet"], ["--interpolation", "nearest"], ["--std", "0,1,1"],
+                      ["--mean", "nan,0,0"], ["--std", "1,1"], ["--resize", "many"], ["--turn"]):
+            with self.subTest(flags):
+                self.fails(2, path, "-o", self.out, *flags)
+        self.fails(2, path)
+
+    def test_missing_paths_and_folders(self):
+        self.assertIn("absent.jpg", self.fails(1, os.path.join(self.folder, "absent.jpg"), "-o", self.out))
+        self.assertIn("directory", self.fails(1, self.folder, "-o", self.out))
+        self.fails(1, os.path.join(GOLDEN, "33x31-RGB.jpg"), "-o", os.path.join(self.folder, "absent", "out.npy"))
+
+    def test_bad_pictures(self):
+        """One line, naming the file, within a second, in 16 MiB and 12 bytes for each declared pixel."""
+        bomb = zlib.compress(bytes(100 * MIB), 9)
+        cases = {
+            "text.jpg": (b"Dear reader, this is a letter.\n", 0),
+            "empty.png": (b"", 0),
+            "huge.jpg": (jpeg_of_size("33x31-RGB.jpg", 65535, 65535), 0),
+            "large.jpg": (jpeg_of_size("33x31-RGB.jpg", 65500, 65500), 0),
+            "short.jpg": (jpeg_of_size("33x31-RGB.jpg", 3000, 3000)[:-2], 9_000_000),
+            "short-progressive.jpg": (jpeg_of_size("33x31-RGB-progressive.jpg", 3000, 3000)[:-2], 9_000_000),
+            "short-cmyk.jpg": (jpeg_of_size("33x31-CMYK.jpg", 3000, 3000)[:-2], 9_000_000),
+            "flat.jpg": (jpeg_of_size("33x31-RGB.jpg", 0, 16), 0),
+            "huge.png": (png(65535, 65535, bomb), 0),
+            "wide.png": (png(2**31 - 1, 1, bomb), 0),
+            "flat.png": (png(0, 5, bomb), 0),
+            "short.png": (png(3000, 3000, zlib.compress(bytes(1000))), 9_000_000),
+            "huge.webp": (golden("animated-offset.webp").replace(b"\x28\0\0\x1c\0\0", b"\xfe\xff\0\xfe\xff\0", 1), 0),
+            "cut.npy": (npy("<f4", (3, 224, 224), b""), 0),
+            "wrapped.npy": (npy("|u1", (2**32, 2**32, 3), b""), 0),
+        }
+        usual = self.peak("--version")[1]
+        for name, (data, pixels) in cases.items():
+            with self.subTest(name):
+                path = self.file(name, data)
+                start = time.monotonic()
+                message = self.fails(1, path, "-o", self.out, "--preset", "torchvision")
+                self.assertLess(time.monotonic() - start, 10 if SANITIZED else 1)
+                self.assertIn(name, message)
+                status, peak = self.peak("preprocess", path, "-o", self.out, "--preset", "torchvision")
+                self.assertEqual(status, 1)
+                if not SANITIZED:
+                    self.assertLess(peak - usual, 16 * MIB + 12 * pixels)
+
+    def test_bombs_that_are_pictures(self):
+        """Much data behind a small picture is neither unpacked nor kept."""
+        bomb = zlib.compress(bytes(100 * MIB), 9)
+        hollow = {name: jpeg_of_size(name, 3000, 3000)  # libjpeg fills what the early end marker leaves open
+                  for name in ("33x31-RGB.jpg", "33x31-RGB-progressive.jpg", "33x31-CMYK.jpg")}
+        small = zlib.compress(bytes(3 * 4 + 4))
+        texts = b"".join(chunk(name, b"name\0\0" + bomb) for name in (b"iCCP", b"zTXt"))
+        data = png(1, 4, small)
+        usual = self.peak("--version")[1]
+        cases = {"text.png": data[:33] + texts + data[33:], "data.png": png(1, 4, bomb), **hollow}
+        for name, content in cases.items():
+            with self.subTest(name):
+                start = time.monotonic()
+                status, peak = self.peak("preprocess", self.file(name, content), "-o", self.out, "--pixels")
+                self.assertLess(time.monotonic() - start, 10 if SANITIZED else 1)
+                self.assertEqual(status, 0)
+                if not SANITIZED:
+                    self.assertLess(peak - usual, 16 * MIB + 12 * (9_000_000 if name in hollow else 4))
+
+    def peak(self, *arguments):
+        """Exit status and the largest resident set, in bytes."""
+        with open(os.devnull, "wb") as null:
+            process = subprocess.Popen([RESNET, *arguments], stdout=null, stderr=null)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        return process.returncode, usage.ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
