@@ -105,6 +105,7 @@ std::string comparison_table(std::span<const Graph> graphs, std::span<const Feat
   // The output size stands in its own column where all networks agree, else under each network.
   const auto stage_row = [&](const std::string& title, int stage, const auto& cell) {
     std::vector<std::string> sizes;
+    sizes.reserve(columns.size());
     for (const Column& column : columns) sizes.push_back(stage < column.stages() ? column.output(stage) : "");
     const bool same = std::equal(sizes.begin() + 1, sizes.end(), sizes.begin());
     table.rule();

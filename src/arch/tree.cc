@@ -14,10 +14,10 @@ struct Module {
   std::string text;  // "ReLU()", or the class alone where there are children
   std::vector<Module> children;
 
-  Module& child(std::string_view child_name) {
-    for (Module& module : children) {
-      if (module.name == child_name) return module;
-    }
+  Module& child(std::string_view child_name) {  // the one wanted is mostly the last
+    const auto place = std::find_if(children.rbegin(), children.rend(),
+                                    [&](const Module& module) { return module.name == child_name; });
+    if (place != children.rend()) return *place;
     return children.emplace_back(Module{std::string(child_name), {}, {}});
   }
 };

@@ -111,21 +111,19 @@ Architecture ArchitectureOptions::architecture() const {
   Architecture result = described();
   try {
     change(result);
-    result = with_layout(std::move(result), layout_ ? parse_layout(*layout_) : result.layout);
+    return with_layout(result, layout_ ? parse_layout(*layout_) : result.layout);
   } catch (const Error& error) {
     throw as_usage(error);
   }
-  return result;
 }
 
-Architecture ArchitectureOptions::apply_to_file(const Architecture& known) const {
+std::optional<Layout> ArchitectureOptions::layout_alone(const std::string& reason) const {
   for (const CLI::Option* option : options_) {
-    if (option->count() > 0) {
-      throw Usage(fmt::format("{} describes a network, but {} is a file", option->get_name(), network_));
-    }
+    if (option->count() > 0) throw Usage(fmt::format("{}: {}", option->get_name(), reason));
   }
+  if (!layout_) return std::nullopt;
   try {
-    return layout_ ? with_layout(known, parse_layout(*layout_)) : known;
+    return parse_layout(*layout_);
   } catch (const Error& error) {
     throw as_usage(error);
   }

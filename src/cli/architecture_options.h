@@ -28,9 +28,9 @@ class ArchitectureOptions {
   // (kNotFound) with the nearest names for an unknown name.
   Architecture architecture() const;
 
-  // For a model file, whose architecture is known from the file: `known` in the layout asked for. Throws Usage where
-  // any other option was given.
-  Architecture apply_to_file(const Architecture& known) const;
+  // The layout asked for, if any, where it is the only option that has a meaning: for a model file, which says itself
+  // what it holds. Throws Usage where another was given; `reason` says why that makes no sense.
+  std::optional<Layout> layout_alone(const std::string& reason) const;
 
  private:
   Architecture described() const;

@@ -16,6 +16,7 @@ struct Options {
 };
 
 void draw(const Options& options) {
+  if (options.output.empty()) throw Usage("--output: the name of a file is missing");
   const std::string picture = draw_svg(expand(options.architecture.architecture()));
   AtomicFile file(options.output);
   file.write(picture);

@@ -6,6 +6,7 @@
 #include "base/npy.h"
 #include "cli/command.h"
 #include "cli/preprocess_options.h"
+#include "resnet/model_file.h"
 
 namespace resnet::cli {
 namespace {
@@ -13,12 +14,22 @@ namespace {
 struct PreprocessCommand {
   std::string image;
   std::string output;
+  std::string model;  // empty: none
   PreprocessOptions options;
   bool pixels = false;
   bool ignore_orientation = false;
 };
 
 constexpr std::size_t kMaxStandardInput = std::size_t{1} << 28;
+
+ResolvedPreprocessing resolve_for(const PreprocessCommand& command) {
+  if (!command.model.empty()) {
+    const Model model = load_model(command.model);
+    return resolve(command.options, model.preprocessing, model.architecture.in_channels);
+  }
+  const int channels = command.options.mean.empty() ? 3 : static_cast<int>(command.options.mean.size());
+  return resolve(command.options, std::nullopt, channels);
+}
 
 void write(const PreprocessCommand& command, std::span<const std::byte> bytes, std::string_view where) {
   DecodeOptions decode;
@@ -29,8 +40,7 @@ void write(const PreprocessCommand& command, std::span<const std::byte> bytes, s
     write_npy(command.output, shape, std::span(image.pixels));
     return;
   }
-  const int channels = command.options.mean.empty() ? 3 : static_cast<int>(command.options.mean.size());
-  const ResolvedPreprocessing resolved = resolve(command.options, std::nullopt, channels);
+  const ResolvedPreprocessing resolved = resolve_for(command);
   print_assumed(resolved);
   const Preprocessing& how = resolved.how;
   const std::int64_t shape[] = {1, static_cast<std::int64_t>(how.mean.size()), how.height, how.width};
@@ -55,6 +65,7 @@ void add_preprocess(CLI::App& app) {
   auto command = std::make_shared<PreprocessCommand>();
   sub->add_option("image", command->image, "JPEG, PNG or WebP file, or .npy array; - for standard input")->required();
   sub->add_option("-o,--output", command->output, "The .npy file to write: 1x3xHxW float32")->required();
+  sub->add_option("--model", command->model, "Model file that says how to preprocess; flags override it");
   sub->add_flag("--pixels", command->pixels, "Write the decoded picture before any resizing instead: HxWx3 uint8");
   sub->add_flag("--ignore-orientation", command->ignore_orientation, "Do not turn the picture as its EXIF data says");
   add_preprocess_options(*sub, command->options);

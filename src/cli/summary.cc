@@ -4,9 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "arch/describe.h"
+#include "base/random.h"
 #include "cli/architecture_options.h"
+#include "resnet/engine.h"
 #include "resnet/error.h"
 #include "resnet/graph.h"
+#include "weights/initialize.h"
 
 namespace resnet::cli {
 namespace {
@@ -15,8 +18,9 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
   ArchitectureOptions architecture;
-  std::string input;
+  std::optional<std::string> input;
   std::vector<std::string> compare;
+  bool run = false;
   bool tree = false;
   bool json = false;
 };
@@ -36,9 +40,16 @@ FeatureShape parse_input(const std::string& text) {
   return {sizes[0], sizes[1], sizes[2], sizes[3]};
 }
 
-// The input asked for, or one picture of the size that the network was made for.
-FeatureShape input_for(const Architecture& architecture, const std::string& text) {
-  return text.empty() ? usual_input(architecture) : parse_input(text);
+// The input asked for, or one picture of the usual size. Throws Usage where it does not fit the network.
+FeatureShape input_for(const Graph& graph, const std::optional<std::string>& text) {
+  if (!text) return usual_input(graph.architecture);
+  const FeatureShape input = parse_input(*text);
+  try {
+    infer_shapes(graph, input);
+  } catch (const Error& error) {
+    throw Usage(fmt::format("--{}", error.what()));
+  }
+  return input;
 }
 
 Json shape_json(const Node& node, const FeatureShape& s) {
@@ -100,11 +111,14 @@ Json summary_json(const Graph& graph, const std::vector<FeatureShape>& shapes) {
 void print_json(const Json& json) { fmt::print("{}\n", json.dump(2)); }
 
 void compare(const Options& options) {
+  if (!options.architecture.network().empty()) throw Usage("--compare names all the networks itself");
+  const std::optional<Layout> layout = options.architecture.layout_alone("has no meaning with --compare");
   std::vector<Graph> graphs;
   std::vector<FeatureShape> inputs;
   for (const std::string& network : options.compare) {
-    graphs.push_back(expand(find_architecture(network)));
-    inputs.push_back(input_for(graphs.back().architecture, options.input));
+    const Architecture& known = find_architecture(network);
+    graphs.push_back(expand(with_layout(known, layout.value_or(known.layout))));
+    inputs.push_back(input_for(graphs.back(), options.input));
   }
   if (!options.json) {
     fmt::print("{}", comparison_table(graphs, inputs));
@@ -117,18 +131,46 @@ void compare(const Options& options) {
   print_json(json);
 }
 
+struct Network {
+  Graph graph;
+  StateDict weights;  // empty where only a name was given
+};
+
+Network network_of(const ArchitectureOptions& options) { return {expand(options.architecture()), {}}; }
+
+// The shapes that a forward pass on a random batch really has, node by node.
+std::vector<FeatureShape> executed_shapes(const Network& network, const FeatureShape& input) {
+  const Graph& graph = network.graph;
+  const StateDict weights = network.weights.empty() ? initial_weights(graph, 0) : network.weights;
+  const Engine engine(graph, weights, {.fuse = false});
+  Random random(0);
+  std::vector<float> batch(static_cast<std::size_t>(input.count()));
+  for (float& value : batch) value = static_cast<float>(random.normal());
+  std::vector<float> logits(static_cast<std::size_t>(input.batch * graph.output().out_channels));
+  std::vector<FeatureShape> shapes(graph.nodes.size());
+  engine.run(batch, input, logits, [&](int node, const FeatureShape& shape, std::span<const float>) {
+    shapes[static_cast<std::size_t>(node)] = shape;
+  });
+  return shapes;
+}
+
 void summarize(const Options& options) {
-  const Graph graph = expand(options.architecture.architecture());
+  const Network network = network_of(options.architecture);
+  const Graph& graph = network.graph;
   if (options.tree) {
     fmt::print("{}", module_tree(graph));
     return;
   }
-  const std::vector<FeatureShape> shapes = infer_shapes(graph, input_for(graph.architecture, options.input));
+  const FeatureShape input = input_for(graph, options.input);
+  const std::vector<FeatureShape> shapes = options.run ? executed_shapes(network, input) : infer_shapes(graph, input);
   if (options.json) {
-    print_json(summary_json(graph, shapes));
-  } else {
-    fmt::print("{}", layer_table(graph, shapes));
+    Json json = summary_json(graph, shapes);
+    json["executed"] = options.run;
+    print_json(json);
+    return;
   }
+  fmt::print("{}", layer_table(graph, shapes));
+  if (options.run) fmt::print("Shapes are those of a forward pass on a random batch.\n");
 }
 
 }  // namespace
@@ -141,15 +183,19 @@ void add_summary(CLI::App& app) {
   CLI::Option* tree =
       command->add_flag("--tree", options->tree, "Print the module tree as print(model) does in PyTorch 2.13");
   CLI::Option* json = command->add_flag("--json", options->json, "Print everything as JSON");
-  tree->excludes(json);
+  CLI::Option* run = command->add_flag("--run", options->run, "Take the shapes from a forward pass on a random batch");
+  tree->excludes(json)->excludes(run);
   command->add_option("--compare", options->compare, "Print these networks side by side, as table 1 of the paper does")
       ->delimiter(',')
-      ->excludes(tree);
-  command->footer(
-      "Examples:\n"
-      "  resnet summary resnet50 --input 4x3x224x224\n"
-      "  resnet summary --block bottleneck --depths 3,4,6,3 --channels 3 --classes 1000\n"
-      "  resnet summary --compare resnet18,resnet34,resnet50,resnet101,resnet152");
+      ->excludes(tree)
+      ->excludes(run);
+  std::string names;
+  for (const Architecture& known : catalog()) names += " " + known.name;
+  command->footer("Networks:" + names +
+                  "\n\nExamples:\n"
+                  "  resnet summary resnet50 --input 4x3x224x224\n"
+                  "  resnet summary --block bottleneck --depths 3,4,6,3 --channels 3 --classes 1000\n"
+                  "  resnet summary --compare resnet18,resnet34,resnet50,resnet101,resnet152");
   command->callback([options] {
     if (options->compare.empty()) {
       summarize(*options);

@@ -33,16 +33,17 @@ struct Evaluation {
   double loss = 0;              // mean of -log softmax(logits)[class]
   double seconds = 0;           // reading and decoding included
 
-  double top1() const noexcept {
-    return images ? 1 - static_cast<double>(wrong_top1) / static_cast<double>(images) : 0;
-  }
-  double top5() const noexcept {
-    return images ? 1 - static_cast<double>(wrong_top5) / static_cast<double>(images) : 0;
-  }
+  double top1() const noexcept { return share(images - wrong_top1); }
+  double top5() const noexcept { return share(images - wrong_top5); }
   double images_per_second() const noexcept { return seconds > 0 ? static_cast<double>(images) / seconds : 0; }
 
   // Adds one picture. Equal scores rank in the order of the classes; a score that is not a number ranks last.
   void add(std::span<const float> logits, int truth);
+
+ private:
+  double share(std::int64_t right) const noexcept {
+    return images > 0 ? static_cast<double>(right) / static_cast<double>(images) : 0;
+  }
 };
 
 // Throws what the source and the classifier throw and, without skip_bad, the error of the first bad picture.

@@ -86,28 +86,13 @@ class PngReader {
   void to_rgb() {
     const int type = png_get_color_type(png_, info_);
     if (type == PNG_COLOR_TYPE_PALETTE) {
-      fill_palette();
-      png_set_palette_to_rgb(png_);
+      png_set_palette_to_rgb(png_);  // an index beyond the palette is black, as in Pillow
     } else if ((type & PNG_COLOR_MASK_COLOR) == 0) {
       png_set_expand_gray_1_2_4_to_8(png_);
       png_set_gray_to_rgb(png_);
     }
     png_set_strip_16(png_);
     png_set_strip_alpha(png_);
-  }
-
-  // Indices beyond the palette stand for grays of that value, as in Pillow.
-  void fill_palette() {
-    png_colorp given = nullptr;
-    int count = 0;
-    png_get_PLTE(png_, info_, &given, &count);
-    png_color palette[PNG_MAX_PALETTE_LENGTH];
-    const int size = 1 << png_get_bit_depth(png_, info_);
-    for (int i = 0; i < size; ++i) {
-      const auto gray = static_cast<png_byte>(i);
-      palette[i] = i < count ? given[i] : png_color{gray, gray, gray};
-    }
-    png_set_PLTE(png_, info_, palette, size);
   }
 
   const Source& source_;

@@ -1,7 +1,6 @@
 #include "weights/safetensors.h"
 
 #include <fmt/format.h>
-#include <malloc.h>
 
 #include <chrono>
 
@@ -234,27 +233,6 @@ TEST_F(SafetensorsTest, RefusesMoreThanItsMemory) {
 
 TEST_F(SafetensorsTest, ShowsHostileNamesOnOneLine) {
   EXPECT_THAT(refusal(file_of("{\"a\\n\\u001b[31m\":{}}")), StartsWith("tensor 'a\\x0a\\x1b[31m': has no dtype"));
-}
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
-// From here on peak_memory() counts anew, from what is in use.
-void clear_peak() {
-  malloc_trim(0);
-  std::ofstream("/proc/self/clear_refs") << "5";
-}
-
-// Resident bytes of the process at their highest.
-std::size_t peak_memory() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) * 1024;
-  }
-  return 0;
 }
 
 TEST_F(SafetensorsTest, Reads100000TensorsQuicklyAndSmall) {

@@ -1,8 +1,10 @@
-// What the tests of file formats share: a folder of their own, bytes on disk, and the error of a refused file.
+// What the tests of file formats share: a folder of their own, bytes on disk, the error of a refused file, and how much
+// memory it took.
 #pragma once
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <filesystem>
 #include <fstream>
@@ -37,6 +39,27 @@ class FormatTest : public ::testing::Test {
  private:
   std::filesystem::path directory_;
 };
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
+// From here on peak_memory() counts anew, from what is in use.
+inline void clear_peak() {
+  malloc_trim(0);
+  std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+// Resident bytes of the process at their highest.
+inline std::size_t peak_memory() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) return std::stoull(line.substr(6)) * 1024;
+  }
+  return 0;
+}
 
 // The message of the error that `action` throws, without the path it must begin with.
 template <typename Action>
