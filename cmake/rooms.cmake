@@ -3,7 +3,8 @@
 #   resnet_room(NAME [USES room...] [LINK target...] [PROGRAM target])
 #
 # USES names the rooms it may know; the linker passes what they may know along. LINK names third-party
-# libraries. A room with PROGRAM is an executable named `resnet` instead of a library.
+# libraries. A file named *_benchmark.cc makes a program of its own beside the tests, which times the room. A room with
+# PROGRAM is an executable named `resnet` instead of a library.
 # Tests carry the label `unit`, and the room's name; a file named *_parity_test.cc also `parity`, and so on
 # for property, concurrency (also run under ThreadSanitizer) by a prefix of the test suite's name:
 # Parity*, Property*, Concurrency*.
@@ -12,8 +13,10 @@ function(resnet_room name)
   string(REPLACE "/" "_" id ${name})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc)
   set(tests ${sources})
-  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  set(benchmarks ${sources})
+  list(FILTER sources EXCLUDE REGEX "_(test|benchmark)\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  list(FILTER benchmarks INCLUDE REGEX "_benchmark\\.cc$")
   set(uses "")
   foreach(room ${ROOM_USES})
     string(REPLACE "/" "_" room ${room})
@@ -35,6 +38,13 @@ function(resnet_room name)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${target} PUBLIC ${uses} ${ROOM_LINK})
 
+  if(RESNET_TESTS)
+    foreach(benchmark ${benchmarks})
+      get_filename_component(stem ${benchmark} NAME_WE)
+      add_executable(${stem} ${benchmark})
+      target_link_libraries(${stem} PRIVATE ${target})
+    endforeach()
+  endif()
   if(RESNET_TESTS AND tests)
     add_executable(${id}_test ${tests})
     target_link_libraries(${id}_test PRIVATE ${uses} ${ROOM_LINK} GTest::gtest_main GTest::gmock)

@@ -33,9 +33,14 @@ struct ClassifierOptions {
   std::optional<Preprocessing> preprocessing;  // instead of the file's
 };
 
+// What is likely right for a network where nobody says more: preset("cifar") for one with the CIFAR stem, else
+// preset("torchvision"); values in 0..1 as they are where the network does not take 3 channels.
+Preprocessing assume_preprocessing(const Architecture& architecture);
+
 class Classifier {
  public:
-  // Throws what load_model throws.
+  // Models of 1,000 outputs that have no class names get those of ImageNet. Throws what load_model throws, and
+  // kMismatch where the number of names is not that of the outputs.
   static Classifier load(const std::string& path, const ClassifierOptions& options = {});
   explicit Classifier(Model model, const ClassifierOptions& options = {});
   ~Classifier();
@@ -44,11 +49,19 @@ class Classifier {
 
   const Architecture& architecture() const noexcept;
   const std::vector<std::string>& labels() const noexcept;  // one per class
+  bool named() const noexcept;  // false: the labels are indices, because nobody said the names
   const Preprocessing& preprocessing() const noexcept;
-  bool preprocessing_assumed() const noexcept;  // neither the file nor the options said it: torchvision's is used
+
+  // Neither the file nor the options said it: assume_preprocessing() did.
+  bool preprocessing_assumed() const noexcept;
+
   const Engine& engine() const noexcept;
 
-  // The `top` most probable classes, most probable first.
+  // Of one picture as preprocessing() makes it: 1 x channels x height x width.
+  FeatureShape input_shape() const noexcept;
+
+  // The `top` most probable classes (all where there are fewer), most probable first. Of a path, a picture or .npy array
+  // as load_input() takes them.
   std::vector<Guess> classify(const std::string& path, int top = 5) const;
   std::vector<Guess> classify(const Image& image, int top = 5) const;
 

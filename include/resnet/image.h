@@ -17,7 +17,7 @@ namespace resnet {
 struct Image {
   int width = 0;
   int height = 0;
-  int channels = 3;  // 3: RGB, 1: gray
+  int channels = 3;  // 3: RGB, 1: gray; others come from arrays only
   std::vector<std::uint8_t> pixels;
 };
 
@@ -29,7 +29,9 @@ struct DecodeOptions {
   std::int64_t max_pixels = 100'000'000;  // declared sizes beyond are refused before memory is taken
 };
 
-// JPEG, PNG or WebP, told by the first bytes. `where` names the source in errors (kFormat, kLimit, kUnsupported).
+// JPEG, PNG or WebP, told by the first bytes. `where` names the source in errors (kFormat, kLimit, kUnsupported). A file
+// that was cut short is an error even where only its end marker is missing. Of an animation, the first frame. 16-bit
+// samples give their high byte (Pillow clips 16-bit gray to white instead).
 Image decode_image(std::span<const std::byte> bytes, std::string_view where, const DecodeOptions& options = {});
 Image read_image(const std::string& path, const DecodeOptions& options = {});
 
@@ -56,8 +58,20 @@ struct Preprocessing {
 // "cifar" (32, no resizing). Throws kInvalidArgument naming the choices.
 Preprocessing preset(std::string_view name);
 
+// Throws kInvalidArgument, naming the field, where the value describes no tensor: a size below 1 or above 16,384, a
+// mean without a std, a std that is not above zero, ...
+void validate(const Preprocessing& how);
+
 // Resize the shorter side, crop the centre, scale to 0..1, subtract mean, divide by std. Writes channels x height x
-// width floats (CHW). Throws kMismatch where `out`, the channels or an unresized picture do not fit `how`.
-void preprocess(const Image& image, const Preprocessing& how, std::span<float> out);
+// width floats (CHW). Where the crop is larger than the picture, black surrounds it. Throws kMismatch where `out`, the
+// channels or an unresized picture do not fit `how`; `where` names the picture in errors.
+void preprocess(const Image& image, const Preprocessing& how, std::span<float> out, std::string_view where = "picture");
+
+// From a file's bytes to the tensor. A picture gives what preprocess(decode_image(...)) gives, faster: parts that the
+// crop throws away are neither decoded nor resized. It is read as gray where `how` has one channel, as RGB where it has
+// three (`options.mode` does not count). A .npy array gives its values as they are where it is float32 of shape CxHxW
+// or 1xCxHxW, and is taken for a picture of any number of channels where it is uint8 of shape HxWxC or HxW.
+void load_input(std::span<const std::byte> bytes, std::string_view where, const Preprocessing& how, std::span<float> out,
+                const DecodeOptions& options = {});
 
 }  // namespace resnet

@@ -22,9 +22,13 @@ struct TensorFile {
   std::string format;  // "safetensors", "torch-zip", "torch-legacy"
   StateDict tensors;
   std::map<std::string, std::string> metadata;
+  std::string container;  // the key under which a torch checkpoint had the tensors; "" where they stood at its top
 };
 
-// The format is told by the bytes, not by the name. Containers such as {"state_dict": ...} are opened.
+// The format is told by the bytes, not by the name. A torch checkpoint that keeps its weights under "state_dict",
+// "model", "state_dict_ema" or "model_ema" is opened at the first of these that holds tensors: averaged (EMA) weights
+// come last, because they are better only after long training. Entries that are not tensors are left out.
+//
 // Throws kNotFound, kIo, kFormat, kLimit, kUnsupported; the place is "path: ..." with tensor or offset.
 TensorFile read_tensor_file(const std::string& path);
 
@@ -39,16 +43,22 @@ struct Model {
 
 // What the caller knows better than the file.
 struct LoadOptions {
-  std::optional<Architecture> architecture;  // where absent: the file's own word, else inferred
+  // Where absent: the file's own word, else inferred. How many classes and input channels there are, and in which
+  // layout they are stored, is always read off the tensors.
+  std::optional<Architecture> architecture;
 };
 
 // Reads, renames (prefixes module., _orig_mod., model., backbone.; layouts torchvision, timm, tutorial; classifier fc
 // or linear) and checks every tensor. Throws kMismatch listing each missing, unexpected and misshapen tensor.
 Model load_model(const std::string& path, const LoadOptions& options = {});
 
+// The same for a file that was read already; `path` names it in errors.
+Model load_model(TensorFile file, const std::string& path, const LoadOptions& options = {});
+
 // Writes .safetensors (with metadata) or, where the path ends in .pth, .pt, .th or .bin, a torch zip file that
-// torch.load(weights_only=True) reads. Atomic: the path holds the old file or the whole new one, also after a power
-// cut.
+// torch.load(weights_only=True) reads, which holds the weights alone. Atomic: the path holds the old file or the whole
+// new one, also after a power cut. Throws kInvalidArgument for another ending and for values that could not be read
+// back, such as a wrong number of class names; kMismatch where the weights are not the architecture's; kIo.
 void save_model(const Model& model, const std::string& path);
 
 // Throws kMismatch listing each tensor that `graph` needs and `weights` lacks, has too much, or has in another shape.

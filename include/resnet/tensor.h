@@ -6,11 +6,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -86,18 +86,24 @@ class StateDict {
   const Tensor& at(std::string_view name) const;             // throws kNotFound
   bool contains(std::string_view name) const noexcept { return find(name) != nullptr; }
 
+  // Gives each tensor the name that `new_name` returns for its own. Throws kFormat where two get the same one;
+  // the dictionary is then of no use.
+  void rename(const std::function<std::string(std::string_view)>& new_name);
+
+  // Makes room for `count` tensors in all.
+  void reserve(std::size_t count);
+
   std::size_t size() const noexcept { return entries_.size(); }
   bool empty() const noexcept { return entries_.empty(); }
   auto begin() const noexcept { return entries_.begin(); }
   auto end() const noexcept { return entries_.end(); }
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>{}(text); }
-  };
+  std::size_t slot_of(std::string_view name) const noexcept;
+  void rehash(std::size_t slots);
+
   std::vector<Entry> entries_;
-  std::unordered_map<std::string, std::size_t, Hash, std::equal_to<>> index_;
+  std::vector<std::uint32_t> slots_;  // hash table: 0 for a free slot, else 1 + index of the entry
 };
 
 }  // namespace resnet

@@ -52,8 +52,7 @@ Architecture cifar(int layers) {
 }
 
 std::vector<Architecture> make_catalog() {
-  const auto kBasic = Block::kBasic;
-  const auto kBottleneck = Block::kBottleneck;
+  using enum Block;
   return {
       imagenet("resnet18", kBasic, {2, 2, 2, 2}),
       imagenet("resnet34", kBasic, {3, 4, 6, 3}),

@@ -49,8 +49,8 @@ std::string_view name(Op op) noexcept {
 
 std::vector<FeatureShape> infer_shapes(const Graph& graph, const FeatureShape& input) {
   if (input.channels != graph.nodes[0].out_channels) {
-    fail(ErrorCode::kMismatch, "input", "{} channels, but the network takes {}", input.channels,
-         graph.nodes[0].out_channels);
+    fail(ErrorCode::kMismatch, "input", "the network takes {} channels, not {}", graph.nodes[0].out_channels,
+         input.channels);
   }
   if (input.batch < 1 || input.height < 1 || input.width < 1) {
     fail(ErrorCode::kInvalidArgument, "input", "batch, height and width must be at least 1");

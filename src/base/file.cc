@@ -96,7 +96,17 @@ void MappedFile::release(std::span<const std::byte> range) const noexcept {
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   static std::atomic<unsigned> counter{0};
-  if (std::filesystem::is_directory(path_)) fail(ErrorCode::kIo, path_, "is a directory, not a file");
+  std::error_code ignored;
+  const std::filesystem::file_status status = std::filesystem::status(path_, ignored);
+  if (std::filesystem::is_directory(status)) fail(ErrorCode::kIo, path_, "is a directory, not a file");
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (descriptor_ < 0) fail(ErrorCode::kIo, path_, "cannot write: {}", std::strerror(errno));
+    return;
+  }
+  if (std::filesystem::is_symlink(std::filesystem::symlink_status(path_, ignored)) && std::filesystem::exists(status)) {
+    path_ = std::filesystem::canonical(path_, ignored).string();
+  }
   temporary_ = fmt::format("{}.tmp.{}.{}", path_, ::getpid(), counter++);
   descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail(ErrorCode::kIo, path_, "cannot write: {}", std::strerror(errno));
@@ -119,10 +129,12 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
 }
 
 void AtomicFile::commit() {
-  if (::fsync(descriptor_) != 0) fail(ErrorCode::kIo, path_, "cannot flush: {}", std::strerror(errno));
+  if (!temporary_.empty() && ::fsync(descriptor_) != 0)
+    fail(ErrorCode::kIo, path_, "cannot flush: {}", std::strerror(errno));
   if (::close(std::exchange(descriptor_, -1)) != 0) {
     fail(ErrorCode::kIo, path_, "cannot close: {}", std::strerror(errno));
   }
+  if (temporary_.empty()) return;
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
     fail(ErrorCode::kIo, path_, "cannot rename into place: {}", std::strerror(errno));
   }

@@ -36,7 +36,8 @@ class MappedFile {
 std::vector<std::byte> read_stream(int descriptor, const std::string& where, std::size_t max_bytes);
 
 // A file that appears under its name only when commit() has put it there whole: written to a temporary file beside it,
-// flushed to the disk, renamed, and the directory flushed. Without commit() the temporary file is removed.
+// flushed to the disk, renamed, and the directory flushed. Without commit() the temporary file is removed. A symbolic
+// link stays and its file is replaced; a device or pipe (/dev/stdout) is never replaced but written to at once.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);  // throws kIo

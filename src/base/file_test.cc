@@ -48,6 +48,26 @@ TEST_F(FileTest, LeavesOldFileWithoutCommit) {
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_), {}), 1);
 }
 
+TEST_F(FileTest, WritesToDevicesWithoutReplacingThem) {
+  std::filesystem::create_symlink("/dev/null", directory_ / "null");
+  AtomicFile file(directory_ / "null");
+  file.write("lost");
+  file.commit();
+  EXPECT_TRUE(std::filesystem::is_symlink(directory_ / "null"));
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+}
+
+TEST_F(FileTest, ReplacesTheFileBehindASymbolicLink) {
+  const std::string path = directory_ / "out";
+  std::ofstream(path) << "old";
+  std::filesystem::create_symlink(path, directory_ / "link");
+  AtomicFile file(directory_ / "link");
+  file.write("new");
+  file.commit();
+  EXPECT_TRUE(std::filesystem::is_symlink(directory_ / "link"));
+  EXPECT_EQ(text_of(*MappedFile::open(path)), "new");
+}
+
 TEST_F(FileTest, NamesWhatIsWrong) {
   const auto code_of = [](const std::string& path) {
     try {
@@ -65,7 +85,7 @@ TEST_F(FileTest, NamesWhatIsWrong) {
 }
 
 TEST_F(FileTest, MapsEmptyFiles) {
-  std::ofstream(directory_ / "empty");
+  std::ofstream(directory_ / "empty").flush();
   EXPECT_TRUE(MappedFile::open(directory_ / "empty")->bytes().empty());
 }
 

@@ -16,5 +16,13 @@ class Usage : public std::runtime_error {
 };
 
 void add_summary(CLI::App& app);
+void add_draw(CLI::App& app);
+void add_init(CLI::App& app);
+void add_inspect(CLI::App& app);
+void add_convert(CLI::App& app);
+void add_preprocess(CLI::App& app);
+void add_predict(CLI::App& app);
+void add_eval(CLI::App& app);
+void add_bench(CLI::App& app);
 
 }  // namespace resnet::cli

@@ -34,6 +34,14 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer("resnet COMMAND --help explains a command and shows an example.");
   add_summary(app);
+  add_draw(app);
+  add_init(app);
+  add_inspect(app);
+  add_convert(app);
+  add_preprocess(app);
+  add_predict(app);
+  add_eval(app);
+  add_bench(app);
   try {
     check_command(app, argc, argv);
     app.parse(argc, argv);

@@ -1,18 +1,207 @@
 // resnet summary: what a network looks like, layer by layer.
 #include <fmt/format.h>
 
-#include "cli/command.h"
+#include <nlohmann/json.hpp>
+
+#include "arch/describe.h"
+#include "base/random.h"
+#include "cli/architecture_options.h"
+#include "resnet/engine.h"
+#include "resnet/error.h"
 #include "resnet/graph.h"
+#include "weights/initialize.h"
 
 namespace resnet::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Options {
+  ArchitectureOptions architecture;
+  std::optional<std::string> input;
+  std::vector<std::string> compare;
+  bool run = false;
+  bool tree = false;
+  bool json = false;
+};
+
+// "4x3x224x224" as a shape.
+FeatureShape parse_input(const std::string& text) {
+  std::string commas = text;
+  std::replace(commas.begin(), commas.end(), 'x', ',');
+  std::vector<int> sizes;
+  try {
+    if (text.find(',') == std::string::npos) sizes = parse_numbers(commas, "--input");
+  } catch (const Usage&) {  // told below, with the right example
+  }
+  if (sizes.size() != 4) {
+    throw Usage(fmt::format("--input: '{}' is not batch x channels x height x width such as 4x3x224x224", text));
+  }
+  return {sizes[0], sizes[1], sizes[2], sizes[3]};
+}
+
+// The input asked for, or one picture of the usual size. Throws Usage where it does not fit the network.
+FeatureShape input_for(const Graph& graph, const std::optional<std::string>& text) {
+  if (!text) return usual_input(graph.architecture);
+  const FeatureShape input = parse_input(*text);
+  try {
+    infer_shapes(graph, input);
+  } catch (const Error& error) {
+    throw Usage(fmt::format("--{}", error.what()));
+  }
+  return input;
+}
+
+Json shape_json(const Node& node, const FeatureShape& s) {
+  if (node.op == Op::kFlatten || node.op == Op::kLinear) return {s.batch, s.channels};
+  return {s.batch, s.channels, s.height, s.width};
+}
+
+Json architecture_json(const Architecture& a) {
+  return {{"name", a.name},
+          {"layout", name(a.layout)},
+          {"block", name(a.block)},
+          {"depths", a.depths},
+          {"widths", a.widths},
+          {"groups", a.groups},
+          {"width_per_group", a.width_per_group},
+          {"stem", name(a.stem)},
+          {"stem_width", a.stem_width},
+          {"shortcut", name(a.shortcut)},
+          {"in_channels", a.in_channels},
+          {"classes", a.classes},
+          {"stride_on_first", a.stride_on_first},
+          {"conv_bias", a.conv_bias},
+          {"dilated_stages", a.dilated_stages}};
+}
+
+Json summary_json(const Graph& graph, const std::vector<FeatureShape>& shapes) {
+  Json json = architecture_json(graph.architecture);
+  const std::int64_t sum = total_macs(graph, shapes);
+  json["depth"] = depth(graph.architecture);
+  json["parameters"] = parameter_count(graph);
+  json["macs"] = sum;
+  json["macs_per_image"] = sum / shapes[0].batch;
+  json["input"] = shape_json(graph.nodes[0], shapes[0]);
+  json["stages"] = Json::array();
+  for (const Landmark& place : landmarks(graph)) {
+    json["stages"].push_back(
+        {{"name", place.name}, {"output", shape_json(graph.nodes[place.node], shapes[place.node])}});
+  }
+  json["layers"] = Json::array();
+  const std::vector<std::int64_t> counts = parameter_counts(graph);
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    json["layers"].push_back({{"name", label(node)},
+                              {"operation", name(node.op)},
+                              {"output", shape_json(node, shapes[i])},
+                              {"parameters", counts[i]},
+                              {"macs", macs(node, shapes[i])}});
+  }
+  json["state_dict"] = Json::array();
+  for (const Parameter& parameter : parameters(graph)) {
+    json["state_dict"].push_back({{"name", parameter.name},
+                                  {"dtype", name(parameter.dtype)},
+                                  {"shape", parameter.shape},
+                                  {"learned", parameter.learned}});
+  }
+  return json;
+}
+
+void print_json(const Json& json) { fmt::print("{}\n", json.dump(2)); }
+
+void compare(const Options& options) {
+  if (!options.architecture.network().empty()) throw Usage("--compare names all the networks itself");
+  const std::optional<Layout> layout = options.architecture.layout_alone("has no meaning with --compare");
+  std::vector<Graph> graphs;
+  std::vector<FeatureShape> inputs;
+  for (const std::string& network : options.compare) {
+    const Architecture& known = find_architecture(network);
+    graphs.push_back(expand(with_layout(known, layout.value_or(known.layout))));
+    inputs.push_back(input_for(graphs.back(), options.input));
+  }
+  if (!options.json) {
+    fmt::print("{}", comparison_table(graphs, inputs));
+    return;
+  }
+  Json json = {{"networks", Json::array()}};
+  for (std::size_t i = 0; i < graphs.size(); ++i) {
+    json["networks"].push_back(summary_json(graphs[i], infer_shapes(graphs[i], inputs[i])));
+  }
+  print_json(json);
+}
+
+struct Network {
+  Graph graph;
+  StateDict weights;  // empty where only a name was given
+};
+
+Network network_of(const ArchitectureOptions& options) { return {expand(options.architecture()), {}}; }
+
+// The shapes that a forward pass on a random batch really has, node by node.
+std::vector<FeatureShape> executed_shapes(const Network& network, const FeatureShape& input) {
+  const Graph& graph = network.graph;
+  const StateDict weights = network.weights.empty() ? initial_weights(graph, 0) : network.weights;
+  const Engine engine(graph, weights, {.fuse = false});
+  Random random(0);
+  std::vector<float> batch(static_cast<std::size_t>(input.count()));
+  for (float& value : batch) value = static_cast<float>(random.normal());
+  std::vector<float> logits(static_cast<std::size_t>(input.batch * graph.output().out_channels));
+  std::vector<FeatureShape> shapes(graph.nodes.size());
+  engine.run(batch, input, logits, [&](int node, const FeatureShape& shape, std::span<const float>) {
+    shapes[static_cast<std::size_t>(node)] = shape;
+  });
+  return shapes;
+}
+
+void summarize(const Options& options) {
+  const Network network = network_of(options.architecture);
+  const Graph& graph = network.graph;
+  if (options.tree) {
+    fmt::print("{}", module_tree(graph));
+    return;
+  }
+  const FeatureShape input = input_for(graph, options.input);
+  const std::vector<FeatureShape> shapes = options.run ? executed_shapes(network, input) : infer_shapes(graph, input);
+  if (options.json) {
+    Json json = summary_json(graph, shapes);
+    json["executed"] = options.run;
+    print_json(json);
+    return;
+  }
+  fmt::print("{}", layer_table(graph, shapes));
+  if (options.run) fmt::print("Shapes are those of a forward pass on a random batch.\n");
+}
+
+}  // namespace
 
 void add_summary(CLI::App& app) {
   CLI::App* command = app.add_subcommand("summary", "Print a network's layers, shapes, parameters and MACs");
-  auto name = std::make_shared<std::string>();
-  command->add_option("network", *name, "Name of an architecture")->required();
-  command->callback([name] {
-    const Graph graph = expand(find_architecture(*name));
-    fmt::print("{} parameters\n", parameter_count(graph));
+  auto options = std::make_shared<Options>();
+  options->architecture.add_to(*command, "NETWORK", "Name of an architecture");
+  command->add_option("--input", options->input, "Shape of the input, such as 4x3x224x224 (one picture)");
+  CLI::Option* tree =
+      command->add_flag("--tree", options->tree, "Print the module tree as print(model) does in PyTorch 2.13");
+  CLI::Option* json = command->add_flag("--json", options->json, "Print everything as JSON");
+  CLI::Option* run = command->add_flag("--run", options->run, "Take the shapes from a forward pass on a random batch");
+  tree->excludes(json)->excludes(run);
+  command->add_option("--compare", options->compare, "Print these networks side by side, as table 1 of the paper does")
+      ->delimiter(',')
+      ->excludes(tree)
+      ->excludes(run);
+  std::string names;
+  for (const Architecture& known : catalog()) names += " " + known.name;
+  command->footer("Networks:" + names +
+                  "\n\nExamples:\n"
+                  "  resnet summary resnet50 --input 4x3x224x224\n"
+                  "  resnet summary --block bottleneck --depths 3,4,6,3 --channels 3 --classes 1000\n"
+                  "  resnet summary --compare resnet18,resnet34,resnet50,resnet101,resnet152");
+  command->callback([options] {
+    if (options->compare.empty()) {
+      summarize(*options);
+    } else {
+      compare(*options);
+    }
   });
 }
 

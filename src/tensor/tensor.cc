@@ -1,10 +1,14 @@
 #include "resnet/tensor.h"
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "tensor/convert.h"
 
 namespace resnet {
@@ -127,24 +131,60 @@ Tensor Tensor::to_f32() const {
   return result;
 }
 
+// Where `name` stands in the hash table, or the free slot where it would go. At least one slot is free.
+std::size_t StateDict::slot_of(std::string_view name) const noexcept {
+  const std::size_t mask = slots_.size() - 1;  // a power of two
+  std::size_t slot = std::hash<std::string_view>{}(name)&mask;
+  while (slots_[slot] != 0 && entries_[slots_[slot] - 1].first != name) slot = (slot + 1) & mask;
+  return slot;
+}
+
+void StateDict::rehash(std::size_t slots) {
+  slots_.assign(slots, 0);
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    slots_[slot_of(entries_[i].first)] = static_cast<std::uint32_t>(i + 1);
+  }
+}
+
+void StateDict::reserve(std::size_t count) {
+  entries_.reserve(count);
+  const std::size_t slots = std::bit_ceil(count * 2);
+  if (slots > slots_.size()) rehash(slots);
+}
+
 void StateDict::add(std::string name, Tensor tensor) {
-  const auto [place, fresh] = index_.emplace(name, entries_.size());
-  if (!fresh) fail(ErrorCode::kFormat, "tensor '" + name + "'", "is there twice");
+  if (entries_.size() >= std::numeric_limits<std::uint32_t>::max() - 1)
+    fail(ErrorCode::kLimit, name, "too many tensors");
+  if ((entries_.size() + 1) * 2 > slots_.size()) rehash(std::max<std::size_t>(16, slots_.size() * 2));
+  const std::size_t slot = slot_of(name);
+  if (slots_[slot] != 0) fail(ErrorCode::kFormat, "tensor '" + name + "'", "is there twice");
   entries_.emplace_back(std::move(name), std::move(tensor));
+  slots_[slot] = static_cast<std::uint32_t>(entries_.size());
 }
 
 void StateDict::set(const std::string& name, Tensor tensor) {
-  const auto place = index_.find(name);
-  if (place == index_.end()) {
+  const std::uint32_t entry = slots_.empty() ? 0 : slots_[slot_of(name)];
+  if (entry == 0) {
     add(name, std::move(tensor));
   } else {
-    entries_[place->second].second = std::move(tensor);
+    entries_[entry - 1].second = std::move(tensor);
+  }
+}
+
+void StateDict::rename(const std::function<std::string(std::string_view)>& new_name) {
+  std::fill(slots_.begin(), slots_.end(), 0);
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
+    std::string& name = entries_[i].first;
+    name = new_name(name);
+    const std::size_t slot = slot_of(name);
+    if (slots_[slot] != 0) fail(ErrorCode::kFormat, "tensor '" + one_line(name) + "'", "is there twice");
+    slots_[slot] = static_cast<std::uint32_t>(i + 1);
   }
 }
 
 const Tensor* StateDict::find(std::string_view name) const noexcept {
-  const auto place = index_.find(name);
-  return place == index_.end() ? nullptr : &entries_[place->second].second;
+  const std::uint32_t entry = slots_.empty() ? 0 : slots_[slot_of(name)];
+  return entry == 0 ? nullptr : &entries_[entry - 1].second;
 }
 
 const Tensor& StateDict::at(std::string_view name) const {

@@ -81,5 +81,24 @@ TEST(StateDictTest, KeepsOrderAndRefusesDuplicates) {
   EXPECT_EQ(dict.size(), 2U);
 }
 
+TEST(StateDictTest, FindsEachOfMany) {
+  StateDict dict;
+  for (int i = 0; i < 1000; ++i) dict.add(std::to_string(i), Tensor::zeros(DType::kU8, {i}));
+  dict.reserve(5000);
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(dict.at(std::to_string(i)).count(), i);
+  EXPECT_FALSE(dict.contains("1000"));
+  const StateDict copy = dict;
+  EXPECT_EQ(copy.at("999").count(), 999);
+}
+
+TEST(StateDictTest, RenamesInPlace) {
+  StateDict dict;
+  for (int i = 0; i < 100; ++i) dict.add("model." + std::to_string(i), Tensor::zeros(DType::kU8, {i}));
+  dict.rename([](std::string_view name) { return std::string(name.substr(6)); });
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(dict.at(std::to_string(i)).count(), i);
+  EXPECT_FALSE(dict.contains("model.1"));
+  EXPECT_THROW(dict.rename([](std::string_view) { return std::string("same"); }), Error);
+}
+
 }  // namespace
 }  // namespace resnet

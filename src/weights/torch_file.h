@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "base/file.h"
@@ -10,14 +11,17 @@
 
 namespace resnet {
 
-// True where the bytes begin as a zip archive or as a pickle does.
+// True where the bytes begin as a zip archive, a pickle or a tar archive (which read_torch_file refuses) does.
 bool looks_like_torch(std::span<const std::byte> bytes) noexcept;
 
-// Tensors are views of `file` where it stores them plainly and densely, copies otherwise. `path` names it in errors.
-// Throws kFormat, kLimit, kUnsupported.
+// Opens containers as read_tensor_file says. Tensors are views of `file` where it stores them plainly and densely,
+// copies otherwise. `path` names it in errors. Throws kFormat, kLimit, kUnsupported. Memory taken beyond the mapped
+// file is at most its size and 16 MiB: a file whose tensors unpack to more is refused.
 TensorFile read_torch_file(std::shared_ptr<const MappedFile> file, const std::string& path);
 
-// Writes an OrderedDict of tensors that torch.load(weights_only=True) reads, atomically. Throws kIo.
+// Writes an OrderedDict of tensors that torch.load(weights_only=True) reads, atomically: stored entries, each tensor's
+// bytes at a multiple of 64. The same input gives the same bytes. Throws kIo, kInvalidArgument for names that are not
+// UTF-8.
 void write_torch_file(const StateDict& tensors, const std::string& path);
 
 }  // namespace resnet

@@ -1,0 +1,128 @@
+// The words and numbers that tables and drawings share, and the table of layers.
+#include "arch/describe.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "arch/text_table.h"
+
+namespace resnet {
+
+FeatureShape usual_input(const Architecture& architecture) noexcept {
+  const int size = architecture.stem == Stem::kCifar ? 32 : 224;
+  return {1, architecture.in_channels, size, size};
+}
+
+std::vector<Landmark> landmarks(const Graph& graph) {
+  std::vector<Landmark> result;
+  for (int i = 1; i < static_cast<int>(graph.nodes.size()); ++i) {
+    const Node& node = graph.nodes[i];
+    if (node.stage >= 0) {
+      const std::string stage = fmt::format("layer{}", node.stage + 1);
+      if (result.back().name != stage) result.push_back({stage, i});
+      result.back().node = i;
+    } else if (node.path == "relu") {
+      result.push_back({"conv1", i});
+    } else if (node.op == Op::kMaxPool || node.op == Op::kLinear) {
+      result.push_back({node.path, i});
+    }
+  }
+  return result;
+}
+
+int depth(const Architecture& architecture) noexcept {
+  int blocks = 0;
+  for (const int count : architecture.depths) blocks += count;
+  const int stem = architecture.stem == Stem::kDeep ? 3 : 1;
+  return stem + blocks * (architecture.block == Block::kBottleneck ? 3 : 2) + 1;
+}
+
+std::vector<std::int64_t> parameter_counts(const Graph& graph) {
+  std::vector<std::int64_t> counts(graph.nodes.size());
+  for (const Parameter& parameter : parameters(graph)) {
+    if (parameter.learned) counts[parameter.node] += element_count(parameter.shape);
+  }
+  return counts;
+}
+
+std::int64_t total_macs(const Graph& graph, std::span<const FeatureShape> shapes) noexcept {
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) sum += macs(graph.nodes[i], shapes[i]);
+  return sum;
+}
+
+std::string shape_text(const Node& node, const FeatureShape& shape) {
+  if (node.op == Op::kFlatten || node.op == Op::kLinear) return fmt::format("{}x{}", shape.batch, shape.channels);
+  return fmt::format("{}x{}x{}x{}", shape.batch, shape.channels, shape.height, shape.width);
+}
+
+std::string label(const Node& node) {
+  if (!node.path.empty()) return node.path;
+  if (node.op == Op::kAdd) return fmt::format("layer{}.{}", node.stage + 1, node.block);
+  return std::string(name(node.op));
+}
+
+std::string operation_text(const Node& node) {
+  std::string text;
+  switch (node.op) {
+    case Op::kConv: text = fmt::format("conv {0}x{0}", node.kernel); break;
+    case Op::kMaxPool: text = fmt::format("max pool {0}x{0}", node.kernel); break;
+    case Op::kAveragePool: text = fmt::format("average pool {0}x{0}", node.kernel); break;
+    case Op::kBatchNorm: return "batch norm";
+    case Op::kPadShortcut: text = "pad channels"; break;
+    case Op::kAdd: return "add shortcut";
+    case Op::kGlobalAveragePool: return "global average pool";
+    default: return std::string(name(node.op));
+  }
+  if (node.stride > 1) text += fmt::format(" /{}", node.stride);
+  if (node.groups > 1) text += fmt::format(", {} groups", node.groups);
+  if (node.dilation > 1) text += fmt::format(", dilation {}", node.dilation);
+  return text;
+}
+
+std::string headline(const Architecture& a) {
+  std::string text = fmt::format("{} layers, {} blocks {}", depth(a), name(a.block), fmt::join(a.depths, "-"));
+  switch (a.shortcut) {
+    case Shortcut::kProjection: break;
+    case Shortcut::kPadding: text += ", padding shortcuts"; break;
+    case Shortcut::kAveragePool: text += ", average-pooled shortcuts"; break;
+    case Shortcut::kNone: text += ", no shortcuts"; break;
+  }
+  if (a.groups > 1) text += fmt::format(", {} groups of width {}", a.groups, a.width_per_group);
+  if (a.groups == 1 && a.width_per_group != 64) text += fmt::format(", 3x3 width x {:g}", a.width_per_group / 64.0);
+  if (a.stride_on_first) text += ", stride on the first 1x1";
+  if (a.dilated_stages > 0) text += fmt::format(", last {} dilated", a.dilated_stages);
+  return text;
+}
+
+std::string layer_table(const Graph& graph, std::span<const FeatureShape> shapes) {
+  const std::vector<std::int64_t> counts = parameter_counts(graph);
+  const auto number = [](std::int64_t value) { return value == 0 ? std::string() : grouped(value); };
+
+  TextTable layers({Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight, Align::kRight});
+  layers.row({"layer", "operation", "output", "parameters", "MACs"});
+  layers.rule();
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    layers.row({label(node), operation_text(node), shape_text(node, shapes[i]), number(counts[i]),
+                number(macs(node, shapes[i]))});
+  }
+  layers.rule();
+  const std::int64_t sum = total_macs(graph, shapes);
+  layers.row({"total", "", "", grouped(parameter_count(graph)), grouped(sum)});
+
+  TextTable stages({Align::kLeft, Align::kLeft});
+  stages.row({"after", "output"});
+  for (const Landmark& place : landmarks(graph)) {
+    stages.row({place.name, shape_text(graph.nodes[place.node], shapes[place.node])});
+  }
+
+  const Architecture& a = graph.architecture;
+  return fmt::format("{}: {}, {} layout\n\n{}\n{}\n{} parameters, {} MACs per image\n", a.name, headline(a),
+                     name(a.layout), layers.str(), stages.str(), grouped(parameter_count(graph)),
+                     grouped(sum / shapes[0].batch));
+}
+
+}  // namespace resnet

@@ -1,0 +1,34 @@
+// NumPy's array files (.npy, versions 1 to 3): float32 and uint8 arrays in C order, read and written.
+// Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace resnet {
+
+enum class NpyType { kF32, kU8 };
+
+// Bytes belong to whoever gave them to parse_npy. They need not be aligned.
+struct NpyArray {
+  NpyType type = NpyType::kF32;
+  std::vector<std::int64_t> shape;
+  std::span<const std::byte> bytes;
+};
+
+// True where the bytes begin as a .npy file does.
+bool looks_like_npy(std::span<const std::byte> bytes) noexcept;
+
+// Throws kFormat where the bytes are no such file or more or fewer than the shape says, kUnsupported for other types
+// and for Fortran order. `where` names the source.
+NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view where);
+
+// Writes the values, as many as the shape says (kInvalidArgument), atomically. Throws kIo.
+void write_npy(const std::string& path, std::span<const std::int64_t> shape, std::span<const float> values);
+void write_npy(const std::string& path, std::span<const std::int64_t> shape, std::span<const std::uint8_t> values);
+
+}  // namespace resnet

@@ -1,0 +1,17 @@
+// Text that came from a file: is it UTF-8, and how to show it on one line of an error.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace resnet {
+
+// Length of the longest prefix that is well-formed UTF-8 (Unicode 15, table 3-7): text.size() where all of it is.
+std::size_t valid_utf8_prefix(std::string_view text) noexcept;
+
+// The text with control characters and broken bytes written as \xNN, cut after about 100 bytes: a hostile name can
+// neither break a line nor steer a terminal.
+std::string one_line(std::string_view text);
+
+}  // namespace resnet

@@ -1,0 +1,40 @@
+// resnet draw: a network and its block as a picture.
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "arch/describe.h"
+#include "base/file.h"
+#include "cli/architecture_options.h"
+
+namespace resnet::cli {
+namespace {
+
+struct Options {
+  ArchitectureOptions architecture;
+  std::string output;
+};
+
+void draw(const Options& options) {
+  if (options.output.empty()) throw Usage("--output: the name of a file is missing");
+  const std::string picture = draw_svg(expand(options.architecture.architecture()));
+  AtomicFile file(options.output);
+  file.write(picture);
+  file.commit();
+}
+
+}  // namespace
+
+void add_draw(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("draw", "Draw a network and its block as an SVG picture");
+  auto options = std::make_shared<Options>();
+  options->architecture.add_to(*command, "NETWORK", "Name of an architecture");
+  command->add_option("-o,--output", options->output, "The SVG file to write")->required();
+  command->footer(
+      "Examples:\n"
+      "  resnet draw resnet50 -o resnet50.svg\n"
+      "  resnet draw --block basic --depths 2,2,2 --stem cifar --classes 10 -o small.svg");
+  command->callback([options] { draw(*options); });
+}
+
+}  // namespace resnet::cli

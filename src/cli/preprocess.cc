@@ -1,0 +1,76 @@
+// resnet preprocess: the tensor that a network would see, or the decoded picture, as a .npy file.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/npy.h"
+#include "cli/command.h"
+#include "cli/preprocess_options.h"
+#include "resnet/model_file.h"
+
+namespace resnet::cli {
+namespace {
+
+struct PreprocessCommand {
+  std::string image;
+  std::string output;
+  std::string model;  // empty: none
+  PreprocessOptions options;
+  bool pixels = false;
+  bool ignore_orientation = false;
+};
+
+constexpr std::size_t kMaxStandardInput = std::size_t{1} << 28;
+
+ResolvedPreprocessing resolve_for(const PreprocessCommand& command) {
+  if (!command.model.empty()) {
+    const Model model = load_model(command.model);
+    return resolve(command.options, model.preprocessing, model.architecture.in_channels);
+  }
+  const int channels = command.options.mean.empty() ? 3 : static_cast<int>(command.options.mean.size());
+  return resolve(command.options, std::nullopt, channels);
+}
+
+void write(const PreprocessCommand& command, std::span<const std::byte> bytes, std::string_view where) {
+  DecodeOptions decode;
+  decode.apply_orientation = !command.ignore_orientation;
+  if (command.pixels) {
+    const Image image = decode_image(bytes, where, decode);
+    const std::int64_t shape[] = {image.height, image.width, image.channels};
+    write_npy(command.output, shape, std::span(image.pixels));
+    return;
+  }
+  const ResolvedPreprocessing resolved = resolve_for(command);
+  print_assumed(resolved);
+  const Preprocessing& how = resolved.how;
+  const std::int64_t shape[] = {1, static_cast<std::int64_t>(how.mean.size()), how.height, how.width};
+  std::vector<float> tensor(how.mean.size() * static_cast<std::size_t>(how.height) *
+                            static_cast<std::size_t>(how.width));
+  load_input(bytes, where, how, tensor, decode);
+  write_npy(command.output, shape, std::span<const float>(tensor));
+}
+
+void run(const PreprocessCommand& command) {
+  if (command.image == "-") {
+    write(command, read_stream(STDIN_FILENO, "standard input", kMaxStandardInput), "standard input");
+  } else {
+    write(command, MappedFile::open(command.image)->bytes(), command.image);
+  }
+}
+
+}  // namespace
+
+void add_preprocess(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("preprocess", "Write the tensor that a network would see of a picture");
+  auto command = std::make_shared<PreprocessCommand>();
+  sub->add_option("image", command->image, "JPEG, PNG or WebP file, or .npy array; - for standard input")->required();
+  sub->add_option("-o,--output", command->output, "The .npy file to write: 1x3xHxW float32")->required();
+  sub->add_option("--model", command->model, "Model file that says how to preprocess; flags override it");
+  sub->add_flag("--pixels", command->pixels, "Write the decoded picture before any resizing instead: HxWx3 uint8");
+  sub->add_flag("--ignore-orientation", command->ignore_orientation, "Do not turn the picture as its EXIF data says");
+  add_preprocess_options(*sub, command->options);
+  sub->footer("Example: resnet preprocess cat.jpg -o cat.npy --preset torchvision");
+  sub->callback([command] { run(*command); });
+}
+
+}  // namespace resnet::cli

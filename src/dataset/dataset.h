@@ -1,0 +1,67 @@
+// Pictures with their classes, one after another, from class folders, from an archive of them, or from a folder or
+// archive with a labels file. Nothing is unpacked to disk; memory holds one file of an archive at a time.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace resnet {
+
+// No encoded picture is larger.
+inline constexpr std::size_t kMaxFileBytes = 256U << 20;
+
+struct Item {
+  std::string path;                             // for people; of the file where `bytes` is absent
+  std::string label;                            // the class, as the data set calls it; empty where nobody asked
+  std::optional<std::vector<std::byte>> bytes;  // of a file inside an archive or from a pipe
+};
+
+// Gives items in order until there are no more. Not for several threads at once.
+class Source {
+ public:
+  Source() = default;
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+  virtual ~Source() = default;
+  virtual std::optional<Item> next() = 0;
+};
+
+struct DatasetOptions {
+  std::string only;         // a folder of the directory or archive; the rest is as if it were not there
+  std::string labels_file;  // says the files and their classes (labels_file.h); else their folders do
+};
+
+class Dataset {
+ public:
+  // `path` is a directory whose folders are the classes (files anywhere below them; torchvision's ImageFolder), or a
+  // .tar or .tar.gz whose paths end in CLASS/FILE. Hidden files and files that are no pictures by their name are passed
+  // over. Throws kNotFound, kIo, kFormat, kInvalidArgument where there are no class folders or one is empty.
+  static Dataset open(const std::string& path, const DatasetOptions& options = {});
+
+  // From the first picture, classes and their files in the order of their bytes, archives in their own order, labels
+  // files in theirs. An archive throws as it is read (kFormat, kLimit, kUnsupported).
+  std::unique_ptr<Source> items() const;
+
+  // The different labels, sorted. Reads the whole of an archive to find them.
+  std::vector<std::string> labels() const;
+
+  // Number of pictures where it is known beforehand.
+  std::optional<std::size_t> count() const;
+
+ private:
+  struct Contents;
+  std::shared_ptr<const Contents> contents_;
+};
+
+// Pictures and arrays by the end of their name: what load_input() reads, and pictures that it refuses (.bmp, .gif,
+// .tif,
+// ...), so that none is passed over in silence. Hidden files are none.
+bool looks_like_input(const std::string& path);
+
+// All files below a directory for which `wanted` holds, sorted; symbolic links are followed. Throws kNotFound, kIo.
+std::vector<std::string> list_files(const std::string& directory, bool (*wanted)(const std::string& path));
+
+}  // namespace resnet

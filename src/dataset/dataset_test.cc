@@ -1,0 +1,179 @@
+#include "dataset/dataset.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "dataset/labels_file.h"
+#include "resnet/error.h"
+
+namespace resnet {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+class DatasetTest : public ::testing::Test {
+ protected:
+  DatasetTest() {
+    std::string pattern = (fs::temp_directory_path() / "resnet-XXXXXX").string();
+    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
+    directory_ = pattern;
+  }
+  ~DatasetTest() override { fs::remove_all(directory_); }
+
+  void write(const std::string& path, const std::string& text = "x") const {
+    fs::create_directories((directory_ / path).parent_path());
+    std::ofstream(directory_ / path) << text;
+  }
+
+  // tar through the system's own program.
+  void archive(const std::string& name, const std::string& options) const {
+    const std::string command = "tar -C '" + directory_.string() + "' " + options + " -cf '" + at(name) + "' data";
+    ASSERT_EQ(std::system(command.c_str()), 0);
+  }
+
+  std::string at(const std::string& path) const { return directory_ / path; }
+
+  // "label path" of every item, paths from the directory.
+  std::vector<std::string> items(const std::string& path, const DatasetOptions& options = {}) const {
+    std::vector<std::string> result;
+    const auto source = Dataset::open(at(path), options).items();
+    while (const auto item = source->next()) {
+      result.push_back(item->label + " " + item->path.substr(directory_.string().size() + 1));
+    }
+    return result;
+  }
+
+  std::string error_of(const std::string& path, const DatasetOptions& options = {}) const {
+    try {
+      items(path, options);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  fs::path directory_;
+};
+
+TEST_F(DatasetTest, ReadsClassFolders) {
+  write("data/dog/2.jpg");
+  write("data/dog/1.PNG");
+  write("data/cat/deep/down/3.webp");
+  write("data/cat/notes.txt");
+  write("data/cat/.hidden.jpg");
+  write("data/README.md");
+  EXPECT_THAT(items("data"), ElementsAre("cat data/cat/deep/down/3.webp", "dog data/dog/1.PNG", "dog data/dog/2.jpg"));
+  EXPECT_THAT(Dataset::open(at("data/")).labels(), ElementsAre("cat", "dog"));
+  EXPECT_EQ(Dataset::open(at("data")).count(), 3U);
+}
+
+TEST_F(DatasetTest, TakesOneFolderOnly) {
+  write("data/train/dog/1.jpg");
+  write("data/test/cat/2.jpg");
+  write("data/testing/cow/3.jpg");
+  EXPECT_THAT(items("data", {"test", ""}), ElementsAre("cat data/test/cat/2.jpg"));
+  archive("data.tar", "");
+  EXPECT_THAT(items("data.tar", {"data/test/", ""}), ElementsAre("cat data.tar:data/test/cat/2.jpg"));
+  EXPECT_THAT(error_of("data", {"absent", ""}), HasSubstr("data/absent: there is no such directory"));
+  EXPECT_THAT(error_of("data", {"../x", ""}), HasSubstr("no folder inside the data set"));
+}
+
+TEST_F(DatasetTest, ReadsArchives) {
+  const std::string longest = std::string(80, 'm') + "/" + std::string(80, 'n');
+  write("data/" + longest + ".jpg", "hello");
+  write("data/cat/1.jpg", std::string(3000, 'x'));
+  write("data/cat/notes.txt");
+  for (const char* format : {"--format=ustar", "--format=gnu", "--format=pax", "-z"}) {
+    archive("data.tar", std::string("--sort=name ") + format);
+    EXPECT_THAT(items("data.tar"),
+                ElementsAre("cat data.tar:data/cat/1.jpg", std::string(80, 'm') + " data.tar:data/" + longest + ".jpg"))
+        << format;
+    const Dataset dataset = Dataset::open(at("data.tar"));
+    EXPECT_THAT(dataset.labels(), ElementsAre("cat", std::string(80, 'm')));
+    EXPECT_FALSE(dataset.count());
+    const auto source = dataset.items();
+    EXPECT_EQ(source->next()->bytes->size(), 3000U);
+    EXPECT_EQ(source->next()->bytes->size(), 5U);
+  }
+}
+
+TEST_F(DatasetTest, ReadsLabelsFiles) {
+  write("data/2.jpg", "two");
+  write("data/1.jpg");
+  write("labels.txt", "2.jpg great white shark\n1.jpg\tcat\n");
+  const DatasetOptions options{"", at("labels.txt")};
+  EXPECT_THAT(items("data", options), ElementsAre("great white shark data/2.jpg", "cat data/1.jpg"));
+  EXPECT_THAT(Dataset::open(at("data"), options).labels(), ElementsAre("cat", "great white shark"));
+
+  archive("data.tar", "--sort=name");
+  EXPECT_THAT(items("data.tar", {"data", at("labels.txt")}),
+              ElementsAre("cat data.tar:data/1.jpg", "great white shark data.tar:data/2.jpg"));
+  write("labels.txt", "2.jpg cat\nabsent.jpg cat\n");
+  const auto source = Dataset::open(at("data.tar"), {"data", at("labels.txt")}).items();
+  EXPECT_TRUE(source->next()->bytes);
+  EXPECT_FALSE(source->next()->bytes) << "so that reading it fails";
+}
+
+TEST_F(DatasetTest, RefusesWhatHasNoClasses) {
+  EXPECT_THAT(error_of("absent"), HasSubstr("there is no such file or directory"));
+  write("data/n01440764_tench.JPEG");
+  EXPECT_THAT(error_of("data"), HasSubstr("data/n01440764_tench.JPEG: lies in no class folder"));
+  archive("data.tar", "");
+  EXPECT_THAT(error_of("data.tar", {"data", ""}), HasSubstr("lies in no class folder"));
+  fs::remove(directory_ / "data/n01440764_tench.JPEG");
+  EXPECT_THAT(error_of("data"), HasSubstr("there are no class folders"));
+  fs::create_directory(directory_ / "data/cat");
+  EXPECT_THAT(error_of("data"), HasSubstr("data/cat: this class folder holds no pictures"));
+}
+
+TEST_F(DatasetTest, RefusesLinksInArchives) {
+  write("data/cat/1.jpg");
+  fs::create_symlink("1.jpg", directory_ / "data/cat/2.jpg");
+  EXPECT_THAT(items("data"), ::testing::SizeIs(2)) << "a directory may hold them";
+  archive("data.tar", "");
+  EXPECT_THAT(error_of("data.tar"), HasSubstr("cat/2.jpg: is a link"));
+}
+
+TEST_F(DatasetTest, KnowsFormsOfLabels) {
+  const auto read = [&](const std::string& text) {
+    write("labels", text);
+    std::vector<std::string> result;
+    for (const LabelledFile& file : read_labels_file(at("labels"))) result.push_back(file.path + "=" + file.label);
+    return result;
+  };
+  EXPECT_THAT(read("a.jpg 3\r\n\nd/b.jpg \t tabby cat "), ElementsAre("a.jpg=3", "d/b.jpg=tabby cat"));
+  EXPECT_THAT(read("file,label\na b.jpg,tabby cat\n\"c,\"\"d.jpg\",\"5\"\n"),
+              ElementsAre("a b.jpg=tabby cat", "c,\"d.jpg=5"));
+  EXPECT_THAT(read("\xEF\xBB\xBF {\"a.jpg\": 3, \"b.jpg\": \"cat\"}"), ElementsAre("a.jpg=3", "b.jpg=cat"));
+}
+
+TEST_F(DatasetTest, RefusesBadLabels) {
+  const auto error = [&](const std::string& text) -> std::string {
+    write("labels", text);
+    try {
+      read_labels_file(at("labels"));
+    } catch (const Error& failure) {
+      return failure.what();
+    }
+    return "no error";
+  };
+  EXPECT_THAT(error(""), HasSubstr("holds no labels"));
+  EXPECT_THAT(error("a.jpg"), HasSubstr("line 1: needs a file and a label"));
+  EXPECT_THAT(error("a.jpg 1\na.jpg 2\n"), HasSubstr("'a.jpg' is there twice"));
+  EXPECT_THAT(error("a.jpg,1\nb.jpg\n"), HasSubstr("line 2: needs a file and a label"));
+  EXPECT_THAT(error("a.jpg,1,2\n"), HasSubstr("line 1: more than a file and a label"));
+  EXPECT_THAT(error("\"a.jpg,1\n"), HasSubstr("line 1: a quote is not closed"));
+  EXPECT_THAT(error("{\"a.jpg\": -1}"), HasSubstr("one object of strings and indices"));
+  EXPECT_THAT(error("{\"a.jpg\": [1]}"), HasSubstr("one object of strings and indices"));
+  EXPECT_THAT(error("{\"a.jpg\": {\"b\": 1}}"), HasSubstr("one object of strings and indices"));
+  EXPECT_THAT(error("{\"a.jpg\": 1"), HasSubstr("not JSON"));
+  EXPECT_THAT(error(std::string(100'000, '{')), HasSubstr("not JSON"));
+}
+
+}  // namespace
+}  // namespace resnet

@@ -1,0 +1,111 @@
+#include "evaluate/evaluate.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <vector>
+
+#include "base/error.h"
+#include "evaluate/input.h"
+
+namespace resnet {
+namespace {
+
+// -log softmax(logits)[truth], shifted by the maximum so that nothing overflows.
+double cross_entropy(std::span<const float> logits, int truth) {
+  const double highest = *std::max_element(logits.begin(), logits.end());
+  double sum = 0;
+  for (const float value : logits) sum += std::exp(value - highest);
+  return std::log(sum) + highest - logits[truth];
+}
+
+// How many classes score higher.
+int rank(std::span<const float> logits, int truth) {
+  int higher = 0;
+  for (int i = 0; i < static_cast<int>(logits.size()); ++i) {
+    const bool beaten = logits[truth] > logits[i] || (logits[truth] == logits[i] && truth <= i);
+    if (!beaten) ++higher;
+  }
+  return higher;
+}
+
+// Pictures that will run through the network together.
+class Batch {
+ public:
+  explicit Batch(const Classifier& classifier) : classifier_(classifier) {}
+
+  int size() const { return static_cast<int>(truths_.size()); }
+
+  void add(const Input& picture, int truth) {
+    values_.insert(values_.end(), picture.values.begin(), picture.values.end());
+    truths_.push_back(truth);
+  }
+
+  // Adds what comes out to `result`, and is empty again.
+  void run(Evaluation& result) {
+    if (truths_.empty()) return;
+    FeatureShape shape = classifier_.input_shape();
+    shape.batch = size();
+    const std::vector<float> logits = classifier_.logits(values_, shape);
+    const std::size_t classes = logits.size() / truths_.size();
+    for (std::size_t i = 0; i < truths_.size(); ++i) {
+      result.add(std::span(logits).subspan(i * classes, classes), truths_[i]);
+    }
+    values_.clear();
+    truths_.clear();
+  }
+
+ private:
+  const Classifier& classifier_;
+  std::vector<float> values_;
+  std::vector<int> truths_;
+};
+
+// An array may have any size, but an evaluation's pictures have one.
+void check_shape(const Classifier& classifier, InputReader::Result& item) {
+  const FeatureShape expected = classifier.input_shape();
+  if (!item.value || item.value->shape == expected) return;
+  item.error =
+      Error(ErrorCode::kMismatch, item.path,
+            fmt::format("an array that is not 1x{}x{}x{}", expected.channels, expected.height, expected.width));
+}
+
+}  // namespace
+
+void Evaluation::add(std::span<const float> logits, int truth) {
+  const int place = rank(logits, truth);
+  wrong_top1 += place >= 1;
+  wrong_top5 += place >= 5;
+  ++images;
+  loss += (cross_entropy(logits, truth) - loss) / static_cast<double>(images);
+}
+
+Evaluation evaluate(const Classifier& classifier, Source& source, const ClassMap& classes,
+                    const EvaluateOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  Evaluation result;
+  Batch batch(classifier);
+  InputReader reader(classifier, source, options.decode, options.batch);
+  std::int64_t seen = 0;
+  while (options.limit < 0 || seen < options.limit) {
+    auto item = reader.next();
+    if (!item) break;
+    ++seen;
+    check_shape(classifier, *item);
+    if (item->error) {
+      if (!options.skip_bad) throw Error(*item->error);
+      ++result.skipped;
+      if (options.skipped) options.skipped(*item->error);
+      continue;
+    }
+    batch.add(*item->value, classes.at(item->label));
+    if (batch.size() < options.batch) continue;
+    batch.run(result);
+    if (options.progress) options.progress(seen);
+  }
+  batch.run(result);
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return result;
+}
+
+}  // namespace resnet

@@ -1,0 +1,53 @@
+// How often a model is right: top-1, top-5 and the mean cross-entropy over pictures whose classes are known.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+
+#include "dataset/dataset.h"
+#include "evaluate/class_map.h"
+#include "resnet/classifier.h"
+#include "resnet/error.h"
+
+namespace resnet {
+
+struct EvaluateOptions {
+  int batch = 16;           // pictures that run through the network together
+  std::int64_t limit = -1;  // only so many pictures, from the first; -1: all
+  bool skip_bad = false;    // count pictures that cannot be read instead of stopping at the first
+  DecodeOptions decode;
+
+  // Called after each batch with the number of pictures seen, from the calling thread.
+  std::function<void(std::int64_t seen)> progress;
+
+  // Called for each picture that is skipped, likewise.
+  std::function<void(const Error& error)> skipped;
+};
+
+struct Evaluation {
+  std::int64_t images = 0;  // that were classified
+  std::int64_t skipped = 0;
+  std::int64_t wrong_top1 = 0;
+  std::int64_t wrong_top5 = 0;  // the right class is not among the five highest scores
+  double loss = 0;              // mean of -log softmax(logits)[class]
+  double seconds = 0;           // reading and decoding included
+
+  double top1() const noexcept { return share(images - wrong_top1); }
+  double top5() const noexcept { return share(images - wrong_top5); }
+  double images_per_second() const noexcept { return seconds > 0 ? static_cast<double>(images) / seconds : 0; }
+
+  // Adds one picture. Equal scores rank in the order of the classes; a score that is not a number ranks last.
+  void add(std::span<const float> logits, int truth);
+
+ private:
+  double share(std::int64_t right) const noexcept {
+    return images > 0 ? static_cast<double>(right) / static_cast<double>(images) : 0;
+  }
+};
+
+// Throws what the source and the classifier throw and, without skip_bad, the error of the first bad picture.
+Evaluation evaluate(const Classifier& classifier, Source& source, const ClassMap& classes,
+                    const EvaluateOptions& options);
+
+}  // namespace resnet

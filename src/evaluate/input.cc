@@ -1,0 +1,49 @@
+#include "evaluate/input.h"
+
+#include <cstring>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/npy.h"
+#include "base/thread_pool.h"
+
+namespace resnet {
+namespace {
+
+// A batch that somebody has preprocessed already.
+Input take_array(const NpyArray& array, const std::string& path, int channels) {
+  std::vector<std::int64_t> shape = array.shape;
+  if (shape.size() == 3) shape.insert(shape.begin(), 1);
+  if (shape.size() != 4) {
+    fail(ErrorCode::kMismatch, path, "an array of {} dimensions; CxHxW or NxCxHxW is expected", shape.size());
+  }
+  if (shape[1] != channels) {
+    fail(ErrorCode::kMismatch, path, "an array of {} channels, but the network takes {}", shape[1], channels);
+  }
+  Input input{{shape[0], shape[1], shape[2], shape[3]}, std::vector<float>(array.bytes.size() / sizeof(float))};
+  if (input.values.empty()) fail(ErrorCode::kMismatch, path, "an empty array");
+  std::memcpy(input.values.data(), array.bytes.data(), array.bytes.size());
+  return input;
+}
+
+}  // namespace
+
+Input read_input(const Item& item, const Classifier& classifier, const DecodeOptions& decode) {
+  const auto file = item.bytes ? nullptr : MappedFile::open(item.path, kMaxFileBytes);
+  const std::span<const std::byte> bytes = item.bytes ? std::span<const std::byte>(*item.bytes) : file->bytes();
+  if (looks_like_npy(bytes)) {
+    const NpyArray array = parse_npy(bytes, item.path);
+    if (array.type == NpyType::kF32) return take_array(array, item.path, classifier.architecture().in_channels);
+  }
+  const FeatureShape shape = classifier.input_shape();
+  Input input{shape, std::vector<float>(static_cast<std::size_t>(shape.count()))};
+  load_input(bytes, item.path, classifier.preprocessing(), input.values, decode);
+  return input;
+}
+
+InputReader::InputReader(const Classifier& classifier, Source& source, const DecodeOptions& decode, int batch)
+    : ParallelReader(
+          source, [&classifier, decode](const Item& item) { return read_input(item, classifier, decode); },
+          available_processors(), static_cast<std::size_t>(2 * batch + available_processors())) {}
+
+}  // namespace resnet

@@ -1,0 +1,250 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+#include <random>
+
+#include "base/file.h"
+#include "base/npy.h"
+#include "image/test_pictures.h"
+#include "resnet/error.h"
+#include "resnet/image.h"
+
+namespace resnet {
+namespace {
+
+using testing::Bytes;
+using ::testing::HasSubstr;
+
+// One small file of each kind that takes a way of its own through the decoders.
+std::map<std::string, Bytes> one_of_each() {
+  const Image rgb = testing::make_picture(40, 30, 3);
+  std::map<std::string, Bytes> files;
+  files["gray.jpg"] = testing::make_jpeg(testing::make_picture(40, 30, 1), {});
+  files["444.jpg"] = testing::make_jpeg(rgb, {});
+  files["420.jpg"] = testing::make_jpeg(rgb, {.horizontal_sampling = 2, .vertical_sampling = 2});
+  files["restart.jpg"] = testing::make_jpeg(rgb, {.horizontal_sampling = 2, .restart_interval = 1});
+  files["progressive.jpg"] = testing::make_jpeg(rgb, {.progressive = true});
+  files["cmyk.jpg"] = testing::make_jpeg(testing::make_picture(40, 30, 4), {});
+  files["gray.png"] = testing::make_png(testing::make_picture(20, 15, 1), false);
+  files["rgba.png"] = testing::make_png(testing::make_picture(20, 15, 4), false);
+  files["interlaced.png"] = testing::make_png(testing::make_picture(20, 15, 3), true);
+  files["lossy.webp"] = testing::make_webp(rgb, false);
+  files["alpha.webp"] = testing::make_webp(testing::make_picture(20, 15, 4), false);
+  files["lossless.webp"] = testing::make_webp(testing::make_picture(20, 15, 4), true);
+  return files;
+}
+
+// The error that decoding gives; kNotFound, which decoding never gives, where there is none.
+ErrorCode error_of(std::span<const std::byte> bytes, const std::string& where = "x.jpg") {
+  try {
+    decode_image(bytes, where);
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr(where));
+    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
+    return error.code();
+  }
+  return ErrorCode::kNotFound;
+}
+
+Preprocessing small_crop() {
+  Preprocessing how;
+  how.height = how.width = 8;
+  how.resize = 16;
+  return how;
+}
+
+// Big-endian bytes at a place.
+void put(Bytes& bytes, std::size_t at, std::initializer_list<int> values) {
+  for (const int value : values) bytes[at++] = static_cast<std::byte>(value);
+}
+
+std::size_t find(const Bytes& bytes, std::initializer_list<int> pattern) {
+  Bytes wanted;
+  for (const int value : pattern) wanted.push_back(static_cast<std::byte>(value));
+  return static_cast<std::size_t>(std::search(bytes.begin(), bytes.end(), wanted.begin(), wanted.end()) -
+                                  bytes.begin());
+}
+
+TEST(DecodeTest, LosslessFormatsGiveTheirPixels) {
+  const Image rgb = testing::make_picture(33, 21, 3);
+  for (const Bytes& file :
+       {testing::make_png(rgb, false), testing::make_png(rgb, true), testing::make_webp(rgb, true)}) {
+    const Image image = decode_image(file, "x");
+    EXPECT_EQ(image.width, 33);
+    EXPECT_EQ(image.height, 21);
+    EXPECT_EQ(image.pixels, rgb.pixels);
+  }
+}
+
+TEST(DecodeTest, DropsAlphaWithoutBlending) {
+  const Image rgba = testing::make_picture(9, 7, 4);
+  const Image image = decode_image(testing::make_png(rgba, false), "x");
+  for (std::size_t i = 0; i < image.pixels.size(); ++i) ASSERT_EQ(image.pixels[i], rgba.pixels[i / 3 * 4 + i % 3]);
+}
+
+TEST(DecodeTest, GrayIsLuma) {
+  Image rgb{2, 1, 3, {255, 0, 0, 10, 200, 30}};
+  const Image gray = decode_image(testing::make_png(rgb, false), "x", {.mode = ColorMode::kGray});
+  EXPECT_EQ(gray.channels, 1);
+  EXPECT_EQ(gray.pixels, (std::vector<std::uint8_t>{76, 124}));  // (299 R + 587 G + 114 B) / 1000, rounded
+}
+
+TEST(DecodeTest, DecodesOneOfEach) {
+  for (const auto& [name, file] : one_of_each()) {
+    const Image image = decode_image(file, name);
+    EXPECT_EQ(image.pixels.size(), static_cast<std::size_t>(image.width * image.height * 3)) << name;
+    EXPECT_GE(image.width, 20) << name;
+  }
+}
+
+TEST(DecodeTest, EveryPrefixIsAnError) {
+  for (const auto& [name, file] : one_of_each()) {
+    for (std::size_t size = 0; size < file.size(); ++size) {
+      ASSERT_EQ(error_of(std::span(file).first(size), name), ErrorCode::kFormat) << name << " cut at " << size;
+    }
+  }
+}
+
+TEST(DecodeTest, EveryPrefixIsAnErrorForTheCropToo) {
+  std::vector<float> out(3 * 8 * 8);
+  for (const auto& [name, file] : one_of_each()) {
+    for (std::size_t size = 0; size < file.size(); ++size) {
+      ASSERT_THROW(load_input(std::span(file).first(size), name, small_crop(), out), Error) << name << " at " << size;
+    }
+    EXPECT_NO_THROW(load_input(file, name, small_crop(), out)) << name;
+  }
+}
+
+TEST(DecodeTest, DamagedFilesGiveAnErrorOrAPicture) {
+  std::mt19937 random(7);
+  std::vector<float> out(3 * 8 * 8);
+  for (const auto& [name, file] : one_of_each()) {
+    for (int round = 0; round < 200; ++round) {
+      Bytes damaged = file;
+      for (int i = 0; i < 3; ++i) damaged[random() % damaged.size()] = static_cast<std::byte>(random());
+      try {
+        const Image image = decode_image(damaged, name, {.max_pixels = 100'000});
+        EXPECT_EQ(image.pixels.size(),
+                  static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) * 3);
+        load_input(damaged, name, small_crop(), out, {.max_pixels = 100'000});
+      } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr(name));
+      }
+    }
+  }
+}
+
+TEST(DecodeTest, RefusesWhatIsNoPicture) {
+  const std::string text = "This is a letter, not a photograph.";
+  EXPECT_EQ(error_of(std::as_bytes(std::span(text))), ErrorCode::kFormat);
+  EXPECT_EQ(error_of({}), ErrorCode::kFormat);
+}
+
+TEST(DecodeTest, JpegHeadersOfImpossibleSize) {
+  const Bytes file = testing::make_jpeg(testing::make_picture(16, 16, 3), {});
+  const std::size_t size_at = find(file, {0xFF, 0xC0}) + 5;
+  Bytes changed = file;
+  put(changed, size_at, {0xFF, 0xFF, 0xFF, 0xFF});
+  EXPECT_EQ(error_of(changed), ErrorCode::kFormat);  // libjpeg's own limit is 65,500
+  put(changed, size_at, {0xFF, 0x00, 0xFF, 0x00});
+  EXPECT_EQ(error_of(changed), ErrorCode::kLimit);
+  put(changed, size_at, {0x00, 0x00, 0x00, 0x10});
+  EXPECT_EQ(error_of(changed), ErrorCode::kFormat);
+  put(changed, size_at, {0x00, 0x10, 0x00, 0x00});
+  EXPECT_EQ(error_of(changed), ErrorCode::kFormat);
+}
+
+TEST(DecodeTest, LimitIsOnDeclaredPixels) {
+  const Bytes file = testing::make_jpeg(testing::make_picture(16, 16, 3), {});
+  EXPECT_NO_THROW(decode_image(file, "x", {.max_pixels = 256}));
+  EXPECT_THROW(decode_image(file, "x", {.max_pixels = 255}), Error);
+}
+
+TEST(DecodeTest, PngHeadersOfImpossibleSize) {
+  for (const std::initializer_list<int> size : {std::initializer_list<int>{0, 0, 0, 0, 0, 0, 0, 1},
+                                                {0, 0, 0, 1, 0, 0, 0, 0},
+                                                {0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 1},
+                                                {0, 0, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF}}) {
+    Bytes file = testing::make_png(testing::make_picture(4, 4, 3), false);
+    put(file, 16, size);
+    const auto checksum = static_cast<int>(::crc32(0, reinterpret_cast<const Bytef*>(file.data() + 12), 17));
+    put(file, 29, {checksum >> 24, checksum >> 16, checksum >> 8, checksum});
+    const ErrorCode expected =
+        *(size.begin() + 2) == 0xFF && *size.begin() == 0 ? ErrorCode::kLimit : ErrorCode::kFormat;
+    EXPECT_EQ(error_of(file), expected);
+  }
+}
+
+TEST(DecodeTest, WebpHeaderOfImpossibleSize) {
+  Bytes file = testing::make_webp(testing::make_picture(20, 15, 4), false);
+  const std::size_t at = find(file, {'V', 'P', '8', 'X'});
+  ASSERT_LT(at, file.size());
+  put(file, at + 12, {0xFE, 0xFF, 0x00, 0xFE, 0xFF, 0x00});  // 65,535 x 65,535
+  EXPECT_NE(error_of(file), ErrorCode::kNotFound);
+}
+
+TEST(DecodeTest, RefusesMoreThanAHundredScans) {
+  const Bytes file = testing::make_jpeg(testing::make_picture(16, 16, 3), {.progressive = true});
+  std::size_t last = 0;
+  for (std::size_t i = 0; i + 1 < file.size(); ++i) {
+    if (file[i] == std::byte{0xFF} && file[i + 1] == std::byte{0xDA}) last = i;
+  }
+  const Bytes scan(file.begin() + static_cast<std::ptrdiff_t>(last), file.end() - 2);
+  Bytes many(file.begin(), file.end() - 2);
+  const auto add_scans = [&](int count) {
+    for (int i = 0; i < count; ++i) many.insert(many.end(), scan.begin(), scan.end());
+  };
+  add_scans(50);
+  Bytes allowed = many;
+  put(allowed, (allowed.resize(allowed.size() + 2), allowed.size() - 2), {0xFF, 0xD9});
+  EXPECT_NO_THROW(decode_image(allowed, "x"));
+  add_scans(100);
+  put(many, (many.resize(many.size() + 2), many.size() - 2), {0xFF, 0xD9});
+  try {
+    decode_image(many, "x");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("more than 100 scans"));
+  }
+}
+
+TEST(DecodeTest, WrongPngChecksumIsAnError) {
+  Bytes file = testing::make_png(testing::make_picture(4, 4, 3), false);
+  file[find(file, {'I', 'D', 'A', 'T'}) + 6] ^= std::byte{1};
+  EXPECT_EQ(error_of(file), ErrorCode::kFormat);
+}
+
+// Pictures with the pixels and tensors that Pillow gave for them (tests/reference/make_image_golden.py).
+TEST(ParityDecodeTest, GoldenPictures) {
+  const std::filesystem::path folder = std::filesystem::path(RESNET_SOURCE_DIR) / "tests/golden/image";
+  Preprocessing how;
+  how.height = 12;
+  how.width = 16;
+  how.resize = 28;
+  how.interpolation = Interpolation::kBicubic;
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string path = entry.path();
+    if (path.ends_with(".npy")) continue;
+    const auto pixels_file = MappedFile::open(path + ".pixels.npy");
+    const NpyArray pixels = parse_npy(pixels_file->bytes(), path);
+    const Image image = read_image(path);
+    ASSERT_THAT(pixels.shape, ::testing::ElementsAre(image.height, image.width, 3)) << path;
+    EXPECT_TRUE(std::ranges::equal(std::as_bytes(std::span(image.pixels)), pixels.bytes)) << path;
+    const auto tensor_file = MappedFile::open(path + ".tensor.npy");
+    std::vector<float> tensor(std::size_t{3} * 12 * 16);
+    load_input(MappedFile::open(path)->bytes(), path, how, tensor);
+    EXPECT_TRUE(std::ranges::equal(std::as_bytes(std::span(tensor)), parse_npy(tensor_file->bytes(), path).bytes))
+        << path;
+    ++count;
+  }
+  EXPECT_GE(count, 15);
+}
+
+}  // namespace
+}  // namespace resnet

@@ -1,0 +1,58 @@
+// What the decoders of single formats share. Each turns a file's bytes into RGB pixels as Pillow's convert("RGB") does;
+// decode.cc chooses among them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+
+#include "resnet/image.h"
+
+namespace resnet {
+
+// A rectangle of pixels: columns left to right, rows top to bottom, the ends excluded.
+struct Window {
+  int left = 0;
+  int top = 0;
+  int right = 0;
+  int bottom = 0;
+};
+
+// Pixels of one window of a larger picture.
+struct Part {
+  int full_width = 0;
+  int full_height = 0;
+  int left = 0;  // of `pixels` in the picture
+  int top = 0;
+  Image pixels;
+};
+
+// Chooses, by the size of a picture, the pixels that are wanted.
+using ChooseWindow = std::function<Window(int width, int height)>;
+
+struct Source {
+  std::span<const std::byte> bytes;
+  std::string_view where;  // names it in errors
+  std::int64_t max_pixels = 0;
+
+  // Throws kFormat for a size of zero, kLimit where there are more pixels than max_pixels.
+  void check_size(std::int64_t width, std::int64_t height) const;
+};
+
+// At least the chosen window; the whole picture where `choose` is empty or the file cannot be decoded in parts.
+Part decode_jpeg(const Source& source, const ChooseWindow& choose);
+Image decode_png(const Source& source);
+Image decode_webp(const Source& source);  // of an animation the first frame
+
+// The EXIF orientation, 1 to 8; 1 where the file does not say, or says it in a broken way.
+int jpeg_orientation(std::span<const std::byte> bytes);
+int png_orientation(std::span<const std::byte> bytes);
+int webp_orientation(std::span<const std::byte> bytes);
+
+// A whole picture, or part of one, of any of the formats. Turned as its orientation says where the options want that.
+Part decode_part(std::span<const std::byte> bytes, std::string_view where, const DecodeOptions& options,
+                 const ChooseWindow& choose);
+
+}  // namespace resnet

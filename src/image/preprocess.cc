@@ -1,0 +1,232 @@
+// From a picture to a network's input: torchvision's Resize(int), CenterCrop, ToTensor and Normalize, in one go over
+// the pixels that the crop keeps.
+#include <array>
+#include <cmath>
+#include <cstring>
+#include <optional>
+
+#include "base/error.h"
+#include "base/npy.h"
+#include "image/decoders.h"
+#include "image/resample.h"
+
+namespace resnet {
+namespace {
+
+// One axis of the crop: outputs [begin, end) of the resized picture go to `place` and behind; black is around them.
+struct CropAxis {
+  std::int64_t begin;
+  std::int64_t end;
+  int place;
+};
+
+// CenterCrop: int(round((size - crop) / 2)), where halves go to the even number; padding (crop - size) // 2 before.
+CropAxis center(std::int64_t size, int crop) {
+  if (size < crop) return {0, size, static_cast<int>((crop - size) / 2)};
+  std::int64_t begin = (size - crop) / 2;
+  if ((size - crop) % 2 == 1 && begin % 2 == 1) ++begin;
+  return {begin, begin + crop, 0};
+}
+
+// What a picture of a given size needs.
+struct Plan {
+  Axis columns;
+  Axis rows;
+  FirstPass first;
+  int left;  // place in the tensor
+  int top;
+
+  Window window() const { return {columns.input_begin(), rows.input_begin(), columns.input_end(), rows.input_end()}; }
+};
+
+// Resize(int): the shorter side gets the size, the longer one int(size * long / short).
+Plan make_plan(int width, int height, const Preprocessing& how, std::string_view where) {
+  std::int64_t to_width = width;
+  std::int64_t to_height = height;
+  if (how.resize == 0) {
+    if (width != how.width || height != how.height) {
+      fail(ErrorCode::kMismatch, std::string(where), "{}x{} pixels, but {}x{} are expected and nothing is resized",
+           width, height, how.width, how.height);
+    }
+  } else {
+    const auto longer = [&](int side, int shorter) {
+      return static_cast<std::int64_t>(static_cast<double>(std::int64_t{how.resize} * side) / shorter);
+    };
+    to_width = width <= height ? how.resize : longer(width, height);
+    to_height = width <= height ? longer(height, width) : how.resize;
+  }
+  const CropAxis x = center(to_width, how.width);
+  const CropAxis y = center(to_height, how.height);
+  return {make_axis(width, to_width, how.interpolation, x.begin, x.end),
+          make_axis(height, to_height, how.interpolation, y.begin, y.end),
+          first_pass(width, height, to_width, to_height), x.place, y.place};
+}
+
+// (value / 255 - mean) / std in float32 for every value, as torch computes it.
+std::array<float, 256> normalised_values(float mean, float std) {
+  std::array<float, 256> values;
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = (static_cast<float>(i) / 255.0F - mean) / std;
+  return values;
+}
+
+// Interleaved bytes to planes of floats, each value through its channel's table.
+template <std::size_t kChannels>
+void normalise_row(const std::uint8_t* in, int width, const std::array<float, 256>* tables, float* out,
+                   std::size_t plane) {
+  for (int x = 0; x < width; ++x, in += kChannels, ++out) {
+    for (std::size_t c = 0; c < kChannels; ++c) out[c * plane] = tables[c][in[c]];
+  }
+}
+
+void normalise(const Image& image, const Plan& plan, const Preprocessing& how, std::span<float> out) {
+  const auto channels = static_cast<std::size_t>(image.channels);
+  const std::size_t plane = static_cast<std::size_t>(how.height) * static_cast<std::size_t>(how.width);
+  std::vector<std::array<float, 256>> tables;
+  for (std::size_t c = 0; c < channels; ++c) {
+    tables.push_back(normalised_values(how.mean[c], how.std[c]));
+    if (image.width != how.width || image.height != how.height) {
+      std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(c * plane), plane, tables[c][0]);
+    }
+  }
+  const std::uint8_t* in = image.pixels.data();
+  for (int y = 0; y < image.height; ++y, in += static_cast<std::size_t>(image.width) * channels) {
+    float* row = out.data() + static_cast<std::ptrdiff_t>(plan.top + y) * how.width + plan.left;
+    if (channels == 3) {
+      normalise_row<3>(in, image.width, tables.data(), row, plane);
+    } else {
+      for (int x = 0; x < image.width; ++x) {
+        for (std::size_t c = 0; c < channels; ++c)
+          row[c * plane + static_cast<std::size_t>(x)] = tables[c][in[static_cast<std::size_t>(x) * channels + c]];
+      }
+    }
+  }
+}
+
+void check_out(const Preprocessing& how, std::span<float> out, std::string_view where) {
+  validate(how);
+  const std::size_t needed =
+      how.mean.size() * static_cast<std::size_t>(how.height) * static_cast<std::size_t>(how.width);
+  if (out.size() != needed) {
+    fail(ErrorCode::kMismatch, std::string(where), "room for {} values, but the tensor has {}", out.size(), needed);
+  }
+}
+
+void check_channels(std::int64_t channels, const Preprocessing& how, std::string_view where) {
+  if (channels == static_cast<std::int64_t>(how.mean.size())) return;
+  fail(ErrorCode::kMismatch, std::string(where), "{} channels, but {} are expected", channels, how.mean.size());
+}
+
+void load_array(std::span<const std::byte> bytes, std::string_view where, const Preprocessing& how,
+                const DecodeOptions& options, std::span<float> out) {
+  const NpyArray array = parse_npy(bytes, where);
+  std::span<const std::int64_t> shape = array.shape;
+  if (array.type == NpyType::kF32) {
+    if (shape.size() == 4 && shape[0] == 1) shape = shape.subspan(1);
+    if (shape.size() != 3 || shape[0] != static_cast<std::int64_t>(how.mean.size()) || shape[1] != how.height ||
+        shape[2] != how.width) {
+      fail(ErrorCode::kMismatch, std::string(where), "a float32 array of shape {}, but {}x{}x{} is expected",
+           fmt::join(array.shape, "x"), how.mean.size(), how.height, how.width);
+    }
+    std::memcpy(out.data(), array.bytes.data(), array.bytes.size());
+    return;
+  }
+  if (shape.size() != 2 && shape.size() != 3) {
+    fail(ErrorCode::kMismatch, std::string(where), "a uint8 array of {} dimensions, but HxW or HxWxC is expected",
+         shape.size());
+  }
+  const std::int64_t channels = shape.size() == 3 ? shape[2] : 1;
+  check_channels(channels, how, where);
+  Source{bytes, where, options.max_pixels}.check_size(shape[1], shape[0]);
+  const auto width = static_cast<int>(shape[1]);
+  const auto height = static_cast<int>(shape[0]);
+  const Plan plan = make_plan(width, height, how, where);
+  const View view{{reinterpret_cast<const std::uint8_t*>(array.bytes.data()), array.bytes.size()},
+                  width,
+                  height,
+                  static_cast<int>(channels),
+                  0,
+                  0};
+  normalise(resample(view, plan.columns, plan.rows, plan.first), plan, how, out);
+}
+
+}  // namespace
+
+std::string_view name(Interpolation value) noexcept {
+  return value == Interpolation::kBilinear ? "bilinear" : "bicubic";
+}
+
+Interpolation parse_interpolation(std::string_view text) {
+  if (text == "bilinear") return Interpolation::kBilinear;
+  if (text == "bicubic") return Interpolation::kBicubic;
+  fail(ErrorCode::kInvalidArgument, "interpolation", "'{}' is neither bilinear nor bicubic", text);
+}
+
+Preprocessing preset(std::string_view name) {
+  Preprocessing how;
+  if (name == "torchvision") return how;
+  if (name == "torchvision-v2") {
+    how.resize = 232;
+    return how;
+  }
+  if (name == "timm") {
+    how.resize = 235;  // floor(224 / 0.95)
+    how.interpolation = Interpolation::kBicubic;
+    return how;
+  }
+  if (name == "cifar") {
+    how.height = how.width = 32;
+    how.resize = 0;
+    return how;
+  }
+  fail(ErrorCode::kInvalidArgument, "preset", "'{}' is none of torchvision, torchvision-v2, timm, cifar", name);
+}
+
+void validate(const Preprocessing& how) {
+  constexpr int kMaxSize = 16'384;
+  const auto wrong = [](std::string_view field, const auto& value) {
+    fail(ErrorCode::kInvalidArgument, "preprocessing", "{}: {} makes no sense", field, value);
+  };
+  if (how.height < 1 || how.height > kMaxSize) wrong("height", how.height);
+  if (how.width < 1 || how.width > kMaxSize) wrong("width", how.width);
+  if (how.resize < 0 || how.resize > kMaxSize) wrong("resize", how.resize);
+  if (how.mean.empty() || how.mean.size() != how.std.size()) {
+    fail(ErrorCode::kInvalidArgument, "preprocessing", "{} means and {} standard deviations", how.mean.size(),
+         how.std.size());
+  }
+  for (const float mean : how.mean) {
+    if (!std::isfinite(mean)) wrong("mean", mean);
+  }
+  for (const float std : how.std) {
+    if (!std::isfinite(std) || std <= 0) wrong("std", std);
+  }
+}
+
+void preprocess(const Image& image, const Preprocessing& how, std::span<float> out, std::string_view where) {
+  check_out(how, out, where);
+  check_channels(image.channels, how, where);
+  const Plan plan = make_plan(image.width, image.height, how, where);
+  const View view{image.pixels, image.width, image.height, image.channels, 0, 0};
+  normalise(resample(view, plan.columns, plan.rows, plan.first), plan, how, out);
+}
+
+void load_input(std::span<const std::byte> bytes, std::string_view where, const Preprocessing& how,
+                std::span<float> out, const DecodeOptions& options) {
+  check_out(how, out, where);
+  if (looks_like_npy(bytes)) return load_array(bytes, where, how, options, out);
+  if (how.mean.size() != 1 && how.mean.size() != 3) {
+    fail(ErrorCode::kMismatch, std::string(where), "a picture, but an array (.npy) of {} channels is expected",
+         how.mean.size());
+  }
+  DecodeOptions with_mode = options;
+  with_mode.mode = how.mean.size() == 1 ? ColorMode::kGray : ColorMode::kRgb;
+  std::optional<Plan> plan;
+  const Part part = decode_part(bytes, where, with_mode, [&](int width, int height) {
+    plan = make_plan(width, height, how, where);
+    return plan->window();
+  });
+  if (!plan) plan = make_plan(part.full_width, part.full_height, how, where);
+  const View view{part.pixels.pixels, part.pixels.width, part.pixels.height, part.pixels.channels, part.left, part.top};
+  normalise(resample(view, plan->columns, plan->rows, plan->first), *plan, how, out);
+}
+
+}  // namespace resnet

@@ -1,0 +1,156 @@
+#include "resnet/classifier.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "model/imagenet_classes.h"
+#include "resnet/error.h"
+#include "resnet/graph.h"
+
+namespace resnet {
+namespace {
+
+Model random_model(int classes, int channels = 3) {
+  Model model;
+  Architecture& a = model.architecture;
+  a.block = Block::kBasic;
+  a.depths = {1, 1};
+  a.widths = {8, 16};
+  a.stem = Stem::kCifar;
+  a.stem_width = 8;
+  a.classes = classes;
+  a.in_channels = channels;
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal(0.1F, 0.2F);
+  for (const Parameter& parameter : parameters(expand(a))) {
+    Tensor tensor = Tensor::zeros(parameter.dtype, parameter.shape);
+    if (parameter.dtype == DType::kF32) {
+      for (float& value : tensor.mutable_f32()) value = std::abs(normal(random)) * (random() % 2 ? 1.0F : -1.0F);
+      if (parameter.name.ends_with("running_var")) {
+        for (float& value : tensor.mutable_f32()) value = 1 + std::abs(value);
+      }
+    }
+    model.weights.add(parameter.name, tensor);
+  }
+  return model;
+}
+
+Image random_image(int seed, int side = 32) {
+  Image image{side, side, 3, std::vector<std::uint8_t>(static_cast<std::size_t>(side) * side * 3)};
+  std::mt19937 random(static_cast<unsigned>(seed));
+  for (std::uint8_t& value : image.pixels) value = static_cast<std::uint8_t>(random());
+  return image;
+}
+
+ClassifierOptions one_thread() {
+  ClassifierOptions options;
+  options.engine.threads = 1;
+  return options;
+}
+
+TEST(ImagenetClassesTest, AreAThousandDifferentOnes) {
+  const auto& names = imagenet_class_names();
+  const auto& ids = imagenet_wordnet_ids();
+  ASSERT_EQ(names.size(), 1000U);
+  ASSERT_EQ(ids.size(), 1000U);
+  EXPECT_EQ((std::set<std::string>(names.begin(), names.end()).size()), 1000U);
+  EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end())) << "the outputs are in the order of the ids";
+  for (const std::string& id : ids) EXPECT_TRUE(id.size() == 9 && id[0] == 'n') << id;
+  EXPECT_EQ(names[0], "tench");
+  EXPECT_EQ(names[134], "crane bird");
+  EXPECT_EQ(names[517], "crane");
+  EXPECT_EQ(names[999], "toilet tissue");
+}
+
+TEST(ClassifierTest, NamesClasses) {
+  EXPECT_EQ(Classifier(random_model(3), one_thread()).labels(), (std::vector<std::string>{"0", "1", "2"}));
+  EXPECT_FALSE(Classifier(random_model(3), one_thread()).named());
+  EXPECT_EQ(Classifier(random_model(1000), one_thread()).labels()[281], "tabby");
+  EXPECT_TRUE(Classifier(random_model(1000), one_thread()).named());
+  Model model = random_model(2);
+  model.classes = {"cat", "dog"};
+  EXPECT_EQ(Classifier(model, one_thread()).labels()[1], "dog");
+  model.classes = {"cat"};
+  EXPECT_THROW(Classifier(model, one_thread()), Error);
+}
+
+TEST(ClassifierTest, AssumesPreprocessingWhereNobodySaysIt) {
+  EXPECT_EQ(Classifier(random_model(3), one_thread()).preprocessing(), preset("cifar"));
+  EXPECT_TRUE(Classifier(random_model(3), one_thread()).preprocessing_assumed());
+  EXPECT_EQ(assume_preprocessing(find_architecture("resnet50")), preset("torchvision"));
+  EXPECT_EQ(Classifier(random_model(3, 1), one_thread()).preprocessing().mean, std::vector<float>{0});
+
+  Model model = random_model(3);
+  model.preprocessing = preset("timm");
+  EXPECT_EQ(Classifier(model, one_thread()).preprocessing(), preset("timm"));
+  EXPECT_FALSE(Classifier(model, one_thread()).preprocessing_assumed());
+  ClassifierOptions options = one_thread();
+  options.preprocessing = preset("torchvision-v2");
+  EXPECT_EQ(Classifier(model, options).preprocessing(), preset("torchvision-v2"));
+}
+
+TEST(ClassifierTest, SortsProbabilities) {
+  const Classifier classifier(random_model(4), one_thread());
+  const auto guesses = classifier.top(std::vector<float>{1, 3, 1, 2}, 3);
+  ASSERT_EQ(guesses.size(), 3U);
+  EXPECT_EQ(guesses[0].index, 1);
+  EXPECT_EQ(guesses[0].label, "1");
+  EXPECT_EQ(guesses[1].index, 3);
+  EXPECT_EQ(guesses[2].index, 0) << "before its equal";
+  EXPECT_NEAR(guesses[0].probability, std::exp(3) / (2 * std::exp(1) + std::exp(2) + std::exp(3)), 1e-6);
+  EXPECT_EQ(classifier.top(std::vector<float>{1, 3, 1, 2}, 9).size(), 4U);
+  EXPECT_EQ(classifier.top(std::vector<float>{1e30F, 0, 0, 0}, 1)[0].probability, 1);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(classifier.top(std::vector<float>{nan, nan, 1, nan}, 4)[0].index, 2);
+  EXPECT_THROW(classifier.top(std::vector<float>{1, 2}, 1), Error);
+  EXPECT_THROW(classifier.top(std::vector<float>{1, 3, 1, 2}, 0), Error);
+}
+
+TEST(ClassifierTest, ABatchGivesWhatItsPicturesGive) {
+  const Classifier classifier(random_model(5), one_thread());
+  const std::vector<Image> images = {random_image(1), random_image(2), random_image(3)};
+  const std::vector<float> together = classifier.logits(images);
+  ASSERT_EQ(together.size(), 15U);
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const std::vector<float> alone = classifier.logits(std::span(&images[i], 1));
+    for (std::size_t c = 0; c < 5; ++c) EXPECT_NEAR(alone[c], together[5 * i + c], 1e-5);
+  }
+  EXPECT_TRUE(classifier.logits(std::span<const Image>()).empty());
+  EXPECT_EQ(classifier.classify(images[0], 2)[0].index, classifier.top(std::span(together).first(5), 2)[0].index);
+}
+
+TEST(ClassifierTest, RefusesPicturesOfTheWrongSize) {
+  const Classifier classifier(random_model(5), one_thread());
+  EXPECT_THROW(classifier.classify(random_image(1, 40), 1), Error) << "CIFAR's preprocessing resizes nothing";
+  EXPECT_THROW(classifier.classify("/absent.jpg", 1), Error);
+}
+
+// The promise of the header: one classifier, several threads, each with its own answers.
+TEST(ConcurrencyClassifierTest, RunsSideBySide) {
+  const Classifier classifier(random_model(5), one_thread());
+  constexpr int kThreads = 4;
+  std::vector<std::vector<float>> expected;
+  for (int i = 0; i < kThreads; ++i) {
+    const Image image = random_image(i);
+    expected.push_back(classifier.logits(std::span(&image, 1)));
+  }
+  const Classifier fresh(random_model(5), one_thread());  // has no plan yet: the threads make it
+  std::vector<int> wrong(kThreads);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      const Image image = random_image(i);
+      for (int repeat = 0; repeat < 10; ++repeat) wrong[i] += fresh.logits(std::span(&image, 1)) != expected[i];
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, std::vector<int>(kThreads));
+}
+
+}  // namespace
+}  // namespace resnet

@@ -1,0 +1,103 @@
+// From a file to a model and back.
+#include "resnet/model_file.h"
+
+#include <algorithm>
+#include <numeric>
+#include <unordered_set>
+
+#include "base/error.h"
+#include "resnet/graph.h"
+#include "weights/check_weights.h"
+#include "weights/infer.h"
+#include "weights/metadata.h"
+#include "weights/output_format.h"
+#include "weights/safetensors.h"
+#include "weights/tensor_names.h"
+#include "weights/torch_file.h"
+
+namespace resnet {
+namespace {
+
+// A block has at least ten tensors. An architecture far beyond what the file could hold is refused before it is
+// expanded, so that a small file costs little memory.
+void check_block_count(const Architecture& architecture, const StateDict& tensors, const std::string& path) {
+  constexpr std::size_t kTensorsPerBlock = 10;
+  constexpr std::size_t kFreeBlocks = 100;
+  const auto blocks =
+      static_cast<std::size_t>(std::accumulate(architecture.depths.begin(), architecture.depths.end(), 0));
+  if (blocks > kFreeBlocks + tensors.size() / kTensorsPerBlock) {
+    fail(ErrorCode::kMismatch, path, "does not fit {}: {} blocks, but only {} tensors", architecture.name, blocks,
+         tensors.size());
+  }
+}
+
+Architecture choose_architecture(const TensorFile& file, Layout layout, const LoadOptions& options,
+                                 const std::string& path) {
+  if (options.architecture) {
+    validate(*options.architecture);
+    return with_sizes_of(file.tensors, layout, *options.architecture);
+  }
+  if (const auto stated = read_architecture(file.metadata, path)) return *stated;
+  return infer_architecture(file.tensors, layout, path);
+}
+
+// The tensors under the names and in the order of the graph's parameters.
+StateDict take_weights(const Graph& graph, const StateDict& tensors, const std::string& path) {
+  StateDict weights;
+  Mismatches mismatches;
+  std::unordered_set<std::string> known;
+  for (const Parameter& parameter : parameters(graph)) {
+    const auto name = known.insert(torchvision_name(parameter.name)).first;
+    if (const Tensor* tensor = tensors.find(*name)) {
+      compare(parameter, *tensor, mismatches);
+      weights.add(parameter.name, *tensor);
+    } else if (is_optional(parameter)) {
+      weights.add(parameter.name, Tensor::zeros(parameter.dtype, parameter.shape));
+    } else {
+      mismatches.missing(parameter.name);
+    }
+  }
+  for (const auto& [name, tensor] : tensors) {
+    if (!known.contains(name)) mismatches.unexpected(name);
+  }
+  mismatches.report(path, graph.architecture);
+  return weights;
+}
+
+}  // namespace
+
+Model load_model(const std::string& path, const LoadOptions& options) {
+  return load_model(read_tensor_file(path), path, options);
+}
+
+Model load_model(TensorFile file, const std::string& path, const LoadOptions& options) {
+  describes_model(file.metadata, path);
+  const bool tutorial = std::any_of(file.tensors.begin(), file.tensors.end(),
+                                    [](const auto& entry) { return is_tutorial_name(entry.first); });
+  try {
+    file.tensors.rename(torchvision_name);
+  } catch (const Error& error) {
+    fail(error.code(), path, "{}", error.what());
+  }
+  Model model;
+  model.architecture = choose_architecture(file, tutorial ? Layout::kTutorial : Layout::kTorchvision, options, path);
+  check_block_count(model.architecture, file.tensors, path);
+  model.weights = take_weights(expand(model.architecture), file.tensors, path);
+  model.classes = read_classes(file.metadata, model.architecture.classes, path);
+  model.preprocessing = read_preprocessing(file.metadata, model.architecture.in_channels, path);
+  model.metadata = other_keys(file.metadata);
+  return model;
+}
+
+void save_model(const Model& model, const std::string& path) {
+  const OutputFormat format = output_format(path);
+  check_weights(expand(model.architecture), model.weights, path);
+  const Metadata metadata = to_metadata(model);
+  if (format == OutputFormat::kTorch) {
+    write_torch_file(model.weights, path);
+  } else {
+    write_safetensors(model.weights, metadata, path);
+  }
+}
+
+}  // namespace resnet

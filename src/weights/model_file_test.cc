@@ -1,0 +1,201 @@
+#include "resnet/model_file.h"
+
+#include <algorithm>
+#include <functional>
+#include <nlohmann/json.hpp>
+
+#include "resnet/graph.h"
+#include "weights/initialize.h"
+#include "weights/metadata.h"
+#include "weights/safetensors.h"
+#include "weights/test_files.h"
+#include "weights/test_models.h"
+
+namespace resnet {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ModelFileTest : public FormatTest {
+ protected:
+  // Writes tensors without our metadata, under new names.
+  std::string foreign(const StateDict& weights, const std::function<std::string(std::string)>& new_name,
+                      const std::map<std::string, std::string>& metadata = {}) const {
+    StateDict renamed;
+    for (const auto& [name, tensor] : weights) {
+      const std::string other = new_name(name);
+      if (!other.empty()) renamed.add(other, tensor);
+    }
+    write_safetensors(renamed, metadata, path("foreign"));
+    return path("foreign");
+  }
+
+  std::string refusal(const std::string& file, const LoadOptions& options = {}) const {
+    return error_of(file, [&] { load_model(file, options); });
+  }
+};
+
+Model small_model() {
+  Model model;
+  model.architecture = find_architecture("resnet20");
+  model.weights = initial_weights(expand(model.architecture), 1);
+  return model;
+}
+
+void expect_same(const StateDict& a, const StateDict& b) {
+  ASSERT_EQ(a.size(), b.size());
+  auto place = b.begin();
+  for (const auto& [name, tensor] : a) {
+    EXPECT_EQ(name, place->first);
+    EXPECT_EQ(tensor.dtype(), place->second.dtype()) << name;
+    EXPECT_EQ(tensor.shape(), place->second.shape()) << name;
+    EXPECT_TRUE(std::ranges::equal(tensor.bytes(), place->second.bytes())) << name;
+    ++place;
+  }
+}
+
+std::string same(const std::string& name) { return name; }
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  const std::size_t place = text.find(from);
+  return place == std::string::npos ? text : text.replace(place, from.size(), to);
+}
+
+TEST_F(ModelFileTest, KeepsTheWholeModel) {
+  Model model = small_model();
+  model.classes = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
+  model.preprocessing = Preprocessing{.height = 32, .width = 32, .resize = 0};
+  model.metadata = {{"format", "pt"}};
+  for (const char* name : {"m.safetensors", "again.safetensors"}) {
+    save_model(model, path(name));
+    const Model loaded = load_model(path(name));
+    EXPECT_EQ(loaded.architecture, model.architecture);
+    EXPECT_EQ(loaded.classes, model.classes);
+    EXPECT_EQ(loaded.preprocessing, model.preprocessing);
+    EXPECT_EQ(loaded.metadata, model.metadata);
+    expect_same(loaded.weights, model.weights);
+    model = loaded;
+  }
+  EXPECT_EQ(read(path("m.safetensors")), read(path("again.safetensors")));
+}
+
+TEST_F(ModelFileTest, WritesTorchFilesByTheirName) {
+  const Model model = small_model();
+  for (const char* name : {"m.pth", "m.pt", "m.th", "m.bin"}) {
+    save_model(model, path(name));
+    EXPECT_EQ(read_tensor_file(path(name)).format, "torch-zip");
+    const Model loaded = load_model(path(name));
+    EXPECT_EQ(loaded.architecture, model.architecture);
+    expect_same(loaded.weights, model.weights);
+  }
+  EXPECT_EQ(error_of(path("m.onnx"), [&] { save_model(model, path("m.onnx")); }),
+            "the name must end in .safetensors, .pth, .pt, .th or .bin");
+}
+
+TEST_F(ModelFileTest, RenamesForeignTensors) {
+  const Model model = small_model();
+  const Model loaded = load_model(foreign(
+      model.weights, [](const std::string& name) { return "module.model." + replaced(name, "fc.", "linear."); }));
+  EXPECT_EQ(loaded.architecture, model.architecture);
+  EXPECT_TRUE(loaded.classes.empty());
+  EXPECT_EQ(loaded.preprocessing, std::nullopt);
+  expect_same(loaded.weights, model.weights);
+}
+
+TEST_F(ModelFileTest, ReadsOptionB) {
+  Architecture architecture = find_architecture("resnet20");
+  architecture.shortcut = Shortcut::kProjection;
+  architecture.name = "resnet";
+  const StateDict weights = initial_weights(expand(architecture), 1);
+  const Model loaded = load_model(
+      foreign(weights, [](const std::string& name) { return replaced(name, ".downsample.", ".shortcut."); }));
+  EXPECT_EQ(loaded.architecture, architecture);
+  expect_same(loaded.weights, weights);
+}
+
+TEST_F(ModelFileTest, KeepsTheTutorialsNames) {
+  Architecture small;
+  small.depths = {1, 1};
+  small.widths = {8, 16};
+  small.stem_width = 8;
+  small = with_layout(small, Layout::kTutorial);
+  const StateDict weights = initial_weights(expand(small), 1);
+  ASSERT_TRUE(weights.contains("layer1.0.identity_downsample.0.bias"));
+  const Model loaded = load_model(foreign(weights, same));
+  EXPECT_EQ(loaded.architecture, small);
+  expect_same(loaded.weights, weights);
+}
+
+TEST_F(ModelFileTest, FillsInWhatOldVersionsDidNotWrite) {
+  const Model model = small_model();
+  const Model loaded = load_model(foreign(model.weights, [](const std::string& name) {
+    return name.ends_with("num_batches_tracked") ? std::string() : name;
+  }));
+  expect_same(loaded.weights, model.weights);
+}
+
+TEST_F(ModelFileTest, KeepsTypesOfWeights) {
+  Model model = small_model();
+  model.weights.set("fc.bias", Tensor::zeros(DType::kF16, {10}));
+  model.weights.set("bn1.weight", Tensor::zeros(DType::kF64, {16}));
+  save_model(model, path("m.safetensors"));
+  expect_same(load_model(path("m.safetensors")).weights, model.weights);
+}
+
+TEST_F(ModelFileTest, TakesTheCallersArchitecture) {
+  const std::string file = foreign(zero_weights(find_architecture("plain20")), same);
+  EXPECT_EQ(load_model(file).architecture.name, "resnet20");
+  EXPECT_EQ(load_model(file, {find_architecture("plain20")}).architecture, find_architecture("plain20"));
+  EXPECT_THAT(refusal(file, {find_architecture("resnet32")}),
+              HasSubstr("does not fit resnet32: missing layer1.3.conv1.weight; "));
+}
+
+TEST_F(ModelFileTest, ListsWhatDoesNotFit) {
+  const Model model = small_model();
+  const std::string architecture = to_metadata(model).at(kArchitectureKey);
+  const std::string file =
+      foreign(model.weights,
+              [](const std::string& name) {
+                return name == "fc.bias" ? "linear.bais" : replaced(name, "layer2.1.conv1", "layer2.1.conv3");
+              },
+              {{kVersionKey, "1"}, {kArchitectureKey, architecture}});
+  EXPECT_EQ(refusal(file),
+            "does not fit resnet20: missing layer2.1.conv1.weight; missing fc.bias; unexpected "
+            "layer2.1.conv3.weight; unexpected fc.bais");
+}
+
+TEST_F(ModelFileTest, RefusesTwoTensorsOfOneName) {
+  StateDict weights = small_model().weights;
+  weights.add("module.fc.bias", Tensor::zeros(DType::kF32, {10}));
+  EXPECT_EQ(refusal(foreign(weights, same)), "tensor 'fc.bias': is there twice");
+}
+
+TEST_F(ModelFileTest, RefusesAnArchitectureBeyondTheFile) {
+  Architecture huge = find_architecture("resnet20");
+  huge.depths = {9000, 1, 1};
+  const std::string file = foreign({}, same, {{kVersionKey, "1"}, {kArchitectureKey, to_json(huge).dump()}});
+  EXPECT_EQ(refusal(file), "does not fit resnet20: 9002 blocks, but only 0 tensors");
+}
+
+TEST_F(ModelFileTest, RefusesMetadataThatDoesNotFitTheWeights) {
+  const Model model = small_model();
+  auto metadata = to_metadata(model);
+  metadata[kClassesKey] = R"(["cat"])";
+  EXPECT_EQ(refusal(foreign(model.weights, same, metadata)), "metadata resnet.classes: 1 names for 10 classes");
+  metadata[kVersionKey] = "3";
+  EXPECT_THAT(refusal(foreign(model.weights, same, metadata)), HasSubstr("metadata resnet.version: '3'"));
+}
+
+TEST_F(ModelFileTest, SavesNothingThatDoesNotFit) {
+  Model model = small_model();
+  model.classes = {"cat"};
+  EXPECT_THROW(save_model(model, path("m.safetensors")), Error);
+  model.classes.clear();
+  model.weights.set("fc.bias", Tensor::zeros(DType::kF32, {9}));
+  EXPECT_EQ(error_of(path("m.safetensors"), [&] { save_model(model, path("m.safetensors")); }),
+            "does not fit resnet20: fc.bias: expected 10, got 9");
+  EXPECT_FALSE(std::filesystem::exists(path("m.safetensors")));
+}
+
+}  // namespace
+}  // namespace resnet

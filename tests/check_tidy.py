@@ -1,0 +1,70 @@
+"""clang-tidy finds nothing outside the tests. Files that were clean and have not changed since are not read again."""
+import concurrent.futures
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+root = os.path.realpath(os.environ.get("RESNET_SOURCE_DIR", "."))
+build = os.path.join(root, "build", "dev")
+if not shutil.which("clang-tidy"):
+    print("skipped: no clang-tidy")
+    sys.exit(77)
+database = os.path.join(build, "compile_commands.json")
+if not os.path.exists(database):
+    print("skipped: configure the dev preset first")
+    sys.exit(77)
+
+stamps = os.path.join(build, "tidy")
+os.makedirs(stamps, exist_ok=True)
+contents = {}
+
+
+def content(path):
+    if path not in contents:
+        with open(path, "rb") as file:
+            contents[path] = file.read()
+    return contents[path]
+
+
+def headers(path, seen):
+    """The project's own headers that a file includes, directly or not."""
+    for name in re.findall(rb'#include "([^"]+)"', content(path)):
+        for base in ("include", "src"):
+            header = os.path.join(root, base, name.decode())
+            if os.path.exists(header) and header not in seen:
+                seen.add(header)
+                headers(header, seen)
+    return seen
+
+
+def digest(entry):
+    hash = hashlib.sha256(content(os.path.join(root, ".clang-tidy")))
+    hash.update(entry["command"].encode())
+    for path in [entry["file"], *sorted(headers(entry["file"], set()))]:
+        hash.update(content(path))
+    return hash.hexdigest()
+
+
+def check(entry):
+    stamp = os.path.join(stamps, digest(entry))
+    if os.path.exists(stamp):
+        return None
+    result = subprocess.run(["clang-tidy", "--quiet", "-p", build, entry["file"]], capture_output=True, text=True)
+    if result.returncode != 0:
+        return result.stdout or result.stderr
+    open(stamp, "w").close()
+    return None
+
+
+entries = [e for e in json.load(open(database))
+           if os.path.realpath(e["file"]).startswith(root + os.sep) and not e["file"].endswith("_test.cc")]
+assert entries
+with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    findings = [text for text in pool.map(check, entries) if text]
+print("\n".join(findings))
+print(f"{len(entries)} files, {len(findings)} with findings")
+sys.exit(1 if findings else 0)

@@ -1,0 +1,25 @@
+// convert_tensors IN OUT: all tensors of a model file, whatever they are, to .safetensors or a torch zip file. The
+// parity tests look at the readers and writers through it.
+#include <cstdio>
+#include <string>
+
+#include "resnet/error.h"
+#include "weights/safetensors.h"
+#include "weights/torch_file.h"
+
+int main(int argc, char** argv) {
+  if (argc != 3) return 2;
+  const std::string out = argv[2];
+  try {
+    const resnet::TensorFile file = resnet::read_tensor_file(argv[1]);
+    if (out.ends_with(".safetensors")) {
+      resnet::write_safetensors(file.tensors, {{"format", file.format}, {"container", file.container}}, out);
+    } else {
+      resnet::write_torch_file(file.tensors, out);
+    }
+  } catch (const resnet::Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+  return 0;
+}
