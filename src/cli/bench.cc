@@ -174,7 +174,9 @@ Network load(const BenchCommand& command) {
   network.name = command.network.network();
   if (command.network.is_file()) {
     Model model = load_model(command.network.network());
-    network.graph = expand(command.network.apply_to_file(model.architecture));
+    if (command.network.layout_alone("a model file says itself what it holds"))
+      throw Usage("--layout is for architectures");
+    network.graph = expand(model.architecture);
     network.weights = std::move(model.weights);
     network.input = usual_input(model.architecture);
     if (model.preprocessing) {
