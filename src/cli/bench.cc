@@ -173,8 +173,8 @@ Network load(const BenchCommand& command) {
   Network network;
   network.name = command.network.network();
   if (command.network.is_file()) {
-    Model model = load_model(command.network.network());
-    network.graph = expand(command.network.apply_to_file(model.architecture));
+    Model model = command.network.load_file();
+    network.graph = expand(model.architecture);
     network.weights = std::move(model.weights);
     network.input = usual_input(model.architecture);
     if (model.preprocessing) {
