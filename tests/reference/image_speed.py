@@ -1,10 +1,12 @@
 """Speed of decode + resize + crop + normalise on one thread, ours beside Pillow's with torchvision's formulas.
 
-  python tests/reference/image_speed.py build/release-or-dev/image_benchmark FILE... [--repeat 7]
+  .venv/bin/python tests/reference/image_speed.py build/dev/image_benchmark FILE... [--repeat 7]
 
-Both run in turns over all files (in memory, CPU pinned); prints the median milliseconds an image of each and the ratio.
+Both run in turns over all files, held in memory, on one processor. Prints the median milliseconds of processor time that
+an image took, and the ratio.
 """
 import argparse
+import io
 import os
 import statistics
 import subprocess
@@ -19,8 +21,6 @@ from pillow_pipeline import MEAN, STD, resize_shorter
 
 def pillow(path_bytes):
     """As torchvision does it: Resize(256), CenterCrop(224), ToTensor, Normalize."""
-    import io
-
     image = ImageOps.exif_transpose(Image.open(io.BytesIO(path_bytes))).convert("RGB")
     image = resize_shorter(image, 256, "bilinear")
     left, top = round((image.width - 224) / 2.0), round((image.height - 224) / 2.0)
