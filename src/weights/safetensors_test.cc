@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
+#include <ctime>
 
 #include "weights/test_files.h"
 
@@ -247,16 +247,16 @@ TEST_F(SafetensorsTest, Reads100000TensorsQuicklyAndSmall) {
 
   clear_peak();
   const std::size_t before = peak_memory();
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // processor time, the same on a busy machine
   const TensorFile read = read_safetensors(MappedFile::open(file), file);
-  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - start;
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   const std::size_t after = peak_memory();
   EXPECT_EQ(read.tensors.size(), kCount);
   EXPECT_EQ(read.tensors.at("99999").bytes().size(), 1U);
   if (kSanitized) GTEST_SKIP() << "time and memory are not measured under a sanitizer";
-  EXPECT_LT(time.count(), 1.0);
+  EXPECT_LT(seconds, 1.0);
   EXPECT_LT(after - before, size + (16U << 20));
-  RecordProperty("seconds", std::to_string(time.count()));
+  RecordProperty("seconds", std::to_string(seconds));
   RecordProperty("bytes", std::to_string(after - before));
 }
 

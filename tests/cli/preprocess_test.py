@@ -1,11 +1,11 @@
 """resnet preprocess: what it writes, what it assumes, what it says to bad input, and how much memory and time that takes."""
 import os
+import resource
 import shutil
 import struct
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 import zlib
 
@@ -49,6 +49,12 @@ def jpeg_of_size(name, width, height):
     at = max(data.find(b"\xff\xc0"), data.find(b"\xff\xc2"))
     data[at + 5 : at + 9] = struct.pack(">HH", height, width)
     return bytes(data)
+
+
+def processor_seconds():
+    """What programs that this one waited for have used: unlike a clock, the same on a busy machine."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class PreprocessTest(unittest.TestCase):
@@ -176,9 +182,9 @@ class PreprocessTest(unittest.TestCase):
         for name, (data, pixels) in cases.items():
             with self.subTest(name):
                 path = self.file(name, data)
-                start = time.monotonic()
+                start = processor_seconds()
                 message = self.fails(1, path, "-o", self.out, "--preset", "torchvision")
-                self.assertLess(time.monotonic() - start, 10 if SANITIZED else 1)
+                self.assertLess(processor_seconds() - start, 10 if SANITIZED else 1)
                 self.assertIn(name, message)
                 status, peak = self.peak("preprocess", path, "-o", self.out, "--preset", "torchvision")
                 self.assertEqual(status, 1)
@@ -197,9 +203,9 @@ class PreprocessTest(unittest.TestCase):
         cases = {"text.png": data[:33] + texts + data[33:], "data.png": png(1, 4, bomb), **hollow}
         for name, content in cases.items():
             with self.subTest(name):
-                start = time.monotonic()
+                start = processor_seconds()
                 status, peak = self.peak("preprocess", self.file(name, content), "-o", self.out, "--pixels")
-                self.assertLess(time.monotonic() - start, 10 if SANITIZED else 1)
+                self.assertLess(processor_seconds() - start, 10 if SANITIZED else 1)
                 self.assertEqual(status, 0)
                 if not SANITIZED:
                     self.assertLess(peak - usual, 16 * MIB + 12 * (9_000_000 if name in hollow else 4))
