@@ -86,6 +86,13 @@ const MappedFile* MappedFile::shared_by(const std::shared_ptr<const void>& owner
   return close == nullptr ? nullptr : close->file;
 }
 
+std::shared_ptr<const MappedFile> MappedFile::from_bytes(std::vector<std::byte> bytes) {
+  std::shared_ptr<MappedFile> result(new MappedFile());
+  result->owned_ = std::move(bytes);
+  result->bytes_ = result->owned_;
+  return result;
+}
+
 MappedFile::~MappedFile() {
   if (owned_.empty() && !bytes_.empty()) {
     ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());

@@ -20,6 +20,9 @@ class MappedFile {
   // The file that open() gave and `owner` shares; null for any other owner.
   static const MappedFile* shared_by(const std::shared_ptr<const void>& owner) noexcept;
 
+  // Bytes that came from elsewhere than a file, for those who read files.
+  static std::shared_ptr<const MappedFile> from_bytes(std::vector<std::byte> bytes);
+
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile();

@@ -173,10 +173,7 @@ Network load(const BenchCommand& command) {
   Network network;
   network.name = command.network.network();
   if (command.network.is_file()) {
-    if (command.network.layout_alone("a model file says itself what it holds")) {
-      throw Usage("--layout: a model file's own layout is as fast as another");
-    }
-    Model model = load_model(command.network.network());
+    Model model = command.network.load_file();
     network.graph = expand(model.architecture);
     network.weights = std::move(model.weights);
     network.input = usual_input(model.architecture);

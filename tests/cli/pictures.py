@@ -1,0 +1,55 @@
+"""What the tests of predict and eval share: the program, small pictures and models made on the spot."""
+import os
+import struct
+import subprocess
+import zlib
+
+
+def resnet(*arguments, stdin=None):
+    """Runs the program; standard output and error as text."""
+    return subprocess.run([os.environ["RESNET"], *map(str, arguments)], input=stdin, capture_output=True, check=False,
+                          env={**os.environ, "LC_ALL": "C.UTF-8"})
+
+
+def png(width, height, seed=0, channels=3):
+    """A picture of slow waves."""
+    rows = b"".join(b"\0" + bytes((x * (c + 1) * 3 + y * 5 + seed * 37) % 256 for x in range(width)
+                                  for c in range(channels)) for y in range(height))
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def npy(shape, values):
+    """A float32 array."""
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': {tuple(shape)}, }}".encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + struct.pack(f"<{len(values)}f", *values)
+
+
+def write(path, data):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(data)
+    return path
+
+
+def small_model(folder, name, classes=None, channels=3, outputs=3):
+    """A tiny network for 32x32 pictures, with class names where `classes` is a list, and preprocessing."""
+    bare = os.path.join(folder, "bare-" + name)
+    path = os.path.join(folder, name)
+    outputs = len(classes) if classes else outputs
+    made = resnet("init", "--block", "basic", "--depths", "1,1", "--widths", "8,16", "--stem", "cifar", "--channels",
+                  channels, "--classes", outputs, "--seed", 3, "--calibrated", "-o", bare)
+    assert made.returncode == 0, made.stderr
+    options = []
+    if classes:
+        options = ["--classes", write(os.path.join(folder, name + ".txt"), "\n".join(classes).encode())]
+    mean = ",".join(["0.5"] * channels)
+    made = resnet("convert", bare, path, "--size", 32, "--resize", 32, "--interpolation", "bilinear", "--mean", mean,
+                  "--std", mean, *options)
+    assert made.returncode == 0, made.stderr
+    return path

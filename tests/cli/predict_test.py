@@ -1,0 +1,135 @@
+"""resnet predict: files, folders, arrays and standard input; three kinds of output; bad input."""
+import csv
+import io
+import json
+import os
+import tempfile
+import unittest
+
+import pictures
+from pictures import resnet
+
+
+class PredictTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        root = cls.folder.name
+        cls.model = pictures.small_model(root, "m.safetensors", ["cat", "dog", "sea, deep"])
+        cls.images = [pictures.write(f"{root}/photos/{i:02}.png", pictures.png(40 + i, 50, i)) for i in range(20)]
+        pictures.write(f"{root}/photos/notes.txt", b"no picture")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def lines(self, *arguments, stdin=None, status=0):
+        done = resnet("predict", self.model, "--json", *arguments, stdin=stdin)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def fails(self, status, text, *arguments):
+        done = resnet("predict", *arguments)
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertIn(text, done.stderr.decode())
+        self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+
+    def test_json(self):
+        line, = self.lines(self.images[0], "--logits")
+        self.assertEqual(line["path"], self.images[0])
+        self.assertEqual(sorted(guess["index"] for guess in line["top"]), [0, 1, 2])
+        self.assertEqual({guess["class"] for guess in line["top"]}, {"cat", "dog", "sea, deep"})
+        self.assertAlmostEqual(sum(guess["probability"] for guess in line["top"]), 1, 5)
+        best = line["top"][0]
+        self.assertEqual(best["probability"], max(guess["probability"] for guess in line["top"]))
+        self.assertEqual(line["logits"][best["index"]], max(line["logits"]))
+        self.assertNotIn("logits", self.lines(self.images[0])[0])
+
+    def test_plain_is_aligned_and_quiet(self):
+        done = resnet("predict", self.model, self.images[0], "--top", 2)
+        self.assertEqual(done.stderr, b"")
+        first, *rows = done.stdout.decode().splitlines()
+        self.assertEqual(first, self.images[0])
+        self.assertEqual(len(rows), 2)
+        self.assertEqual(len({len(row) for row in rows}), 1)
+
+    def test_csv(self):
+        done = resnet("predict", self.model, self.images[0], self.images[1], "--csv", "--logits", "--top", 3)
+        rows = list(csv.DictReader(io.StringIO(done.stdout.decode())))
+        self.assertEqual(list(rows[0]), ["path", "rank", "index", "class", "probability", "logit"])
+        self.assertEqual([row["rank"] for row in rows], ["1", "2", "3"] * 2)
+        self.assertEqual({row["class"] for row in rows}, {"cat", "dog", "sea, deep"})
+
+    def test_many_files_are_in_order_and_equal_single_ones(self):
+        lines = self.lines(f"{self.folder.name}/photos", "--logits")
+        self.assertEqual([line["path"] for line in lines], self.images)
+        for image, line in list(zip(self.images, lines))[::7]:
+            alone, = self.lines(image, "--logits")
+            for a, b in zip(alone["logits"], line["logits"]):
+                self.assertAlmostEqual(a, b, 4)
+
+    def test_standard_input(self):
+        with open(self.images[3], "rb") as file:
+            line, = self.lines("-", "--logits", stdin=file.read())
+        self.assertEqual(line["path"], "-")
+        self.assertEqual(line["logits"], self.lines(self.images[3], "--logits")[0]["logits"])
+
+    def test_arrays_are_what_preprocess_writes(self):
+        array = f"{self.folder.name}/x.npy"
+        done = resnet("preprocess", self.images[5], "-o", array, "--size", 32, "--resize", 32, "--interpolation",
+                      "bilinear", "--mean", "0.5,0.5,0.5", "--std", "0.5,0.5,0.5")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.lines(array, "--logits")[0]["logits"], self.lines(self.images[5], "--logits")[0]["logits"])
+        batch = pictures.write(f"{self.folder.name}/batch.npy", pictures.npy([2, 3, 20, 24], [0.5] * 2 * 3 * 20 * 24))
+        first, second = self.lines(batch)
+        self.assertEqual((first["path"], second["path"]), (batch + "[0]", batch + "[1]"))
+        self.assertEqual(first["top"], second["top"])
+
+    def test_gray_networks_take_gray_pictures_and_others_arrays(self):
+        gray = pictures.small_model(self.folder.name, "gray.safetensors", channels=1)
+        picture = pictures.write(f"{self.folder.name}/gray.png", pictures.png(32, 32, 1, channels=1))
+        self.assertEqual(resnet("predict", gray, picture).returncode, 0)
+        five = pictures.small_model(self.folder.name, "five.safetensors", channels=5)
+        array = pictures.write(f"{self.folder.name}/five.npy", pictures.npy([5, 32, 32], [0.1] * 5 * 32 * 32))
+        self.assertEqual(resnet("predict", five, array).returncode, 0)
+        self.fails(1, "5 channels", five, picture)
+        self.fails(1, "5 channels, but the network takes 3", self.model, array)
+
+    def test_reports_bad_files_and_goes_on(self):
+        bad = pictures.write(f"{self.folder.name}/bad/1.jpg", b"a text file")
+        cut = pictures.write(f"{self.folder.name}/bad/2.png", pictures.png(32, 32)[:90])
+        done = resnet("predict", self.model, "--json", bad, self.images[0], cut, self.images[1])
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual([json.loads(line)["path"] for line in done.stdout.splitlines()], self.images[:2])
+        errors = done.stderr.decode().splitlines()
+        self.assertEqual(len(errors), 3, errors)
+        self.assertIn("bad/1.jpg", errors[0])
+        self.assertIn("bad/2.png", errors[1])
+        self.assertEqual(errors[2], "resnet: 2 of 4 inputs could not be read")
+        self.fails(1, "bad/1.jpg", self.model, bad)
+
+    def test_says_what_is_assumed(self):
+        bare = f"{self.folder.name}/bare-m.safetensors"
+        picture = pictures.write(f"{self.folder.name}/32.png", pictures.png(32, 32))
+        self.fails(0, "preprocessing assumed: size 32x32", bare, picture)
+        self.assertEqual(resnet("predict", bare, picture, "--preset", "cifar").stderr, b"")
+
+    def test_refuses_nonsense(self):
+        image = self.images[0]
+        self.fails(1, "there is no such file", self.model, "/absent.jpg")
+        self.fails(1, "there is no such file", self.model, image, "/absent.jpg")
+        self.fails(1, "/absent.safetensors", "/absent.safetensors", image)
+        self.fails(1, "is a directory", self.folder.name, image)
+        empty = f"{self.folder.name}/empty"
+        os.makedirs(empty, exist_ok=True)
+        self.fails(1, "no pictures", self.model, empty)
+        self.fails(1, "did you mean resnet50", self.model, image, "--arch", "resent50")
+        self.fails(2, "--top", self.model, image, "--top", "0")
+        self.fails(2, "--top", self.model, image, "--top", "many")
+        self.fails(2, "--threads", self.model, image, "--threads", "-1")
+        self.fails(2, "--csv", self.model, image, "--csv", "--json")
+        self.fails(2, "input", self.model)
+
+
+if __name__ == "__main__":
+    unittest.main()
