@@ -27,7 +27,7 @@ struct Stream {
     rows = values > 0 ? count : 0;
     lines = static_cast<int>((values * count + steps * kLineFloats - 1) / (steps * kLineFloats));
   }
-  void step() {
+  [[gnu::always_inline]] void step() {
     for (int i = 0; i < lines && rows > 0; ++i) {
       __builtin_prefetch(at, 0, 2);
       at += kLineFloats;
@@ -41,7 +41,7 @@ struct Stream {
 
 struct Ahead {
   Stream weights, input, output, residual;
-  void step() {
+  [[gnu::always_inline]] void step() {
     weights.step();
     input.step();
     output.step();
