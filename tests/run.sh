@@ -31,3 +31,9 @@ run asan -LE 'parity|source'
 step "ThreadSanitizer"
 build tsan
 if [ "$all" = --all ]; then run tsan -LE 'parity|source|cli'; else run tsan -L concurrency; fi
+
+if [ "$all" = --all ]; then seconds=3600; else seconds=10; fi
+export RESNET_FUZZ_SECONDS=${RESNET_FUZZ_SECONDS:-$seconds}
+step "libFuzzer: the corpora, then $RESNET_FUZZ_SECONDS s of each target"
+build fuzz fuzz_targets
+run fuzz

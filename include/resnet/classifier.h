@@ -60,8 +60,8 @@ class Classifier {
   // Of one picture as preprocessing() makes it: 1 x channels x height x width.
   FeatureShape input_shape() const noexcept;
 
-  // The `top` most probable classes (all where there are fewer), most probable first. Of a path, a picture or .npy array
-  // as load_input() takes them.
+  // The `top` most probable classes (all where there are fewer), most probable first. Of a path, a picture or .npy
+  // array as load_input() takes them.
   std::vector<Guess> classify(const std::string& path, int top = 5) const;
   std::vector<Guess> classify(const Image& image, int top = 5) const;
 

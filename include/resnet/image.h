@@ -29,9 +29,9 @@ struct DecodeOptions {
   std::int64_t max_pixels = 100'000'000;  // declared sizes beyond are refused before memory is taken
 };
 
-// JPEG, PNG or WebP, told by the first bytes. `where` names the source in errors (kFormat, kLimit, kUnsupported). A file
-// that was cut short is an error even where only its end marker is missing. Of an animation, the first frame. 16-bit
-// samples give their high byte (Pillow clips 16-bit gray to white instead).
+// JPEG, PNG or WebP, told by the first bytes. `where` names the source in errors (kFormat, kLimit, kUnsupported). A
+// file that was cut short is an error even where only its end marker is missing. Of an animation, the first frame.
+// 16-bit samples give their high byte (Pillow clips 16-bit gray to white instead).
 Image decode_image(std::span<const std::byte> bytes, std::string_view where, const DecodeOptions& options = {});
 Image read_image(const std::string& path, const DecodeOptions& options = {});
 
@@ -71,7 +71,7 @@ void preprocess(const Image& image, const Preprocessing& how, std::span<float> o
 // crop throws away are neither decoded nor resized. It is read as gray where `how` has one channel, as RGB where it has
 // three (`options.mode` does not count). A .npy array gives its values as they are where it is float32 of shape CxHxW
 // or 1xCxHxW, and is taken for a picture of any number of channels where it is uint8 of shape HxWxC or HxW.
-void load_input(std::span<const std::byte> bytes, std::string_view where, const Preprocessing& how, std::span<float> out,
-                const DecodeOptions& options = {});
+void load_input(std::span<const std::byte> bytes, std::string_view where, const Preprocessing& how,
+                std::span<float> out, const DecodeOptions& options = {});
 
 }  // namespace resnet

@@ -80,6 +80,13 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path, std:
   return result;
 }
 
+std::shared_ptr<const MappedFile> MappedFile::from_bytes(std::vector<std::byte> bytes) {
+  std::shared_ptr<MappedFile> result(new MappedFile());
+  result->owned_ = std::move(bytes);
+  result->bytes_ = result->owned_;
+  return result;
+}
+
 MappedFile::~MappedFile() {
   if (owned_.empty() && !bytes_.empty()) {
     ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());

@@ -17,6 +17,9 @@ class MappedFile {
   // files without a size are read into memory, at most `max_bytes` (kLimit).
   static std::shared_ptr<const MappedFile> open(const std::string& path, std::size_t max_bytes = SIZE_MAX);
 
+  // Bytes that came from elsewhere than a file, for those who read files.
+  static std::shared_ptr<const MappedFile> from_bytes(std::vector<std::byte> bytes);
+
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile();

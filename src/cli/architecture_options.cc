@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "resnet/error.h"
+#include "weights/change_layout.h"
 
 namespace resnet::cli {
 namespace {
@@ -115,6 +116,12 @@ Architecture ArchitectureOptions::architecture() const {
   } catch (const Error& error) {
     throw as_usage(error);
   }
+}
+
+Model ArchitectureOptions::load_file() const {
+  const std::optional<Layout> layout = layout_alone(fmt::format("{} is a file, which says it itself", network_));
+  Model model = load_model(network_);
+  return layout && *layout != model.architecture.layout ? change_layout(model, *layout) : model;
 }
 
 std::optional<Layout> ArchitectureOptions::layout_alone(const std::string& reason) const {

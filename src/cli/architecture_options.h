@@ -8,6 +8,7 @@
 
 #include "cli/command.h"
 #include "resnet/architecture.h"
+#include "resnet/model_file.h"
 
 namespace resnet::cli {
 
@@ -28,8 +29,12 @@ class ArchitectureOptions {
   // (kNotFound) with the nearest names for an unknown name.
   Architecture architecture() const;
 
-  // The layout asked for, if any, where it is the only option that has a meaning: for a model file, which says itself
-  // what it holds. Throws Usage where another was given; `reason` says why that makes no sense.
+  // The model in the file that the positional argument names, in the layout asked for. Throws Usage where any other
+  // option was given, and what load_model throws.
+  Model load_file() const;
+
+  // The layout asked for, if any, where it is the only option that has a meaning. Throws Usage where another was given;
+  // `reason` says why that makes no sense.
   std::optional<Layout> layout_alone(const std::string& reason) const;
 
  private:

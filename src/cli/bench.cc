@@ -173,9 +173,7 @@ Network load(const BenchCommand& command) {
   Network network;
   network.name = command.network.network();
   if (command.network.is_file()) {
-    Model model = load_model(command.network.network());
-    if (command.network.layout_alone("a model file says itself what it holds"))
-      throw Usage("--layout is for architectures");
+    Model model = command.network.load_file();
     network.graph = expand(model.architecture);
     network.weights = std::move(model.weights);
     network.input = usual_input(model.architecture);

@@ -136,7 +136,11 @@ struct Network {
   StateDict weights;  // empty where only a name was given
 };
 
-Network network_of(const ArchitectureOptions& options) { return {expand(options.architecture()), {}}; }
+Network network_of(const ArchitectureOptions& options) {
+  if (!options.is_file()) return {expand(options.architecture()), {}};
+  Model model = options.load_file();
+  return {expand(model.architecture), std::move(model.weights)};
+}
 
 // The shapes that a forward pass on a random batch really has, node by node.
 std::vector<FeatureShape> executed_shapes(const Network& network, const FeatureShape& input) {
@@ -178,7 +182,7 @@ void summarize(const Options& options) {
 void add_summary(CLI::App& app) {
   CLI::App* command = app.add_subcommand("summary", "Print a network's layers, shapes, parameters and MACs");
   auto options = std::make_shared<Options>();
-  options->architecture.add_to(*command, "NETWORK", "Name of an architecture");
+  options->architecture.add_to(*command, "NETWORK|FILE", "Name of an architecture, or a model file");
   command->add_option("--input", options->input, "Shape of the input, such as 4x3x224x224 (one picture)");
   CLI::Option* tree =
       command->add_flag("--tree", options->tree, "Print the module tree as print(model) does in PyTorch 2.13");

@@ -21,8 +21,7 @@ std::string file_of(const std::string& header, const std::string& data = "") {
 class SafetensorsTest : public FormatTest {
  protected:
   TensorFile read_bytes(const std::string& bytes) const {
-    const std::string file = write("m.safetensors", bytes);
-    return read_safetensors(MappedFile::open(file), file);
+    return read_safetensors(file_of_bytes(bytes), path("m.safetensors"));
   }
   std::string refusal(const std::string& bytes) const {
     return error_of(path("m.safetensors"), [&] { read_bytes(bytes); });

@@ -8,6 +8,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <span>
 #include <string>
 
 #include "base/file.h"
@@ -29,6 +31,12 @@ class FormatTest : public ::testing::Test {
   std::string write(const std::string& name, std::string_view bytes) const {
     std::ofstream(path(name), std::ios::binary) << bytes;
     return path(name);
+  }
+
+  // The bytes as a file of their own, without a disk.
+  static std::shared_ptr<const MappedFile> file_of_bytes(const std::string& bytes) {
+    const auto view = std::as_bytes(std::span(bytes));
+    return MappedFile::from_bytes({view.begin(), view.end()});
   }
 
   static std::string read(const std::string& path) {

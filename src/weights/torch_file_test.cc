@@ -26,10 +26,7 @@ const std::string kFour("\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0", 16);  // four IntSto
 
 class TorchFileTest : public FormatTest {
  protected:
-  TensorFile read_bytes(const std::string& bytes) const {
-    const std::string file = write("m.pth", bytes);
-    return read_torch_file(MappedFile::open(file), file);
-  }
+  TensorFile read_bytes(const std::string& bytes) const { return read_torch_file(file_of_bytes(bytes), path("m.pth")); }
   std::string refusal(const std::string& bytes) const {
     return error_of(path("m.pth"), [&] { read_bytes(bytes); });
   }

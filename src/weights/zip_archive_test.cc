@@ -14,9 +14,8 @@ class ZipArchiveTest : public FormatTest {
  protected:
   // The entries' contents, joined by '|' in the order of their names.
   std::string contents(const std::string& bytes) const {
-    const std::string file = write("m.zip", bytes);
-    MemoryBudget budget(bytes.size(), file);
-    const ZipArchive zip(MappedFile::open(file), file, budget);
+    MemoryBudget budget(bytes.size(), path("m.zip"));
+    const ZipArchive zip(file_of_bytes(bytes), path("m.zip"), budget);
     std::string all;
     for (const ZipEntry& entry : zip.entries()) {
       const OwnedBytes read = zip.read(entry);

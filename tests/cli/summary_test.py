@@ -95,6 +95,29 @@ class Tables(SummaryTest):
         self.assertIn("resnet summary resnet50 --input 4x3x224x224", self.succeed("--help"))
 
 
+class Files(SummaryTest):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = os.path.join(self.folder.name, "model.safetensors")
+
+    def test_a_file_is_summarized_as_its_network(self):
+        subprocess.run([os.environ["RESNET"], "init", "resnet20", "--classes", "7", "-o", self.path], check=True,
+                       capture_output=True)
+        self.assertEqual(self.json(self.path), self.json("resnet20", "--classes", "7"))
+        self.assertEqual(self.succeed(self.path, "--tree"), self.succeed("resnet20", "--classes", "7", "--tree"))
+        self.assertTrue(self.json(self.path, "--run")["executed"])
+        self.fail_with([self.path, "--classes", "3"], 2, "--classes", self.path)
+        self.fail_with([self.path, "--layout", "tutorial"], 1, "layout")
+
+    def test_bad_files(self):
+        self.fail_with([self.path], 1, self.path)
+        self.fail_with([self.folder.name], 1, self.folder.name)
+        with open(self.path, "wb") as file:
+            file.write(b"nothing of the kind")
+        self.fail_with([self.path], 1, self.path)
+
+
 class BadInput(SummaryTest):
     def test_names(self):
         self.fail_with(["resent50"], 1, "'resent50'", "resnet50")

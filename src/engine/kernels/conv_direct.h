@@ -10,12 +10,8 @@
 namespace resnet {
 namespace {
 
-// Weights that stay in the second-level cache (640 KiB) pass over few tiles of pixels at a time, so that outputs are
-// written whole pixel by whole pixel; larger ones stream past as many tiles as the cache holds, in chunks.
-constexpr int kSmallWeights = 160 * 1024;
-constexpr int kFewTiles = 4;
 constexpr int kChunkValues = 512;               // of the inner dimension
-constexpr int kPanelValues = 64 * 1024;         // of all panels together: 256 KiB
+constexpr int kPanelValues = 64 * 1024;         // of all panels together: 256 KiB, to stay in the second-level cache
 constexpr std::int64_t kTaskWork = 10'000'000;  // multiply-adds worth a task of its own
 
 template <class V, Layout kLayout>
@@ -39,14 +35,13 @@ struct DirectConv {
     return static_cast<std::size_t>(g.depth() * g.columns) * sizeof(float);
   }
 
-  static bool small_weights(const Geometry& g) { return g.depth() * g.columns <= kSmallWeights; }
-  static int chunks(const Geometry& g) { return small_weights(g) ? 1 : ceil_divide(g.steps, kChunkValues / kStride); }
+  static int chunks(const Geometry& g) { return ceil_divide(g.steps, kChunkValues / kStride); }
   static int chunk_steps(const Geometry& g) { return ceil_divide(g.steps, chunks(g)); }
 
   // Tiles of pixels whose panels are kept at the same time.
   static int group_tiles(const Geometry& g) {
-    const int tiles = small_weights(g) ? kFewTiles : larger(1, kPanelValues / static_cast<int>(panel_values(g)));
-    return smaller(tiles, ceil_divide(g.pixels, kPixels));
+    const int tiles = kPanelValues / static_cast<int>(panel_values(g));
+    return larger(1, smaller(tiles, ceil_divide(g.pixels, kPixels)));
   }
 
   static std::int64_t panel_values(const Geometry& g) {
@@ -120,7 +115,7 @@ struct DirectConv {
     }
   }
 
-  // During this group's products, what the next group of pixels reads and writes and this one does not.
+  // During this group's products, the inputs that the next group needs and this one does not.
   void fetch_pixels(Part now, Part next) {
     const ConvShape& s = call_.shape;
     const std::int64_t products =
@@ -128,11 +123,18 @@ struct DirectConv {
     const std::int64_t steps = products * g_.steps;
     if (s.stride <= s.kernel) {  // else most of what lies between is not needed
       const std::int64_t from = inputs_of_first(s, now.end);
-      ahead_.input.start(call_.input + from, inputs_of_first(s, next.end) - from, steps);
+      ahead_.input.start(call_.input + from, inputs_of_first(s, next.end) - from, 1, 0, steps);
     }
-    if (end_ - begin_ < g_.columns) return;  // only parts of the outputs' pixels
-    ahead_.output.start(call_.output + next.begin * g_.columns, next.size() * g_.columns, steps);
-    if (s.residual) ahead_.residual.start(call_.residual + next.begin * g_.columns, next.size() * g_.columns, steps);
+  }
+
+  // During this product, where the next one's outputs will stand, and its residuals where this one has some.
+  void fetch_outputs(Part pixels, int begin, int end, const TileProduct& now) {
+    const std::int64_t at = pixels.begin * g_.columns + begin;
+    const auto rows = static_cast<int>(pixels.size());
+    ahead_.output.start(call_.output + at, end - begin, rows, g_.columns, now.steps);
+    if (now.residual != nullptr) {
+      ahead_.residual.start(call_.residual + at, end - begin, rows, g_.columns, now.steps);
+    }
   }
 
   const float* weights(int chunk, int column, int width) const {
@@ -149,7 +151,7 @@ struct DirectConv {
       for (int column = begin; column < end; column += kColumns) {
         const int width = smaller(kColumns, end - column);
         fetch_weights(pixels, chunk, column, begin, end);
-        run_tiles(pixels, chunk, column, width);
+        run_tiles(pixels, chunk, column, width, end);
       }
     }
   }
@@ -167,7 +169,7 @@ struct DirectConv {
       }
     }
     const int width = smaller(kColumns, end - next);
-    ahead_.weights.start(weights(next_chunk, next, width), steps(next_chunk).size() * g_.count * width,
+    ahead_.weights.start(weights(next_chunk, next, width), steps(next_chunk).size() * g_.count * width, 1, 0,
                          ceil_divide(pixels.size(), kPixels) * steps(chunk).size());
   }
 
@@ -187,7 +189,7 @@ struct DirectConv {
     }
   }
 
-  void run_tiles(Part pixels, int chunk, int column, int width) {
+  void run_tiles(Part pixels, int chunk, int column, int width, int end) {
     const ConvShape& s = call_.shape;
     const bool last = chunk == chunks(g_) - 1;
     const int tiles = ceil_divide(pixels.size(), kPixels);
@@ -205,6 +207,11 @@ struct DirectConv {
       product.panel = scratch_ + tile * panel_values(g_);
       product.residual = s.residual && last ? call_.residual + at : nullptr;
       product.output = call_.output + at;
+      if (tile + 1 < tiles) {
+        fetch_outputs(pixels.part(tile + 1, tiles), column, column + width, product);
+      } else if (column + width < end) {
+        fetch_outputs(pixels.part(0, tiles), column + width, smaller(end, column + width + kColumns), product);
+      }
       multiply<V, kStride>(static_cast<int>(part.size()), width, product);
     }
   }

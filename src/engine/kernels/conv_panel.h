@@ -82,6 +82,12 @@ void copy_block(const float* from, float* to) {
   for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::load(from + i));
 }
 
+template <class V>
+void clear_block(float* to) {
+#pragma GCC unroll 2
+  for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::zero());
+}
+
 // The first `count` values, then zeros.
 template <class V>
 void copy_first(const float* from, int count, float* to) {
@@ -107,7 +113,7 @@ void fill_taps(const ConvShape& s, const Geometry& g, const Windows<V>& windows,
       const int x = windows.left[i] + dx;
       float* out = panel + i * kChannelBlock;
       if (y < 0 || y >= s.in_height || x < 0 || x >= s.in_width) {
-        for (int b = from; b < to; ++b, out += kStep) copy_first<V>(out, 0, out);
+        for (int b = from; b < to; ++b, out += kStep) clear_block<V>(out);
         continue;
       }
       const float* in = windows.picture[i] + (static_cast<std::int64_t>(y) * s.in_width + x) * pitch;

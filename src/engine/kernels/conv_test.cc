@@ -79,8 +79,8 @@ std::vector<float> compute(const ConvAlgorithm& algorithm, ConvCall call, const 
   return output;
 }
 
-// Inputs and weights lie between -1 and 1, so a partial sum of k products is about sqrt(k) / 3, seldom three times that,
-// and the errors of K roundings to it add up to about 0.4 u K (u the unit roundoff); ten times that is allowed.
+// Inputs and weights lie between -1 and 1, so a partial sum of k products is about sqrt(k) / 3, seldom three times
+// that, and the errors of K roundings to it add up to about 0.4 u K (u the unit roundoff); ten times that is allowed.
 void expect_close(const std::vector<float>& got, const std::vector<float>& want, double depth) {
   ASSERT_EQ(got.size(), want.size());
   const double tolerance = std::ldexp(depth + 8, -22);

@@ -12,17 +12,30 @@ constexpr int kLineFloats = 16;  // of a cache line
 // Memory that is needed soon, brought into the second-level cache a few lines at a time while products are computed.
 struct Stream {
   const float* at = nullptr;
-  const float* end = nullptr;
+  const float* row_end = nullptr;
+  std::int64_t gap = 0;  // from the end of a row to the next one
+  std::int64_t row_values = 0;
+  int rows = 0;   // that are left
   int lines = 0;  // per step of a product
 
-  // All of `count` values within `steps` steps.
-  void start(const float* first, std::int64_t count, std::int64_t steps) {
+  // Within `steps` steps, `count` rows of so many values whose beginnings lie `pitch` apart.
+  void start(const float* first, std::int64_t values, int count, std::int64_t pitch, std::int64_t steps) {
     at = first;
-    end = first + count;
-    lines = static_cast<int>((count + steps * kLineFloats - 1) / (steps * kLineFloats));
+    row_end = first + values;
+    gap = pitch - values;
+    row_values = values;
+    rows = values > 0 ? count : 0;
+    lines = static_cast<int>((values * count + steps * kLineFloats - 1) / (steps * kLineFloats));
   }
   void step() {
-    for (int i = 0; i < lines && at < end; ++i, at += kLineFloats) __builtin_prefetch(at, 0, 2);
+    for (int i = 0; i < lines && rows > 0; ++i) {
+      __builtin_prefetch(at, 0, 2);
+      at += kLineFloats;
+      if (at < row_end) continue;
+      --rows;
+      at = row_end + gap;
+      row_end = at + row_values;
+    }
   }
 };
 

@@ -1,0 +1,62 @@
+"""Writes the seeds of the model file targets: small good files, and one of each way in which files go wrong.
+
+    python3 fuzz/make_corpus.py
+
+Inputs that once broke a target stand beside the seeds, under names of their own, and are left alone.
+"""
+import json
+import os
+import struct
+import zipfile
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+GOLDEN = os.path.join(ROOT, "..", "tests", "golden", "weights")
+
+
+def write(target, name, data):
+    folder = os.path.join(ROOT, "corpus", target)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, name), "wb") as file:
+        file.write(data)
+
+
+def safetensors(header, data=b""):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def entry(dtype, shape, begin, end):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+write("safetensors", "empty", safetensors({}))
+write("safetensors", "two", safetensors({"__metadata__": {"format": "pt", "k": "v\n\u2603"},
+                                         "a": entry("F32", [2, 1], 0, 8), "b": entry("BOOL", [], 8, 9)}, bytes(9)))
+write("safetensors", "types", safetensors({t: entry(t, [0], 0, 0) for t in
+                                           "F32 F16 BF16 F64 I8 I16 I32 I64 U8 U16 U32 U64 BOOL".split()}))
+write("safetensors", "overlap", safetensors({"a": entry("U8", [4], 0, 4), "b": entry("U8", [4], 2, 6)}, bytes(6)))
+write("safetensors", "overflow", safetensors({"a": entry("F64", [2**63 - 1, 4], 0, 8)}, bytes(8)))
+write("safetensors", "twice", safetensors(b'{"a":{"dtype":"U8","dtype":"U8"}}'))
+write("safetensors", "deep", safetensors(b'{"a":' + b"[" * 100))
+write("safetensors", "utf8", safetensors(b'{"\xff":{}}'))
+write("safetensors", "long", struct.pack("<Q", 2**64 - 1) + b"{}")
+
+for name in ("zip.pth", "deflated.pth", "checkpoint.pth"):
+    path = os.path.join(GOLDEN, name)
+    with open(path, "rb") as file:
+        write("torch", name, file.read())
+    with zipfile.ZipFile(path) as archive:
+        pickle = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
+        write("pickle", name.replace(".pth", ""), archive.read(pickle))
+with open(os.path.join(GOLDEN, "legacy.pth"), "rb") as file:
+    legacy = file.read()
+write("torch", "legacy.pth", legacy)
+write("pickle", "machine", legacy[21:])  # begins with the second of its pickles
+
+tensor = (b"ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0" b"0X\x03\0\0\0cpuK\x04tQK\0"
+          b"K\x02K\x02\x86K\x02K\x01\x86\x89ccollections\nOrderedDict\n)RtR")
+write("pickle", "small", b"\x80\x02}X\x01\0\0\0a" + tensor + b"s.")
+write("pickle", "strided", b"\x80\x02}X\x01\0\0\0a" + tensor.replace(b"K\x02K\x01\x86", b"K\x01K\x02\x86") + b"s.")
+write("pickle", "itself", b"\x80\x02}q\0X\x05\0\0\0modelh\0s.")
+write("pickle", "system", b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R.")
+write("pickle", "memo", b"\x80\x02Nr\xff\xff\xff\xff.")

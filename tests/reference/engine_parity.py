@@ -1,0 +1,116 @@
+"""Logits of `resnet predict` against live PyTorch: every network of the catalog, and every option on small ones.
+
+max|a - b| / max|b| must stay under 1e-5 and the top five classes must agree. Weights are random in every term
+(models.randomize), sizes odd, batches 1 and 3. Name networks to try only those. Exits with 77 without torch.
+"""
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy as np
+    import torch
+except ImportError:
+    print("skipped: PyTorch is not installed")
+    sys.exit(77)
+
+import models
+
+LIMIT = 1e-5
+folder = tempfile.TemporaryDirectory()
+failures = []
+
+
+def path(name):
+    return os.path.join(folder.name, name)
+
+
+def save(model, layout):
+    """A model file as the project writes it: a .safetensors that says its architecture."""
+    options = model.options
+    architecture = {"name": "resnet", "layout": layout}
+    for field in ("block", "depths", "widths", "groups", "width_per_group", "stem", "stem_width", "shortcut",
+                  "in_channels", "classes", "stride_on_first", "conv_bias", "dilated_stages"):
+        architecture[field] = getattr(options, field)
+    architecture["conv_bias"] = options.conv_bias or layout == "tutorial"
+    header = {"__metadata__": {"resnet.version": "1", "resnet.architecture": json.dumps(architecture)}}
+    offset = 0
+    for name, tensor in model.state_dict().items():
+        size = tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": {torch.float32: "F32", torch.int64: "I64"}[tensor.dtype], "shape": list(tensor.shape),
+                        "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path("model.safetensors"), "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for tensor in model.state_dict().values():
+            file.write(tensor.contiguous().numpy().tobytes())
+
+
+def predict(names, isa):
+    command = [os.environ["RESNET"], "predict", path("model.safetensors"), *map(path, names), "--logits", "--json"]
+    environment = dict(os.environ, RESNET_ISA=isa) if isa else os.environ
+    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert result.returncode == 0, result.stderr
+    return np.array([json.loads(line)["logits"] for line in result.stdout.splitlines()])
+
+
+def compare(title, model, layout="torchvision", isa=None, sizes=None):
+    torch.manual_seed(1)
+    models.randomize(model, seed=len(title))
+    usual = models.input_size(model)
+    sizes = sizes or [(3, 193, 257) if usual == 224 else (3, 33, 29), (1, usual, usual)]
+    names, expected = [], []
+    for batch, height, width in sizes:
+        x = torch.randn(batch, model.options.in_channels, height, width)
+        names.append(f"{batch}x{height}x{width}.npy")
+        np.save(path(names[-1]), x.numpy())
+        with torch.no_grad():
+            expected.append(model(x).double().numpy())
+    expected = np.concatenate(expected)
+    save(model, layout)
+    got = predict(names, isa)
+    assert got.shape == expected.shape, (got.shape, expected.shape)
+    error = max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(got, expected))
+    top = [np.argsort(-logits, axis=1, kind="stable")[:, :5] for logits in (got, expected)]
+    good = error < LIMIT and (top[0] == top[1]).all()
+    print(f"{title:40} {error:.1e}{'' if good else '  WRONG'}", flush=True)
+    if not good:
+        failures.append(title)
+
+
+def compare_catalog(names):
+    for name in names:
+        compare(name, models.build(name))
+    for name in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152"):
+        if name in names:
+            compare(f"{name} tutorial", models.build(name, layout="tutorial"), "tutorial")
+
+
+def compare_options():
+    small = models.Options(depths=(1, 2, 1), widths=(24, 40, 56), stem_width=24, classes=11)
+    basic = models.Options(block="basic", depths=(2, 1, 1), widths=(8, 20, 36), stem_width=8, classes=5)
+    sizes = [(3, 65, 50), (1, 33, 47)]
+    changes = [{"stride_on_first": True}, {"conv_bias": True}, {"dilated_stages": 2}, {"dilated_stages": 1},
+               {"groups": 4, "width_per_group": 32}, {"in_channels": 1}, {"in_channels": 19}, {"stem": "deep"},
+               {"stem": "cifar"}, {"shortcut": "padding"}, {"shortcut": "average_pool"}, {"shortcut": "none"}]
+    for isa in ("ref", "avx2", None):
+        if isa == "avx2" and "avx2" not in open("/proc/cpuinfo").read():
+            continue
+        for change in changes:
+            for base in (small, basic):
+                if base is basic and ("groups" in change or "stride_on_first" in change):
+                    continue
+                title = f"{base.block} {json.dumps(change)} {isa or 'best'}"
+                compare(title, models.build(base, **change), isa=isa, sizes=sizes)
+
+
+compare_catalog(sys.argv[1:] or list(models.CATALOG))
+if len(sys.argv) == 1:
+    compare_options()
+print(f"{len(failures)} wrong {failures}" if failures else "all agree")
+sys.exit(1 if failures else 0)
