@@ -52,6 +52,10 @@ class Tensor {
   std::int64_t count() const noexcept { return count_; }
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
 
+  // Says that the bytes will not be read soon: pages of a mapped file no longer count as resident memory, and come back
+  // when they are read. Does nothing for other memory.
+  void release() const noexcept;
+
   // The values where the type is float32 and the data is aligned (kMismatch otherwise; to_f32 always works).
   std::span<const float> f32() const;
 

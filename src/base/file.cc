@@ -65,7 +65,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path, std:
   if (::fstat(file.get(), &status) != 0) fail_errno(path, "cannot stat");
   if (S_ISDIR(status.st_mode)) fail(ErrorCode::kInvalidArgument, path, "is a directory, not a file");
 
-  std::shared_ptr<MappedFile> result(new MappedFile());
+  auto* const made = new MappedFile();
+  std::shared_ptr<MappedFile> result(made, Close{made});
   if (!S_ISREG(status.st_mode)) {
     result->owned_ = read_stream(file.get(), path, max_bytes);
     result->bytes_ = result->owned_;
@@ -78,6 +79,11 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path, std:
   if (memory == MAP_FAILED) fail_errno(path, "cannot map");
   result->bytes_ = {static_cast<const std::byte*>(memory), size};
   return result;
+}
+
+const MappedFile* MappedFile::shared_by(const std::shared_ptr<const void>& owner) noexcept {
+  const auto* close = std::get_deleter<Close>(owner);
+  return close == nullptr ? nullptr : close->file;
 }
 
 std::shared_ptr<const MappedFile> MappedFile::from_bytes(std::vector<std::byte> bytes) {

@@ -17,6 +17,9 @@ class MappedFile {
   // files without a size are read into memory, at most `max_bytes` (kLimit).
   static std::shared_ptr<const MappedFile> open(const std::string& path, std::size_t max_bytes = SIZE_MAX);
 
+  // The file that open() gave and `owner` shares; null for any other owner.
+  static const MappedFile* shared_by(const std::shared_ptr<const void>& owner) noexcept;
+
   // Bytes that came from elsewhere than a file, for those who read files.
   static std::shared_ptr<const MappedFile> from_bytes(std::vector<std::byte> bytes);
 
@@ -30,6 +33,11 @@ class MappedFile {
   void release(std::span<const std::byte> range) const noexcept;
 
  private:
+  struct Close {  // tells a shared pointer to a file from others
+    const MappedFile* file;
+    void operator()(const MappedFile* /*file*/) const noexcept { delete file; }
+  };
+
   MappedFile() = default;
   std::span<const std::byte> bytes_;
   std::vector<std::byte> owned_;  // where the file could not be mapped

@@ -38,7 +38,8 @@ void pack_conv(const Graph& graph, const StateDict& weights, const ConstantsRequ
                std::span<float> bias) {
   const Node& node = graph.nodes[request.step.node];
   const auto channels = static_cast<std::size_t>(node.out_channels);
-  Tensor source = weights.at(node.path + ".weight").to_f32();
+  const Tensor& original = weights.at(node.path + ".weight");
+  const Tensor source = original.to_f32();
   std::vector<double> sums(channels, 0.0);
   if (node.bias) {
     const Tensor values = weights.at(node.path + ".bias").to_f32();
@@ -58,6 +59,7 @@ void pack_conv(const Graph& graph, const StateDict& weights, const ConstantsRequ
     request.algorithm->pack(request.shape, scaled.data(), packed);
   }
   std::fill(std::copy(sums.begin(), sums.end(), bias.begin()), bias.end(), 0.0F);
+  original.release();
 }
 
 }  // namespace

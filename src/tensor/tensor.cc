@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "tensor/convert.h"
 
@@ -107,6 +108,10 @@ Tensor Tensor::view(DType type, Shape shape, std::span<const std::byte> bytes, s
   tensor.bytes_ = bytes;
   tensor.owner_ = std::move(owner);
   return tensor;
+}
+
+void Tensor::release() const noexcept {
+  if (const MappedFile* file = MappedFile::shared_by(owner_)) file->release(bytes_);
 }
 
 std::span<const float> Tensor::f32() const {

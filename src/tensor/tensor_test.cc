@@ -2,9 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <bit>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
 
+#include "base/file.h"
 #include "resnet/error.h"
 #include "tensor/convert.h"
 
@@ -34,6 +41,40 @@ TEST(TensorTest, ViewChecksItsSize) {
   EXPECT_THROW(Tensor::view(DType::kF64, {2, 2}, bytes, nullptr), Error);
   Tensor view = Tensor::view(DType::kF32, {6}, bytes, nullptr);
   EXPECT_THROW(view.mutable_f32(), Error);
+}
+
+// The pages of a mapped file leave memory and come back.
+TEST(TensorTest, ReleasesPagesOfAFile) {
+  constexpr std::size_t kCount = 1 << 20;
+  const auto path = std::filesystem::temp_directory_path() / ("resnet-release-" + std::to_string(getpid()));
+  {
+    const std::vector<float> values(kCount, 2.5F);
+    std::ofstream(path).write(reinterpret_cast<const char*>(values.data()), kCount * sizeof(float));
+  }
+  const auto file = MappedFile::open(path);
+  std::filesystem::remove(path);
+  const Tensor tensor = Tensor::view(DType::kF32, {kCount}, file->bytes(), file);
+  const auto resident = [&] {
+    std::int64_t found = 0;
+    std::ifstream smaps("/proc/self/smaps");
+    const auto begin = fmt::format("{:x}-", reinterpret_cast<std::uintptr_t>(file->bytes().data()));
+    bool here = false;
+    for (std::string line; std::getline(smaps, line);) {
+      if (line.find('-') < 17) here = line.starts_with(begin);
+      if (here && line.starts_with("Rss:")) found += std::stoll(line.substr(4));
+    }
+    return found;
+  };
+  const auto sum = [&] { return std::accumulate(tensor.f32().begin(), tensor.f32().end(), 0.0); };
+  EXPECT_EQ(sum(), 2.5 * kCount);
+  EXPECT_GE(resident(), 4096);
+  tensor.release();
+  EXPECT_LE(resident(), 64);
+  EXPECT_EQ(sum(), 2.5 * kCount);
+
+  Tensor memory = Tensor::from(std::vector<float>(100'000, 1.0F), {100'000});
+  memory.release();
+  EXPECT_EQ(memory.f32()[50'000], 1.0F);
 }
 
 // Every half is compared with its value computed from the definition.
