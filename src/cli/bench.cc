@@ -199,6 +199,10 @@ void bench(const BenchCommand& command) {
   Network network = load(command);
   const Engine engine(network.graph, network.weights, {command.threads});
   network.weights = {};
+  for (const int batch : batches) {  // makes the plans, and refuses what is too large
+    network.input.batch = batch;
+    static_cast<void>(engine.workspace_bytes(network.input));
+  }
   const double peak = measure_peak_gflops(engine.threads());
   if (!command.json) {
     fmt::print("{}, {} thread{}, peak {:.0f} GFLOP/s\n", cpu_name(), engine.threads(), engine.threads() == 1 ? "" : "s",
