@@ -13,7 +13,7 @@
 namespace resnet {
 
 inline constexpr std::size_t kAlignment = 64;
-inline constexpr std::size_t kHugePage = std::size_t{1} << 21;
+inline constexpr std::size_t kHugePage = std::size_t{1} << 21;  // buffers of that size and more ask for huge pages
 
 // `count` values of a trivial type, 64-byte aligned. Fresh memory is not initialised unless asked.
 template <typename T>
@@ -22,10 +22,10 @@ class AlignedBuffer {
   AlignedBuffer() = default;
   explicit AlignedBuffer(std::size_t count, bool zeroed = false) : size_(count) {
     if (count == 0) return;
-    if (count > (SIZE_MAX - kAlignment) / sizeof(T)) throw std::bad_alloc();
+    if (count > (SIZE_MAX - kHugePage) / sizeof(T)) throw std::bad_alloc();
     const std::size_t alignment = count * sizeof(T) >= kHugePage ? kHugePage : kAlignment;
     const std::size_t bytes = (count * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
-    data_.reset(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
+    data_.reset(static_cast<T*>(std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)));
     if (!data_) throw std::bad_alloc();
     if (bytes >= kHugePage) madvise(data_.get(), bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
     if (zeroed) std::memset(data_.get(), 0, bytes);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kChunkValues = 512;               // of the inner dimension
 constexpr int kPanelValues = 64 * 1024;         // of all panels together: 256 KiB, to stay in the second-level cache
-constexpr std::int64_t kTaskWork = 10'000'000;  // multiply-adds worth a task of its own
+constexpr std::int64_t kTaskWork = 25'000'000;  // multiply-adds worth a task of its own
 
 template <class V, Layout kLayout>
 struct DirectConv {
