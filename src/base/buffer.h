@@ -25,8 +25,9 @@ class AlignedBuffer {
     if (count > (SIZE_MAX - kAlignment) / sizeof(T)) throw std::bad_alloc();
     const std::size_t alignment = count * sizeof(T) >= kHugePage ? kHugePage : kAlignment;
     const std::size_t bytes = (count * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
-    data_.reset(static_cast<T*>(std::aligned_alloc(alignment, bytes)));
-    if (!data_) throw std::bad_alloc();
+    void* memory = nullptr;
+    if (::posix_memalign(&memory, alignment, bytes) != 0) throw std::bad_alloc();
+    data_.reset(static_cast<T*>(memory));
     if (bytes >= kHugePage) madvise(data_.get(), bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
     if (zeroed) std::memset(data_.get(), 0, bytes);
   }
