@@ -79,7 +79,7 @@ const Architecture& find_architecture(std::string_view name);
 Architecture with_layout(Architecture architecture, Layout layout);
 
 // Throws kInvalidArgument, naming the field, where the value describes no network (a depth of 0, groups that do not
-// divide, more than 10,000 blocks, ...). expand() calls it.
+// divide, more than 2,000 blocks, ...). expand() calls it.
 void validate(const Architecture& architecture);
 
 // "bottleneck", "projection", "imagenet", "torchvision", ...: as the command line and model files spell them.

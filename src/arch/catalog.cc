@@ -131,14 +131,15 @@ Architecture with_layout(Architecture architecture, Layout layout) {
 
 void validate(const Architecture& a) {
   constexpr int kMaxChannels = 65536;
+  constexpr int kMaxBlocks = 2000;  // ResNet-1202 has 600; a graph of so many takes some megabytes
   require(within(static_cast<int>(a.depths.size()), 1, 8), "depths", "there must be 1 to 8 stages");
   require(a.widths.size() == a.depths.size(), "widths", "there must be as many as there are depths");
   int blocks = 0;
   for (const int depth : a.depths) {
-    require(within(depth, 1, 10'000), "depths", "each must be 1 to 10000");
+    require(within(depth, 1, kMaxBlocks), "depths", "each must be 1 to 2000");
     blocks += depth;
   }
-  require(blocks <= 10'000, "depths", "more than 10000 blocks");
+  require(blocks <= kMaxBlocks, "depths", "more than 2000 blocks");
   for (const int width : a.widths) require(within(width, 1, kMaxChannels), "widths", "each must be 1 to 65536");
   require(within(a.groups, 1, kMaxChannels), "groups", "must be 1 to 65536");
   require(within(a.width_per_group, 1, kMaxChannels), "width_per_group", "must be 1 to 65536");

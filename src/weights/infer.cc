@@ -4,7 +4,7 @@
 #include <array>
 #include <charconv>
 #include <limits>
-#include <set>
+#include <vector>
 
 #include "base/error.h"
 
@@ -81,17 +81,21 @@ class Inference {
   // Depths are numbers of different blocks, so that a hostile "layer1.2000000000" asks for one. A gap is found by the
   // check of the weights.
   void count_blocks() {
-    std::array<std::set<int>, kMaxStages> seen;
+    std::array<std::vector<int>, kMaxStages> seen;
     int stages = 0;
     int stage = 0;
     int block = 0;
     for (const auto& [name, tensor] : tensors_) {
       if (!parse_block_name(name, stage, block) || stage > kMaxStages) continue;
-      seen[stage - 1].insert(block);
+      std::vector<int>& blocks = seen[stage - 1];
+      if (blocks.empty() || blocks.back() != block) blocks.push_back(block);
       stages = std::max(stages, stage);
     }
     a_.depths.clear();
-    for (int i = 0; i < stages; ++i) a_.depths.push_back(static_cast<int>(seen[i].size()));
+    for (int i = 0; i < stages; ++i) {
+      std::sort(seen[i].begin(), seen[i].end());
+      a_.depths.push_back(static_cast<int>(std::unique(seen[i].begin(), seen[i].end()) - seen[i].begin()));
+    }
   }
 
   void read_stem() {

@@ -99,7 +99,7 @@ TEST(MetadataTest, RefusesNonsenseArchitectures) {
   EXPECT_EQ(architecture_refusal("depths", "[3,[4]]"), "depths must be a whole number, 0 to 2147483647");
   EXPECT_EQ(architecture_refusal("depths", "[3,-1,2]"), "depths must be a whole number, 0 to 2147483647");
   EXPECT_EQ(architecture_refusal("depths", "[]"), "depths: there must be 1 to 8 stages");
-  EXPECT_EQ(architecture_refusal("depths", "[3,0,3]"), "depths: each must be 1 to 10000");
+  EXPECT_EQ(architecture_refusal("depths", "[3,0,3]"), "depths: each must be 1 to 2000");
   EXPECT_EQ(architecture_refusal("classes", "1.5"), "classes must be a whole number, 0 to 2147483647");
   EXPECT_EQ(architecture_refusal("classes", "2147483648"), "classes must be a whole number, 0 to 2147483647");
   EXPECT_EQ(architecture_refusal("classes", "18446744073709551615"), "classes must be a whole number, 0 to 2147483647");
