@@ -92,6 +92,7 @@ class TarSource : public Source {
 
 std::vector<Item> items_of_labels(const std::string& directory, const std::vector<LabelledFile>& labels) {
   std::vector<Item> items;
+  items.reserve(labels.size());
   for (const LabelledFile& file : labels) items.push_back({directory + "/" + file.path, file.label, {}});
   return items;
 }
@@ -113,11 +114,12 @@ std::vector<Item> items_of_folders(const std::string& directory) {
   std::vector<Item> items;
   for (const std::string& name : classes) {
     const std::size_t before = items.size();
-    for (std::string& file : list_files(directory + "/" + name, looks_like_input)) {
+    const std::string folder = fmt::format("{}/{}", directory, name);
+    for (std::string& file : list_files(folder, looks_like_input)) {
       items.push_back({std::move(file), name, {}});
     }
     if (items.size() == before) {
-      fail(ErrorCode::kInvalidArgument, directory + "/" + name, "this class folder holds no pictures");
+      fail(ErrorCode::kInvalidArgument, folder, "this class folder holds no pictures");
     }
   }
   if (items.empty()) fail(ErrorCode::kInvalidArgument, directory, "there are no class folders in it");

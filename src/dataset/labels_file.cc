@@ -103,7 +103,7 @@ class LineReader {
   std::string csv_field(std::string_view& row, int line) const {
     if (!row.starts_with('"')) {
       const std::size_t end = std::min(row.find(','), row.size());
-      const std::string field(row.substr(0, end));
+      std::string field(row.substr(0, end));
       row.remove_prefix(end);
       return field;
     }

@@ -142,6 +142,7 @@ TEST(ConcurrencyClassifierTest, RunsSideBySide) {
   const Classifier fresh(random_model(5), one_thread());  // has no plan yet: the threads make it
   std::vector<int> wrong(kThreads);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int i = 0; i < kThreads; ++i) {
     threads.emplace_back([&, i] {
       const Image image = random_image(i);
