@@ -107,7 +107,7 @@ inline Parts archive_parts(const std::vector<Entry>& entries) {
                     number(e.descriptor_size.value_or(static_cast<std::uint32_t>(size)), width);
     }
     parts.directory += number(zip::kDirectoryHeader, 4) + number(20, 2) + head(flags, method, crc, size) +
-                       number(e.name.size(), 2) + number(e.wide ? 28 : 0, 2) + number(0, 10) +
+                       number(e.name.size(), 2) + number(e.wide ? 28 : 0, 2) + std::string(10, '\0') +
                        number(e.wide ? 0xFFFFFFFF : e.offset.value_or(static_cast<std::uint32_t>(offset)), 4) + e.name;
     if (e.wide) {
       parts.directory +=

@@ -155,7 +155,7 @@ void ArchiveWriter::add(const std::string& name, std::span<const std::byte> byte
   put_entry(directory_, crc);
   put(directory_, name.size(), 2);
   put(directory_, kSizes + 8, 2);
-  put(directory_, 0, 2 + 2 + 2 + 4);  // no comment, disk 0, no attributes
+  directory_.append(2 + 2 + 2 + 4, '\0');  // no comment, disk 0, no attributes
   put(directory_, zip::kInExtra64, 4);
   directory_ += name;
   put(directory_, zip::kExtra64, 2);
