@@ -116,6 +116,7 @@ std::vector<StepConstants> Constants::get(const std::vector<ConstantsRequest>& r
   }
   bytes_ += static_cast<std::int64_t>(bytes);
   std::vector<StepConstants> result;
+  result.reserve(requests.size());
   for (const ConstantsRequest& request : requests) result.push_back(made_.at({request.step.node, request.algorithm}));
   return result;
 }
