@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
 all=${1:-}
+if [ "$all" = --all ]; then export RESNET_TEST_ALL=1; fi
 
 step() { printf '\n== %s\n' "$*"; }
 
