@@ -13,7 +13,7 @@ if not shutil.which("clang-format"):
 LONG = {"src/model/imagenet_classes.cc"}
 
 files = []
-for base in ("include", "src", "fuzz", "tests", "examples"):
+for base in ("include", "src", "benchmarks", "fuzz", "tests"):
     for folder, _, names in os.walk(os.path.join(root, base)):
         files += [os.path.join(folder, name) for name in names if name.endswith((".h", ".cc"))]
 assert files

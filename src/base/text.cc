@@ -57,11 +57,10 @@ std::size_t valid_utf8_prefix(std::string_view text) noexcept {
   return i;
 }
 
-std::string one_line(std::string_view text) {
-  constexpr std::size_t kMaxLength = 100;
+std::string one_line(std::string_view text, std::size_t max_bytes) {
   std::string result;
   for (std::size_t i = 0; i < text.size();) {
-    if (result.size() >= kMaxLength) return result + "...";
+    if (result.size() >= max_bytes) return result + "...";
     const std::size_t length = sequence_length(text, i);
     const std::string_view sequence = text.substr(i, length == 0 ? 1 : length);
     if (length == 0 || is_control(sequence)) {

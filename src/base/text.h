@@ -10,8 +10,8 @@ namespace resnet {
 // Length of the longest prefix that is well-formed UTF-8 (Unicode 15, table 3-7): text.size() where all of it is.
 std::size_t valid_utf8_prefix(std::string_view text) noexcept;
 
-// The text with control characters and broken bytes written as \xNN, cut after about 100 bytes: a hostile name can
+// The text with control characters and broken bytes written as \xNN, cut after about `max_bytes`: a hostile name can
 // neither break a line nor steer a terminal.
-std::string one_line(std::string_view text);
+std::string one_line(std::string_view text, std::size_t max_bytes = 100);
 
 }  // namespace resnet

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <csignal>
+#include <cstdio>
 #include <new>
 
 #include "base/nearest.h"
+#include "base/text.h"
 #include "cli/command.h"
 #include "resnet/error.h"
 
@@ -15,7 +17,8 @@ constexpr int kFailure = 1;
 constexpr int kWrongUsage = 2;
 
 int report(const std::string& message, int status) {
-  fmt::print(stderr, "resnet: {}\n", message);
+  constexpr std::size_t kMaxBytes = 16384;  // a list of misfitting tensors may be long
+  fmt::print(stderr, "resnet: {}\n", one_line(message, kMaxBytes));
   return status;
 }
 
@@ -55,7 +58,10 @@ int run(int argc, char** argv) {
     return report(error.what(), kFailure);
   } catch (const std::bad_alloc&) {
     return report("out of memory", kFailure);
+  } catch (const std::exception& error) {  // the standard library's: file names too long for the system, and so on
+    return report(error.what(), kFailure);
   }
+  if (std::fflush(stdout) != 0) return report("cannot write to standard output", kFailure);
   return 0;
 }
 

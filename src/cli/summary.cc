@@ -10,6 +10,7 @@
 #include "resnet/error.h"
 #include "resnet/graph.h"
 #include "weights/initialize.h"
+#include "weights/metadata.h"
 
 namespace resnet::cli {
 namespace {
@@ -57,26 +58,8 @@ Json shape_json(const Node& node, const FeatureShape& s) {
   return {s.batch, s.channels, s.height, s.width};
 }
 
-Json architecture_json(const Architecture& a) {
-  return {{"name", a.name},
-          {"layout", name(a.layout)},
-          {"block", name(a.block)},
-          {"depths", a.depths},
-          {"widths", a.widths},
-          {"groups", a.groups},
-          {"width_per_group", a.width_per_group},
-          {"stem", name(a.stem)},
-          {"stem_width", a.stem_width},
-          {"shortcut", name(a.shortcut)},
-          {"in_channels", a.in_channels},
-          {"classes", a.classes},
-          {"stride_on_first", a.stride_on_first},
-          {"conv_bias", a.conv_bias},
-          {"dilated_stages", a.dilated_stages}};
-}
-
 Json summary_json(const Graph& graph, const std::vector<FeatureShape>& shapes) {
-  Json json = architecture_json(graph.architecture);
+  Json json = to_json(graph.architecture);
   const std::int64_t sum = total_macs(graph, shapes);
   json["depth"] = depth(graph.architecture);
   json["parameters"] = parameter_count(graph);
