@@ -264,6 +264,7 @@ int bench(const std::string& network_name, int batch, int threads, int passes, c
     for (float& value : buffer.span()) value = normal(random);
   }
   std::vector<AlignedBuffer<std::byte>> scratch;
+  scratch.reserve(static_cast<std::size_t>(threads));
   for (int i = 0; i < threads; ++i) scratch.emplace_back(scratch_bytes);
 
   std::vector<double> peaks, totals, walls;

@@ -21,6 +21,7 @@ double images_per_second(const resnet::Engine& engine, int threads) {
   std::atomic<int> images = 0;
   const auto start = Clock::now();
   std::vector<std::thread> callers;
+  callers.reserve(static_cast<std::size_t>(threads));
   for (int i = 0; i < threads; ++i) {
     callers.emplace_back([&] {
       std::vector<float> logits(1000);
@@ -40,8 +41,10 @@ int main() {
   const resnet::Graph graph = resnet::expand(resnet::find_architecture("resnet50"));
   const resnet::Engine engine(graph, resnet::initial_weights(graph, 0), {.threads = 1});
   images_per_second(engine, 2);  // packs weights, makes workspaces
+  constexpr int kTurns = 7;
   std::vector<double> ratios;
-  for (int turn = 0; turn < 7; ++turn) {
+  ratios.reserve(kTurns);
+  for (int turn = 0; turn < kTurns; ++turn) {
     const double one = images_per_second(engine, 1);
     const double two = images_per_second(engine, 2);
     ratios.push_back(two / one);
