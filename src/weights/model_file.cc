@@ -41,6 +41,9 @@ Architecture choose_architecture(const TensorFile& file, Layout layout, const Lo
   return infer_architecture(file.tensors, layout, path);
 }
 
+// What torch.optim.swa_utils.AveragedModel (torchvision's model_ema) keeps beside the weights.
+constexpr std::string_view kAveragedCount = "n_averaged";
+
 // The tensors under the names and in the order of the graph's parameters.
 StateDict take_weights(const Graph& graph, const StateDict& tensors, const std::string& path) {
   StateDict weights;
@@ -58,7 +61,7 @@ StateDict take_weights(const Graph& graph, const StateDict& tensors, const std::
     }
   }
   for (const auto& [name, tensor] : tensors) {
-    if (!known.contains(name)) mismatches.unexpected(name);
+    if (!known.contains(name) && name != kAveragedCount) mismatches.unexpected(name);
   }
   mismatches.report(path, graph.architecture);
   return weights;

@@ -61,6 +61,14 @@ std::string replaced(std::string text, std::string_view from, std::string_view t
   return place == std::string::npos ? text : text.replace(place, from.size(), to);
 }
 
+TEST_F(ModelFileTest, LeavesOutTheCountOfAveragedModels) {
+  const Model model = small_model();
+  StateDict averaged;
+  averaged.add("n_averaged", Tensor::from(std::vector<std::int64_t>{5}, {}));
+  for (const auto& [name, tensor] : model.weights) averaged.add("module." + name, tensor);
+  expect_same(load_model(foreign(averaged, same)).weights, model.weights);
+}
+
 TEST_F(ModelFileTest, KeepsTheWholeModel) {
   Model model = small_model();
   model.classes = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"};
