@@ -40,7 +40,7 @@ else
   run tsan -L concurrency
 fi
 
-if [ "$all" = --all ]; then seconds=3600; else seconds=10; fi
+if [ "$all" = --all ]; then seconds=$((3600 / $(ls fuzz/fuzz_*.cc | wc -l))); else seconds=10; fi  # an hour for all
 export RESNET_FUZZ_SECONDS=${RESNET_FUZZ_SECONDS:-$seconds}
 step "libFuzzer: the corpora, then $RESNET_FUZZ_SECONDS s of each target"
 build fuzz fuzz_targets
