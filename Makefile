@@ -1,6 +1,7 @@
 # make build   the program, build/release/resnet
 # make demo    build, then classify pictures and show the result
-# make test    everything CI checks; make test-all adds the long runs
+# make test    everything but the long runs; make test-all adds them
+# make lint    clang-format and clang-tidy
 # What is needed and missing is installed first (Debian packages, as root or with sudo).
 
 BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev \
@@ -23,6 +24,10 @@ test: packages-test .venv/complete
 
 test-all: packages-test .venv/complete
 	tests/run.sh --all
+
+lint: packages-test
+	cmake --preset dev > /dev/null
+	RESNET_TEST_ALL=1 ctest --test-dir build/dev --output-on-failure -R 'check_(format|tidy)'
 
 format: packages-test
 	git ls-files '*.h' '*.cc' | xargs clang-format -i

@@ -51,7 +51,8 @@ function(resnet_room name)
     if(NOT ROOM_PROGRAM)
       target_link_libraries(${id}_test PRIVATE ${target})
     endif()
-    target_compile_definitions(${id}_test PRIVATE RESNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_compile_definitions(${id}_test PRIVATE RESNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                               $<$<BOOL:${RESNET_SANITIZE}>:RESNET_SANITIZED>)
     foreach(kind Parity Property Concurrency)
       string(TOLOWER ${kind} label)
       gtest_discover_tests(${id}_test TEST_FILTER "${kind}*" TEST_PREFIX ${id}.

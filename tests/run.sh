@@ -25,7 +25,10 @@ step "everything, optimised, warnings are errors"
 build dev
 run dev
 
-step "AddressSanitizer and UndefinedBehaviorSanitizer"
+step "AddressSanitizer and UndefinedBehaviorSanitizer; libFuzzer: the corpora, then each target for a while"
+targets=$(ls fuzz/fuzz_*.cc | wc -l)
+if [ "$all" = --all ]; then seconds=$((3600 / targets)); else seconds=10; fi  # an hour for all
+export RESNET_FUZZ_SECONDS=${RESNET_FUZZ_SECONDS:-$seconds}
 build asan
 run asan -LE 'parity|source'
 
@@ -39,9 +42,3 @@ else
   build tsan "${targets[@]}"
   run tsan -L concurrency
 fi
-
-if [ "$all" = --all ]; then seconds=$((3600 / $(ls fuzz/fuzz_*.cc | wc -l))); else seconds=10; fi  # an hour for all
-export RESNET_FUZZ_SECONDS=${RESNET_FUZZ_SECONDS:-$seconds}
-step "libFuzzer: the corpora, then $RESNET_FUZZ_SECONDS s of each target"
-build fuzz fuzz_targets
-run fuzz

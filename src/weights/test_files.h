@@ -48,7 +48,7 @@ class FormatTest : public ::testing::Test {
   std::filesystem::path directory_;
 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef RESNET_SANITIZED  // by cmake/rooms.cmake
 inline constexpr bool kSanitized = true;
 #else
 inline constexpr bool kSanitized = false;
