@@ -127,8 +127,7 @@ std::int64_t Engine::weight_bytes() const {
 std::int64_t Engine::workspace_bytes(const FeatureShape& shape) const {
   Impl::Lease workspace(*impl_);
   const std::shared_ptr<const Plan> plan = impl_->plan_for(shape, (*workspace).team);
-  return static_cast<std::int64_t>(plan->arena_floats * sizeof(float) +
-                                   plan->scratch_bytes * static_cast<std::size_t>(impl_->threads));
+  return static_cast<std::int64_t>(plan->arena_bytes + plan->scratch_bytes * static_cast<std::size_t>(impl_->threads));
 }
 
 // Runs the network in a workspace of its own and calls after_step(step, workspace) after each step.
@@ -164,7 +163,7 @@ void Engine::run(std::span<const float> input, const FeatureShape& shape, std::s
     values.resize(static_cast<std::size_t>(step.out.count()));
     const std::int64_t pitch =
         step.op == Op::kInput ? step.out.channels : padded_channels(static_cast<int>(step.out.channels));
-    from_kernel_layout(step.out, pitch, workspace.arena.data() + step.output, values.data());
+    from_kernel_layout(step.out, pitch, step.out_format, workspace.arena.data() + step.output, values.data());
     observer(step.step.output, step.out, values);
   });
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "engine/arena.h"
 
@@ -11,10 +12,11 @@ namespace {
 
 constexpr std::int64_t kMaxPixels = std::numeric_limits<int>::max() / 4;  // kernels count them with int
 
-// Floats of a value in the kernels' layout.
-std::size_t floats_of(const FeatureShape& shape) {
-  return static_cast<std::size_t>(shape.batch * shape.height * shape.width) *
-         static_cast<std::size_t>(padded_channels(static_cast<int>(shape.channels)));
+// Of a value in the kernels' layout, in whole cache lines.
+std::size_t bytes_of(const FeatureShape& shape, ValueType type) {
+  const std::size_t values = static_cast<std::size_t>(shape.batch * shape.height * shape.width) *
+                             static_cast<std::size_t>(padded_channels(static_cast<int>(shape.channels)));
+  return (values * size_in_bytes(type) + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 void check_size(const Graph& graph, const std::vector<FeatureShape>& shapes) {
@@ -31,6 +33,8 @@ ConvShape conv_shape(const Node& node, const PlanStep& step) {
   ConvShape shape;
   shape.in_channels = node.in_channels;
   shape.out_channels = node.out_channels;
+  shape.in_type = step.in_format.type;
+  shape.out_type = step.out_format.type;
   shape.residual = step.step.residual >= 0;
   shape.relu = step.step.relu;
   if (node.op == Op::kLinear) {  // a 1x1 convolution whose pixels are the images
@@ -62,6 +66,7 @@ PoolShape pool_shape(const Node& node, const PlanStep& step) {
   shape.kernel = node.kernel;
   shape.stride = node.stride;
   shape.padding = node.padding;
+  shape.type = step.in_format.type;
   return shape;
 }
 
@@ -80,9 +85,10 @@ void choose_algorithm(const Kernels& kernels, PlanStep& step) {
 
 // Things that a step's tasks share out: rows, images or pixels. Small steps are not worth waking anybody.
 int simple_tasks(const PlanStep& step, int threads) {
-  constexpr std::size_t kFloatsPerTask = 16'384;
+  constexpr std::size_t kBytesPerTask = 65'536;
   const std::int64_t things = step.op == Op::kGlobalAveragePool ? step.out.batch : step.out.batch * step.out.height;
-  const std::size_t work = (floats_of(step.in) + floats_of(step.out)) / kFloatsPerTask;
+  const std::size_t work =
+      (bytes_of(step.in, step.in_format.type) + bytes_of(step.out, step.out_format.type)) / kBytesPerTask;
   return static_cast<int>(
       std::clamp<std::int64_t>(static_cast<std::int64_t>(work), 1, std::min<std::int64_t>(things, 4 * threads)));
 }
@@ -92,7 +98,7 @@ void place_values(const Graph& graph, Plan& plan) {
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const PlanStep& step = plan.steps[i];
     const int now = static_cast<int>(i);
-    lifetimes[step.step.output] = {floats_of(step.out), now, now};
+    lifetimes[step.step.output] = {bytes_of(step.out, step.out_format.type), now, now};
     for (const int value : {step.step.input, step.step.residual}) {
       if (value >= 0) lifetimes[value].last = now;
     }
@@ -103,7 +109,7 @@ void place_values(const Graph& graph, Plan& plan) {
     if (step.step.residual >= 0) step.residual = layout.offsets[step.step.residual];
     step.output = layout.offsets[step.step.output];
   }
-  plan.arena_floats = layout.size;
+  plan.arena_bytes = layout.size;
 }
 
 void take_constants(const Graph& graph, Plan& plan, Constants& constants, ThreadPool& team) {

@@ -21,6 +21,7 @@ struct DirectConv {
   static constexpr int kStride = kLayout == Layout::kTaps ? kChannelBlock : kRowStride;
 
   static const char* refuse(const ConvShape& s) noexcept {
+    if (s.in_type != ValueType::kF32 || s.out_type != ValueType::kF32) return "not float32";
     if constexpr (kLayout == Layout::kRows) {
       if (!s.dense_input) return "the input is padded to blocks of channels";
       if (s.groups > 1) return "grouped";
@@ -123,7 +124,8 @@ struct DirectConv {
     const std::int64_t steps = products * g_.steps;
     if (s.stride <= s.kernel) {  // else most of what lies between is not needed
       const std::int64_t from = inputs_of_first(s, now.end);
-      ahead_.input.start(call_.input + from, inputs_of_first(s, next.end) - from, 1, 0, steps);
+      ahead_.input.start(static_cast<const float*>(call_.input) + from, inputs_of_first(s, next.end) - from, 1, 0,
+                         steps);
     }
   }
 
@@ -131,9 +133,9 @@ struct DirectConv {
   void fetch_outputs(Part pixels, int begin, int end, const TileProduct& now) {
     const std::int64_t at = pixels.begin * g_.columns + begin;
     const auto rows = static_cast<int>(pixels.size());
-    ahead_.output.start(call_.output + at, end - begin, rows, g_.columns, now.steps);
+    ahead_.output.start(static_cast<float*>(call_.output) + at, end - begin, rows, g_.columns, now.steps);
     if (now.residual != nullptr) {
-      ahead_.residual.start(call_.residual + at, end - begin, rows, g_.columns, now.steps);
+      ahead_.residual.start(static_cast<const float*>(call_.residual) + at, end - begin, rows, g_.columns, now.steps);
     }
   }
 
@@ -205,8 +207,8 @@ struct DirectConv {
       const Part part = pixels.part(tile, tiles);
       const std::int64_t at = part.begin * g_.columns + column;
       product.panel = scratch_ + tile * panel_values(g_);
-      product.residual = s.residual && last ? call_.residual + at : nullptr;
-      product.output = call_.output + at;
+      product.residual = s.residual && last ? static_cast<const float*>(call_.residual) + at : nullptr;
+      product.output = static_cast<float*>(call_.output) + at;
       if (tile + 1 < tiles) {
         fetch_outputs(pixels.part(tile + 1, tiles), column, column + width, product);
       } else if (column + width < end) {

@@ -64,7 +64,7 @@ struct Windows {
     int y = rest / s.out_width;
     int x = rest % s.out_width;
     for (int i = 0; i < pixels; ++i) {
-      picture[i] = call.input + image * picture_values;
+      picture[i] = static_cast<const float*>(call.input) + image * picture_values;
       top[i] = y * s.stride - s.padding;
       left[i] = x * s.stride - s.padding;
       if (++x < s.out_width) continue;

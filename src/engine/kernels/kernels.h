@@ -1,7 +1,8 @@
 // The engine's arithmetic: one table of functions per instruction set, all with the contracts written here.
 //
-// Activations are float32, NHWC, dense except that a pixel's channels are padded with zeros to a multiple of
-// kChannelBlock; kernels may read the padding and must write zeros to it. Buffers start at a multiple of 64 bytes.
+// Activations are NHWC, dense except that a pixel's channels are padded with zeros to a multiple of kChannelBlock;
+// kernels may read the padding and must write zeros to it. Buffers start at a multiple of 64 bytes. A `void*` points to
+// values of the type that the shape says.
 // Everything here is noexcept and checks nothing: the plan compiler has. A call works on one task of several, which
 // different threads may run at the same time; tasks of one call write disjoint parts of the output.
 #pragma once
@@ -18,12 +19,29 @@ constexpr int padded_channels(int channels) noexcept {
   return (channels + kChannelBlock - 1) / kChannelBlock * kChannelBlock;
 }
 
+// What activations are stored as.
+enum class ValueType : std::uint8_t { kF32, kBf16, kU8 };
+
+constexpr std::size_t size_in_bytes(ValueType type) noexcept {
+  return type == ValueType::kF32 ? 4 : type == ValueType::kBf16 ? 2 : 1;
+}
+
+// How numbers stand for real values. Only kU8 has a scale and a zero point: real = scale * (number - zero_point).
+struct ValueFormat {
+  ValueType type = ValueType::kF32;
+  float scale = 1;
+  std::uint8_t zero_point = 0;
+  bool operator==(const ValueFormat&) const = default;
+};
+
 // A convolution over a batch. Channels are the true ones, without padding.
 struct ConvShape {
   int batch = 1;
   int in_height = 1, in_width = 1, in_channels = 1;
   int out_height = 1, out_width = 1, out_channels = 1;
   int kernel = 1, stride = 1, padding = 0, dilation = 1, groups = 1;
+  ValueType in_type = ValueType::kF32;  // of the input and the residual
+  ValueType out_type = ValueType::kF32;
   bool dense_input = false;  // the input's pixels are not padded: in_channels values each, as a picture comes
   bool residual = false;     // something is added before the ReLU
   bool relu = false;
@@ -37,11 +55,11 @@ constexpr int input_pitch(const ConvShape& shape) noexcept {
 // output = relu(conv(input) + bias + residual), the last two steps where the shape says so.
 struct ConvCall {
   ConvShape shape;
-  const float* input = nullptr;
-  const void* weights = nullptr;    // as the algorithm's pack() wrote them
-  const float* bias = nullptr;      // padded_channels(out_channels) values
-  const float* residual = nullptr;  // laid out as the output
-  float* output = nullptr;
+  const void* input = nullptr;
+  const void* weights = nullptr;   // as the algorithm's pack() wrote them
+  const float* bias = nullptr;     // padded_channels(out_channels) values
+  const void* residual = nullptr;  // laid out as the output
+  void* output = nullptr;
 };
 
 // One way to compute a convolution.
@@ -52,7 +70,7 @@ struct ConvAlgorithm {
   const char* (*refuse)(const ConvShape& shape) noexcept;
 
   // Weights in the algorithm's own order; `weights` is out x in / groups x kernel x kernel. Both depend on channels,
-  // groups and kernel alone: plans for different input sizes share packed weights.
+  // groups, kernel and types alone: plans for different input sizes share packed weights.
   std::size_t (*packed_bytes)(const ConvShape& shape) noexcept;
   void (*pack)(const ConvShape& shape, const float* weights, void* packed) noexcept;
 
@@ -71,6 +89,7 @@ struct PoolShape {
   int batch = 1, channels = 1;
   int in_height = 1, in_width = 1, out_height = 1, out_width = 1;
   int kernel = 1, stride = 1, padding = 0;
+  ValueType type = ValueType::kF32;  // of input and output
 };
 
 // Functions that take [begin, end) work on that part of the range their comment names.
@@ -81,16 +100,17 @@ struct Kernels {
   std::span<const ConvAlgorithm> convs;
 
   // Rows of the output, of batch * out_height.
-  void (*max_pool)(const PoolShape& shape, const float* in, float* out, int begin, int end) noexcept;
-  void (*average_pool)(const PoolShape& shape, const float* in, float* out, int begin, int end) noexcept;
+  void (*max_pool)(const PoolShape& shape, const void* in, void* out, int begin, int end) noexcept;
+  void (*average_pool)(const PoolShape& shape, const void* in, void* out, int begin, int end) noexcept;
 
-  // Mean over `pixels` pixels of `channels` (padded) channels; images of the batch.
-  void (*global_average_pool)(const float* in, float* out, int pixels, int channels, int begin, int end) noexcept;
+  // Mean over all pixels of the input; images of the batch.
+  void (*global_average_pool)(const PoolShape& shape, const void* in, void* out, int begin, int end) noexcept;
 
-  // Values. `out` may be one of the inputs; `b` may be null (nothing is added).
+  // float32 values. `out` may be one of the inputs; `b` may be null (nothing is added).
   void (*add)(const float* a, const float* b, float* out, bool relu, std::size_t begin, std::size_t end) noexcept;
 
-  // Pixels, of batch * height * width: x * scale + shift per (padded) channel. For a batch norm that nothing folds.
+  // float32 pixels, of batch * height * width: x * scale + shift per (padded) channel. For a batch norm that nothing
+  // folds.
   void (*scale_shift)(const float* in, const float* scale, const float* shift, float* out, int channels, bool relu,
                       std::int64_t begin, std::int64_t end) noexcept;
 

@@ -24,7 +24,9 @@ std::size_t block_values(const ConvShape& s) {
   return static_cast<std::size_t>(s.in_channels / s.groups) * s.kernel * s.kernel * kChannelBlock;
 }
 
-const char* refuse_nothing(const ConvShape&) noexcept { return nullptr; }
+const char* refuse(const ConvShape& s) noexcept {
+  return s.in_type == ValueType::kF32 && s.out_type == ValueType::kF32 ? nullptr : "not float32";
+}
 
 std::size_t packed_bytes(const ConvShape& s) noexcept {
   return static_cast<std::size_t>(s.groups) * group_blocks(s) * block_values(s) * sizeof(float);
@@ -78,7 +80,10 @@ void conv_row(const ConvCall& call, int image, int y) {
   const int group_in = s.in_channels / s.groups;
   const int group_out = s.out_channels / s.groups;
   const std::int64_t out_stride = padded_channels(s.out_channels);
-  const float* input = call.input + static_cast<std::int64_t>(image) * s.in_height * s.in_width * input_pitch(s);
+  const auto* residual = static_cast<const float*>(call.residual);
+  auto* output = static_cast<float*>(call.output);
+  const float* input = static_cast<const float*>(call.input) +
+                       static_cast<std::int64_t>(image) * s.in_height * s.in_width * input_pitch(s);
   for (int x = 0; x < s.out_width; ++x) {
     const std::int64_t pixel = ((static_cast<std::int64_t>(image) * s.out_height + y) * s.out_width + x) * out_stride;
     const auto* weights = static_cast<const float*>(call.weights);
@@ -89,12 +94,12 @@ void conv_row(const ConvCall& call, int image, int y) {
         const int channel = group * group_out + first;
         for (int lane = 0; lane < std::min(kChannelBlock, group_out - first); ++lane) {
           double value = sums[lane] + call.bias[channel + lane];
-          if (s.residual) value += call.residual[pixel + channel + lane];
-          call.output[pixel + channel + lane] = static_cast<float>(s.relu && value < 0 ? 0 : value);
+          if (s.residual) value += residual[pixel + channel + lane];
+          output[pixel + channel + lane] = static_cast<float>(s.relu && value < 0 ? 0 : value);
         }
       }
     }
-    std::fill(call.output + pixel + s.out_channels, call.output + pixel + out_stride, 0.0F);
+    std::fill(output + pixel + s.out_channels, output + pixel + out_stride, 0.0F);
   }
 }
 
@@ -120,7 +125,9 @@ void visit_window(const PoolShape& s, std::int64_t row, int x, Visit visit) {
   }
 }
 
-void max_pool(const PoolShape& s, const float* in, float* out, int begin, int end) noexcept {
+void max_pool(const PoolShape& s, const void* input, void* output, int begin, int end) noexcept {
+  const auto* in = static_cast<const float*>(input);
+  auto* out = static_cast<float*>(output);
   const std::int64_t channels = padded_channels(s.channels);
   for (std::int64_t row = begin; row < end; ++row) {
     for (int x = 0; x < s.out_width; ++x) {
@@ -136,7 +143,9 @@ void max_pool(const PoolShape& s, const float* in, float* out, int begin, int en
   }
 }
 
-void average_pool(const PoolShape& s, const float* in, float* out, int begin, int end) noexcept {
+void average_pool(const PoolShape& s, const void* input, void* output, int begin, int end) noexcept {
+  const auto* in = static_cast<const float*>(input);
+  auto* out = static_cast<float*>(output);
   const std::int64_t channels = padded_channels(s.channels);
   for (std::int64_t row = begin; row < end; ++row) {
     for (int x = 0; x < s.out_width; ++x) {
@@ -154,7 +163,11 @@ void average_pool(const PoolShape& s, const float* in, float* out, int begin, in
   }
 }
 
-void global_average_pool(const float* in, float* out, int pixels, int channels, int begin, int end) noexcept {
+void global_average_pool(const PoolShape& s, const void* input, void* output, int begin, int end) noexcept {
+  const auto* in = static_cast<const float*>(input);
+  auto* out = static_cast<float*>(output);
+  const int pixels = s.in_height * s.in_width;
+  const int channels = padded_channels(s.channels);
   for (std::int64_t image = begin; image < end; ++image) {
     for (int c = 0; c < channels; ++c) {
       double sum = 0;
@@ -195,7 +208,7 @@ double spin(std::int64_t iterations) noexcept {
 }
 
 constexpr ConvAlgorithm kConvs[] = {
-    {"reference", refuse_nothing, packed_bytes, pack, no_scratch, conv_tasks, conv},
+    {"reference", refuse, packed_bytes, pack, no_scratch, conv_tasks, conv},
 };
 
 }  // namespace

@@ -45,17 +45,18 @@ void pool_rows(const PoolShape& s, const float* in, float* out, int begin, int e
 }
 
 template <class V>
-void max_pool(const PoolShape& s, const float* in, float* out, int begin, int end) noexcept {
+void max_pool(const PoolShape& s, const void* in, void* out, int begin, int end) noexcept {
   using Reg = typename V::Reg;
   pool_rows<V>(
-      s, in, out, begin, end, [](Reg a, Reg b) { return V::max(a, b); }, [](Reg a, int) { return a; });
+      s, static_cast<const float*>(in), static_cast<float*>(out), begin, end, [](Reg a, Reg b) { return V::max(a, b); },
+      [](Reg a, int) { return a; });
 }
 
 template <class V>
-void average_pool(const PoolShape& s, const float* in, float* out, int begin, int end) noexcept {
+void average_pool(const PoolShape& s, const void* in, void* out, int begin, int end) noexcept {
   using Reg = typename V::Reg;
   pool_rows<V>(
-      s, in, out, begin, end, [](Reg a, Reg b) { return V::add(a, b); },
+      s, static_cast<const float*>(in), static_cast<float*>(out), begin, end, [](Reg a, Reg b) { return V::add(a, b); },
       [](Reg a, int count) {
         const auto pixels = static_cast<float>(count);
         return V::divide(a, V::broadcast(&pixels));
@@ -63,14 +64,16 @@ void average_pool(const PoolShape& s, const float* in, float* out, int begin, in
 }
 
 template <class V>
-void global_average_pool(const float* in, float* out, int pixels, int channels, int begin, int end) noexcept {
+void global_average_pool(const PoolShape& s, const void* in, void* out, int begin, int end) noexcept {
+  const int pixels = s.in_height * s.in_width;
+  const std::int64_t channels = ceil_divide(s.channels, kChannelBlock) * kChannelBlock;
   const auto count = static_cast<float>(pixels);
   for (std::int64_t image = begin; image < end; ++image) {
-    for (int c = 0; c < channels; c += V::kLanes) {
-      const float* pixel = in + image * pixels * channels + c;
+    for (std::int64_t c = 0; c < channels; c += V::kLanes) {
+      const float* pixel = static_cast<const float*>(in) + image * pixels * channels + c;
       auto sum = V::zero();
       for (int i = 0; i < pixels; ++i, pixel += channels) sum = V::add(sum, V::load(pixel));
-      V::store(out + image * channels + c, V::divide(sum, V::broadcast(&count)));
+      V::store(static_cast<float*>(out) + image * channels + c, V::divide(sum, V::broadcast(&count)));
     }
   }
 }

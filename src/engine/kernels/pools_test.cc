@@ -56,8 +56,8 @@ TEST(PropertyPool, GivesTheReferencesAnswer) {
       const int pixels = s.in_height * s.in_width;
       std::vector<float> got(static_cast<std::size_t>(s.batch) * pitch, NAN);
       std::vector<float> want = got;
-      kernels->global_average_pool(in.data(), got.data(), pixels, pitch, 0, s.batch);
-      reference.global_average_pool(in.data(), want.data(), pixels, pitch, 0, s.batch);
+      kernels->global_average_pool(s, in.data(), got.data(), 0, s.batch);
+      reference.global_average_pool(s, in.data(), want.data(), 0, s.batch);
       expect_near(got, want, std::ldexp(pixels + 8, -24));
       if (HasFailure()) return;
     }
