@@ -22,6 +22,9 @@ void run_conv(const PlanStep& step, Workspace& workspace) noexcept {
   call.bias = step.constants.bias;
   call.residual = step.conv.residual ? arena + step.residual : nullptr;
   call.output = arena + step.output;
+  call.scale = step.constants.scale;
+  call.residual_scale = step.step.residual_format.scale / step.step.out.scale;
+  call.zero_point = step.step.in.zero_point;
   workspace.team.run(step.tasks, [&](int task, int worker) {
     step.algorithm->run(call, task, step.tasks, workspace.scratch[static_cast<std::size_t>(worker)].data());
   });
@@ -48,10 +51,16 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
   const std::int64_t rows = step.out.batch * step.out.height;
   const std::int64_t pixels = rows * step.out.width;
   const int channels = padded_channels(static_cast<int>(step.out.channels));
+  if (step.step.convert) {
+    return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
+      kernels.convert(step.step.in, in, step.step.out, out, static_cast<std::size_t>(begin * channels),
+                      static_cast<std::size_t>(end * channels));
+    });
+  }
   switch (step.op) {
     case Op::kInput:
       return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
-        to_kernel_layout(step.out, input, step.out_format, out, begin, end);
+        to_kernel_layout(step.out, input, step.step.out, out, begin, end);
       });
     case Op::kConv:
     case Op::kLinear: return run_conv(step, workspace);
@@ -79,7 +88,7 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
     }
     case Op::kPadShortcut:
       return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
-        pad_shortcut(step.in, step.out, step.pool.stride, step.in_format, in, out, begin, end);
+        pad_shortcut(step.in, step.out, step.pool.stride, step.step.in, in, out, begin, end);
       });
     case Op::kGlobalAveragePool:
       return share_out(team, step.tasks, step.out.batch, [&](std::int64_t begin, std::int64_t end) {

@@ -21,7 +21,7 @@ void with_format(const ValueFormat& format, Work work) {
       const float inverse = 1 / format.scale;
       const float zero = format.zero_point;
       return work([=](float value) { return quantize(value, inverse, zero); },
-                  [&](std::uint8_t number) { return format.scale * (static_cast<float>(number) - zero); });
+                  [&, zero](std::uint8_t number) { return dequantize(number, format.scale, zero); });
     }
   }
 }

@@ -19,10 +19,6 @@ struct PlanStep {
   FeatureShape in;  // of the value it reads
   FeatureShape out;
 
-  // How values are stored.
-  ValueFormat in_format;
-  ValueFormat out_format;
-
   // Where values begin in the arena, in bytes.
   std::size_t input = 0;
   std::size_t residual = 0;
