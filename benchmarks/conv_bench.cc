@@ -195,7 +195,8 @@ double expected(const Layer& layer, const ConvCall& call, int image, int y, int 
       const int in_x = x * s.stride - s.padding + kx;
       if (in_y < 0 || in_y >= s.in_height || in_x < 0 || in_x >= s.in_width) continue;
       const float* pixel =
-          call.input + ((static_cast<std::size_t>(image) * s.in_height + in_y) * s.in_width + in_x) * input_pitch(s);
+          static_cast<const float*>(call.input) +
+          ((static_cast<std::size_t>(image) * s.in_height + in_y) * s.in_width + in_x) * input_pitch(s);
       for (int c = 0; c < s.in_channels; ++c) {
         sum += static_cast<double>(pixel[c]) *
                layer.weights[((static_cast<std::size_t>(channel) * s.in_channels + c) * s.kernel + ky) * s.kernel + kx];
@@ -205,7 +206,7 @@ double expected(const Layer& layer, const ConvCall& call, int image, int y, int 
   const std::size_t at =
       ((static_cast<std::size_t>(image) * s.out_height + y) * s.out_width + x) * padded_channels(s.out_channels) +
       channel;
-  if (s.residual) sum += call.residual[at];
+  if (s.residual) sum += static_cast<const float*>(call.residual)[at];
   return s.relu ? std::max(sum, 0.0) : sum;
 }
 
@@ -217,9 +218,8 @@ void check(const Layer& layer, const ConvCall& call, std::mt19937& random) {
     const int x = static_cast<int>(random() % s.out_width);
     const int channel = static_cast<int>(random() % s.out_channels);
     const double want = expected(layer, call, image, y, x, channel);
-    const double got = call.output[((static_cast<std::size_t>(image) * s.out_height + y) * s.out_width + x) *
-                                       padded_channels(s.out_channels) +
-                                   channel];
+    const std::size_t pixel = (static_cast<std::size_t>(image) * s.out_height + y) * s.out_width + x;
+    const double got = static_cast<const float*>(call.output)[pixel * padded_channels(s.out_channels) + channel];
     if (!(std::abs(want - got) < 1e-4 * (1 + std::abs(want)))) {
       std::fprintf(stderr, "%s, %s: image %d, pixel %d,%d, channel %d: %g instead of %g\n", layer.name().c_str(),
                    layer.algorithm->name, image, y, x, channel, got, want);
@@ -230,7 +230,7 @@ void check(const Layer& layer, const ConvCall& call, std::mt19937& random) {
 
 double measure_peak(const Kernels& kernels, Team& team) {
   std::vector<double> operations(team.size());
-  const double seconds = team.run(team.size(), [&](int task, int) { operations[task] = kernels.spin(200'000); });
+  const double seconds = team.run(team.size(), [&](int task, int) { operations[task] = kernels.spin[0](200'000); });
   double sum = 0;
   for (const double value : operations) sum += value;
   return sum / seconds / 1e9;

@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "resnet/graph.h"
@@ -18,11 +20,20 @@
 
 namespace resnet {
 
-enum class Precision { kFp32 };
+// What convolutions multiply, and what lies between layers. docs/precision.md says how much each costs and brings.
+enum class Precision {
+  kFp32,
+  kBf16,  // sums in float32; for processors that multiply bfloat16 (kUnsupported elsewhere)
+  kInt8,  // for weights that `resnet quantize` made (kMismatch for others), bit for bit the same on all processors
+  kAuto,  // the fastest that keeps what a network says: kInt8 for such weights, else kBf16 where it can be, else kFp32
+};
+std::string_view name(Precision precision) noexcept;  // "fp32", ...
+Precision parse_precision(std::string_view name);     // throws kInvalidArgument listing the names
 
 struct EngineOptions {
   int threads = 0;   // working on one run, the caller included; 0: one per processor this process may use
-  bool fuse = true;  // false: one step per node of the graph, for tests and for looking inside
+  bool fuse = true;  // false: one step per node of the graph, for tests and for looking inside; kFp32 alone
+  std::optional<Precision> precision{};  // absent: kInt8 where the weights are made for it, else kFp32
 };
 
 // What one step of a plan is and how long it took.
@@ -47,6 +58,7 @@ class Engine {
 
   const Graph& graph() const noexcept;
   int threads() const noexcept;
+  Precision precision() const noexcept;  // what was chosen; never kAuto
 
   // `input`: batch x channels x height x width (NCHW), row-major. `logits`: batch x classes. Throws kMismatch where the
   // sizes do not fit, kInvalidArgument where the image is too small for the network.
@@ -74,8 +86,8 @@ class Engine {
 // kUnsupported for one that this processor lacks).
 std::string instruction_set();
 
-// Multiply-adds counted as two operations, measured over registers for about 50 ms on `threads` threads, best of short
-// slices.
-double measure_peak_gflops(int threads);
+// Multiply-adds of a precision (not kAuto) counted as two operations, measured over registers for about 50 ms on
+// `threads` threads, best of short slices. Throws kUnsupported where the processor has none.
+double measure_peak_gflops(int threads, Precision precision = Precision::kFp32);
 
 }  // namespace resnet

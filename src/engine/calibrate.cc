@@ -49,7 +49,7 @@ StateDict calibrate_batch_norms(const Graph& graph, const StateDict& weights, st
   for (PlanStep& step : plan.steps) {
     if (step.op == Op::kBatchNorm) {
       const std::string& path = graph.nodes[step.step.node].path;
-      set_statistics(calibrated, path, step.in, workspace.arena.data() + step.input);
+      set_statistics(calibrated, path, step.in, reinterpret_cast<const float*>(workspace.arena.data() + step.input));
       step.constants = scale_shift_constants(batch_norm(calibrated, path));
     }
     run_step(step, kernels, input.data(), workspace);

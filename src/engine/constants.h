@@ -18,10 +18,12 @@
 
 namespace resnet {
 
-// What a step needs. Convolution and linear: packed weights and bias; batch norm: scale and shift.
+// What a step needs. Convolution and linear: packed weights, bias, and the scale of ConvCall where it reads kU8; batch
+// norm: scale and shift.
 struct StepConstants {
   const void* weights = nullptr;
   const float* bias = nullptr;
+  const float* scale = nullptr;
   std::shared_ptr<const void> owner;  // of the memory
 };
 
@@ -38,7 +40,8 @@ struct ConstantsRequest {
 // Not safe for concurrent use; what it gave out is.
 class Constants {
  public:
-  // Checks that `weights` has every tensor of the graph in its shape (kMismatch).
+  // Checks that `weights` has every tensor of the graph in its shape, and those of int8 layers as arch/quantized.h
+  // describes them (kMismatch).
   Constants(const Graph& graph, const StateDict& weights);
 
   StepConstants of_batch_norm(const std::string& path) const;

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "engine/execute.h"
+#include "engine/formats.h"
 #include "engine/layout.h"
 #include "engine/plan.h"
 
@@ -28,15 +29,20 @@ StepProfile describe(const Graph& graph, const PlanStep& step) {
   const Node& node = graph.nodes[step.step.node];
   StepProfile profile;
   profile.name = node.path.empty() ? std::string(name(node.op)) : node.path;
+  if (step.step.convert) profile.name += step.step.out.type == ValueType::kU8 ? " to int8" : " to fp32";
   if (step.algorithm != nullptr) profile.algorithm = step.algorithm->name;
   profile.refused = step.refused;
   profile.output = step.out;
-  profile.macs = macs(node, step.out);
-  std::int64_t values = step.in.count() + step.out.count() + (step.step.residual >= 0 ? step.out.count() : 0);
+  profile.macs = step.algorithm != nullptr ? macs(node, step.out) : 0;
+  const auto bytes = [](std::int64_t values, const ValueFormat& format) {
+    return values * static_cast<std::int64_t>(size_in_bytes(format.type));
+  };
+  profile.bytes = bytes(step.in.count(), step.step.in) + bytes(step.out.count(), step.step.out);
+  if (step.step.residual >= 0) profile.bytes += bytes(step.out.count(), step.step.residual_format);
   if (step.algorithm != nullptr) {
-    values += std::int64_t{node.in_channels} / node.groups * node.out_channels * node.kernel * node.kernel;
+    profile.bytes += bytes(std::int64_t{node.in_channels} / node.groups * node.out_channels * node.kernel * node.kernel,
+                           step.step.in);
   }
-  profile.bytes = values * static_cast<std::int64_t>(sizeof(float));
   return profile;
 }
 
@@ -47,8 +53,9 @@ struct Engine::Impl {
       : graph(network),
         threads(checked_threads(options.threads)),
         kernels(best_kernels()),
-        steps(options.fuse ? fused_steps(graph) : plain_steps(graph)),
-        constants(graph, weights) {}
+        constants(graph, weights),
+        precision(choose_precision(graph, weights, options, kernels)),
+        steps(give_formats(graph, options.fuse ? fused_steps(graph) : plain_steps(graph), weights, precision)) {}
 
   // A workspace of one's own for the length of a scope.
   class Lease {
@@ -100,10 +107,12 @@ struct Engine::Impl {
   const Graph graph;
   const int threads;
   const Kernels& kernels;
-  const std::vector<Step> steps;
 
   std::mutex making_plan;  // for constants; held while packing weights
   Constants constants;
+
+  const Precision precision;
+  const std::vector<Step> steps;
 
   std::mutex mutex;                              // for what follows; held for moments
   std::list<std::shared_ptr<const Plan>> plans;  // the one used last comes first
@@ -118,6 +127,7 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 
 const Graph& Engine::graph() const noexcept { return impl_->graph; }
 int Engine::threads() const noexcept { return impl_->threads; }
+Precision Engine::precision() const noexcept { return impl_->precision; }
 
 std::int64_t Engine::weight_bytes() const {
   const std::lock_guard lock(impl_->making_plan);
@@ -127,8 +137,7 @@ std::int64_t Engine::weight_bytes() const {
 std::int64_t Engine::workspace_bytes(const FeatureShape& shape) const {
   Impl::Lease workspace(*impl_);
   const std::shared_ptr<const Plan> plan = impl_->plan_for(shape, (*workspace).team);
-  return static_cast<std::int64_t>(plan->arena_floats * sizeof(float) +
-                                   plan->scratch_bytes * static_cast<std::size_t>(impl_->threads));
+  return static_cast<std::int64_t>(plan->arena_bytes + plan->scratch_bytes * static_cast<std::size_t>(impl_->threads));
 }
 
 // Runs the network in a workspace of its own and calls after_step(step, workspace) after each step.
@@ -161,10 +170,11 @@ void Engine::run(std::span<const float> input, const FeatureShape& shape, std::s
                  const Observer& observer) const {
   std::vector<float> values;
   impl_->run(input, shape, logits, [&](const PlanStep& step, const Workspace& workspace) {
+    if (step.step.convert) return;
     values.resize(static_cast<std::size_t>(step.out.count()));
     const std::int64_t pitch =
         step.op == Op::kInput ? step.out.channels : padded_channels(static_cast<int>(step.out.channels));
-    from_kernel_layout(step.out, pitch, workspace.arena.data() + step.output, values.data());
+    from_kernel_layout(step.out, pitch, step.step.out, workspace.arena.data() + step.output, values.data());
     observer(step.step.output, step.out, values);
   });
 }

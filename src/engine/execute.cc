@@ -14,7 +14,7 @@ void share_out(ThreadPool& team, int tasks, std::int64_t count, Work work) noexc
 }
 
 void run_conv(const PlanStep& step, Workspace& workspace) noexcept {
-  float* arena = workspace.arena.data();
+  std::byte* arena = workspace.arena.data();
   ConvCall call;
   call.shape = step.conv;
   call.input = arena + step.input;
@@ -22,6 +22,9 @@ void run_conv(const PlanStep& step, Workspace& workspace) noexcept {
   call.bias = step.constants.bias;
   call.residual = step.conv.residual ? arena + step.residual : nullptr;
   call.output = arena + step.output;
+  call.scale = step.constants.scale;
+  call.residual_scale = step.step.residual_format.scale / step.step.out.scale;
+  call.zero_point = step.step.in.zero_point;
   workspace.team.run(step.tasks, [&](int task, int worker) {
     step.algorithm->run(call, task, step.tasks, workspace.scratch[static_cast<std::size_t>(worker)].data());
   });
@@ -30,9 +33,9 @@ void run_conv(const PlanStep& step, Workspace& workspace) noexcept {
 }  // namespace
 
 void Workspace::fit(const Plan& plan) {
-  if (arena.size() < plan.arena_floats) {
+  if (arena.size() < plan.arena_bytes) {
     arena = {};
-    arena = AlignedBuffer<float>(plan.arena_floats);
+    arena = AlignedBuffer<std::byte>(plan.arena_bytes);
   }
   for (AlignedBuffer<std::byte>& own : scratch) {
     if (own.size() < plan.scratch_bytes) own = AlignedBuffer<std::byte>(plan.scratch_bytes);
@@ -41,31 +44,41 @@ void Workspace::fit(const Plan& plan) {
 
 void run_step(const PlanStep& step, const Kernels& kernels, const float* input, Workspace& workspace) noexcept {
   ThreadPool& team = workspace.team;
-  const float* in = workspace.arena.data() + step.input;
-  const float* residual = workspace.arena.data() + step.residual;
-  float* out = workspace.arena.data() + step.output;
+  const std::byte* in = workspace.arena.data() + step.input;
+  std::byte* out = workspace.arena.data() + step.output;
+  const auto* floats = reinterpret_cast<const float*>(in);  // of steps that know no other type
+  auto* out_floats = reinterpret_cast<float*>(out);
   const std::int64_t rows = step.out.batch * step.out.height;
   const std::int64_t pixels = rows * step.out.width;
   const int channels = padded_channels(static_cast<int>(step.out.channels));
+  if (step.step.convert) {
+    return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
+      kernels.convert(step.step.in, in, step.step.out, out, static_cast<std::size_t>(begin * channels),
+                      static_cast<std::size_t>(end * channels));
+    });
+  }
   switch (step.op) {
     case Op::kInput:
       return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
-        to_kernel_layout(step.out, input, out, begin, end);
+        to_kernel_layout(step.out, input, step.step.out, out, begin, end);
       });
     case Op::kConv:
     case Op::kLinear: return run_conv(step, workspace);
     case Op::kBatchNorm:
       return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
-        kernels.scale_shift(in, static_cast<const float*>(step.constants.weights), step.constants.bias, out, channels,
-                            step.step.relu, begin, end);
+        kernels.scale_shift(floats, static_cast<const float*>(step.constants.weights), step.constants.bias, out_floats,
+                            channels, step.step.relu, begin, end);
       });
     case Op::kAdd:
     case Op::kRelu:
-    case Op::kFlatten:
+    case Op::kFlatten: {
+      const auto* residual = reinterpret_cast<const float*>(workspace.arena.data() + step.residual);
       return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
-        kernels.add(in, step.op == Op::kAdd ? residual : nullptr, out, step.step.relu || step.op == Op::kRelu,
-                    static_cast<std::size_t>(begin * channels), static_cast<std::size_t>(end * channels));
+        kernels.add(floats, step.op == Op::kAdd ? residual : nullptr, out_floats,
+                    step.step.relu || step.op == Op::kRelu, static_cast<std::size_t>(begin * channels),
+                    static_cast<std::size_t>(end * channels));
       });
+    }
     case Op::kMaxPool:
     case Op::kAveragePool: {
       const auto pool = step.op == Op::kMaxPool ? kernels.max_pool : kernels.average_pool;
@@ -75,14 +88,12 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
     }
     case Op::kPadShortcut:
       return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
-        pad_shortcut(step.in, step.out, step.pool.stride, in, out, begin, end);
+        pad_shortcut(step.in, step.out, step.pool.stride, step.step.in, in, out, begin, end);
       });
-    case Op::kGlobalAveragePool: {
-      const int area = static_cast<int>(step.in.height * step.in.width);
+    case Op::kGlobalAveragePool:
       return share_out(team, step.tasks, step.out.batch, [&](std::int64_t begin, std::int64_t end) {
-        kernels.global_average_pool(in, out, area, channels, static_cast<int>(begin), static_cast<int>(end));
+        kernels.global_average_pool(step.pool, in, out, static_cast<int>(begin), static_cast<int>(end));
       });
-    }
   }
 }
 
@@ -90,7 +101,7 @@ void copy_logits(const Plan& plan, const Workspace& workspace, std::span<float> 
   const PlanStep& last = plan.steps.back();
   const std::int64_t classes = last.out.channels;
   const std::int64_t row = padded_channels(static_cast<int>(classes));
-  const float* values = workspace.arena.data() + last.output;
+  const auto* values = reinterpret_cast<const float*>(workspace.arena.data() + last.output);
   for (std::int64_t image = 0; image < last.out.batch; ++image) {
     std::copy_n(values + image * row, classes, logits.data() + image * classes);
   }

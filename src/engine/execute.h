@@ -21,7 +21,7 @@ class Workspace {
   void fit(const Plan& plan);
 
   ThreadPool team;
-  AlignedBuffer<float> arena;
+  AlignedBuffer<std::byte> arena;
   std::vector<AlignedBuffer<std::byte>> scratch;  // one per thread
 };
 

@@ -5,19 +5,22 @@
 
 #include <cstdint>
 
+#include "engine/kernels/kernels.h"
 #include "resnet/graph.h"
 
 namespace resnet {
 
-// The network's input.
-void to_kernel_layout(const FeatureShape& shape, const float* nchw, float* nhwc, std::int64_t begin, std::int64_t end);
+// The network's input, rounded to `format`.
+void to_kernel_layout(const FeatureShape& shape, const float* nchw, const ValueFormat& format, void* nhwc,
+                      std::int64_t begin, std::int64_t end);
 
 // Any value; `pitch` is the distance of its pixels.
-void from_kernel_layout(const FeatureShape& shape, std::int64_t pitch, const float* nhwc, float* nchw);
+void from_kernel_layout(const FeatureShape& shape, std::int64_t pitch, const ValueFormat& format, const void* nhwc,
+                        float* nchw);
 
 // Option A's shortcut (He et al. 2015, section 4.2): every stride-th pixel; new channels are zero, half before and half
-// after the old ones. NHWC in and out.
-void pad_shortcut(const FeatureShape& in_shape, const FeatureShape& out_shape, int stride, const float* in, float* out,
-                  std::int64_t begin, std::int64_t end);
+// after the old ones. NHWC in and out, both of `format`.
+void pad_shortcut(const FeatureShape& in_shape, const FeatureShape& out_shape, int stride, const ValueFormat& format,
+                  const void* in, void* out, std::int64_t begin, std::int64_t end);
 
 }  // namespace resnet

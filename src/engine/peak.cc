@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include "base/error.h"
 #include "base/thread_pool.h"
 #include "engine/kernels/kernels.h"
 #include "resnet/engine.h"
@@ -16,12 +17,12 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 // The best of slices of about 2 ms, because others use the processor too.
-double peak_of_one_thread(const Kernels& kernels) {
+double peak_of_one_thread(double (*spin)(std::int64_t) noexcept) {
   constexpr std::int64_t kIterations = 100'000;
   double best = 0;
   for (const auto start = std::chrono::steady_clock::now(); seconds_since(start) < 0.05;) {
     const auto slice = std::chrono::steady_clock::now();
-    const double operations = kernels.spin(kIterations);
+    const double operations = spin(kIterations);
     best = std::max(best, operations / seconds_since(slice));
   }
   return best;
@@ -31,11 +32,16 @@ double peak_of_one_thread(const Kernels& kernels) {
 
 std::string instruction_set() { return best_kernels().name; }
 
-double measure_peak_gflops(int threads) {
+double measure_peak_gflops(int threads, Precision precision) {
   const Kernels& kernels = best_kernels();
+  const ValueType type = precision == Precision::kInt8   ? ValueType::kU8
+                         : precision == Precision::kBf16 ? ValueType::kBf16
+                                                         : ValueType::kF32;
+  const auto spin = kernels.spin[static_cast<int>(type)];
+  if (spin == nullptr) fail(ErrorCode::kUnsupported, "precision", "{} has no {}", kernels.name, name(precision));
   ThreadPool team(threads);
   std::vector<double> peaks(static_cast<std::size_t>(threads));
-  team.run(threads, [&](int task, int) { peaks[static_cast<std::size_t>(task)] = peak_of_one_thread(kernels); });
+  team.run(threads, [&](int task, int) { peaks[static_cast<std::size_t>(task)] = peak_of_one_thread(spin); });
   return std::accumulate(peaks.begin(), peaks.end(), 0.0) / 1e9;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "engine/arena.h"
 
@@ -11,10 +12,11 @@ namespace {
 
 constexpr std::int64_t kMaxPixels = std::numeric_limits<int>::max() / 4;  // kernels count them with int
 
-// Floats of a value in the kernels' layout.
-std::size_t floats_of(const FeatureShape& shape) {
-  return static_cast<std::size_t>(shape.batch * shape.height * shape.width) *
-         static_cast<std::size_t>(padded_channels(static_cast<int>(shape.channels)));
+// Of a value in the kernels' layout, in whole cache lines.
+std::size_t bytes_of(const FeatureShape& shape, ValueType type) {
+  const std::size_t values = static_cast<std::size_t>(shape.batch * shape.height * shape.width) *
+                             static_cast<std::size_t>(padded_channels(static_cast<int>(shape.channels)));
+  return (values * size_in_bytes(type) + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 void check_size(const Graph& graph, const std::vector<FeatureShape>& shapes) {
@@ -31,6 +33,8 @@ ConvShape conv_shape(const Node& node, const PlanStep& step) {
   ConvShape shape;
   shape.in_channels = node.in_channels;
   shape.out_channels = node.out_channels;
+  shape.in_type = step.step.in.type;
+  shape.out_type = step.step.out.type;
   shape.residual = step.step.residual >= 0;
   shape.relu = step.step.relu;
   if (node.op == Op::kLinear) {  // a 1x1 convolution whose pixels are the images
@@ -62,6 +66,12 @@ PoolShape pool_shape(const Node& node, const PlanStep& step) {
   shape.kernel = node.kernel;
   shape.stride = node.stride;
   shape.padding = node.padding;
+  const ValueFormat& in = step.step.in;
+  const ValueFormat& out = step.step.out;
+  shape.type = in.type;
+  const float ratio = in.scale / out.scale;
+  shape.scale = ratio / static_cast<float>(step.in.height * step.in.width);
+  shape.offset = static_cast<float>(out.zero_point) - static_cast<float>(in.zero_point) * ratio;
   return shape;
 }
 
@@ -80,19 +90,20 @@ void choose_algorithm(const Kernels& kernels, PlanStep& step) {
 
 // Things that a step's tasks share out: rows, images or pixels. Small steps are not worth waking anybody.
 int simple_tasks(const PlanStep& step, int threads) {
-  constexpr std::size_t kFloatsPerTask = 16'384;
+  constexpr std::size_t kBytesPerTask = 65'536;
   const std::int64_t things = step.op == Op::kGlobalAveragePool ? step.out.batch : step.out.batch * step.out.height;
-  const std::size_t work = (floats_of(step.in) + floats_of(step.out)) / kFloatsPerTask;
+  const std::size_t work =
+      (bytes_of(step.in, step.step.in.type) + bytes_of(step.out, step.step.out.type)) / kBytesPerTask;
   return static_cast<int>(
       std::clamp<std::int64_t>(static_cast<std::int64_t>(work), 1, std::min<std::int64_t>(things, 4 * threads)));
 }
 
-void place_values(const Graph& graph, Plan& plan) {
-  std::vector<Lifetime> lifetimes(graph.nodes.size());
+void place_values(std::size_t values, Plan& plan) {
+  std::vector<Lifetime> lifetimes(values);
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
     const PlanStep& step = plan.steps[i];
     const int now = static_cast<int>(i);
-    lifetimes[step.step.output] = {floats_of(step.out), now, now};
+    lifetimes[step.step.output] = {bytes_of(step.out, step.step.out.type), now, now};
     for (const int value : {step.step.input, step.step.residual}) {
       if (value >= 0) lifetimes[value].last = now;
     }
@@ -103,7 +114,7 @@ void place_values(const Graph& graph, Plan& plan) {
     if (step.step.residual >= 0) step.residual = layout.offsets[step.step.residual];
     step.output = layout.offsets[step.step.output];
   }
-  plan.arena_floats = layout.size;
+  plan.arena_bytes = layout.size;
 }
 
 void take_constants(const Graph& graph, Plan& plan, Constants& constants, ThreadPool& team) {
@@ -123,18 +134,19 @@ void take_constants(const Graph& graph, Plan& plan, Constants& constants, Thread
 
 Plan make_plan(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
                Constants& constants, ThreadPool& team) {
-  const std::vector<FeatureShape> shapes = infer_shapes(graph, input);
+  std::vector<FeatureShape> shapes = infer_shapes(graph, input);
   check_size(graph, shapes);
   Plan plan;
   plan.input = input;
   for (const Step& step : steps) {
     const Node& node = graph.nodes[step.node];
+    if (step.convert) shapes.push_back(shapes[step.input]);  // of value number step.output
     PlanStep& s = plan.steps.emplace_back();
     s.step = step;
     s.op = node.op;
     s.in = step.input >= 0 ? shapes[step.input] : input;
     s.out = shapes[step.output];
-    if (node.op == Op::kConv || node.op == Op::kLinear) {
+    if (!step.convert && (node.op == Op::kConv || node.op == Op::kLinear)) {
       s.conv = conv_shape(node, s);
       choose_algorithm(kernels, s);
       s.tasks = s.algorithm->tasks(s.conv, team.threads());
@@ -144,7 +156,7 @@ Plan make_plan(const Graph& graph, const std::vector<Step>& steps, const Feature
       s.tasks = simple_tasks(s, team.threads());
     }
   }
-  place_values(graph, plan);
+  place_values(shapes.size(), plan);
   take_constants(graph, plan, constants, team);
   return plan;
 }

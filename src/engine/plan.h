@@ -19,7 +19,7 @@ struct PlanStep {
   FeatureShape in;  // of the value it reads
   FeatureShape out;
 
-  // Where values begin in the arena, in floats.
+  // Where values begin in the arena, in bytes.
   std::size_t input = 0;
   std::size_t residual = 0;
   std::size_t output = 0;
@@ -35,7 +35,7 @@ struct PlanStep {
 struct Plan {
   FeatureShape input;
   std::vector<PlanStep> steps;
-  std::size_t arena_floats = 0;
+  std::size_t arena_bytes = 0;
   std::size_t scratch_bytes = 0;  // of each thread
 };
 

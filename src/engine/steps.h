@@ -1,11 +1,13 @@
 // What the engine computes, in order: the graph's nodes as steps, one by one or fused by passes.
 //
 // A value is named by the index of the node that gives it. A step that took in later nodes (a batch norm, an add, a
-// relu) gives the value of the last of them.
+// relu) gives the value of the last of them. A value in another format than its node's step gives has a number beyond
+// the nodes'.
 #pragma once
 
 #include <vector>
 
+#include "engine/kernels/kernels.h"
 #include "resnet/graph.h"
 
 namespace resnet {
@@ -17,6 +19,10 @@ struct Step {
   int batch_norm = -1;  // the node folded into the convolution's weights
   bool relu = false;    // negative results become zero
   int output = 0;       // the value it gives
+
+  // Set by give_formats() (formats.h).
+  bool convert = false;  // only stores the input in another format; `node` gave it
+  ValueFormat in, residual_format, out;
 };
 
 // One step per node.

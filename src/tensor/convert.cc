@@ -1,7 +1,6 @@
 #include "tensor/convert.h"
 
 #include <bit>
-#include <cmath>
 #include <cstring>
 
 namespace resnet {
@@ -16,16 +15,6 @@ float half_to_float(std::uint16_t bits) noexcept {
   }
   if (exponent == 31) return std::bit_cast<float>(sign | 0x7F800000U | mantissa << 13);
   return std::bit_cast<float>(sign | (exponent + 112) << 23 | mantissa << 13);
-}
-
-float bfloat16_to_float(std::uint16_t bits) noexcept {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
-}
-
-std::uint16_t float_to_bfloat16(float value) noexcept {
-  const auto bits = std::bit_cast<std::uint32_t>(value);
-  if (std::isnan(value)) return static_cast<std::uint16_t>(bits >> 16 | 0x40U);
-  return static_cast<std::uint16_t>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
 }
 
 namespace {

@@ -1,19 +1,16 @@
-// Numbers of one type as another: IEEE half and bfloat16 to float and back, and any type of tensor to float32.
+// Numbers of one type as another: IEEE half to float, and any type of tensor to float32.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
+#include "base/bfloat16.h"
 #include "resnet/tensor.h"
 
 namespace resnet {
 
 float half_to_float(std::uint16_t bits) noexcept;
-float bfloat16_to_float(std::uint16_t bits) noexcept;
-
-// Round to nearest, ties to even; NaN stays NaN.
-std::uint16_t float_to_bfloat16(float value) noexcept;
 
 // `bytes` holds out.size() values of `type`, little endian, of any alignment. 64-bit types round to nearest.
 void convert_to_f32(DType type, std::span<const std::byte> bytes, std::span<float> out);

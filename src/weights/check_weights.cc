@@ -2,6 +2,7 @@
 
 #include <unordered_set>
 
+#include "arch/quantized.h"
 #include "base/error.h"
 #include "base/text.h"
 
@@ -43,12 +44,21 @@ void Mismatches::report(const std::string& where, const Architecture& architectu
 
 bool is_optional(const Parameter& parameter) noexcept { return parameter.dtype == DType::kI64; }
 
-void compare(const Parameter& parameter, const Tensor& tensor, Mismatches& mismatches) {
+void compare(const Parameter& parameter, const Tensor& tensor, bool has_scale, Mismatches& mismatches) {
+  const bool numbers = tensor.dtype() == DType::kI8 && has_scale;
   if (tensor.shape() != parameter.shape) {
     mismatches.misfit(parameter.name,
                       fmt::format("expected {}, got {}", to_string(parameter.shape), to_string(tensor.shape())));
-  } else if (parameter.dtype == DType::kF32 && !is_floating(tensor.dtype())) {
+  } else if (parameter.dtype == DType::kF32 && !is_floating(tensor.dtype()) && !numbers) {
     mismatches.misfit(parameter.name, fmt::format("expected floating point, got {}", name(tensor.dtype())));
+  }
+}
+
+void compare_quantization(const Graph& graph, const StateDict& weights, Mismatches& mismatches) {
+  for (const QuantizationTensor& tensor : quantization_tensors(graph)) {
+    if (!weights.contains(tensor.name)) continue;
+    const std::string problem = quantization_problem(tensor, weights);
+    if (!problem.empty()) mismatches.misfit(tensor.name, problem);
   }
 }
 
@@ -58,12 +68,14 @@ void check_weights(const Graph& graph, const StateDict& weights, const std::stri
   for (const Parameter& parameter : parameters(graph)) {
     const Tensor* tensor = weights.find(parameter.name);
     if (tensor != nullptr) {
-      compare(parameter, *tensor, mismatches);
+      compare(parameter, *tensor, weights.contains(parameter.name + "_scale"), mismatches);
     } else if (!is_optional(parameter)) {
       mismatches.missing(parameter.name);
     }
     known.insert(parameter.name);
   }
+  for (const QuantizationTensor& tensor : quantization_tensors(graph)) known.insert(tensor.name);
+  compare_quantization(graph, weights, mismatches);
   for (const auto& [name, tensor] : weights) {
     if (!known.contains(name)) mismatches.unexpected(name);
   }

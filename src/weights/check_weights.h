@@ -31,8 +31,12 @@ class Mismatches {
 };
 
 // Compares a tensor with the parameter that it is to be: shape and type. Parameters must be of a floating-point type;
-// num_batches_tracked, which no computation reads, may have any.
-void compare(const Parameter& parameter, const Tensor& tensor, Mismatches& mismatches);
+// weights that have a scale (arch/quantized.h) may be int8; num_batches_tracked, which no computation reads, may have
+// any type.
+void compare(const Parameter& parameter, const Tensor& tensor, bool has_scale, Mismatches& mismatches);
+
+// Looks at the tensors of an int8 network that are among `weights`.
+void compare_quantization(const Graph& graph, const StateDict& weights, Mismatches& mismatches);
 
 // True for tensors that a file may lack: num_batches_tracked, which old versions of PyTorch did not write.
 bool is_optional(const Parameter& parameter) noexcept;

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <unordered_set>
 
+#include "arch/quantized.h"
 #include "base/error.h"
 #include "resnet/graph.h"
 #include "weights/check_weights.h"
@@ -52,7 +53,7 @@ StateDict take_weights(const Graph& graph, const StateDict& tensors, const std::
   for (const Parameter& parameter : parameters(graph)) {
     const auto name = known.insert(torchvision_name(parameter.name)).first;
     if (const Tensor* tensor = tensors.find(*name)) {
-      compare(parameter, *tensor, mismatches);
+      compare(parameter, *tensor, tensors.contains(*name + "_scale"), mismatches);
       weights.add(parameter.name, *tensor);
     } else if (is_optional(parameter)) {
       weights.add(parameter.name, Tensor::zeros(parameter.dtype, parameter.shape));
@@ -60,6 +61,14 @@ StateDict take_weights(const Graph& graph, const StateDict& tensors, const std::
       mismatches.missing(parameter.name);
     }
   }
+  for (const QuantizationTensor& described : quantization_tensors(graph)) {
+    const std::string name = torchvision_name(described.name);
+    const Tensor* tensor = tensors.find(name);
+    if (tensor == nullptr) continue;
+    known.insert(name);
+    weights.add(described.name, *tensor);
+  }
+  compare_quantization(graph, weights, mismatches);
   for (const auto& [name, tensor] : tensors) {
     if (!known.contains(name) && name != kAveragedCount) mismatches.unexpected(name);
   }

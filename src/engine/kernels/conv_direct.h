@@ -1,61 +1,66 @@
 // Direct convolution as a matrix product: tiles of output pixels, taken in order across rows and pictures so that no
 // lane is idle, x tiles of output channels. The inputs of a few tiles are copied into panels that stay in the cache
-// while all output channels of the task pass over them; a long inner dimension is taken in chunks, with the sums kept
-// in the output in between.
+// while all output channels of the task pass over them; in float32, a long inner dimension is taken in chunks, with the
+// sums kept in the output in between. One template for all types of values: P is a kind of product (conv_product.h).
 #pragma once
 
 #include "engine/kernels/conv_panel.h"
-#include "engine/kernels/conv_tile.h"
+#include "engine/kernels/conv_product.h"
 
 namespace resnet {
 namespace {
 
 constexpr int kChunkValues = 512;               // of the inner dimension
-constexpr int kPanelValues = 64 * 1024;         // of all panels together: 256 KiB, to stay in the second-level cache
 constexpr std::int64_t kTaskWork = 25'000'000;  // multiply-adds worth a task of its own
 
-template <class V, Layout kLayout>
+template <class P, Layout kLayout>
 struct DirectConv {
-  static constexpr int kPixels = V::kTilePixels;
-  static constexpr int kColumns = V::kLanes * V::kTileVectors;
-  static constexpr int kStride = kLayout == Layout::kTaps ? kChannelBlock : kRowStride;
+  using Value = typename P::Value;
+  using Element = typename P::Element;
+  static constexpr int kPixels = P::Vector::kTilePixels;
+  static constexpr int kColumns = P::Vector::kLanes * P::Vector::kTileVectors;
+  static constexpr int kStride = kLayout == Layout::kTaps ? kChannelBlock / P::kPack : kRowStride;  // words
+  static constexpr int kPanelWords = P::kPanelBytes / 4;
+  static constexpr std::int64_t kValueSize = sizeof(Value);
 
   static const char* refuse(const ConvShape& s) noexcept {
+    if (s.in_type != P::kType) return "for values of another type";
     if constexpr (kLayout == Layout::kRows) {
       if (!s.dense_input) return "the input is padded to blocks of channels";
       if (s.groups > 1) return "grouped";
       if (s.dilation > 1) return "dilated";
-      if (s.kernel * s.in_channels > kRowStride) return "more than 32 values in a row of the window";
+      if (s.kernel * s.in_channels > kRowStride * P::kPack) return "too many values in a row of the window";
     }
     return nullptr;
   }
 
   static std::size_t packed_bytes(const ConvShape& s) noexcept {
-    const Geometry g = geometry(s, kLayout);
+    const Geometry g = geometry(s, kLayout, P::kPack);
     return static_cast<std::size_t>(g.depth() * g.columns) * sizeof(float);
   }
 
-  static int chunks(const Geometry& g) { return ceil_divide(g.steps, kChunkValues / kStride); }
+  // Sums of other types than the output's cannot be kept there.
+  static int chunks(const Geometry& g) { return P::kPack > 1 ? 1 : ceil_divide(g.steps, kChunkValues / kStride); }
   static int chunk_steps(const Geometry& g) { return ceil_divide(g.steps, chunks(g)); }
 
   // Tiles of pixels whose panels are kept at the same time.
   static int group_tiles(const Geometry& g) {
-    const int tiles = kPanelValues / static_cast<int>(panel_values(g));
+    const int tiles = static_cast<int>(kPanelWords / panel_words(g));
     return larger(1, smaller(tiles, ceil_divide(g.pixels, kPixels)));
   }
 
-  static std::int64_t panel_values(const Geometry& g) {
+  static std::int64_t panel_words(const Geometry& g) {
     return static_cast<std::int64_t>(chunk_steps(g)) * kPixels * kStride;
   }
 
   static std::size_t scratch_bytes(const ConvShape& s) noexcept {
-    const Geometry g = geometry(s, kLayout);
-    return sizeof(float) * static_cast<std::size_t>(group_tiles(g) * panel_values(g));
+    const Geometry g = geometry(s, kLayout, P::kPack);
+    return sizeof(float) * static_cast<std::size_t>(group_tiles(g) * panel_words(g));
   }
 
   static int tasks(const ConvShape& s, int threads) noexcept {
-    const Geometry g = geometry(s, kLayout);
-    const std::int64_t work = g.pixels * g.depth() * g.columns / threads;
+    const Geometry g = geometry(s, kLayout, P::kPack);
+    const std::int64_t work = g.pixels * g.depth() * g.columns / threads;  // products of words
     const auto each = work / kTaskWork;
     return threads * static_cast<int>(each < 1 ? 1 : each > 4 ? 4 : each);
   }
@@ -87,7 +92,7 @@ struct DirectConv {
   }
 
   static void run(const ConvCall& call, int task, int tasks, void* scratch) noexcept {
-    const Geometry g = geometry(call.shape, kLayout);
+    const Geometry g = geometry(call.shape, kLayout, P::kPack);
     const int parts = column_parts(g, tasks);
     const int unit = column_unit(g);
     const Part units(ceil_divide(g.columns, unit), task % parts, parts);
@@ -97,7 +102,16 @@ struct DirectConv {
     conv.run_pixels(Part(g.pixels, task / parts, tasks / parts));
   }
 
-  DirectConv(const ConvCall& call, const Geometry& g, float* scratch) : call_(call), g_(g), scratch_(scratch) {}
+  DirectConv(const ConvCall& call, const Geometry& g, float* scratch)
+      : call_(call), g_(g), scratch_(scratch), out_size_(size_in_bytes(call.shape.out_type)) {}
+
+  static const std::byte* at(const void* start, std::int64_t bytes) {
+    return static_cast<const std::byte*>(start) + bytes;
+  }
+  static std::byte* at(void* start, std::int64_t bytes) { return static_cast<std::byte*>(start) + bytes; }
+
+  // How often products of so many steps look ahead.
+  static std::int64_t ahead_steps(std::int64_t steps) { return ceil_divide(steps, P::kPack); }
 
   void run_pixels(Part pixels) {
     const int groups = ceil_divide(pixels.size(), static_cast<std::int64_t>(group_tiles(g_)) * kPixels);
@@ -120,20 +134,23 @@ struct DirectConv {
     const ConvShape& s = call_.shape;
     const std::int64_t products =
         static_cast<std::int64_t>(ceil_divide(now.size(), kPixels)) * ceil_divide(end_ - begin_, kColumns);
-    const std::int64_t steps = products * g_.steps;
+    const std::int64_t steps = products * ahead_steps(g_.steps);
     if (s.stride <= s.kernel) {  // else most of what lies between is not needed
-      const std::int64_t from = inputs_of_first(s, now.end);
-      ahead_.input.start(call_.input + from, inputs_of_first(s, next.end) - from, 1, 0, steps);
+      const std::int64_t from = inputs_of_first(s, now.end) * kValueSize;
+      ahead_.input.start(at(call_.input, from), inputs_of_first(s, next.end) * kValueSize - from, 1, 0, steps);
     }
   }
 
   // During this product, where the next one's outputs will stand, and its residuals where this one has some.
   void fetch_outputs(Part pixels, int begin, int end, const TileProduct& now) {
-    const std::int64_t at = pixels.begin * g_.columns + begin;
+    const std::int64_t first = pixels.begin * g_.columns + begin;
     const auto rows = static_cast<int>(pixels.size());
-    ahead_.output.start(call_.output + at, end - begin, rows, g_.columns, now.steps);
+    const std::int64_t steps = ahead_steps(now.steps);
+    ahead_.output.start(at(call_.output, first * out_size_), (end - begin) * out_size_, rows, g_.columns * out_size_,
+                        steps);
     if (now.residual != nullptr) {
-      ahead_.residual.start(call_.residual + at, end - begin, rows, g_.columns, now.steps);
+      ahead_.residual.start(at(call_.residual, first * kValueSize), (end - begin) * kValueSize, rows,
+                            g_.columns * kValueSize, steps);
     }
   }
 
@@ -169,8 +186,8 @@ struct DirectConv {
       }
     }
     const int width = smaller(kColumns, end - next);
-    ahead_.weights.start(weights(next_chunk, next, width), steps(next_chunk).size() * g_.count * width, 1, 0,
-                         ceil_divide(pixels.size(), kPixels) * steps(chunk).size());
+    ahead_.weights.start(at(weights(next_chunk, next, width), 0), steps(next_chunk).size() * g_.count * width * 4, 1, 0,
+                         ceil_divide(pixels.size(), kPixels) * ahead_steps(steps(chunk).size()));
   }
 
   void fill_panels(Part pixels, int slice, Part steps) {
@@ -178,13 +195,13 @@ struct DirectConv {
     const int tiles = ceil_divide(pixels.size(), kPixels);
     for (int tile = 0; tile < tiles; ++tile) {
       const Part part = pixels.part(tile, tiles);
-      const Windows<V> windows(call_, part.begin, static_cast<int>(part.size()));
-      float* panel = scratch_ + tile * panel_values(g_);
+      const Windows<P> windows(call_, part.begin, static_cast<int>(part.size()));
+      auto* panel = reinterpret_cast<Element*>(scratch_ + tile * panel_words(g_));
       if constexpr (kLayout == Layout::kTaps) {
-        fill_taps<V>(s, g_, windows, first_block(s, g_, slice), static_cast<int>(steps.begin),
+        fill_taps<P>(s, g_, windows, first_block(s, g_, slice), static_cast<int>(steps.begin),
                      static_cast<int>(steps.end), panel);
       } else {
-        fill_rows<V>(s, windows, static_cast<int>(steps.begin), static_cast<int>(steps.end), panel);
+        fill_rows<P>(s, windows, static_cast<int>(steps.begin), static_cast<int>(steps.end), panel);
       }
     }
   }
@@ -198,31 +215,42 @@ struct DirectConv {
     product.steps = static_cast<int>(steps(chunk).size());
     product.count = g_.count;
     product.bias = chunk == 0 ? call_.bias + column : nullptr;
+    product.scale = call_.scale != nullptr ? call_.scale + column : nullptr;
+    product.residual_scale = call_.residual_scale;
     product.relu = s.relu && last;
+    product.out_type = s.out_type;
     product.output_pitch = g_.columns;
     product.ahead = &ahead_;
     for (int tile = 0; tile < tiles; ++tile) {
       const Part part = pixels.part(tile, tiles);
-      const std::int64_t at = part.begin * g_.columns + column;
-      product.panel = scratch_ + tile * panel_values(g_);
-      product.residual = s.residual && last ? call_.residual + at : nullptr;
-      product.output = call_.output + at;
+      const std::int64_t first = part.begin * g_.columns + column;
+      product.panel = scratch_ + tile * panel_words(g_);
+      product.residual = s.residual && last ? at(call_.residual, first * kValueSize) : nullptr;
+      product.output = at(call_.output, first * out_size_);
       if (tile + 1 < tiles) {
         fetch_outputs(pixels.part(tile + 1, tiles), column, column + width, product);
       } else if (column + width < end) {
         fetch_outputs(pixels.part(0, tiles), column + width, smaller(end, column + width + kColumns), product);
       }
-      multiply<V, kStride>(static_cast<int>(part.size()), width, product);
+      multiply<P, kStride>(static_cast<int>(part.size()), width, product);
     }
   }
 
   const ConvCall& call_;
   const Geometry& g_;
-  float* scratch_;
+  float* scratch_;           // words
+  std::int64_t out_size_;    // bytes of a value
   int begin_ = 0, end_ = 0;  // columns of the task
   bool last_group_ = false;
   Ahead ahead_;
 };
+
+template <class P, Layout kLayout>
+constexpr ConvAlgorithm direct_conv(const char* name) {
+  using Conv = DirectConv<P, kLayout>;
+  return {name,        Conv::refuse, Conv::packed_bytes, pack_weights<P, kLayout>, Conv::scratch_bytes,
+          Conv::tasks, Conv::run};
+}
 
 }  // namespace
 }  // namespace resnet

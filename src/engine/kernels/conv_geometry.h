@@ -2,8 +2,9 @@
 //
 // Output channels ("columns", with their padding) fall into slices that see the same input channels: all of them in an
 // ordinary convolution; a group, or 16 columns of several small groups, in a grouped one (weights between different
-// groups are then zeros). A product's inner dimension is `steps` steps of `count` values: per tap of the window and
-// block of 16 input channels of the slice, or, where an unpadded picture comes in, per row of the window.
+// groups are then zeros). A product's inner dimension is `steps` steps of `count` words of 32 bits, which hold one, two
+// or four values: per tap of the window and block of 16 input channels of the slice, or, where an unpadded picture
+// comes in, per row of the window.
 #pragma once
 
 #include "engine/kernels/kernels.h"
@@ -11,7 +12,7 @@
 namespace resnet {
 namespace {
 
-constexpr int kRowStride = 32;  // a window's row of an unpadded picture has room for so many values
+constexpr int kRowStride = 32;  // a window's row of an unpadded picture has room for so many words
 
 constexpr int ceil_divide(std::int64_t a, std::int64_t b) { return static_cast<int>((a + b - 1) / b); }
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
@@ -58,7 +59,8 @@ struct BlockRange {
   }
 };
 
-Geometry geometry(const ConvShape& s, Layout layout) {
+// `pack` values fit a word.
+Geometry geometry(const ConvShape& s, Layout layout, int pack) {
   Geometry g;
   g.pixels = static_cast<std::int64_t>(s.batch) * s.out_height * s.out_width;
   g.in_blocks = ceil_divide(s.in_channels, kChannelBlock);
@@ -77,7 +79,7 @@ Geometry geometry(const ConvShape& s, Layout layout) {
     }
   }
   g.steps = layout == Layout::kTaps ? s.kernel * s.kernel * g.slice_blocks : s.kernel;
-  g.count = layout == Layout::kTaps ? kChannelBlock : s.kernel * s.in_channels;
+  g.count = layout == Layout::kTaps ? kChannelBlock / pack : ceil_divide(s.kernel * s.in_channels, pack);
   return g;
 }
 

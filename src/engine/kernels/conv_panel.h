@@ -6,30 +6,36 @@
 namespace resnet {
 namespace {
 
-// Weights, out x in / groups x kernel x kernel, become [columns / tile][steps][count][columns of the tile]; a slice's
-// last tile may be one of 16 columns. Zeros stand where a column's group does not see a channel.
-template <class V, Layout kLayout>
+// Weights, out x in / groups x kernel x kernel, become [columns / tile][steps][count][columns of the tile][kPack]; a
+// slice's last tile may be one of 16 columns. Zeros stand where a column's group does not see a channel.
+template <class P, Layout kLayout>
 void pack_weights(const ConvShape& s, const float* weights, void* packed) noexcept {
-  const Geometry g = geometry(s, kLayout);
+  const Geometry g = geometry(s, kLayout, P::kPack);
   const int group_in = s.in_channels / s.groups;
   const int group_out = s.out_channels / s.groups;
-  const int tile = V::kLanes * V::kTileVectors;
-  auto* out = static_cast<float*>(packed);
+  const int tile = P::Vector::kLanes * P::Vector::kTileVectors;
+  auto* out = static_cast<typename P::Element*>(packed);
+  // Of value `k` of step `step`, in a slice whose channels begin with block `block`.
+  const auto weight = [&](int block, int step, int k, int column) {
+    const int row = k / s.in_channels;  // 0 for taps
+    const int tap = kLayout == Layout::kTaps ? step / g.slice_blocks : step * s.kernel + row;
+    const int channel =
+        kLayout == Layout::kTaps ? (block + step % g.slice_blocks) * kChannelBlock + k : k % s.in_channels;
+    const int in = channel - column / group_out * group_in;
+    const bool past = kLayout == Layout::kRows && row >= s.kernel;
+    if (past || column >= s.out_channels || in < 0 || in >= group_in) return 0.0F;
+    return weights[(static_cast<std::int64_t>(column) * group_in + in) * s.kernel * s.kernel + tap];
+  };
   for (int slice = 0; slice < g.columns; slice += g.slice_columns) {
     const int block = first_block(s, g, slice);
     for (int first = slice; first < slice + g.slice_columns; first += tile) {
       const int last = smaller(first + tile, slice + g.slice_columns);
       for (int step = 0; step < g.steps; ++step) {
-        for (int k = 0; k < g.count; ++k) {
-          const int tap = kLayout == Layout::kTaps ? step / g.slice_blocks : step * s.kernel + k / s.in_channels;
-          const int channel =
-              kLayout == Layout::kTaps ? (block + step % g.slice_blocks) * kChannelBlock + k : k % s.in_channels;
+        for (int word = 0; word < g.count; ++word) {
           for (int column = first; column < last; ++column) {
-            const int group = column / group_out;
-            const int in = channel - group * group_in;
-            const bool seen = column < s.out_channels && in >= 0 && in < group_in;
-            const std::int64_t row = static_cast<std::int64_t>(column) * group_in + in;
-            *out++ = seen ? weights[row * s.kernel * s.kernel + tap] : 0;
+            for (int k = word * P::kPack; k < (word + 1) * P::kPack; ++k) {
+              *out++ = P::weight(weight(block, step, k, column));
+            }
           }
         }
       }
@@ -50,13 +56,16 @@ std::int64_t inputs_of_first(const ConvShape& s, std::int64_t pixels) {
 
 // Where the windows of a tile's pixels begin: pixel number `first` of the output and those after it, row by row and
 // picture by picture.
-template <class V>
+template <class P>
 struct Windows {
-  const float* picture[V::kTilePixels];  // the input of the pixel's picture
-  int top[V::kTilePixels], left[V::kTilePixels];
+  using Value = typename P::Value;
+  static constexpr int kPixels = P::Vector::kTilePixels;
+  const Value* picture[kPixels];  // the input of the pixel's picture
+  int top[kPixels], left[kPixels];
   int count;
+  typename P::Element zero;  // what stands for zero
 
-  Windows(const ConvCall& call, std::int64_t first, int pixels) : count(pixels) {
+  Windows(const ConvCall& call, std::int64_t first, int pixels) : count(pixels), zero(P::zero(call.zero_point)) {
     const ConvShape& s = call.shape;
     const std::int64_t picture_values = static_cast<std::int64_t>(s.in_height) * s.in_width * input_pitch(s);
     std::int64_t image = first / (static_cast<std::int64_t>(s.out_height) * s.out_width);
@@ -64,7 +73,7 @@ struct Windows {
     int y = rest / s.out_width;
     int x = rest % s.out_width;
     for (int i = 0; i < pixels; ++i) {
-      picture[i] = call.input + image * picture_values;
+      picture[i] = static_cast<const Value*>(call.input) + image * picture_values;
       top[i] = y * s.stride - s.padding;
       left[i] = x * s.stride - s.padding;
       if (++x < s.out_width) continue;
@@ -76,30 +85,39 @@ struct Windows {
   }
 };
 
-template <class V>
-void copy_block(const float* from, float* to) {
-#pragma GCC unroll 2
-  for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::load(from + i));
+template <class T>
+void fill(T* to, int count, T value) {
+  for (int i = 0; i < count; ++i) to[i] = value;
 }
 
-template <class V>
-void clear_block(float* to) {
+template <class P>
+void clear_block(typename P::Element zero, typename P::Element* to) {
+  if constexpr (P::kPack == 1) {
+    using V = typename P::Vector;
 #pragma GCC unroll 2
-  for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::zero());
+    for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::zero());
+  } else {
+    fill(to, kChannelBlock, zero);
+  }
 }
 
-// The first `count` values, then zeros.
-template <class V>
-void copy_first(const float* from, int count, float* to) {
+// `count` values; the room behind them, up to a block's end, may be filled with anything that is finite.
+template <class P>
+void copy_first(const typename P::Value* from, int count, typename P::Element* to) {
+  if constexpr (P::kPack == 1) {
+    using V = typename P::Vector;
 #pragma GCC unroll 2
-  for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::load_first(from + i, count - i));
+    for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::load_first(from + i, count - i));
+  } else {
+    for (int i = 0; i < kChannelBlock; ++i) to[i] = i < count ? static_cast<typename P::Element>(from[i]) : 0;
+  }
 }
 
 // Steps [begin, end) of the panel [steps][kTilePixels][16] of a slice whose channels begin with block `block`.
-template <class V>
-void fill_taps(const ConvShape& s, const Geometry& g, const Windows<V>& windows, int block, int begin, int end,
-               float* panel) {
-  constexpr int kStep = V::kTilePixels * kChannelBlock;
+template <class P>
+void fill_taps(const ConvShape& s, const Geometry& g, const Windows<P>& windows, int block, int begin, int end,
+               typename P::Element* panel) {
+  constexpr int kStep = P::Vector::kTilePixels * kChannelBlock;
   const int pitch = input_pitch(s);
   for (int step = begin; step < end;) {
     const int tap = step / g.slice_blocks;
@@ -111,43 +129,61 @@ void fill_taps(const ConvShape& s, const Geometry& g, const Windows<V>& windows,
     for (int i = 0; i < windows.count; ++i) {
       const int y = windows.top[i] + dy;
       const int x = windows.left[i] + dx;
-      float* out = panel + i * kChannelBlock;
+      auto* out = panel + i * kChannelBlock;
       if (y < 0 || y >= s.in_height || x < 0 || x >= s.in_width) {
-        for (int b = from; b < to; ++b, out += kStep) clear_block<V>(out);
+        for (int b = from; b < to; ++b, out += kStep) clear_block<P>(windows.zero, out);
         continue;
       }
-      const float* in = windows.picture[i] + (static_cast<std::int64_t>(y) * s.in_width + x) * pitch;
+      const auto* in = windows.picture[i] + (static_cast<std::int64_t>(y) * s.in_width + x) * pitch;
       int b = from;
-      for (; b < whole; ++b, out += kStep) copy_block<V>(in + b * kChannelBlock, out);
-      for (; b < to; ++b, out += kStep) copy_first<V>(in + b * kChannelBlock, pitch - b * kChannelBlock, out);
+      for (; b < whole; ++b, out += kStep) P::copy_block(in + b * kChannelBlock, out);
+      for (; b < to; ++b, out += kStep) copy_first<P>(in + b * kChannelBlock, pitch - b * kChannelBlock, out);
     }
     step += to - from;
     panel += (to - from) * kStep;
   }
 }
 
-// Steps [begin, end), rows of the window, of the panel [steps][kTilePixels][kRowStride].
-template <class V>
-void fill_rows(const ConvShape& s, const Windows<V>& windows, int begin, int end, float* panel) {
+// A whole row of a window, of `count` values.
+template <class P>
+void copy_row(const typename P::Value* from, int count, typename P::Element* to) {
+  if constexpr (P::kPack == 1) {
+    copy_first<P>(from, count, to);
+    copy_first<P>(from + kChannelBlock, count - kChannelBlock, to + kChannelBlock);
+  } else {
+    int i = 0;
+    for (; i + kChannelBlock <= count; i += kChannelBlock) P::copy_block(from + i, to + i);
+    if (i > 0 && i < count) return P::copy_block(from + count - kChannelBlock, to + count - kChannelBlock);
+    for (; i < count; ++i) to[i] = static_cast<typename P::Element>(from[i]);
+  }
+}
+
+// Steps [begin, end), rows of the window, of the panel [steps][kTilePixels][kRowStride words].
+template <class P>
+void fill_rows(const ConvShape& s, const Windows<P>& windows, int begin, int end, typename P::Element* panel) {
+  constexpr int kStride = kRowStride * P::kPack;
+  const int values = s.kernel * s.in_channels;
+  const int used = ceil_divide(values, P::kPack) * P::kPack;
   for (int row = begin; row < end; ++row) {
-    for (int i = 0; i < windows.count; ++i, panel += kRowStride) {
+    for (int i = 0; i < windows.count; ++i, panel += kStride) {
       const int y = windows.top[i] + row;
       const int left = windows.left[i];
       const bool inside = y >= 0 && y < s.in_height;
       // Pixels [skip, stop) of the window's row lie inside the picture.
       const int skip = inside ? smaller(larger(-left, 0), s.kernel) : s.kernel;
       const int stop = larger(smaller(s.in_width - left, s.kernel), skip);
-      const float* in = windows.picture[i] + (static_cast<std::int64_t>(y) * s.in_width + left) * s.in_channels;
-      if (skip == 0) {
-        copy_first<V>(in, stop * s.in_channels, panel);
-        copy_first<V>(in + kChannelBlock, stop * s.in_channels - kChannelBlock, panel + kChannelBlock);
+      const auto* in = windows.picture[i] + (static_cast<std::int64_t>(y) * s.in_width + left) * s.in_channels;
+      fill<typename P::Element>(panel + values, used - values, 0);
+      if (skip == 0 && (stop == s.kernel || P::kPack == 1)) {
+        copy_row<P>(in, stop * s.in_channels, panel);
         continue;
       }
-      for (int k = 0; k < s.kernel * s.in_channels; ++k) {
-        panel[k] = k >= skip * s.in_channels && k < stop * s.in_channels ? in[k] : 0;
+      for (int k = 0; k < values; ++k) {
+        const bool seen = k >= skip * s.in_channels && k < stop * s.in_channels;
+        panel[k] = seen ? static_cast<typename P::Element>(in[k]) : windows.zero;
       }
     }
-    panel += (V::kTilePixels - windows.count) * kRowStride;
+    panel += (P::Vector::kTilePixels - windows.count) * kStride;
   }
 }
 

@@ -1,4 +1,5 @@
-// Every convolution of every instruction set against the reference, over random shapes.
+// Every convolution of every instruction set against the reference, over random shapes: whole numbers exactly, floats
+// within what their roundings add up to.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -16,7 +17,8 @@ std::string describe(const ConvShape& s) {
          number(s.out_channels) + "x" + number(s.out_height) + "x" + number(s.out_width) + ", kernel " +
          number(s.kernel) + " stride " + number(s.stride) + " padding " + number(s.padding) + " dilation " +
          number(s.dilation) + " groups " + number(s.groups) + (s.dense_input ? " dense" : "") +
-         (s.residual ? " residual" : "") + (s.relu ? " relu" : "");
+         (s.residual ? " residual" : "") + (s.relu ? " relu" : "") + " types " + number(static_cast<int>(s.in_type)) +
+         " " + number(static_cast<int>(s.out_type));
 }
 
 std::size_t input_values(const ConvShape& s) {
@@ -31,6 +33,11 @@ bool finish(ConvShape& s) {
   s.out_height = (s.in_height + 2 * s.padding - reach) / s.stride + 1;
   s.out_width = (s.in_width + 2 * s.padding - reach) / s.stride + 1;
   return true;
+}
+
+void set_types(ConvShape& s, Random& random) {
+  s.in_type = static_cast<ValueType>(random.between(0, 2));
+  s.out_type = random.chance(0.3) ? ValueType::kF32 : s.in_type;
 }
 
 ConvShape random_shape(Random& random) {
@@ -55,6 +62,7 @@ ConvShape random_shape(Random& random) {
     s.dense_input = random.chance(0.3);
     s.residual = random.chance(0.5);
     s.relu = random.chance(0.5);
+    set_types(s, random);
     if (!finish(s)) continue;
     const double work =
         static_cast<double>(output_pixels(s)) * s.out_channels * s.in_channels / s.groups * s.kernel * s.kernel;
@@ -62,12 +70,46 @@ ConvShape random_shape(Random& random) {
   }
 }
 
-std::vector<float> compute(const ConvAlgorithm& algorithm, ConvCall call, const std::vector<float>& weights,
-                           int threads) {
+// Everything that a call reads.
+struct Data {
+  std::vector<std::byte> input, residual;
+  std::vector<float> weights, bias, scale;
+  ConvCall call;
+};
+
+int depth(const ConvShape& s) { return s.in_channels / s.groups * s.kernel * s.kernel; }
+
+Data random_data(const ConvShape& s, Random& random) {
+  const int pitch = padded_channels(s.out_channels);
+  Data data;
+  data.input = stored(random.pixels(input_values(s) / input_pitch(s), s.in_channels, input_pitch(s)), s.in_type);
+  data.residual = stored(random.pixels(output_pixels(s), s.out_channels, pitch), s.in_type);
+  data.weights = random.values(static_cast<std::size_t>(s.out_channels) * depth(s));
+  data.bias = random.pixels(1, s.out_channels, pitch);
+  data.scale = random.pixels(1, s.out_channels, pitch);
+  data.call.shape = s;
+  if (s.in_type == ValueType::kU8) {  // most results lie between 0 and 255, but not all
+    for (float& weight : data.weights) weight = std::round(weight * 127.4F);
+    for (float& bias : data.bias) bias = 128 * bias + 100;
+    for (float& scale : data.scale) scale *= 0.01F / std::sqrt(static_cast<float>(depth(s)));
+    data.call.residual_scale = random.values(1)[0];
+    data.call.zero_point = static_cast<std::uint8_t>(random.between(0, 255));
+  }
+  data.call.input = data.input.data();
+  data.call.bias = data.bias.data();
+  data.call.scale = data.scale.data();
+  data.call.residual = s.residual ? data.residual.data() : nullptr;
+  return data;
+}
+
+// The output as float32.
+std::vector<float> compute(const ConvAlgorithm& algorithm, const Data& data, int threads) {
+  ConvCall call = data.call;
   const ConvShape& s = call.shape;
   AlignedBuffer<std::byte> packed(algorithm.packed_bytes(s));
-  algorithm.pack(s, weights.data(), packed.data());
-  std::vector<float> output(output_pixels(s) * padded_channels(s.out_channels), NAN);
+  algorithm.pack(s, data.weights.data(), packed.data());
+  const std::size_t count = output_pixels(s) * padded_channels(s.out_channels);
+  std::vector<std::byte> output(count * size_in_bytes(s.out_type), std::byte{0xFF});
   call.weights = packed.data();
   call.output = output.data();
   const int tasks = algorithm.tasks(s, threads);
@@ -76,45 +118,50 @@ std::vector<float> compute(const ConvAlgorithm& algorithm, ConvCall call, const 
     if (scratch.size() > 0) std::memset(scratch.data(), 0xFF, scratch.size());  // NaN: nothing may be assumed
     algorithm.run(call, task, tasks, scratch.data());
   }
-  return output;
+  return as_floats(output, s.out_type);
 }
 
 // Inputs and weights lie between -1 and 1, so a partial sum of k products is about sqrt(k) / 3, seldom three times
 // that, and the errors of K roundings to it add up to about 0.4 u K (u the unit roundoff); ten times that is allowed.
-void expect_close(const std::vector<float>& got, const std::vector<float>& want, double depth) {
+// A bfloat16 that lies near the middle of two others may be rounded either way.
+void expect_close(const ConvShape& s, const std::vector<float>& got, const std::vector<float>& want) {
   ASSERT_EQ(got.size(), want.size());
-  const double tolerance = std::ldexp(depth + 8, -22);
+  const double tolerance = s.in_type == ValueType::kU8 ? 0 : std::ldexp(depth(s) + 8.0, -22);
+  const double relative = s.out_type == ValueType::kBf16 ? std::ldexp(1.0, -7) : 0;
   for (std::size_t i = 0; i < got.size(); ++i) {
-    ASSERT_LE(std::abs(static_cast<double>(got[i]) - want[i]), tolerance) << "value " << i << " of " << got.size();
+    ASSERT_LE(std::abs(static_cast<double>(got[i]) - want[i]), tolerance + relative * std::abs(want[i]))
+        << "value " << i << " of " << got.size();
   }
+}
+
+const ConvAlgorithm& reference_for(const ConvShape& s) {
+  for (const ConvAlgorithm& algorithm : reference_kernels().convs) {
+    if (algorithm.refuse(s) == nullptr) return algorithm;
+  }
+  std::abort();
 }
 
 void expect_reference(const ConvShape& s, Random& random) {
   SCOPED_TRACE(describe(s));
-  const int depth = s.in_channels / s.groups * s.kernel * s.kernel;
-  const std::vector<float> input = random.pixels(input_values(s) / input_pitch(s), s.in_channels, input_pitch(s));
-  const std::vector<float> weights = random.values(static_cast<std::size_t>(s.out_channels) * depth);
-  const std::vector<float> bias = random.pixels(1, s.out_channels, padded_channels(s.out_channels));
-  const std::vector<float> residual = random.pixels(output_pixels(s), s.out_channels, padded_channels(s.out_channels));
-  ConvCall call;
-  call.shape = s;
-  call.input = input.data();
-  call.bias = bias.data();
-  call.residual = s.residual ? residual.data() : nullptr;
-  const std::vector<float> want = compute(reference_kernels().convs.back(), call, weights, 1);
-  for (const Kernels* kernels : fast_kernels()) {
-    for (const ConvAlgorithm& algorithm : kernels->convs) {
+  const Data data = random_data(s, random);
+  const std::vector<float> want = compute(reference_for(s), data, 1);
+  const auto check = [&](const char* table, std::span<const ConvAlgorithm> algorithms) {
+    for (const ConvAlgorithm& algorithm : algorithms) {
       if (algorithm.refuse(s) != nullptr) continue;
       const int threads = random.between(1, 5);
-      SCOPED_TRACE(std::string(kernels->name) + " " + algorithm.name + ", " + std::to_string(threads) + " threads");
-      ASSERT_NO_FATAL_FAILURE(expect_close(compute(algorithm, call, weights, threads), want, depth));
+      SCOPED_TRACE(std::string(table) + " " + algorithm.name + ", " + std::to_string(threads) + " threads");
+      ASSERT_NO_FATAL_FAILURE(expect_close(s, compute(algorithm, data, threads), want));
     }
+  };
+  for (const Kernels* kernels : fast_kernels()) {
+    ASSERT_NO_FATAL_FAILURE(check(kernels->name, kernels->convs));
   }
+  check("", emulated_convs());
 }
 
 TEST(PropertyConv, EveryAlgorithmGivesTheReferencesAnswer) {
   Random random(1);
-  for (int i = 0; i < property_cases(250); ++i) {
+  for (int i = 0; i < property_cases(500); ++i) {
     ASSERT_NO_FATAL_FAILURE(expect_reference(random_shape(random), random)) << "case " << i;
   }
 }
@@ -148,28 +195,68 @@ TEST(PropertyConv, ShapesOfNetworks) {
     s.dense_input = c.dense;
     s.residual = s.relu = true;
     ASSERT_TRUE(finish(s));
-    ASSERT_NO_FATAL_FAILURE(expect_reference(s, random));
+    for (const ValueType type : {ValueType::kF32, ValueType::kBf16, ValueType::kU8}) {
+      s.in_type = s.out_type = type;
+      ASSERT_NO_FATAL_FAILURE(expect_reference(s, random));
+    }
   }
 }
 
-TEST(Conv, TheLastAlgorithmTakesEveryShape) {
+TEST(Conv, EveryTableTakesEveryShapeOfItsTypes) {
   Random random(3);
-  for (const Kernels* kernels : fast_kernels()) {
-    for (int i = 0; i < 1000; ++i) EXPECT_EQ(kernels->convs.back().refuse(random_shape(random)), nullptr);
+  for (const Kernels* kernels : all_kernels()) {
+    for (int i = 0; i < 1000; ++i) {
+      const ConvShape s = random_shape(random);
+      const bool taken = std::any_of(kernels->convs.begin(), kernels->convs.end(),
+                                     [&](const ConvAlgorithm& algorithm) { return algorithm.refuse(s) == nullptr; });
+      EXPECT_EQ(taken, kernels->spin[static_cast<int>(s.in_type)] != nullptr) << kernels->name << " " << describe(s);
+    }
+    EXPECT_NE(kernels->spin[static_cast<int>(ValueType::kU8)], nullptr) << kernels->name;
   }
 }
 
 TEST(Conv, NaNPassesThroughRelu) {
-  ConvShape s;
-  s.relu = true;
-  const std::vector<float> input(kChannelBlock, NAN);
-  const std::vector<float> bias(kChannelBlock, 0);
-  ConvCall call;
-  call.shape = s;
-  call.input = input.data();
-  call.bias = bias.data();
-  for (const Kernels* kernels : fast_kernels()) {
-    EXPECT_TRUE(std::isnan(compute(kernels->convs.back(), call, {1}, 1)[0])) << kernels->name;
+  const float nan = NAN;
+  for (const ValueType type : {ValueType::kF32, ValueType::kBf16}) {
+    Random random(4);
+    ConvShape s;
+    s.relu = true;
+    s.in_type = s.out_type = type;
+    Data data = random_data(s, random);
+    reference_kernels().convert({}, &nan, {type}, data.input.data(), 0, 1);
+    for (const Kernels* kernels : all_kernels()) {
+      for (const ConvAlgorithm& algorithm : kernels->convs) {
+        if (algorithm.refuse(s) != nullptr) continue;
+        EXPECT_TRUE(std::isnan(compute(algorithm, data, 1)[0])) << kernels->name << " " << algorithm.name;
+      }
+    }
+  }
+}
+
+// The largest sums of whole numbers: no pair of products, and no sum of a network's longest window, may saturate.
+TEST(Conv, LargestNumbersDoNotSaturate) {
+  for (const float weight : {-128.0F, 127.0F}) {
+    Random random(5);
+    ConvShape s;
+    s.in_channels = 512;
+    s.kernel = 3;
+    s.padding = 1;
+    s.in_type = ValueType::kU8;
+    Data data = random_data(s, random);
+    std::fill(data.input.begin(), data.input.end(), std::byte{255});
+    std::fill(data.weights.begin(), data.weights.end(), weight);
+    data.call.zero_point = 255;
+    data.scale[0] = 1;
+    data.bias[0] = 0;
+    const float exact = 512 * 9 * 255 * weight;
+    const auto check = [&](std::span<const ConvAlgorithm> algorithms) {
+      for (const ConvAlgorithm& algorithm : algorithms) {
+        if (algorithm.refuse(s) != nullptr) continue;
+        EXPECT_EQ(compute(algorithm, data, 1)[0], exact) << algorithm.name;
+      }
+    };
+    for (const Kernels* kernels : all_kernels()) check(kernels->convs);
+    check(emulated_convs());
   }
 }
 

@@ -4,12 +4,39 @@
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "engine/kernels/kernels.h"
 
 namespace resnet {
 namespace {
+
+// A table and what an instruction set adds to it.
+class ExtendedKernels {
+ public:
+  ExtendedKernels(const Kernels& base, const KernelExtension& extension, ValueType type)
+      : convs_(extension.convs.begin(), extension.convs.end()), table_(base) {
+    convs_.insert(convs_.end(), base.convs.begin(), base.convs.end());
+    table_.name = extension.name;
+    table_.convs = convs_;
+    table_.spin[static_cast<int>(type)] = extension.spin;
+  }
+  const Kernels& table() const noexcept { return table_; }
+
+ private:
+  std::vector<ConvAlgorithm> convs_;
+  Kernels table_;
+};
+
+const Kernels& with_vnni() noexcept {
+  static const ExtendedKernels kernels(avx512_kernels(), avx512_vnni_kernels(), ValueType::kU8);
+  return kernels.table();
+}
+const Kernels& with_bf16() noexcept {
+  static const ExtendedKernels kernels(with_vnni(), avx512_bf16_kernels(), ValueType::kBf16);
+  return kernels.table();
+}
 
 struct Level {
   std::string_view name;
@@ -25,36 +52,36 @@ bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
          __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq");
 }
+bool has_vnni() { return has_avx512() && __builtin_cpu_supports("avx512vnni"); }
+bool has_bf16() { return has_vnni() && __builtin_cpu_supports("avx512bf16"); }
 
 // From the plainest to the best.
 constexpr Level kLevels[] = {
-    {"ref", always, reference_kernels},
-    {"avx2", has_avx2, avx2_kernels},
-    {"avx512", has_avx512, avx512_kernels},
+    {"ref", always, reference_kernels},   {"avx2", has_avx2, avx2_kernels},     {"avx512", has_avx512, avx512_kernels},
+    {"avx512_vnni", has_vnni, with_vnni}, {"avx512_bf16", has_bf16, with_bf16},
 };
-
-std::string level_names() {
-  std::string names;
-  for (const Level& level : kLevels) names.append(names.empty() ? "" : ", ").append(level.name);
-  return names;
-}
 
 }  // namespace
 
+std::vector<const Kernels*> all_kernels() {
+  std::vector<const Kernels*> tables;
+  for (const Level& level : kLevels) {
+    if (level.supported()) tables.push_back(&level.table());
+  }
+  return tables;
+}
+
 const Kernels& best_kernels() {
   const char* forced = std::getenv("RESNET_ISA");
-  if (forced != nullptr) {
-    for (const Level& level : kLevels) {
-      if (level.name != forced) continue;
-      if (!level.supported()) fail(ErrorCode::kUnsupported, "RESNET_ISA", "this processor has no {}", forced);
-      return level.table();
-    }
-    fail(ErrorCode::kInvalidArgument, "RESNET_ISA", "'{}' is not one of {}", forced, level_names());
+  if (forced == nullptr) return *all_kernels().back();
+  std::string names;
+  for (const Level& level : kLevels) {
+    names.append(names.empty() ? "" : ", ").append(level.name);
+    if (level.name != forced) continue;
+    if (!level.supported()) fail(ErrorCode::kUnsupported, "RESNET_ISA", "this processor has no {}", forced);
+    return level.table();
   }
-  for (auto level = std::rbegin(kLevels); level != std::rend(kLevels); ++level) {
-    if (level->supported()) return level->table();
-  }
-  return reference_kernels();
+  fail(ErrorCode::kInvalidArgument, "RESNET_ISA", "'{}' is not one of {}", forced, names);
 }
 
 }  // namespace resnet

@@ -32,6 +32,38 @@ void scale_shift(const float* in, const float* scale, const float* shift, float*
   }
 }
 
+template <class V>
+void convert(const ValueFormat& from, const void* in, const ValueFormat& to, void* out, std::size_t begin,
+             std::size_t end) noexcept {
+  const auto each = [&](auto work) {  // channels are padded: whole vectors
+    for (std::size_t i = begin; i < end; i += V::kLanes) work(i);
+  };
+  const auto* floats = static_cast<const float*>(in);
+  auto* out_floats = static_cast<float*>(out);
+  if (to.type == ValueType::kU8) {
+    const float inverse_scale = 1 / to.scale;
+    const float zero_point = to.zero_point;
+    const auto inverse = V::broadcast(&inverse_scale);
+    const auto zero = V::broadcast(&zero_point);
+    return each([&](std::size_t i) {
+      V::store(static_cast<std::uint8_t*>(out) + i, V::add(V::round(V::multiply(V::load(floats + i), inverse)), zero));
+    });
+  }
+  if (to.type == ValueType::kBf16) {
+    return each([&](std::size_t i) { V::store(static_cast<std::uint16_t*>(out) + i, V::load(floats + i)); });
+  }
+  if (from.type == ValueType::kBf16) {
+    return each([&](std::size_t i) { V::store(out_floats + i, V::load(static_cast<const std::uint16_t*>(in) + i)); });
+  }
+  const float minus_zero_point = -static_cast<float>(from.zero_point);
+  const auto scale = V::broadcast(&from.scale);
+  const auto minus_zero = V::broadcast(&minus_zero_point);
+  each([&](std::size_t i) {
+    const auto number = V::load(static_cast<const std::uint8_t*>(in) + i);
+    V::store(out_floats + i, V::multiply(V::add(number, minus_zero), scale));
+  });
+}
+
 // As many sums as a product's tile has, so that neither latency nor loads stand in the way.
 template <class V>
 double spin(std::int64_t iterations) noexcept {
@@ -57,6 +89,39 @@ double spin(std::int64_t iterations) noexcept {
   sink = values[0];
   static_cast<void>(sink);
   return 2.0 * kSums * V::kLanes * static_cast<double>(iterations);
+}
+
+// The same for products of words that hold several values (conv_product.h), read from the first-level cache as a
+// product reads them: the compiler would take identical ones out of the loop.
+template <class P>
+double spin_dots(std::int64_t iterations) noexcept {
+  using V = typename P::Vector;
+  constexpr int kRows = V::kTilePixels;
+  constexpr int kVectors = V::kTileVectors;
+  float words[kRows] = {};
+  const float* panel = words;
+  typename V::Reg weight[kVectors];
+  typename P::Sum sum[kRows][kVectors];
+  for (int j = 0; j < kVectors; ++j) weight[j] = V::broadcast(panel + j);
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+    for (int j = 0; j < kVectors; ++j) sum[i][j] = typename P::Sum{};
+  }
+  for (std::int64_t n = 0; n < iterations; ++n) {
+    asm volatile("" : "+r"(panel) : : "memory");
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+      const auto value = V::broadcast(panel + i);
+#pragma GCC unroll 2
+      for (int j = 0; j < kVectors; ++j) sum[i][j] = P::dot(value, weight[j], sum[i][j]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < kVectors; ++j) asm volatile("" : : "x"(sum[i][j]));  // keeps the loop
+  }
+  return 2.0 * kRows * kVectors * V::kLanes * P::kPack * static_cast<double>(iterations);
 }
 
 }  // namespace

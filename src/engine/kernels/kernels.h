@@ -1,7 +1,8 @@
 // The engine's arithmetic: one table of functions per instruction set, all with the contracts written here.
 //
-// Activations are float32, NHWC, dense except that a pixel's channels are padded with zeros to a multiple of
-// kChannelBlock; kernels may read the padding and must write zeros to it. Buffers start at a multiple of 64 bytes.
+// Activations are NHWC, dense except that a pixel's channels are padded with zeros to a multiple of kChannelBlock;
+// kernels may read the padding and must write zeros to it. Buffers start at a multiple of 64 bytes. A `void*` points to
+// values of the type that the shape says.
 // Everything here is noexcept and checks nothing: the plan compiler has. A call works on one task of several, which
 // different threads may run at the same time; tasks of one call write disjoint parts of the output.
 #pragma once
@@ -9,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 namespace resnet {
 
@@ -18,12 +20,29 @@ constexpr int padded_channels(int channels) noexcept {
   return (channels + kChannelBlock - 1) / kChannelBlock * kChannelBlock;
 }
 
+// What activations are stored as.
+enum class ValueType : std::uint8_t { kF32, kBf16, kU8 };
+
+constexpr std::size_t size_in_bytes(ValueType type) noexcept {
+  return type == ValueType::kF32 ? 4 : type == ValueType::kBf16 ? 2 : 1;
+}
+
+// How numbers stand for real values. Only kU8 has a scale and a zero point: real = scale * (number - zero_point).
+struct ValueFormat {
+  ValueType type = ValueType::kF32;
+  float scale = 1;
+  std::uint8_t zero_point = 0;
+  bool operator==(const ValueFormat&) const = default;
+};
+
 // A convolution over a batch. Channels are the true ones, without padding.
 struct ConvShape {
   int batch = 1;
   int in_height = 1, in_width = 1, in_channels = 1;
   int out_height = 1, out_width = 1, out_channels = 1;
   int kernel = 1, stride = 1, padding = 0, dilation = 1, groups = 1;
+  ValueType in_type = ValueType::kF32;  // of the input and the residual
+  ValueType out_type = ValueType::kF32;
   bool dense_input = false;  // the input's pixels are not padded: in_channels values each, as a picture comes
   bool residual = false;     // something is added before the ReLU
   bool relu = false;
@@ -37,11 +56,18 @@ constexpr int input_pitch(const ConvShape& shape) noexcept {
 // output = relu(conv(input) + bias + residual), the last two steps where the shape says so.
 struct ConvCall {
   ConvShape shape;
-  const float* input = nullptr;
-  const void* weights = nullptr;    // as the algorithm's pack() wrote them
-  const float* bias = nullptr;      // padded_channels(out_channels) values
-  const float* residual = nullptr;  // laid out as the output
-  float* output = nullptr;
+  const void* input = nullptr;
+  const void* weights = nullptr;   // as the algorithm's pack() wrote them
+  const float* bias = nullptr;     // padded_channels(out_channels) values
+  const void* residual = nullptr;  // laid out as the output
+  void* output = nullptr;
+
+  // Where the input is kU8: output = relu(sum * scale + bias + residual * residual_scale). Sums of products of whole
+  // numbers are exact, each multiply-add is rounded once to float32, and a kU8 output is rounded as quantize.h says,
+  // which does the ReLU. The zero points of all values are part of `bias`.
+  const float* scale = nullptr;  // padded_channels(out_channels) values
+  float residual_scale = 0;
+  std::uint8_t zero_point = 0;  // of the input: what padding is made of
 };
 
 // One way to compute a convolution.
@@ -51,8 +77,9 @@ struct ConvAlgorithm {
   // Null where it can compute this shape, else the reason why not, for people.
   const char* (*refuse)(const ConvShape& shape) noexcept;
 
-  // Weights in the algorithm's own order; `weights` is out x in / groups x kernel x kernel. Both depend on channels,
-  // groups and kernel alone: plans for different input sizes share packed weights.
+  // Weights in the algorithm's own order; `weights`, whole numbers from -128 to 127 where the input is kU8, is
+  // out x in / groups x kernel x kernel. Both depend on channels,
+  // groups, kernel and types alone: plans for different input sizes share packed weights.
   std::size_t (*packed_bytes)(const ConvShape& shape) noexcept;
   void (*pack)(const ConvShape& shape, const float* weights, void* packed) noexcept;
 
@@ -71,30 +98,49 @@ struct PoolShape {
   int batch = 1, channels = 1;
   int in_height = 1, in_width = 1, out_height = 1, out_width = 1;
   int kernel = 1, stride = 1, padding = 0;
+  ValueType type = ValueType::kF32;  // of input and output; kU8 numbers have the same format in both, but for:
+
+  // The mean over a whole picture of kU8 numbers is float32(sum) * scale + offset, rounded once, then as to_u8()
+  // rounds.
+  float scale = 1, offset = 0;
 };
 
 // Functions that take [begin, end) work on that part of the range their comment names.
 struct Kernels {
   const char* name;  // "avx512"
 
-  // In the order of preference; the last one takes every shape.
+  // In the order of preference. The last one for kF32, and for kU8, takes every shape; of the others, kBf16 is taken by
+  // some or by none.
   std::span<const ConvAlgorithm> convs;
 
   // Rows of the output, of batch * out_height.
-  void (*max_pool)(const PoolShape& shape, const float* in, float* out, int begin, int end) noexcept;
-  void (*average_pool)(const PoolShape& shape, const float* in, float* out, int begin, int end) noexcept;
+  void (*max_pool)(const PoolShape& shape, const void* in, void* out, int begin, int end) noexcept;
+  void (*average_pool)(const PoolShape& shape, const void* in, void* out, int begin, int end) noexcept;
 
-  // Mean over `pixels` pixels of `channels` (padded) channels; images of the batch.
-  void (*global_average_pool)(const float* in, float* out, int pixels, int channels, int begin, int end) noexcept;
+  // Mean over all pixels of the input; images of the batch.
+  void (*global_average_pool)(const PoolShape& shape, const void* in, void* out, int begin, int end) noexcept;
 
-  // Values. `out` may be one of the inputs; `b` may be null (nothing is added).
+  // float32 values. `out` may be one of the inputs; `b` may be null (nothing is added).
   void (*add)(const float* a, const float* b, float* out, bool relu, std::size_t begin, std::size_t end) noexcept;
 
-  // Pixels, of batch * height * width: x * scale + shift per (padded) channel. For a batch norm that nothing folds.
+  // float32 pixels, of batch * height * width: x * scale + shift per (padded) channel. For a batch norm that nothing
+  // folds.
   void (*scale_shift)(const float* in, const float* scale, const float* shift, float* out, int channels, bool relu,
                       std::int64_t begin, std::int64_t end) noexcept;
 
-  // Multiply-adds over registers; returns the number of floating-point operations done (two per multiply-add).
+  // Values in another format. One of the two is kF32, and `to` is rounded as quantize() and float_to_bfloat16() round.
+  void (*convert)(const ValueFormat& from, const void* in, const ValueFormat& to, void* out, std::size_t begin,
+                  std::size_t end) noexcept;
+
+  // Multiply-adds of values of each ValueType, as many at once as the processor can; returns the number of operations
+  // done (two per multiply-add). Null where no convolution takes that type.
+  double (*spin[3])(std::int64_t iterations) noexcept;
+};
+
+// What an instruction set adds to the table of another one: convolutions of one type of values.
+struct KernelExtension {
+  const char* name;
+  std::span<const ConvAlgorithm> convs;  // preferred to those of the table
   double (*spin)(std::int64_t iterations) noexcept;
 };
 
@@ -105,8 +151,16 @@ const Kernels& reference_kernels() noexcept;
 const Kernels& avx2_kernels() noexcept;
 const Kernels& avx512_kernels() noexcept;
 
-// The best table that this processor can run, or the one that RESNET_ISA names: ref, avx2, avx512. Throws
-// resnet::Error: kInvalidArgument for an unknown name, kUnsupported for one that this processor lacks.
+// To avx512_kernels(), for kU8; to both, for kBf16.
+const KernelExtension& avx512_vnni_kernels() noexcept;
+const KernelExtension& avx512_bf16_kernels() noexcept;
+
+// The tables that this processor can run, from the plainest to the best.
+std::vector<const Kernels*> all_kernels();
+
+// The best table that this processor can run, or the one that RESNET_ISA names: ref, avx2, avx512, avx512_vnni,
+// avx512_bf16. Throws resnet::Error: kInvalidArgument for an unknown name, kUnsupported for one that this processor
+// lacks.
 const Kernels& best_kernels();
 
 }  // namespace resnet

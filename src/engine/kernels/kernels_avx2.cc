@@ -8,19 +8,27 @@
 namespace resnet {
 namespace {
 
-using Rows = DirectConv<Avx2, Layout::kRows>;
-using Taps = DirectConv<Avx2, Layout::kTaps>;
+using Floats = F32Product<Avx2>;
+using Numbers = WordProduct<Avx2>;
 
 constexpr ConvAlgorithm kConvs[] = {
-    {"direct rows 6x16", Rows::refuse, Rows::packed_bytes, pack_weights<Avx2, Layout::kRows>, Rows::scratch_bytes,
-     Rows::tasks, Rows::run},
-    {"direct 6x16", Taps::refuse, Taps::packed_bytes, pack_weights<Avx2, Layout::kTaps>, Taps::scratch_bytes,
-     Taps::tasks, Taps::run},
+    direct_conv<Floats, Layout::kRows>("direct rows 6x16"),
+    direct_conv<Floats, Layout::kTaps>("direct 6x16"),
+    direct_conv<Numbers, Layout::kRows>("int8 direct rows 6x16"),
+    direct_conv<Numbers, Layout::kTaps>("int8 direct 6x16"),
 };
 
 constinit const Kernels kTable = {
-    "avx2",    kConvs, max_pool<Avx2>, average_pool<Avx2>, global_average_pool<Avx2>, add<Avx2>, scale_shift<Avx2>,
-    spin<Avx2>};
+    "avx2",
+    kConvs,
+    max_pool<Avx2>,
+    average_pool<Avx2>,
+    global_average_pool<Avx2>,
+    add<Avx2>,
+    scale_shift<Avx2>,
+    convert<Avx2>,
+    {spin<Avx2>, nullptr, spin_dots<Numbers>},
+};
 
 }  // namespace
 

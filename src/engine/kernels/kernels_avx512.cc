@@ -8,24 +8,27 @@
 namespace resnet {
 namespace {
 
-using Rows = DirectConv<Avx512, Layout::kRows>;
-using Taps = DirectConv<Avx512, Layout::kTaps>;
+using Floats = F32Product<Avx512>;
+using Numbers = WordProduct<Avx512>;
 
 constexpr ConvAlgorithm kConvs[] = {
-    {"direct rows 14x32", Rows::refuse, Rows::packed_bytes, pack_weights<Avx512, Layout::kRows>, Rows::scratch_bytes,
-     Rows::tasks, Rows::run},
-    {"direct 14x32", Taps::refuse, Taps::packed_bytes, pack_weights<Avx512, Layout::kTaps>, Taps::scratch_bytes,
-     Taps::tasks, Taps::run},
+    direct_conv<Floats, Layout::kRows>("direct rows 14x32"),
+    direct_conv<Floats, Layout::kTaps>("direct 14x32"),
+    direct_conv<Numbers, Layout::kRows>("int8 direct rows 14x32"),
+    direct_conv<Numbers, Layout::kTaps>("int8 direct 14x32"),
 };
 
-constinit const Kernels kTable = {"avx512",
-                                  kConvs,
-                                  max_pool<Avx512>,
-                                  average_pool<Avx512>,
-                                  global_average_pool<Avx512>,
-                                  add<Avx512>,
-                                  scale_shift<Avx512>,
-                                  spin<Avx512>};
+constinit const Kernels kTable = {
+    "avx512",
+    kConvs,
+    max_pool<Avx512>,
+    average_pool<Avx512>,
+    global_average_pool<Avx512>,
+    add<Avx512>,
+    scale_shift<Avx512>,
+    convert<Avx512>,
+    {spin<Avx512>, nullptr, spin_dots<Numbers>},
+};
 
 }  // namespace
 

@@ -3,107 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
-#include "engine/kernels/kernels.h"
+#include "engine/kernels/conv_ref.h"
 
 namespace resnet {
 namespace {
-
-// The part [begin, end) of `count` things that belongs to one task of several.
-struct Part {
-  std::int64_t begin, end;
-  Part(std::int64_t count, int task, int tasks) : begin(count * task / tasks), end(count * (task + 1) / tasks) {}
-};
-
-// --- convolution ---
-// Output channels are computed in blocks of kChannelBlock within their group. Packed weights have the order
-// group, block, ky, kx, input channel, output channel of the block; missing output channels of a last block are zero.
-
-int group_blocks(const ConvShape& s) { return padded_channels(s.out_channels / s.groups) / kChannelBlock; }
-
-std::size_t block_values(const ConvShape& s) {
-  return static_cast<std::size_t>(s.in_channels / s.groups) * s.kernel * s.kernel * kChannelBlock;
-}
-
-const char* refuse_nothing(const ConvShape&) noexcept { return nullptr; }
-
-std::size_t packed_bytes(const ConvShape& s) noexcept {
-  return static_cast<std::size_t>(s.groups) * group_blocks(s) * block_values(s) * sizeof(float);
-}
-
-void pack(const ConvShape& s, const float* weights, void* packed) noexcept {
-  auto* out = static_cast<float*>(packed);
-  const int group_in = s.in_channels / s.groups;
-  const int group_out = s.out_channels / s.groups;
-  const int window = s.kernel * s.kernel;
-  for (int group = 0; group < s.groups; ++group) {
-    for (int first = 0; first < group_out; first += kChannelBlock) {
-      for (int tap = 0; tap < window; ++tap) {
-        for (int in = 0; in < group_in; ++in) {
-          for (int lane = 0; lane < kChannelBlock; ++lane) {
-            const std::int64_t row = static_cast<std::int64_t>(group) * group_out + first + lane;
-            *out++ = first + lane < group_out ? weights[(row * group_in + in) * window + tap] : 0;
-          }
-        }
-      }
-    }
-  }
-}
-
-std::size_t no_scratch(const ConvShape&) noexcept { return 0; }
-
-int conv_tasks(const ConvShape& s, int threads) noexcept { return std::min(s.batch * s.out_height, 4 * threads); }
-
-// The sums of one block of output channels at one pixel. `input` is the image, from the group's first channel.
-void conv_pixel(const ConvShape& s, const float* input, const float* weights, int y, int x, double* sums) {
-  const int group_in = s.in_channels / s.groups;
-  const std::int64_t stride = input_pitch(s);
-  for (int ky = 0; ky < s.kernel; ++ky) {
-    const int in_y = y * s.stride - s.padding + ky * s.dilation;
-    if (in_y < 0 || in_y >= s.in_height) continue;
-    for (int kx = 0; kx < s.kernel; ++kx) {
-      const int in_x = x * s.stride - s.padding + kx * s.dilation;
-      if (in_x < 0 || in_x >= s.in_width) continue;
-      const float* pixel = input + (static_cast<std::int64_t>(in_y) * s.in_width + in_x) * stride;
-      const float* tap = weights + static_cast<std::int64_t>(ky * s.kernel + kx) * group_in * kChannelBlock;
-      for (int in = 0; in < group_in; ++in) {
-        const double value = pixel[in];
-        for (int lane = 0; lane < kChannelBlock; ++lane) sums[lane] += value * tap[in * kChannelBlock + lane];
-      }
-    }
-  }
-}
-
-void conv_row(const ConvCall& call, int image, int y) {
-  const ConvShape& s = call.shape;
-  const int group_in = s.in_channels / s.groups;
-  const int group_out = s.out_channels / s.groups;
-  const std::int64_t out_stride = padded_channels(s.out_channels);
-  const float* input = call.input + static_cast<std::int64_t>(image) * s.in_height * s.in_width * input_pitch(s);
-  for (int x = 0; x < s.out_width; ++x) {
-    const std::int64_t pixel = ((static_cast<std::int64_t>(image) * s.out_height + y) * s.out_width + x) * out_stride;
-    const auto* weights = static_cast<const float*>(call.weights);
-    for (int group = 0; group < s.groups; ++group) {
-      for (int first = 0; first < group_out; first += kChannelBlock, weights += block_values(s)) {
-        double sums[kChannelBlock] = {};
-        conv_pixel(s, input + group * group_in, weights, y, x, sums);
-        const int channel = group * group_out + first;
-        for (int lane = 0; lane < std::min(kChannelBlock, group_out - first); ++lane) {
-          double value = sums[lane] + call.bias[channel + lane];
-          if (s.residual) value += call.residual[pixel + channel + lane];
-          call.output[pixel + channel + lane] = static_cast<float>(s.relu && value < 0 ? 0 : value);
-        }
-      }
-    }
-    std::fill(call.output + pixel + s.out_channels, call.output + pixel + out_stride, 0.0F);
-  }
-}
-
-void conv(const ConvCall& call, int task, int tasks, void*) noexcept {
-  const Part rows(static_cast<std::int64_t>(call.shape.batch) * call.shape.out_height, task, tasks);
-  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-    conv_row(call, static_cast<int>(row / call.shape.out_height), static_cast<int>(row % call.shape.out_height));
-  }
-}
 
 // --- pooling ---
 
@@ -120,48 +23,89 @@ void visit_window(const PoolShape& s, std::int64_t row, int x, Visit visit) {
   }
 }
 
-void max_pool(const PoolShape& s, const float* in, float* out, int begin, int end) noexcept {
-  const std::int64_t channels = padded_channels(s.channels);
-  for (std::int64_t row = begin; row < end; ++row) {
-    for (int x = 0; x < s.out_width; ++x) {
-      float* result = out + (row * s.out_width + x) * channels;
-      std::fill(result, result + channels, -INFINITY);
-      visit_window(s, row, x, [&](std::int64_t pixel) {
-        for (std::int64_t c = 0; c < channels; ++c) {
-          const float value = in[pixel * channels + c];
-          if (value > result[c] || std::isnan(value)) result[c] = value;
-        }
-      });
-    }
+// Calls work(T) with what the type is stored as (conv_ref.h).
+template <typename Work>
+void with_type(ValueType type, Work work) {
+  switch (type) {
+    case ValueType::kF32: return work(Float32());
+    case ValueType::kBf16: return work(Bfloat16());
+    case ValueType::kU8: return work(Number());
   }
 }
 
-void average_pool(const PoolShape& s, const float* in, float* out, int begin, int end) noexcept {
+void max_pool(const PoolShape& s, const void* input, void* output, int begin, int end) noexcept {
   const std::int64_t channels = padded_channels(s.channels);
-  for (std::int64_t row = begin; row < end; ++row) {
-    for (int x = 0; x < s.out_width; ++x) {
-      float* result = out + (row * s.out_width + x) * channels;
-      for (std::int64_t c = 0; c < channels; ++c) {
-        double sum = 0;
-        int count = 0;
+  with_type(s.type, [&](auto type) {
+    using Value = typename decltype(type)::Value;
+    const auto* in = static_cast<const Value*>(input);
+    for (std::int64_t row = begin; row < end; ++row) {
+      for (int x = 0; x < s.out_width; ++x) {
+        Value* result = static_cast<Value*>(output) + (row * s.out_width + x) * channels;
+        bool first = true;
         visit_window(s, row, x, [&](std::int64_t pixel) {
-          sum += in[pixel * channels + c];
-          ++count;
+          for (std::int64_t c = 0; c < channels; ++c) {
+            const Value value = in[pixel * channels + c];
+            const auto number = type.read(value);
+            if (first || number > type.read(result[c]) || number != number) result[c] = value;
+          }
+          first = false;
         });
-        result[c] = static_cast<float>(sum / count);
       }
     }
+  });
+}
+
+// A mean of floats, or of numbers whose quotient is rounded to float32 before it is rounded to u8.
+template <class T>
+void write_mean(T, double sum, std::int64_t count, typename T::Value& to) {
+  if constexpr (T::kType == ValueType::kU8) {
+    to = to_u8(static_cast<float>(sum) / static_cast<float>(count));
+  } else {
+    to = T::write(static_cast<float>(sum / static_cast<double>(count)));
   }
 }
 
-void global_average_pool(const float* in, float* out, int pixels, int channels, int begin, int end) noexcept {
-  for (std::int64_t image = begin; image < end; ++image) {
-    for (int c = 0; c < channels; ++c) {
-      double sum = 0;
-      for (int pixel = 0; pixel < pixels; ++pixel) sum += in[(image * pixels + pixel) * channels + c];
-      out[image * channels + c] = static_cast<float>(sum / pixels);
+void average_pool(const PoolShape& s, const void* input, void* output, int begin, int end) noexcept {
+  const std::int64_t channels = padded_channels(s.channels);
+  with_type(s.type, [&](auto type) {
+    using Value = typename decltype(type)::Value;
+    for (std::int64_t row = begin; row < end; ++row) {
+      for (int x = 0; x < s.out_width; ++x) {
+        Value* result = static_cast<Value*>(output) + (row * s.out_width + x) * channels;
+        for (std::int64_t c = 0; c < channels; ++c) {
+          double sum = 0;
+          int count = 0;
+          visit_window(s, row, x, [&](std::int64_t pixel) {
+            sum += type.read(static_cast<const Value*>(input)[pixel * channels + c]);
+            ++count;
+          });
+          write_mean(type, sum, count, result[c]);
+        }
+      }
     }
-  }
+  });
+}
+
+void global_average_pool(const PoolShape& s, const void* input, void* output, int begin, int end) noexcept {
+  const int pixels = s.in_height * s.in_width;
+  const int channels = padded_channels(s.channels);
+  with_type(s.type, [&](auto type) {
+    using Value = typename decltype(type)::Value;
+    for (std::int64_t image = begin; image < end; ++image) {
+      for (int c = 0; c < channels; ++c) {
+        double sum = 0;
+        for (int i = 0; i < pixels; ++i) {
+          sum += type.read(static_cast<const Value*>(input)[(image * pixels + i) * channels + c]);
+        }
+        Value& result = static_cast<Value*>(output)[image * channels + c];
+        if (s.type == ValueType::kU8) {
+          result = static_cast<Value>(to_u8(std::fma(static_cast<float>(sum), s.scale, s.offset)));
+        } else {
+          write_mean(type, sum, pixels, result);
+        }
+      }
+    }
+  });
 }
 
 // --- element by element ---
@@ -183,6 +127,23 @@ void scale_shift(const float* in, const float* scale, const float* shift, float*
   }
 }
 
+void convert(const ValueFormat& from, const void* in, const ValueFormat& to, void* out, std::size_t begin,
+             std::size_t end) noexcept {
+  for (std::size_t i = begin; i < end; ++i) {
+    float value = 0;
+    switch (from.type) {
+      case ValueType::kF32: value = static_cast<const float*>(in)[i]; break;
+      case ValueType::kBf16: value = bfloat16_to_float(static_cast<const std::uint16_t*>(in)[i]); break;
+      case ValueType::kU8: value = dequantize(static_cast<const std::uint8_t*>(in)[i], from.scale, from.zero_point);
+    }
+    switch (to.type) {
+      case ValueType::kF32: static_cast<float*>(out)[i] = value; break;
+      case ValueType::kBf16: static_cast<std::uint16_t*>(out)[i] = float_to_bfloat16(value); break;
+      case ValueType::kU8: static_cast<std::uint8_t*>(out)[i] = quantize(value, 1 / to.scale, to.zero_point);
+    }
+  }
+}
+
 double spin(std::int64_t iterations) noexcept {
   constexpr int kSums = 32;
   float sums[kSums] = {};
@@ -195,13 +156,17 @@ double spin(std::int64_t iterations) noexcept {
 }
 
 constexpr ConvAlgorithm kConvs[] = {
-    {"reference", refuse_nothing, packed_bytes, pack, no_scratch, conv_tasks, conv},
+    reference_conv<Float32>("reference"),
+    reference_conv<Bfloat16>("bf16 reference"),
+    reference_conv<Number>("int8 reference"),
 };
 
 }  // namespace
 
 const Kernels& reference_kernels() noexcept {
-  static const Kernels kTable = {"ref", kConvs, max_pool, average_pool, global_average_pool, add, scale_shift, spin};
+  static const Kernels kTable = {
+      "ref", kConvs, max_pool, average_pool, global_average_pool, add, scale_shift, convert, {spin, spin, spin},
+  };
   return kTable;
 }
 

@@ -12,19 +12,32 @@ namespace resnet {
 
 // Every table but the reference.
 inline std::vector<const Kernels*> fast_kernels() {
-  std::vector<const Kernels*> tables;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) tables.push_back(&avx2_kernels());
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq")) {
-    tables.push_back(&avx512_kernels());
-  }
+  std::vector<const Kernels*> tables = all_kernels();
+  tables.erase(tables.begin());
   return tables;
 }
+
+// Those that need rare instructions, over a vector of plain C++ (emulated_kernels_test.cc).
+std::span<const ConvAlgorithm> emulated_convs();
 
 // How many random shapes to try: RESNET_PROPERTY_CASES where it is set.
 inline int property_cases(int usual) {
   const char* cases = std::getenv("RESNET_PROPERTY_CASES");
   return cases != nullptr ? std::atoi(cases) : usual;
+}
+
+// Values between -1 and 1 as bytes of the type; of u8, all numbers occur.
+inline std::vector<std::byte> stored(const std::vector<float>& values, ValueType type) {
+  std::vector<std::byte> bytes(values.size() * size_in_bytes(type));
+  reference_kernels().convert({}, values.data(), {type, 1.0F / 128, 128}, bytes.data(), 0, values.size());
+  return bytes;
+}
+
+// Back; u8 as the numbers themselves.
+inline std::vector<float> as_floats(const std::vector<std::byte>& bytes, ValueType type) {
+  std::vector<float> values(bytes.size() / size_in_bytes(type));
+  reference_kernels().convert({type}, bytes.data(), {}, values.data(), 0, values.size());
+  return values;
 }
 
 class Random {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "engine/kernels/kernels_test_support.h"
+#include "engine/kernels/quantize.h"
 
 namespace resnet {
 namespace {
@@ -24,41 +25,53 @@ PoolShape random_pool(Random& random) {
   s.in_width = random.between(s.kernel, 20);
   s.out_height = (s.in_height + 2 * s.padding - s.kernel) / s.stride + 1;
   s.out_width = (s.in_width + 2 * s.padding - s.kernel) / s.stride + 1;
+  s.type = static_cast<ValueType>(random.between(0, 2));
+  s.scale = 1.1F / static_cast<float>(s.in_height * s.in_width);
+  s.offset = -10;
   return s;
 }
 
 // The whole output in up to three calls.
 template <typename Pool>
-std::vector<float> pooled(Pool pool, const PoolShape& s, const std::vector<float>& in, Random& random) {
+std::vector<float> pooled(Pool pool, const PoolShape& s, const std::vector<std::byte>& in, Random& random) {
   const int rows = s.batch * s.out_height;
-  std::vector<float> out(static_cast<std::size_t>(rows) * s.out_width * padded_channels(s.channels), NAN);
+  const std::size_t values = static_cast<std::size_t>(rows) * s.out_width * padded_channels(s.channels);
+  std::vector<std::byte> out(values * size_in_bytes(s.type), std::byte{0xFF});
   const int a = random.between(0, rows);
   const int b = random.between(a, rows);
   pool(s, in.data(), out.data(), b, rows);
   pool(s, in.data(), out.data(), a, b);
   pool(s, in.data(), out.data(), 0, a);
-  return out;
+  return as_floats(out, s.type);
+}
+
+std::vector<float> globally_pooled(const Kernels& kernels, const PoolShape& s, const std::vector<std::byte>& in) {
+  std::vector<std::byte> out(static_cast<std::size_t>(s.batch) * padded_channels(s.channels) * size_in_bytes(s.type));
+  kernels.global_average_pool(s, in.data(), out.data(), 0, s.batch);
+  return as_floats(out, s.type);
+}
+
+// Means of floats are those of the reference up to the roundings of their sums, and a bfloat16 may then be the next
+// one; whole numbers are equal.
+double tolerance(ValueType type, double floats) {
+  return type == ValueType::kF32 ? floats : type == ValueType::kBf16 ? std::ldexp(1.0, -8) : 0;
 }
 
 TEST(PropertyPool, GivesTheReferencesAnswer) {
   Random random(1);
   const Kernels& reference = reference_kernels();
-  for (int i = 0; i < property_cases(200); ++i) {
+  for (int i = 0; i < property_cases(300); ++i) {
     const PoolShape s = random_pool(random);
     const int pitch = padded_channels(s.channels);
-    const std::vector<float> in =
-        random.pixels(static_cast<std::size_t>(s.batch) * s.in_height * s.in_width, s.channels, pitch);
+    const std::vector<std::byte> in =
+        stored(random.pixels(static_cast<std::size_t>(s.batch) * s.in_height * s.in_width, s.channels, pitch), s.type);
     for (const Kernels* kernels : fast_kernels()) {
       SCOPED_TRACE(std::string(kernels->name) + ", case " + std::to_string(i));
       EXPECT_EQ(pooled(kernels->max_pool, s, in, random), pooled(reference.max_pool, s, in, random));
-      expect_near(pooled(kernels->average_pool, s, in, random), pooled(reference.average_pool, s, in, random), 1e-6);
-
-      const int pixels = s.in_height * s.in_width;
-      std::vector<float> got(static_cast<std::size_t>(s.batch) * pitch, NAN);
-      std::vector<float> want = got;
-      kernels->global_average_pool(in.data(), got.data(), pixels, pitch, 0, s.batch);
-      reference.global_average_pool(in.data(), want.data(), pixels, pitch, 0, s.batch);
-      expect_near(got, want, std::ldexp(pixels + 8, -24));
+      expect_near(pooled(kernels->average_pool, s, in, random), pooled(reference.average_pool, s, in, random),
+                  tolerance(s.type, 1e-6));
+      expect_near(globally_pooled(*kernels, s, in), globally_pooled(reference, s, in),
+                  tolerance(s.type, std::ldexp(s.in_height * s.in_width + 8, -24)));
       if (HasFailure()) return;
     }
   }
@@ -116,8 +129,54 @@ TEST(PropertyElementwise, GivesTheReferencesAnswer) {
   }
 }
 
+// Halves between two numbers, large and small ones, NaN, and every number of u8 and back.
+TEST(Convert, GivesTheReferencesAnswer) {
+  std::vector<float> values = {NAN, INFINITY, -INFINITY, 3e38F, -3e38F, 1e-40F, -0.0F, 8388609, 4194304.5F};
+  for (float value = -300; value <= 300; value += 0.25F) values.push_back(value);
+  values.resize((values.size() + kChannelBlock - 1) / kChannelBlock * kChannelBlock);
+  const std::size_t count = values.size();
+  for (const ValueFormat& format : {ValueFormat{ValueType::kU8, 1, 3}, ValueFormat{ValueType::kU8, 0.37F, 255},
+                                    ValueFormat{ValueType::kU8, 2, 0}, ValueFormat{ValueType::kBf16}}) {
+    const auto convert = [&](const Kernels& kernels) {
+      std::vector<std::byte> stored(count * size_in_bytes(format.type));
+      kernels.convert({}, values.data(), format, stored.data(), kChannelBlock, count);
+      kernels.convert({}, values.data(), format, stored.data(), 0, kChannelBlock);
+      std::vector<float> back(count);
+      kernels.convert(format, stored.data(), {}, back.data(), 0, count);
+      return back;
+    };
+    const std::vector<float> want = convert(reference_kernels());
+    for (const Kernels* kernels : fast_kernels()) {
+      const std::vector<float> got = convert(*kernels);
+      for (std::size_t i = 0; i < count; ++i) {
+        EXPECT_TRUE(got[i] == want[i] || (std::isnan(got[i]) && std::isnan(want[i])))
+            << kernels->name << ": " << values[i] << " becomes " << got[i] << " instead of " << want[i];
+      }
+    }
+  }
+}
+
+TEST(Quantize, RoundsToNearestEvenAndCuts) {
+  EXPECT_EQ(to_u8(0.5F), 0);
+  EXPECT_EQ(to_u8(1.5F), 2);
+  EXPECT_EQ(to_u8(2.5F), 2);
+  EXPECT_EQ(to_u8(254.6F), 255);
+  EXPECT_EQ(to_u8(1e30F), 255);
+  EXPECT_EQ(to_u8(-1e30F), 0);
+  EXPECT_EQ(to_u8(NAN), 0);
+  EXPECT_EQ(quantize(-1, 2, 10), 8);
+  EXPECT_EQ(quantize(-INFINITY, 2, 10), 0);
+  EXPECT_EQ(dequantize(8, 0.5F, 10), -1);
+}
+
 TEST(Spin, CountsItsOperations) {
-  for (const Kernels* kernels : fast_kernels()) EXPECT_GT(kernels->spin(10), 100) << kernels->name;
+  for (const Kernels* kernels : all_kernels()) {
+    for (const auto spin : kernels->spin) {
+      if (spin != nullptr) {
+        EXPECT_GT(spin(10), 100) << kernels->name;
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -3,11 +3,14 @@
 
 #include <immintrin.h>
 
+#include <cstdint>
+
 namespace resnet {
 namespace {
 
 struct Avx2 {
   using Reg = __m256;
+  using Ints = __m256i;
   static constexpr int kLanes = 8;
 
   // 12 sums, 2 of weights and 1 for a broadcast of 16 registers.
@@ -29,6 +32,58 @@ struct Avx2 {
   static Reg multiply(Reg a, Reg b) { return _mm256_mul_ps(a, b); }
   static Reg divide(Reg a, Reg b) { return _mm256_div_ps(a, b); }
   static Reg multiply_add(Reg a, Reg b, Reg sum) { return _mm256_fmadd_ps(a, b, sum); }
+
+  // To the nearest whole number, ties to even.
+  static Reg round(Reg a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+
+  // Whole numbers of 32 bits.
+  static Ints zero_ints() { return _mm256_setzero_si256(); }
+  static Ints load_ints(const std::uint8_t* p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p)); }
+  static Ints add_ints(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
+  static Reg to_float(Ints a) { return _mm256_cvtepi32_ps(a); }
+
+  // Each word of a and b holds two s16: sum + a0 * b0 + a1 * b1.
+  static Ints dot_words(Reg a, Reg b, Ints sum) {
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+  }
+
+  // u8 numbers as floats, and back as to_u8() rounds.
+  static Reg load(const std::uint8_t* p) { return to_float(load_ints(p)); }
+  static void store(std::uint8_t* p, Reg a) {
+    const __m256i whole = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(a, zero()), _mm256_set1_ps(255)));
+    const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64((__m128i*)p, _mm_packus_epi16(halves, halves));
+  }
+
+  // bfloat16 as floats, and back as float_to_bfloat16() rounds.
+  static Reg load(const std::uint16_t* p) {
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)), 16));
+  }
+  static void store(std::uint16_t* p, Reg a) {
+    const __m256i bits = _mm256_castps_si256(a);
+    const __m256i upper = _mm256_srli_epi32(bits, 16);
+    const __m256i half = _mm256_add_epi32(_mm256_set1_epi32(0x7FFF), _mm256_and_si256(upper, _mm256_set1_epi32(1)));
+    const __m256i rounded = _mm256_srli_epi32(_mm256_add_epi32(bits, half), 16);
+    const __m256i quiet = _mm256_or_si256(upper, _mm256_set1_epi32(0x40));
+    const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
+    const __m256i result = _mm256_blendv_epi8(rounded, quiet, nan);
+    const __m128i halves = _mm_packus_epi32(_mm256_castsi256_si128(result), _mm256_extracti128_si256(result, 1));
+    _mm_storeu_si128((__m128i*)p, halves);
+  }
+
+  // 16 u8 as s16.
+  static void widen_block(const std::uint8_t* from, std::int16_t* to) {
+    _mm256_storeu_si256((__m256i*)to, _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i*)from)));
+  }
+
+  // 16 numbers as they are.
+  struct Bytes {
+    using Reg = __m128i;
+    static constexpr int kLanes = 16;
+    static Reg load(const std::uint8_t* p) { return _mm_loadu_si128((const __m128i*)p); }
+    static void store(std::uint8_t* p, Reg a) { _mm_storeu_si128((__m128i*)p, a); }
+    static Reg max(Reg a, Reg b) { return _mm_max_epu8(a, b); }
+  };
 
   // NaN stays NaN in both.
   static Reg relu(Reg a) { return _mm256_max_ps(zero(), a); }

@@ -4,11 +4,14 @@
 
 #include <immintrin.h>
 
+#include <cstdint>
+
 namespace resnet {
 namespace {
 
 struct Avx512 {
   using Reg = __m512;
+  using Ints = __m512i;
   static constexpr int kLanes = 16;
 
   // The tile of a matrix product that fills the 32 registers: 28 sums, 2 of weights, 1 for a broadcast.
@@ -30,6 +33,61 @@ struct Avx512 {
   static Reg multiply(Reg a, Reg b) { return _mm512_mul_ps(a, b); }
   static Reg divide(Reg a, Reg b) { return _mm512_div_ps(a, b); }
   static Reg multiply_add(Reg a, Reg b, Reg sum) { return _mm512_fmadd_ps(a, b, sum); }
+
+  // To the nearest whole number, ties to even.
+  static Reg round(Reg a) {
+    return _mm512_maskz_roundscale_ps(0xFFFF, a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+  }
+
+  // Whole numbers of 32 bits.
+  static Ints zero_ints() { return _mm512_setzero_si512(); }
+  static Ints load_ints(const std::uint8_t* p) {
+    return _mm512_maskz_cvtepu8_epi32(0xFFFF, _mm_loadu_si128((const __m128i*)p));
+  }
+  static Ints add_ints(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
+  static Reg to_float(Ints a) { return _mm512_maskz_cvtepi32_ps(0xFFFF, a); }
+
+  // Each word of a and b holds two s16: sum + a0 * b0 + a1 * b1.
+  static Ints dot_words(Reg a, Reg b, Ints sum) {
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+  }
+
+  // u8 numbers as floats, and back as to_u8() rounds.
+  static Reg load(const std::uint8_t* p) { return to_float(load_ints(p)); }
+  static void store(std::uint8_t* p, Reg a) {
+    const Reg above = _mm512_maskz_max_ps(0xFFFF, a, zero());
+    const __m512i whole = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_maskz_min_ps(0xFFFF, above, _mm512_set1_ps(255)));
+    _mm_storeu_si128((__m128i*)p, _mm512_maskz_cvtepi32_epi8(0xFFFF, whole));
+  }
+
+  // bfloat16 as floats, and back as float_to_bfloat16() rounds.
+  static Reg load(const std::uint16_t* p) {
+    const __m512i words = _mm512_maskz_cvtepu16_epi32(0xFFFF, _mm256_loadu_si256((const __m256i*)p));
+    return _mm512_castsi512_ps(_mm512_maskz_slli_epi32(0xFFFF, words, 16));
+  }
+  static void store(std::uint16_t* p, Reg a) {
+    const __m512i bits = _mm512_castps_si512(a);
+    const __m512i upper = _mm512_maskz_srli_epi32(0xFFFF, bits, 16);
+    const __m512i half = _mm512_add_epi32(_mm512_set1_epi32(0x7FFF), _mm512_and_si512(upper, _mm512_set1_epi32(1)));
+    const __m512i rounded = _mm512_maskz_srli_epi32(0xFFFF, _mm512_add_epi32(bits, half), 16);
+    const __m512i quiet = _mm512_or_si512(upper, _mm512_set1_epi32(0x40));
+    const __m512i result = _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), quiet);
+    _mm256_storeu_si256((__m256i*)p, _mm512_maskz_cvtepi32_epi16(0xFFFF, result));
+  }
+
+  // 16 u8 as s16.
+  static void widen_block(const std::uint8_t* from, std::int16_t* to) {
+    _mm256_storeu_si256((__m256i*)to, _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i*)from)));
+  }
+
+  // 16 numbers as they are.
+  struct Bytes {
+    using Reg = __m128i;
+    static constexpr int kLanes = 16;
+    static Reg load(const std::uint8_t* p) { return _mm_loadu_si128((const __m128i*)p); }
+    static void store(std::uint8_t* p, Reg a) { _mm_storeu_si128((__m128i*)p, a); }
+    static Reg max(Reg a, Reg b) { return _mm_max_epu8(a, b); }
+  };
 
   // NaN stays NaN in both. (A mask of all lanes costs nothing and spares gcc 12 a false warning, its bug 105593.)
   static Reg relu(Reg a) { return _mm512_maskz_max_ps(0xFFFF, zero(), a); }

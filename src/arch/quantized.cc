@@ -1,0 +1,92 @@
+#include "arch/quantized.h"
+
+#include <algorithm>
+#include <set>
+
+namespace resnet {
+namespace {
+
+bool has_weights(const Node& node) { return node.op == Op::kConv || node.op == Op::kLinear; }
+
+bool is_sound_scale(float scale) { return scale >= 1e-20F && scale <= 1e20F; }
+
+std::string type_problem(const Tensor& tensor, DType type, const Shape& shape) {
+  if (tensor.dtype() != type) {
+    return "expected " + std::string(name(type)) + ", got " + std::string(name(tensor.dtype()));
+  }
+  if (tensor.shape() != shape) return "expected " + to_string(shape) + ", got " + to_string(tensor.shape());
+  if (type != DType::kF32) return "";
+  const Tensor values = tensor.to_f32();
+  const bool sound = std::all_of(values.f32().begin(), values.f32().end(), is_sound_scale);
+  return sound ? "" : "a scale is not between 1e-20 and 1e20";
+}
+
+}  // namespace
+
+std::string value_name(const Node& node) { return node.op == Op::kInput ? "input" : node.path; }
+
+bool is_quantized(const StateDict& weights, const std::string& path) {
+  const Tensor* tensor = weights.find(path + ".weight");
+  return tensor != nullptr && tensor->dtype() == DType::kI8;
+}
+
+bool is_quantized(const Graph& graph, const StateDict& weights) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                     [&](const Node& node) { return has_weights(node) && is_quantized(weights, node.path); });
+}
+
+std::optional<OutputScale> output_scale(const StateDict& weights, const std::string& value) {
+  const Tensor* scale = weights.find(value + kOutputScale);
+  const Tensor* zero_point = weights.find(value + kOutputZeroPoint);
+  if (scale == nullptr || zero_point == nullptr) return std::nullopt;
+  return OutputScale{scale->to_f32().f32()[0], static_cast<std::uint8_t>(zero_point->bytes()[0])};
+}
+
+std::vector<QuantizationTensor> quantization_tensors(const Graph& graph) {
+  std::vector<QuantizationTensor> tensors;
+  for (const Node& node : graph.nodes) {
+    const std::string name = value_name(node);
+    if (has_weights(node)) tensors.push_back({name + kWeightScale, &node});
+    if (node.op == Op::kConv || node.op == Op::kInput || node.op == Op::kGlobalAveragePool) {
+      tensors.push_back({name + kOutputScale, &node});
+      tensors.push_back({name + kOutputZeroPoint, &node});
+    }
+  }
+  return tensors;
+}
+
+std::string quantization_problem(const QuantizationTensor& described, const StateDict& weights) {
+  const Tensor& tensor = weights.at(described.name);
+  const std::string layer = value_name(*described.node);
+  if (described.name.ends_with(kWeightScale)) {
+    const std::string problem = type_problem(tensor, DType::kF32, {described.node->out_channels});
+    return problem.empty() && !is_quantized(weights, layer) ? layer + ".weight is not I8" : problem;
+  }
+  const bool scale = described.name.ends_with(kOutputScale);
+  const std::string problem = type_problem(tensor, scale ? DType::kF32 : DType::kU8, {});
+  const std::string companion = layer + (scale ? kOutputZeroPoint : kOutputScale);
+  return problem.empty() && !weights.contains(companion) ? companion + " is missing" : problem;
+}
+
+Tensor float_weights(const StateDict& weights, const std::string& path) {
+  Tensor values = weights.at(path + ".weight").to_f32();
+  if (!is_quantized(weights, path)) return values;
+  const Tensor scales = weights.at(path + kWeightScale).to_f32();
+  const std::size_t row = values.f32().size() / scales.f32().size();
+  for (std::size_t i = 0; i < values.f32().size(); ++i) values.mutable_f32()[i] *= scales.f32()[i / row];
+  return values;
+}
+
+StateDict dequantized(const Graph& graph, const StateDict& weights) {
+  std::set<std::string> dropped;
+  for (const QuantizationTensor& tensor : quantization_tensors(graph)) dropped.insert(tensor.name);
+  StateDict result;
+  for (const auto& [name, tensor] : weights) {
+    if (dropped.contains(name)) continue;
+    const bool numbers = tensor.dtype() == DType::kI8 && name.ends_with(".weight");
+    result.add(name, numbers ? float_weights(weights, name.substr(0, name.size() - 7)) : tensor);
+  }
+  return result;
+}
+
+}  // namespace resnet

@@ -1,0 +1,163 @@
+// The four kinds of products that direct convolutions are made of: what values are stored as, how many of them a word
+// of 32 bits holds in panels and packed weights, how a word of inputs and a vector of words of weights are added to a
+// vector of sums, and what becomes of the sums of a tile.
+//
+//   kind        activations  words hold   sums   what multiplies
+//   F32Product  float32      1 float32    float  fused multiply-add
+//   Bf16Product bfloat16     2 bfloat16   float  vdpbf16ps
+//   ByteProduct u8           4 u8 or s8   int32  vpdpbusd
+//   WordProduct u8           2 s16        int32  vpmaddwd, exact where vpmaddubsw would saturate
+#pragma once
+
+#include <type_traits>
+
+#include "engine/kernels/conv_tile.h"
+
+namespace resnet {
+namespace {
+
+// Calls work(row, vector) for each vector of a tile's sums.
+template <int kRows, int kVectors, class Work>
+[[gnu::always_inline]] inline void for_each_sum(Work work) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < kVectors; ++j) work(i, j);
+  }
+}
+
+// Sums of floats: bias + products + residual, then ReLU, stored as T or float32.
+template <class V, class T>
+struct FloatSums {
+  using Vector = V;
+  using Value = T;
+  using Sum = typename V::Reg;
+  static constexpr ValueType kType = std::is_same_v<T, float> ? ValueType::kF32 : ValueType::kBf16;
+  static constexpr int kLanes = V::kLanes;
+
+  template <int kRows, int kVectors>
+  [[gnu::always_inline]] static void start(const TileProduct& p, Sum (&sum)[kRows][kVectors]) {
+    const float* from = p.bias != nullptr ? p.bias : static_cast<const float*>(p.output);
+    const std::int64_t pitch = p.bias != nullptr ? 0 : p.output_pitch;
+    for_each_sum<kRows, kVectors>([&](int i, int j) { sum[i][j] = V::load(from + i * pitch + j * kLanes); });
+  }
+
+  template <int kRows, int kVectors>
+  [[gnu::always_inline]] static void finish(const TileProduct& p, Sum (&sum)[kRows][kVectors]) {
+    const std::int64_t pitch = p.output_pitch;
+    if (p.residual != nullptr) {
+      const T* residual = static_cast<const T*>(p.residual);
+      for_each_sum<kRows, kVectors>(
+          [&](int i, int j) { sum[i][j] = V::add(sum[i][j], V::load(residual + i * pitch + j * kLanes)); });
+    }
+    if (p.relu) {
+      for_each_sum<kRows, kVectors>([&](int i, int j) { sum[i][j] = V::relu(sum[i][j]); });
+    }
+    if (std::is_same_v<T, float> || p.out_type == ValueType::kF32) {
+      auto* output = static_cast<float*>(p.output);
+      for_each_sum<kRows, kVectors>([&](int i, int j) { V::store(output + i * pitch + j * kLanes, sum[i][j]); });
+    } else {
+      T* output = static_cast<T*>(p.output);
+      for_each_sum<kRows, kVectors>([&](int i, int j) { V::store(output + i * pitch + j * kLanes, sum[i][j]); });
+    }
+  }
+};
+
+// Exact sums of whole numbers. A result in float32 is sum * scale + bias + residual * residual_scale, each multiply-add
+// rounded once; then it is rounded to u8 as quantize.h says, which does the ReLU, or stored as float32.
+template <class V>
+struct IntSums {
+  using Vector = V;
+  using Value = std::uint8_t;
+  using Sum = typename V::Ints;
+  static constexpr ValueType kType = ValueType::kU8;
+  static constexpr int kLanes = V::kLanes;
+
+  template <int kRows, int kVectors>
+  [[gnu::always_inline]] static void start(const TileProduct&, Sum (&sum)[kRows][kVectors]) {
+    for_each_sum<kRows, kVectors>([&](int i, int j) { sum[i][j] = V::zero_ints(); });
+  }
+
+  template <int kRows, int kVectors>
+  [[gnu::always_inline]] static void finish(const TileProduct& p, Sum (&sum)[kRows][kVectors]) {
+    const std::int64_t pitch = p.output_pitch;
+    const auto* residual = static_cast<const std::uint8_t*>(p.residual);
+    for_each_sum<kRows, kVectors>([&](int i, int j) {
+      const std::int64_t at = i * pitch + j * kLanes;
+      auto value = V::multiply_add(V::to_float(sum[i][j]), V::load(p.scale + j * kLanes), V::load(p.bias + j * kLanes));
+      if (residual != nullptr) {
+        value = V::multiply_add(V::load(residual + at), V::broadcast(&p.residual_scale), value);
+      }
+      if (p.out_type == ValueType::kU8) {
+        V::store(static_cast<std::uint8_t*>(p.output) + at, value);
+      } else {
+        V::store(static_cast<float*>(p.output) + at, p.relu ? V::relu(value) : value);
+      }
+    });
+  }
+};
+
+template <class V>
+struct F32Product : FloatSums<V, float> {
+  using Element = float;
+  static constexpr int kPack = 1;
+  static constexpr int kPanelBytes = 256 * 1024;  // of all panels together, to stay in the second-level cache
+  static typename V::Reg dot(typename V::Reg value, typename V::Reg weight, typename V::Reg sum) {
+    return V::multiply_add(value, weight, sum);
+  }
+  static Element weight(float value) { return value; }
+  static Element zero(std::uint8_t) { return 0; }
+
+  static void copy_block(const float* from, Element* to) {
+#pragma GCC unroll 2
+    for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::load(from + i));
+  }
+};
+
+template <class V>
+struct Bf16Product : FloatSums<V, std::uint16_t> {
+  using Element = std::uint16_t;
+  static constexpr int kPack = 2;
+  static constexpr int kPanelBytes = 512 * 1024;  // processors that have bfloat16 have caches of 1 MiB and more
+  static typename V::Reg dot(typename V::Reg value, typename V::Reg weight, typename V::Reg sum) {
+    return V::dot_bf16(value, weight, sum);
+  }
+  // As float_to_bfloat16(), which code for one instruction set cannot share.
+  static Element weight(float value) {
+    std::uint32_t bits;
+    __builtin_memcpy(&bits, &value, sizeof(bits));
+    if (value != value) return static_cast<Element>(bits >> 16 | 0x40U);
+    return static_cast<Element>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
+  }
+  static Element zero(std::uint8_t) { return 0; }
+  static void copy_block(const std::uint16_t* from, Element* to) { __builtin_memcpy(to, from, 32); }
+};
+
+template <class V>
+struct ByteProduct : IntSums<V> {
+  using Element = std::uint8_t;
+  static constexpr int kPack = 4;
+  static constexpr int kPanelBytes = 256 * 1024;
+  static typename V::Ints dot(typename V::Reg value, typename V::Reg weight, typename V::Ints sum) {
+    return V::dot_bytes(value, weight, sum);
+  }
+  static Element weight(float value) { return static_cast<Element>(static_cast<std::int8_t>(value)); }
+  static Element zero(std::uint8_t zero_point) { return zero_point; }
+  static void copy_block(const std::uint8_t* from, Element* to) { __builtin_memcpy(to, from, 16); }
+};
+
+template <class V>
+struct WordProduct : IntSums<V> {
+  using Element = std::int16_t;
+  static constexpr int kPack = 2;
+  static constexpr int kPanelBytes = 256 * 1024;
+  static typename V::Ints dot(typename V::Reg value, typename V::Reg weight, typename V::Ints sum) {
+    return V::dot_words(value, weight, sum);
+  }
+  static Element weight(float value) { return static_cast<Element>(value); }
+  static Element zero(std::uint8_t zero_point) { return zero_point; }
+  static void copy_block(const std::uint8_t* from, Element* to) { V::widen_block(from, to); }
+};
+
+}  // namespace
+}  // namespace resnet

@@ -1,0 +1,106 @@
+// The convolutions that need AVX-512 VNNI and BF16, over a vector of plain C++: their logic is tested on every
+// processor, and all that is left to hardware are the one-liners of vector_avx512*.h. Tiles are smaller, to compile
+// fast.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/bfloat16.h"
+#include "engine/kernels/conv_direct.h"
+#include "engine/kernels/kernels_test_support.h"
+#include "engine/kernels/quantize.h"
+
+namespace resnet {
+namespace {
+
+struct Emulated {
+  static constexpr int kLanes = 16;
+  static constexpr int kTilePixels = 5;
+  static constexpr int kTileVectors = 2;
+
+  template <class T>
+  struct Lanes {
+    T lane[kLanes];
+  };
+  using Reg = Lanes<float>;
+  using Ints = Lanes<std::int32_t>;
+
+  template <class R, class F>
+  static R each(F value) {
+    R result;
+    for (int i = 0; i < kLanes; ++i) result.lane[i] = value(i);
+    return result;
+  }
+
+  static Reg zero() { return {}; }
+  static Ints zero_ints() { return {}; }
+  static Reg load(const float* p) {
+    Reg result;
+    std::memcpy(&result, p, sizeof(result));  // the bits of any type of word
+    return result;
+  }
+  static Reg broadcast(const float* p) {
+    Reg result;
+    for (float& lane : result.lane) std::memcpy(&lane, p, sizeof(lane));
+    return result;
+  }
+  static void store(float* p, const Reg& a) { std::memcpy(p, &a, sizeof(a)); }
+
+  static Reg add(const Reg& a, const Reg& b) {
+    return each<Reg>([&](int i) { return a.lane[i] + b.lane[i]; });
+  }
+  static Reg multiply_add(const Reg& a, const Reg& b, const Reg& sum) {
+    return each<Reg>([&](int i) { return std::fma(a.lane[i], b.lane[i], sum.lane[i]); });
+  }
+  static Reg relu(const Reg& a) {
+    return each<Reg>([&](int i) { return a.lane[i] < 0 ? 0 : a.lane[i]; });
+  }
+  static Reg to_float(const Ints& a) {
+    return each<Reg>([&](int i) { return static_cast<float>(a.lane[i]); });
+  }
+
+  static Reg load(const std::uint8_t* p) {
+    return each<Reg>([&](int i) { return static_cast<float>(p[i]); });
+  }
+  static void store(std::uint8_t* p, const Reg& a) { std::transform(a.lane, a.lane + kLanes, p, to_u8); }
+  static Reg load(const std::uint16_t* p) {
+    return each<Reg>([&](int i) { return bfloat16_to_float(p[i]); });
+  }
+  static void store(std::uint16_t* p, const Reg& a) { std::transform(a.lane, a.lane + kLanes, p, float_to_bfloat16); }
+
+  template <class T>
+  static T part(const Reg& a, int i, int k) {
+    T result;
+    std::memcpy(&result, reinterpret_cast<const char*>(&a.lane[i]) + k * sizeof(T), sizeof(T));
+    return result;
+  }
+  static Ints dot_bytes(const Reg& a, const Reg& b, const Ints& sum) {
+    return each<Ints>([&](int i) {
+      std::int32_t total = sum.lane[i];
+      for (int k = 0; k < 4; ++k) total += part<std::uint8_t>(a, i, k) * part<std::int8_t>(b, i, k);
+      return total;
+    });
+  }
+  static Reg dot_bf16(const Reg& a, const Reg& b, const Reg& sum) {
+    return each<Reg>([&](int i) {
+      float total = sum.lane[i];
+      for (const int k : {1, 0}) {
+        total += bfloat16_to_float(part<std::uint16_t>(a, i, k)) * bfloat16_to_float(part<std::uint16_t>(b, i, k));
+      }
+      return total;
+    });
+  }
+};
+
+constexpr ConvAlgorithm kConvs[] = {
+    direct_conv<ByteProduct<Emulated>, Layout::kRows>("emulated int8 direct rows"),
+    direct_conv<ByteProduct<Emulated>, Layout::kTaps>("emulated int8 direct"),
+    direct_conv<Bf16Product<Emulated>, Layout::kRows>("emulated bf16 direct rows"),
+    direct_conv<Bf16Product<Emulated>, Layout::kTaps>("emulated bf16 direct"),
+};
+
+}  // namespace
+
+std::span<const ConvAlgorithm> emulated_convs() { return kConvs; }
+
+}  // namespace resnet

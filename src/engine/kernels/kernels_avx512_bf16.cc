@@ -1,0 +1,23 @@
+// What AVX-512 BF16 adds: convolutions of bfloat16. CMake sets this file's flags; nothing here may be shared with other
+// files (see tests/check_kernel_symbols.py), or the linker could give its code to processors that cannot run it.
+#include "engine/kernels/conv_direct.h"
+#include "engine/kernels/elementwise.h"
+#include "engine/kernels/vector_avx512_bf16.h"
+
+namespace resnet {
+namespace {
+
+using Product = Bf16Product<Avx512Bf16>;
+
+constexpr ConvAlgorithm kConvs[] = {
+    direct_conv<Product, Layout::kRows>("bf16 direct rows 14x32"),
+    direct_conv<Product, Layout::kTaps>("bf16 direct 14x32"),
+};
+
+constinit const KernelExtension kExtension = {"avx512_bf16", kConvs, spin_dots<Product>};
+
+}  // namespace
+
+const KernelExtension& avx512_bf16_kernels() noexcept { return kExtension; }
+
+}  // namespace resnet

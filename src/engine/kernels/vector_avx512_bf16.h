@@ -1,0 +1,16 @@
+// AVX-512 with BF16: products of bfloat16.
+#pragma once
+
+#include "engine/kernels/vector_avx512.h"
+
+namespace resnet {
+namespace {
+
+struct Avx512Bf16 : Avx512 {
+  // Each word of a and b holds two bfloat16: sum + a1 * b1, then + a0 * b0, each rounded to float32; what is too small
+  // for a normal float32 counts as zero.
+  static Reg dot_bf16(Reg a, Reg b, Reg sum) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+};
+
+}  // namespace
+}  // namespace resnet
