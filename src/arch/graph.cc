@@ -1,6 +1,8 @@
 // Shapes, parameters and counts of a graph.
 #include "resnet/graph.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 
 namespace resnet {
@@ -38,6 +40,16 @@ FeatureShape output_shape(const Node& node, const FeatureShape& in) {
   return out;
 }
 
+// Adds the node's MACs, and at least one for each value, to the sum; false where that does not fit.
+bool count_operations(const Node& node, const FeatureShape& output, std::int64_t& sum) {
+  std::int64_t count = std::max<std::int64_t>(macs(node, {1, 1, 1, 1}), 1);
+  bool fits = true;
+  for (const std::int64_t size : {output.batch, output.channels, output.height, output.width}) {
+    fits = fits && !__builtin_mul_overflow(count, size, &count);
+  }
+  return fits && !__builtin_add_overflow(sum, count, &sum);
+}
+
 }  // namespace
 
 std::string_view name(Op op) noexcept {
@@ -60,12 +72,17 @@ std::vector<FeatureShape> infer_shapes(const Graph& graph, const FeatureShape& i
   }
   std::vector<FeatureShape> shapes(graph.nodes.size());
   shapes[0] = input;
+  std::int64_t operations = 0;
   for (std::size_t i = 1; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     shapes[i] = output_shape(node, shapes[node.inputs[0]]);
     if (shapes[i].height < 1 || shapes[i].width < 1) {
       fail(ErrorCode::kInvalidArgument, "input", "{}x{} is too small: nothing is left after {}", input.height,
            input.width, node.path);
+    }
+    if (!count_operations(node, shapes[i], operations)) {
+      fail(ErrorCode::kLimit, "input", "{}x{}x{}x{} is too large: the operations cannot be counted in 63 bits",
+           input.batch, input.channels, input.height, input.width);
     }
   }
   return shapes;

@@ -111,6 +111,14 @@ TEST(GraphTest, RefusesImagesThatDoNotFit) {
   EXPECT_THROW(infer_shapes(graph, {1, 1, 224, 224}), Error);
   EXPECT_THROW(infer_shapes(graph, {1, 3, 0, 224}), Error);
   EXPECT_NO_THROW(infer_shapes(graph, {1, 3, 1, 1}));
+  EXPECT_NO_THROW(infer_shapes(graph, {16, 3, 65'535, 65'535}));
+  Architecture wide;
+  wide.block = Block::kBasic;
+  wide.depths = {1};
+  wide.widths = {65'536};
+  wide.stem = Stem::kCifar;
+  wide.stem_width = 65'536;
+  EXPECT_THROW(infer_shapes(expand(wide), {65'535, 3, 65'535, 65'535}), Error);  // more MACs than 63 bits can count
 }
 
 }  // namespace

@@ -120,8 +120,10 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   if (std::filesystem::is_symlink(std::filesystem::symlink_status(path_, ignored)) && std::filesystem::exists(status)) {
     path_ = std::filesystem::canonical(path_, ignored).string();
   }
-  temporary_ = fmt::format("{}.tmp.{}.{}", path_, ::getpid(), counter++);
-  descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  do {  // a file of that name was left by a process that was killed
+    temporary_ = fmt::format("{}.tmp.{}.{}", path_, ::getpid(), counter++);
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (descriptor_ < 0 && errno == EEXIST);
   if (descriptor_ < 0) fail(ErrorCode::kIo, path_, "cannot write: {}", std::strerror(errno));
 }
 

@@ -1,6 +1,8 @@
 #include "base/file.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -46,6 +48,15 @@ TEST_F(FileTest, LeavesOldFileWithoutCommit) {
   }
   EXPECT_EQ(text_of(*MappedFile::open(path)), "old");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_), {}), 1);
+}
+
+TEST_F(FileTest, PassesOverWhatKilledProcessesLeft) {
+  const std::string path = directory_ / "out";
+  for (int i = 0; i < 100; ++i) std::ofstream(fmt::format("{}.tmp.{}.{}", path, ::getpid(), i)) << "left";
+  AtomicFile file(path);
+  file.write("new");
+  file.commit();
+  EXPECT_EQ(text_of(*MappedFile::open(path)), "new");
 }
 
 TEST_F(FileTest, WritesToDevicesWithoutReplacingThem) {

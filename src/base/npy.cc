@@ -3,6 +3,7 @@
 #include <bit>
 #include <charconv>
 #include <optional>
+#include <utility>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -18,22 +19,21 @@ constexpr std::size_t kMaxDimensions = 32;  // NumPy's own limit
 // The header: a Python dictionary with the keys descr, fortran_order and shape.
 class HeaderParser {
  public:
-  HeaderParser(std::string_view text, std::string_view where) : text_(text), where_(where) {}
+  // `begin` is the text's offset in the file.
+  HeaderParser(std::string_view text, std::size_t begin, std::string_view where)
+      : text_(text), begin_(begin), where_(where) {}
 
   void parse(NpyArray& array) {
     expect('{');
     while (!accept('}')) {
       const std::string_view key = quoted();
       expect(':');
-      if (key == "descr") {
+      if (key == "descr" && !std::exchange(has_type_, true)) {
         array.type = type();
-        ++keys_;
-      } else if (key == "fortran_order") {
+      } else if (key == "fortran_order" && !std::exchange(has_order_, true)) {
         if (word() != "False") fail(ErrorCode::kUnsupported, std::string(where_), "arrays in Fortran order");
-        ++keys_;
-      } else if (key == "shape") {
+      } else if (key == "shape" && !std::exchange(has_shape_, true)) {
         array.shape = shape();
-        ++keys_;
       } else {
         wrong();
       }
@@ -43,12 +43,12 @@ class HeaderParser {
       }
     }
     skip_space();
-    if (position_ != text_.size() || keys_ != 3) wrong();
+    if (position_ != text_.size() || !has_type_ || !has_order_ || !has_shape_) wrong();
   }
 
  private:
   [[noreturn]] void wrong() const {
-    fail(ErrorCode::kFormat, std::string(where_), "offset {}: not a .npy header", 10 + position_);
+    fail(ErrorCode::kFormat, std::string(where_), "offset {}: not a .npy header", begin_ + position_);
   }
 
   void skip_space() {
@@ -111,9 +111,12 @@ class HeaderParser {
   }
 
   std::string_view text_;
+  std::size_t begin_;
   std::string_view where_;
   std::size_t position_ = 0;
-  int keys_ = 0;
+  bool has_type_ = false;
+  bool has_order_ = false;
+  bool has_shape_ = false;
 };
 
 // Bytes of an array; nothing where the product does not fit in 63 bits.
@@ -165,7 +168,7 @@ NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view where) {
   const std::size_t length = byte(8) | byte(9) << 8 | (wide ? byte(10) << 16 | byte(11) << 24 : 0);
   if (length > bytes.size() - begin) wrong("the .npy header is longer than the file");
   NpyArray array;
-  HeaderParser({reinterpret_cast<const char*>(bytes.data()) + begin, length}, where).parse(array);
+  HeaderParser({reinterpret_cast<const char*>(bytes.data()) + begin, length}, begin, where).parse(array);
   array.bytes = bytes.subspan(begin + length);
   const auto expected = byte_count(array.shape, array.type == NpyType::kF32 ? 4 : 1);
   if (!expected || *expected != static_cast<std::int64_t>(array.bytes.size())) {

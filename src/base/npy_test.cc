@@ -95,6 +95,8 @@ TEST(NpyFormatTest, RefusesBrokenHeaders) {
         "{'descr': '|u1', 'fortran_order': False, 'shape': (-2,), }",
         "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), } x",
         "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), 'more': 1}",
+        "{'descr': '|u1', 'descr': '|u1', 'descr': '|u1'}",
+        "{'descr': '|u1', 'fortran_order': False, 'shape': (2,), 'shape': (2,)}",
         "{'descr': '|u1', 'fortran_order': False, 'shape': (3,), }",
         "{'descr': '|u1', 'fortran_order': False, 'shape': (4294967296, 4294967296), }"}) {
     EXPECT_EQ(error_of(file_with(header, 2)), ErrorCode::kFormat) << header;

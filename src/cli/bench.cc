@@ -234,7 +234,8 @@ void add_bench(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--size", options->size, "Height and width of the pictures (those that the network is made for)")
       ->check(CLI::Range(1, 65'535));
-  command->add_option("--threads", options->threads, "Threads (one per processor)")->check(CLI::Range(1, 1024));
+  command->add_option("--threads", options->threads, "Threads of the network; 0: one per processor")
+      ->check(CLI::Range(0, 1024));
   command->add_flag("--profile", options->profile, "Show every layer, the algorithm chosen and why");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(

@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <string_view>
 
 namespace resnet::cli {
 
@@ -14,6 +15,12 @@ class Usage : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
+
+// "resnet: MESSAGE" on stderr: one line, whatever the message holds.
+void say(std::string_view message);
+
+// What was printed so far reaches standard output now. Throws resnet::Error where it cannot.
+void flush_output();
 
 void add_summary(CLI::App& app);
 void add_draw(CLI::App& app);

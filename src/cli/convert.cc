@@ -57,7 +57,7 @@ void convert(const Options& options) {
   fmt::print("{}: {}, {} layout, {} classes\n", options.output, model.architecture.name,
              name(model.architecture.layout), model.architecture.classes);
   if (torch && (!model.classes.empty() || model.preprocessing)) {
-    fmt::print(stderr, "resnet: class names and preprocessing are left out: a PyTorch file holds weights alone\n");
+    say("class names and preprocessing are left out: a PyTorch file holds weights alone");
   }
 }
 

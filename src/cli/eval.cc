@@ -48,8 +48,8 @@ void evaluate_model(EvalCommand& command) {
   const std::vector<std::string> labels = dataset.labels();
   const ClassMap classes(classifier, labels, !command.dataset.labels_file.empty());
   if (classes.alphabetical()) {
-    fmt::print(stderr, "resnet: {} names no classes: its outputs are taken for {} in alphabetical order\n",
-               command.classifier.model, some_of(labels));
+    say(fmt::format("{} names no classes: its outputs are taken for {} in alphabetical order", command.classifier.model,
+                    some_of(labels)));
   }
   std::optional<std::size_t> total = dataset.count();
   const std::int64_t limit = command.options.limit;
@@ -59,7 +59,7 @@ void evaluate_model(EvalCommand& command) {
   command.options.progress = [&](std::int64_t seen) { progress.update(seen); };
   command.options.skipped = [&](const Error& error) {
     progress.clear();
-    fmt::print(stderr, "resnet: {}\n", error.what());
+    say(error.what());
   };
   const Evaluation result = evaluate(classifier, *dataset.items(), classes, command.options);
   progress.clear();

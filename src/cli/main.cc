@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <iostream>
 #include <new>
 
 #include "base/nearest.h"
@@ -11,14 +12,26 @@
 #include "resnet/error.h"
 
 namespace resnet::cli {
+
+void say(std::string_view message) {
+  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;  // a list of misfitting tensors may be long
+  std::fputs(fmt::format("resnet: {}\n", one_line(message, kMaxBytes)).c_str(), stderr);  // closed or not
+}
+
+void flush_output() {
+  std::cout.flush();  // CLI11 prints its help there
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {
+    throw Error(ErrorCode::kIo, "", "cannot write to standard output");
+  }
+}
+
 namespace {
 
 constexpr int kFailure = 1;
 constexpr int kWrongUsage = 2;
 
 int report(const std::string& message, int status) {
-  constexpr std::size_t kMaxBytes = 16384;  // a list of misfitting tensors may be long
-  fmt::print(stderr, "resnet: {}\n", one_line(message, kMaxBytes));
+  say(message);
   return status;
 }
 
@@ -47,21 +60,21 @@ int run(int argc, char** argv) {
   add_bench(app);
   try {
     check_command(app, argc, argv);
-    app.parse(argc, argv);
-  } catch (const CLI::Success& success) {  // --help, --version
-    return app.exit(success);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::Success& success) {  // --help, --version
+      app.exit(success);
+    }
+    flush_output();
   } catch (const CLI::ParseError& error) {
     return report(error.what(), kWrongUsage);
   } catch (const Usage& error) {
     return report(error.what(), kWrongUsage);
-  } catch (const Error& error) {
-    return report(error.what(), kFailure);
   } catch (const std::bad_alloc&) {
     return report("out of memory", kFailure);
-  } catch (const std::exception& error) {  // the standard library's: file names too long for the system, and so on
+  } catch (const std::exception& error) {  // resnet::Error, and the standard library's: a name too long for the system
     return report(error.what(), kFailure);
   }
-  if (std::fflush(stdout) != 0) return report("cannot write to standard output", kFailure);
   return 0;
 }
 

@@ -73,7 +73,8 @@ class Predictor {
 
   void add(const std::string& path, const Input& input) {
     const FeatureShape& s = input.shape;
-    if (shape_.batch >= kBatch || FeatureShape{s.batch, shape_.channels, shape_.height, shape_.width} != s) run();
+    const bool same_size = FeatureShape{s.batch, shape_.channels, shape_.height, shape_.width} == s;
+    if (!same_size || shape_.batch + s.batch > kBatch) run();
     shape_ = {shape_.batch + s.batch, s.channels, s.height, s.width};
     values_.insert(values_.end(), input.values.begin(), input.values.end());
     for (std::int64_t i = 0; i < s.batch; ++i) {
@@ -86,7 +87,7 @@ class Predictor {
     const std::vector<float> logits = classifier_.logits(values_, shape_);
     const std::size_t classes = logits.size() / paths_.size();
     for (std::size_t i = 0; i < paths_.size(); ++i) print(paths_[i], std::span(logits).subspan(i * classes, classes));
-    std::fflush(stdout);
+    flush_output();
     shape_ = {};
     values_.clear();
     paths_.clear();
@@ -130,7 +131,7 @@ void predict(const PredictCommand& command) {
     if (item->error) {
       ++bad;
       progress.clear();
-      fmt::print(stderr, "resnet: {}\n", item->error->what());
+      say(item->error->what());
     }
     if (show_progress) progress.update(++seen);
   }

@@ -97,7 +97,7 @@ ResolvedPreprocessing resolve(const PreprocessOptions& options, const std::optio
 }
 
 void print_assumed(const ResolvedPreprocessing& resolved) {
-  if (!resolved.assumed.empty()) fmt::print(stderr, "resnet: preprocessing assumed: {}\n", resolved.assumed);
+  if (!resolved.assumed.empty()) say("preprocessing assumed: " + resolved.assumed);
 }
 
 }  // namespace resnet::cli

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 
 namespace resnet {
 namespace {
@@ -138,7 +139,7 @@ std::vector<LabelledFile> read_labels_file(const std::string& path) {
     result = LineReader(text, path).read();
   }
   if (result.empty()) fail(ErrorCode::kFormat, path, "holds no labels");
-  std::unordered_set<std::string_view> seen;
+  std::unordered_set<std::string_view, KeyedHash> seen;
   for (const LabelledFile& labelled : result) {
     if (!seen.insert(labelled.path).second) fail(ErrorCode::kFormat, path, "'{}' is there twice", labelled.path);
   }

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -29,10 +30,16 @@ class ParallelReader {
   };
 
   // `read` makes a value of an item, on any of the threads; a resnet::Error it throws belongs to that item alone.
-  // `source` must outlive the reader and is used by nobody else meanwhile.
+  // `source` must outlive the reader and is used by nobody else meanwhile. Fewer threads do where the system gives no
+  // more; throws kLimit where it gives none.
   ParallelReader(Source& source, std::function<T(Item)> read, int threads, std::size_t window)
       : source_(source), read_(std::move(read)), capacity_(window) {
-    for (int i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    workers_.reserve(static_cast<std::size_t>(threads));
+    try {
+      for (int i = 0; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    } catch (const std::system_error& error) {
+      if (workers_.empty()) throw Error(ErrorCode::kLimit, "threads", error.what());
+    }
   }
   ParallelReader(const ParallelReader&) = delete;
   ParallelReader& operator=(const ParallelReader&) = delete;

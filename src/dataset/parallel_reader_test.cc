@@ -1,9 +1,13 @@
 #include "dataset/parallel_reader.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
+#include <fstream>
 
 namespace resnet {
 namespace {
@@ -70,6 +74,25 @@ TEST(ConcurrencyParallelReaderTest, PassesOnWhatTheSourceThrows) {
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(reader.next()->value);
   EXPECT_THROW(reader.next(), Error);
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they need address space of their own
+TEST(ParallelReaderTest, DoesWithTheThreadsThatItGets) {
+  const auto read_all = [] {
+    rlimit limit{};
+    limit.rlim_cur = limit.rlim_max = 0;
+    std::ifstream("/proc/self/statm") >> limit.rlim_cur;  // pages in use
+    limit.rlim_cur = limit.rlim_cur * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + (100U << 20);
+    limit.rlim_max = limit.rlim_cur;
+    ::setrlimit(RLIMIT_AS, &limit);  // room for the stacks of some threads
+    CountingSource source(5);
+    ParallelReader<int> reader(source, number, 100, 4);
+    int count = 0;
+    while (reader.next()) ++count;
+    std::_Exit(count);
+  };
+  EXPECT_EXIT(read_all(), ::testing::ExitedWithCode(5), "");
+}
+#endif
 
 TEST(ConcurrencyParallelReaderTest, PassesOnWhatIsNotTheItemsFault) {
   CountingSource source(5);

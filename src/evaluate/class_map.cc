@@ -33,7 +33,7 @@ std::string some_of(const std::vector<std::string>& names) {
 ClassMap::ClassMap(const Classifier& classifier, std::span<const std::string> labels, bool indices_allowed) {
   const std::vector<std::string>& names = classifier.labels();
   const int classes = static_cast<int>(names.size());
-  std::unordered_map<std::string, int> known;
+  std::unordered_map<std::string, int, KeyedHash> known;
   if (classifier.named()) {
     if (names == imagenet_class_names()) {
       for (int i = 0; i < classes; ++i) known.emplace(imagenet_wordnet_ids()[i], i);

@@ -5,6 +5,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/hash.h"
 #include "resnet/classifier.h"
 
 namespace resnet {
@@ -23,7 +24,7 @@ class ClassMap {
   bool alphabetical() const noexcept { return alphabetical_; }
 
  private:
-  std::unordered_map<std::string, int> indices_;
+  std::unordered_map<std::string, int, KeyedHash> indices_;
   bool alphabetical_ = false;
 };
 

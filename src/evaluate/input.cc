@@ -11,7 +11,8 @@ namespace resnet {
 namespace {
 
 // A batch that somebody has preprocessed already.
-Input take_array(const NpyArray& array, const std::string& path, int channels) {
+Input take_array(const NpyArray& array, const std::string& path, const Graph& graph) {
+  const int channels = graph.architecture.in_channels;
   std::vector<std::int64_t> shape = array.shape;
   if (shape.size() == 3) shape.insert(shape.begin(), 1);
   if (shape.size() != 4) {
@@ -20,8 +21,13 @@ Input take_array(const NpyArray& array, const std::string& path, int channels) {
   if (shape[1] != channels) {
     fail(ErrorCode::kMismatch, path, "an array of {} channels, but the network takes {}", shape[1], channels);
   }
+  if (array.bytes.empty()) fail(ErrorCode::kMismatch, path, "an empty array");
   Input input{{shape[0], shape[1], shape[2], shape[3]}, std::vector<float>(array.bytes.size() / sizeof(float))};
-  if (input.values.empty()) fail(ErrorCode::kMismatch, path, "an empty array");
+  try {
+    infer_shapes(graph, input.shape);
+  } catch (const Error& error) {
+    fail(error.code(), path, "{}", error.what());
+  }
   std::memcpy(input.values.data(), array.bytes.data(), array.bytes.size());
   return input;
 }
@@ -33,7 +39,7 @@ Input read_input(const Item& item, const Classifier& classifier, const DecodeOpt
   const std::span<const std::byte> bytes = item.bytes ? std::span<const std::byte>(*item.bytes) : file->bytes();
   if (looks_like_npy(bytes)) {
     const NpyArray array = parse_npy(bytes, item.path);
-    if (array.type == NpyType::kF32) return take_array(array, item.path, classifier.architecture().in_channels);
+    if (array.type == NpyType::kF32) return take_array(array, item.path, classifier.engine().graph());
   }
   const FeatureShape shape = classifier.input_shape();
   Input input{shape, std::vector<float>(static_cast<std::size_t>(shape.count()))};

@@ -26,7 +26,7 @@ constexpr int kMargin = 8;
 
 class JpegReader {
  public:
-  explicit JpegReader(const Source& source) : source_(source) {
+  explicit JpegReader(const EncodedImage& source) : source_(source) {
     decoder_.err = jpeg_std_error(&errors_.base);
     errors_.base.error_exit = [](j_common_ptr decoder) {
       auto* errors = reinterpret_cast<Errors*>(decoder->err);
@@ -48,11 +48,6 @@ class JpegReader {
     input_.next_input_byte = reinterpret_cast<const JOCTET*>(source.bytes.data());
     input_.bytes_in_buffer = source.bytes.size();
     decoder_.src = &input_;
-    progress_.progress_monitor = [](j_common_ptr decoder) {
-      auto* reader = reinterpret_cast<j_decompress_ptr>(decoder);
-      if (reader->input_scan_number > kMaxScans) escape(reader, "more than 100 scans");
-    };
-    decoder_.progress = &progress_;
   }
   JpegReader(const JpegReader&) = delete;
   JpegReader& operator=(const JpegReader&) = delete;
@@ -65,6 +60,9 @@ class JpegReader {
     source_.check_size(width, height);
     if (decoder_.num_components != 1 && decoder_.num_components != 3 && decoder_.num_components != 4) {
       fail(ErrorCode::kUnsupported, std::string(source_.where), "a JPEG of {} components", decoder_.num_components);
+    }
+    if (jpeg_has_multiple_scans(&decoder_) && count_scans() > kMaxScans) {
+      fail(ErrorCode::kLimit, std::string(source_.where), "a JPEG of more than {} scans", kMaxScans);
     }
     decoder_.out_color_space = decoder_.num_components == 4 ? JCS_CMYK : JCS_RGB;
     guarded([this] { jpeg_start_decompress(&decoder_); });
@@ -100,8 +98,7 @@ class JpegReader {
   }
 
   [[noreturn]] void fail_at_offset(const char* message) const {
-    fail(ErrorCode::kFormat, std::string(source_.where), "JPEG, offset {}: {}",
-         source_.bytes.size() - input_.bytes_in_buffer, message);
+    fail(ErrorCode::kFormat, std::string(source_.where), "JPEG, offset {}: {}", position(), message);
   }
 
   template <typename Body>
@@ -155,31 +152,59 @@ class JpegReader {
     }
   }
 
+  std::uint8_t byte(std::size_t at) const { return std::to_integer<std::uint8_t>(source_.bytes[at]); }
+
+  // Where libjpeg will read on.
+  std::size_t position() const { return source_.bytes.size() - input_.bytes_in_buffer; }
+
+  // The place of the next byte that follows an FF: a marker, or 00 for an FF that is data. The file's size where there
+  // is none.
+  std::size_t next_marker(std::size_t at) const {
+    const std::size_t size = source_.bytes.size();
+    const void* found = at < size ? std::memchr(source_.bytes.data() + at, 0xFF, size - at) : nullptr;
+    if (found == nullptr) return size;
+    return static_cast<std::size_t>(static_cast<const std::byte*>(found) - source_.bytes.data()) + 1;
+  }
+
+  // Scans of the picture, the first of which has begun; no more than one above the limit. They are counted before they
+  // are decoded because each may be a few bytes long and yet cost time for every pixel.
+  int count_scans() const {
+    constexpr int kStartOfScan = 0xDA;
+    constexpr int kFirstSegment = 0xC0;
+    const std::size_t size = source_.bytes.size();
+    int scans = 1;
+    for (std::size_t at = next_marker(position()); at < size && scans <= kMaxScans; at = next_marker(at)) {
+      const int marker = byte(at);
+      if (marker == kEndOfImage) break;
+      if (marker == 0xFF) continue;  // filling
+      ++at;
+      const bool alone = marker < kFirstSegment || (marker >= 0xD0 && marker <= 0xD8);
+      if (alone || size - at < 2) continue;
+      scans += marker == kStartOfScan;
+      at += static_cast<std::size_t>(byte(at) << 8 | byte(at + 1));  // the length counts itself
+    }
+    return scans;
+  }
+
   // Looks for the end marker behind rows that nobody wants: the data before it may be damaged but must be there.
   void find_end() {
     if (decoder_.unread_marker == kEndOfImage) return;
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(source_.bytes.data());
     const std::size_t size = source_.bytes.size();
-    std::size_t at = size - input_.bytes_in_buffer;
-    while (at < size) {
-      const void* found = std::memchr(bytes + at, 0xFF, size - at);
-      if (found == nullptr) break;
-      at = static_cast<std::size_t>(static_cast<const std::uint8_t*>(found) - bytes) + 1;
-      if (at < size && bytes[at] == kEndOfImage) return;
+    for (std::size_t at = next_marker(position()); at < size; at = next_marker(at)) {
+      if (byte(at) == kEndOfImage) return;
     }
     input_.bytes_in_buffer = 0;
     fail_at_offset(kCutShort);
   }
 
-  const Source& source_;
+  const EncodedImage& source_;
   Errors errors_{};
   jpeg_decompress_struct decoder_{};
   jpeg_source_mgr input_{};
-  jpeg_progress_mgr progress_{};
 };
 
 }  // namespace
 
-Part decode_jpeg(const Source& source, const ChooseWindow& choose) { return JpegReader(source).read(choose); }
+Part decode_jpeg(const EncodedImage& source, const ChooseWindow& choose) { return JpegReader(source).read(choose); }
 
 }  // namespace resnet

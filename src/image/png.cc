@@ -15,9 +15,11 @@
 namespace resnet {
 namespace {
 
+constexpr std::uint32_t kMaxWidth = 1'000'000;  // libpng holds two rows, of up to 8 bytes a pixel
+
 class PngReader {
  public:
-  explicit PngReader(const Source& source) : source_(source) {
+  explicit PngReader(const EncodedImage& source) : source_(source) {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, on_error, [](png_structp, png_const_charp) {});
     if (png_ == nullptr) throw std::bad_alloc();
     info_ = png_create_info_struct(png_);
@@ -33,7 +35,7 @@ class PngReader {
   Image read() {
     guarded([this] {
       png_set_read_fn(png_, this, on_read);
-      png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);             // check_size has its own
+      png_set_user_limits(png_, PNG_UINT_31_MAX, PNG_UINT_31_MAX);             // read() has its own
       png_set_keep_unknown_chunks(png_, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);  // texts and profiles: never unpacked
       png_set_crc_action(png_, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
       png_read_info(png_, info_);
@@ -41,6 +43,9 @@ class PngReader {
     const std::uint32_t width = png_get_image_width(png_, info_);
     const std::uint32_t height = png_get_image_height(png_, info_);
     source_.check_size(width, height);
+    if (width > kMaxWidth) {
+      fail(ErrorCode::kLimit, std::string(source_.where), "{}x{} pixels, wider than {}", width, height, kMaxWidth);
+    }
     guarded([this] { to_rgb(); });
     Image image{static_cast<int>(width), static_cast<int>(height), 3, {}};
     const std::size_t row_bytes = std::size_t{width} * 3;
@@ -95,7 +100,7 @@ class PngReader {
     png_set_strip_alpha(png_);
   }
 
-  const Source& source_;
+  const EncodedImage& source_;
   std::size_t offset_ = 0;  // of the next byte
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
@@ -105,6 +110,6 @@ class PngReader {
 
 }  // namespace
 
-Image decode_png(const Source& source) { return PngReader(source).read(); }
+Image decode_png(const EncodedImage& source) { return PngReader(source).read(); }
 
 }  // namespace resnet

@@ -136,7 +136,7 @@ void load_array(std::span<const std::byte> bytes, std::string_view where, const 
   }
   const std::int64_t channels = shape.size() == 3 ? shape[2] : 1;
   check_channels(channels, how, where);
-  Source{bytes, where, options.max_pixels}.check_size(shape[1], shape[0]);
+  EncodedImage{bytes, where, options.max_pixels}.check_size(shape[1], shape[0]);
   const auto width = static_cast<int>(shape[1]);
   const auto height = static_cast<int>(shape[0]);
   const Plan plan = make_plan(width, height, how, where);
@@ -182,22 +182,22 @@ Preprocessing preset(std::string_view name) {
 }
 
 void validate(const Preprocessing& how) {
-  constexpr int kMaxSize = 16'384;
-  const auto wrong = [](std::string_view field, const auto& value) {
-    fail(ErrorCode::kInvalidArgument, "preprocessing", "{}: {} makes no sense", field, value);
+  static constexpr int kMaxSize = 16'384;
+  const auto check = [](const char* field, int value, int low) {
+    if (value >= low && value <= kMaxSize) return;
+    fail(ErrorCode::kInvalidArgument, field, "{} is not {} to {}", value, low, kMaxSize);
   };
-  if (how.height < 1 || how.height > kMaxSize) wrong("height", how.height);
-  if (how.width < 1 || how.width > kMaxSize) wrong("width", how.width);
-  if (how.resize < 0 || how.resize > kMaxSize) wrong("resize", how.resize);
+  check("height", how.height, 1);
+  check("width", how.width, 1);
+  check("resize", how.resize, 0);
   if (how.mean.empty() || how.mean.size() != how.std.size()) {
-    fail(ErrorCode::kInvalidArgument, "preprocessing", "{} means and {} standard deviations", how.mean.size(),
-         how.std.size());
+    fail(ErrorCode::kInvalidArgument, "std", "{} of it for {} means", how.std.size(), how.mean.size());
   }
   for (const float mean : how.mean) {
-    if (!std::isfinite(mean)) wrong("mean", mean);
+    if (!std::isfinite(mean)) fail(ErrorCode::kInvalidArgument, "mean", "{} is not finite", mean);
   }
   for (const float std : how.std) {
-    if (!std::isfinite(std) || std <= 0) wrong("std", std);
+    if (!std::isfinite(std) || std <= 0) fail(ErrorCode::kInvalidArgument, "std", "{} is not above zero", std);
   }
 }
 

@@ -2,6 +2,7 @@
 #include <webp/decode.h>
 #include <webp/demux.h>
 
+#include <cstring>
 #include <memory>
 
 #include "base/error.h"
@@ -15,7 +16,21 @@ struct DeleteDemuxer {
   void operator()(WebPDemuxer* demuxer) const { WebPDemuxDelete(demuxer); }
 };
 
+// The demuxer remembers every chunk, and one takes 8 bytes in the file. Films have fewer than this.
+bool has_too_many_chunks(std::span<const std::byte> bytes) {
+  constexpr int kMaxChunks = 50'000;
+  int chunks = 0;
+  for (std::size_t at = 12; at + 8 <= bytes.size() && chunks <= kMaxChunks; ++chunks) {
+    std::uint32_t size = 0;  // little endian, of what follows; padded to an even number
+    std::memcpy(&size, bytes.data() + at + 4, sizeof(size));
+    at += 8 + std::size_t{size} + size % 2;
+  }
+  return chunks > kMaxChunks;
+}
+
+// Null where the file is cut short or broken.
 std::unique_ptr<WebPDemuxer, DeleteDemuxer> open(std::span<const std::byte> bytes) {
+  if (has_too_many_chunks(bytes)) return nullptr;
   const WebPData data{reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
   return std::unique_ptr<WebPDemuxer, DeleteDemuxer>(WebPDemux(&data));
 }
@@ -30,12 +45,12 @@ std::span<const std::byte> chunk(const WebPDemuxer* demuxer, const char* name) {
 
 }  // namespace
 
-Image decode_webp(const Source& source) {
+Image decode_webp(const EncodedImage& source) {
   const auto wrong = [&](std::string_view what) {
     fail(ErrorCode::kFormat, std::string(source.where), "WebP: {}", what);
   };
   const auto demuxer = open(source.bytes);
-  if (!demuxer) wrong("the file is cut short or its chunks are broken");
+  if (!demuxer) wrong("the file is cut short, or its chunks are broken or too many");
   const std::int64_t width = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH);
   const std::int64_t height = WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT);
   source.check_size(width, height);

@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <functional>
 #include <limits>
 
 #include "base/buffer.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "tensor/convert.h"
 
@@ -139,7 +139,7 @@ Tensor Tensor::to_f32() const {
 // Where `name` stands in the hash table, or the free slot where it would go. At least one slot is free.
 std::size_t StateDict::slot_of(std::string_view name) const noexcept {
   const std::size_t mask = slots_.size() - 1;  // a power of two
-  std::size_t slot = std::hash<std::string_view>{}(name)&mask;
+  std::size_t slot = KeyedHash()(name) & mask;
   while (slots_[slot] != 0 && entries_[slots_[slot] - 1].first != name) slot = (slot + 1) & mask;
   return slot;
 }

@@ -7,8 +7,10 @@
 
 #include <bit>
 #include <cmath>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <numeric>
 
 #include "base/file.h"
@@ -130,6 +132,34 @@ TEST(StateDictTest, FindsEachOfMany) {
   EXPECT_FALSE(dict.contains("1000"));
   const StateDict copy = dict;
   EXPECT_EQ(copy.at("999").count(), 999);
+}
+
+// Names of 16 bytes that the hash of libstdc++ (MurmurHash 64A) gives one value: what a hostile file would hold.
+std::vector<std::string> names_of_one_hash(std::uint64_t count) {
+  constexpr std::uint64_t kMultiplier = 0xC6A4A7935BD1E995U;
+  std::uint64_t inverse = kMultiplier;  // modulo 2^64, by Newton's method
+  for (int i = 0; i < 6; ++i) inverse *= 2 - kMultiplier * inverse;
+  const auto fold = [](std::uint64_t value) { return value ^ (value >> 47); };  // its own inverse
+  std::vector<std::string> names;
+  for (std::uint64_t first = 0; first < count; ++first) {
+    const std::uint64_t state =
+        ((0xC70F6907U ^ 16 * kMultiplier) ^ fold(first * kMultiplier) * kMultiplier) * kMultiplier;
+    const std::uint64_t words[] = {first, fold(state * inverse) * inverse};  // the second one takes the state to zero
+    names.emplace_back(reinterpret_cast<const char*>(words), sizeof(words));
+  }
+  return names;
+}
+
+TEST(StateDictTest, IsQuickForNamesMadeToBeSlow) {
+  const std::vector<std::string> names = names_of_one_hash(40'000);
+#ifdef __GLIBCXX__
+  ASSERT_EQ(std::hash<std::string>()(names.front()), std::hash<std::string>()(names.back()));
+#endif
+  const std::clock_t start = std::clock();
+  StateDict dict;
+  for (const std::string& name : names) dict.add(name, {});
+  EXPECT_TRUE(dict.contains(names.back()));
+  EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 0.5);
 }
 
 TEST(StateDictTest, RenamesInPlace) {

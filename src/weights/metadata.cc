@@ -15,17 +15,12 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kVersion = "1";
 constexpr std::size_t kMaxJson = 65'536;  // bytes: such a document stays small in memory however it is nested
-constexpr int kMaxImageSize = 65'535;
 
 bool is_our_key(const std::string& key) {
   return key == kVersionKey || key == kArchitectureKey || key == kClassesKey || key == kPreprocessingKey;
 }
 
 std::string place(const std::string& where, const char* key) { return fmt::format("{}: metadata {}", where, key); }
-
-// The spelling of the image room's interpolations, which model files share.
-constexpr std::string_view kBilinear = "bilinear";
-constexpr std::string_view kBicubic = "bicubic";
 
 // The shortest decimal number that is read back as the same float.
 double shortest(float value) {
@@ -48,11 +43,12 @@ class Fields {
     if (!object_.is_object()) fail(ErrorCode::kFormat, where_, "not a JSON object");
   }
 
-  int integer(const char* field, int low, int high) { return integer(take(field), field, low, high); }
+  // The functions validate() know narrower limits.
+  int integer(const char* field) { return integer(take(field), field); }
 
-  std::vector<int> integers(const char* field, int low, int high) {
+  std::vector<int> integers(const char* field) {
     std::vector<int> result;
-    for (const Json& item : array(field)) result.push_back(integer(item, field, low, high));
+    for (const Json& item : array(field)) result.push_back(integer(item, field));
     return result;
   }
 
@@ -102,14 +98,14 @@ class Fields {
     return value;
   }
 
-  int integer(const Json& value, const char* field, int low, int high) const {
-    const bool fits = value.is_number_integer() && !(value.is_number_unsigned() && value.get<std::uint64_t>() > kMax) &&
-                      value.get<std::int64_t>() >= low && value.get<std::int64_t>() <= high;
-    if (!fits) refuse(field, fmt::format("must be a whole number, {} to {}", low, high));
+  int integer(const Json& value, const char* field) const {
+    constexpr int kMax = std::numeric_limits<int>::max();
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > kMax) {
+      refuse(field, fmt::format("must be a whole number, 0 to {}", kMax));
+    }
     return value.get<int>();
   }
 
-  static constexpr std::uint64_t kMax = std::numeric_limits<std::int64_t>::max();
   std::string where_;
   Json object_;
   std::set<std::string> taken_;
@@ -121,42 +117,64 @@ bool is_plain_name(std::string_view name) {
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") == name.npos;
 }
 
-const char* problem(const Preprocessing& p, int channels) {
+void check_channels(const Preprocessing& p, int channels) {
   const auto count = static_cast<std::size_t>(channels);
-  if (p.height < 1 || p.height > kMaxImageSize || p.width < 1 || p.width > kMaxImageSize) {
-    return "height and width must be 1 to 65535";
-  }
-  if (p.resize < 0 || p.resize > kMaxImageSize) return "resize must be 0 to 65535";
-  if (p.mean.size() != count || p.std.size() != count) return "mean and std must have one value per input channel";
-  for (std::size_t i = 0; i < count; ++i) {
-    if (!std::isfinite(p.mean[i]) || !std::isfinite(p.std[i])) return "mean and std must be finite";
-    if (!(p.std[i] > 0)) return "std must be greater than zero";
-  }
-  return nullptr;
+  if (p.mean.size() == count && p.std.size() == count) return;
+  fail(ErrorCode::kInvalidArgument, "mean", "there must be {} of it and of std, one per input channel", count);
+}
+
+Preprocessing parse_preprocessing(Fields& fields, int channels) {
+  Preprocessing p;
+  p.height = fields.integer("height");
+  p.width = fields.integer("width");
+  p.resize = fields.integer("resize");
+  p.interpolation = parse_interpolation(fields.text("interpolation"));
+  p.mean = fields.floats("mean");
+  p.std = fields.floats("std");
+  fields.done();
+  check_channels(p, channels);
+  validate(p);
+  return p;
 }
 
 Architecture parse_architecture(Fields& fields) {
-  constexpr int kMax = std::numeric_limits<int>::max();  // validate() knows the limits
   Architecture a;
   a.name = fields.text("name");
   if (!is_plain_name(a.name)) fields.refuse("name", "must be 1 to 64 letters, digits, '_', '.' or '-'");
   a.block = parse_block(fields.text("block"));
-  a.depths = fields.integers("depths", 0, kMax);
-  a.widths = fields.integers("widths", 0, kMax);
-  a.groups = fields.integer("groups", 0, kMax);
-  a.width_per_group = fields.integer("width_per_group", 0, kMax);
+  a.depths = fields.integers("depths");
+  a.widths = fields.integers("widths");
+  a.groups = fields.integer("groups");
+  a.width_per_group = fields.integer("width_per_group");
   a.stem = parse_stem(fields.text("stem"));
-  a.stem_width = fields.integer("stem_width", 0, kMax);
+  a.stem_width = fields.integer("stem_width");
   a.shortcut = parse_shortcut(fields.text("shortcut"));
-  a.in_channels = fields.integer("in_channels", 0, kMax);
-  a.classes = fields.integer("classes", 0, kMax);
+  a.in_channels = fields.integer("in_channels");
+  a.classes = fields.integer("classes");
   a.stride_on_first = fields.boolean("stride_on_first");
   a.conv_bias = fields.boolean("conv_bias");
-  a.dilated_stages = fields.integer("dilated_stages", 0, kMax);
+  a.dilated_stages = fields.integer("dilated_stages");
   a.layout = parse_layout(fields.text("layout"));
   fields.done();
   validate(a);
   return a;
+}
+
+// parse(fields) of the JSON under a key, nothing where there is none. What the value's own functions throw is told as
+// the file's fault.
+template <typename Parse>
+auto read_value(const Metadata& metadata, const char* key, const std::string& where, const Parse& parse)
+    -> std::optional<decltype(parse(std::declval<Fields&>()))> {
+  const auto value = metadata.find(key);
+  if (value == metadata.end()) return std::nullopt;
+  const std::string here = place(where, key);
+  Fields fields(value->second, here);
+  try {
+    return parse(fields);
+  } catch (const Error& error) {
+    if (error.where() == here) throw;
+    fail(ErrorCode::kFormat, here, "{}", one_line(error.what()));
+  }
 }
 
 }  // namespace
@@ -180,10 +198,9 @@ Json to_json(const Architecture& a) {
 }
 
 Json to_json(const Preprocessing& p) {
-  return {
-      {"height", p.height},      {"width", p.width},
-      {"resize", p.resize},      {"interpolation", p.interpolation == Interpolation::kBicubic ? kBicubic : kBilinear},
-      {"mean", numbers(p.mean)}, {"std", numbers(p.std)}};
+  return {{"height", p.height},      {"width", p.width},
+          {"resize", p.resize},      {"interpolation", name(p.interpolation)},
+          {"mean", numbers(p.mean)}, {"std", numbers(p.std)}};
 }
 
 Metadata to_metadata(const Model& model) {
@@ -208,8 +225,8 @@ Metadata to_metadata(const Model& model) {
     put(kClassesKey, model.classes);
   }
   if (model.preprocessing) {
-    const char* wrong = problem(*model.preprocessing, model.architecture.in_channels);
-    if (wrong != nullptr) refuse("preprocessing", wrong);
+    check_channels(*model.preprocessing, model.architecture.in_channels);
+    validate(*model.preprocessing);
     put(kPreprocessingKey, to_json(*model.preprocessing));
   }
   return result;
@@ -231,37 +248,12 @@ bool describes_model(const Metadata& metadata, const std::string& where) {
 }
 
 std::optional<Architecture> read_architecture(const Metadata& metadata, const std::string& where) {
-  const auto value = metadata.find(kArchitectureKey);
-  if (value == metadata.end()) return std::nullopt;
-  const std::string here = place(where, kArchitectureKey);
-  Fields fields(value->second, here);
-  try {
-    return parse_architecture(fields);
-  } catch (const Error& error) {
-    if (error.where() == here) throw;
-    fail(ErrorCode::kFormat, here, "{}", one_line(error.what()));  // of the parse and validate functions: a field
-  }
+  return read_value(metadata, kArchitectureKey, where, parse_architecture);
 }
 
 std::optional<Preprocessing> read_preprocessing(const Metadata& metadata, int channels, const std::string& where) {
-  const auto value = metadata.find(kPreprocessingKey);
-  if (value == metadata.end()) return std::nullopt;
-  Fields fields(value->second, place(where, kPreprocessingKey));
-  Preprocessing p;
-  p.height = fields.integer("height", 1, kMaxImageSize);
-  p.width = fields.integer("width", 1, kMaxImageSize);
-  p.resize = fields.integer("resize", 0, kMaxImageSize);
-  const std::string interpolation = fields.text("interpolation");
-  if (interpolation != kBilinear && interpolation != kBicubic) {
-    fields.refuse("interpolation", "must be bilinear or bicubic");
-  }
-  p.interpolation = interpolation == kBicubic ? Interpolation::kBicubic : Interpolation::kBilinear;
-  p.mean = fields.floats("mean");
-  p.std = fields.floats("std");
-  fields.done();
-  const char* wrong = problem(p, channels);
-  if (wrong != nullptr) fail(ErrorCode::kFormat, place(where, kPreprocessingKey), "{}", wrong);
-  return p;
+  return read_value(metadata, kPreprocessingKey, where,
+                    [channels](Fields& fields) { return parse_preprocessing(fields, channels); });
 }
 
 std::vector<std::string> read_classes(const Metadata& metadata, int classes, const std::string& where) {

@@ -133,15 +133,16 @@ std::string preprocessing_refusal(const char* field, const char* value) {
 }
 
 TEST(MetadataTest, RefusesNonsensePreprocessing) {
-  EXPECT_EQ(preprocessing_refusal("height", "0"), "height must be a whole number, 1 to 65535");
-  EXPECT_EQ(preprocessing_refusal("width", "65536"), "width must be a whole number, 1 to 65535");
-  EXPECT_EQ(preprocessing_refusal("resize", "-1"), "resize must be a whole number, 0 to 65535");
-  EXPECT_EQ(preprocessing_refusal("interpolation", "\"nearest\""), "interpolation must be bilinear or bicubic");
-  EXPECT_EQ(preprocessing_refusal("mean", "[1,2]"), "mean and std must have one value per input channel");
+  EXPECT_EQ(preprocessing_refusal("height", "0"), "height: 0 is not 1 to 16384");
+  EXPECT_EQ(preprocessing_refusal("width", "16385"), "width: 16385 is not 1 to 16384");
+  EXPECT_EQ(preprocessing_refusal("resize", "-1"), "resize must be a whole number, 0 to 2147483647");
+  EXPECT_EQ(preprocessing_refusal("interpolation", "\"nearest\""),
+            "interpolation: 'nearest' is neither bilinear nor bicubic");
+  EXPECT_EQ(preprocessing_refusal("mean", "[1,2]"), "mean: there must be 3 of it and of std, one per input channel");
   EXPECT_EQ(preprocessing_refusal("mean", "[1,2,\"3\"]"), "mean must be numbers");
   EXPECT_EQ(preprocessing_refusal("mean", "[1,2,1e300]"), "mean must be finite");
-  EXPECT_EQ(preprocessing_refusal("std", "[1,2,0]"), "std must be greater than zero");
-  EXPECT_EQ(preprocessing_refusal("std", "[1,2,-1]"), "std must be greater than zero");
+  EXPECT_EQ(preprocessing_refusal("std", "[1,2,0]"), "std: 0 is not above zero");
+  EXPECT_EQ(preprocessing_refusal("std", "[1,2,-1]"), "std: -1 is not above zero");
   EXPECT_EQ(preprocessing_refusal("crop", "1"), "unknown field 'crop'");
 }
 
@@ -171,10 +172,10 @@ TEST(MetadataTest, WritesNothingThatItWouldNotRead) {
   };
   EXPECT_EQ(refusal([](Model& m) { m.classes.pop_back(); }), "classes: 2 names for 3 classes");
   EXPECT_EQ(refusal([](Model& m) { m.classes[1] = ""; }), "classes: class name 2 is empty");
-  EXPECT_EQ(refusal([](Model& m) { m.preprocessing->std[0] = 0; }), "preprocessing: std must be greater than zero");
-  EXPECT_EQ(refusal([](Model& m) { m.preprocessing->mean[0] = NAN; }), "preprocessing: mean and std must be finite");
+  EXPECT_EQ(refusal([](Model& m) { m.preprocessing->std[0] = 0; }), "std: 0 is not above zero");
+  EXPECT_EQ(refusal([](Model& m) { m.preprocessing->mean[0] = NAN; }), "mean: nan is not finite");
   EXPECT_EQ(refusal([](Model& m) { m.preprocessing->mean.pop_back(); }),
-            "preprocessing: mean and std must have one value per input channel");
+            "mean: there must be 3 of it and of std, one per input channel");
   EXPECT_THAT(refusal([](Model& m) { m.architecture.name = "a b"; }), HasSubstr("name: must be"));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 
 #include "weights/test_archives.h"
 #include "weights/test_files.h"
@@ -208,6 +209,33 @@ TEST_F(TorchFileTest, HostilePicklesStaySmall) {
     EXPECT_NE(error_of(file, [&] { read_torch_file(MappedFile::open(file), file); }), "");
     EXPECT_LT(peak_memory() - before, kSize + (16U << 20)) << program.substr(0, 4);
   }
+}
+
+TEST_F(TorchFileTest, HostilePicklesAreQuick) {
+  // 30,000 parameters, each of the one before, and 45,000 names for the last of them.
+  std::string parameters = global("torch._utils", "_rebuild_parameter") + "q" + number(0, 1) + "0N";
+  for (int i = 0; i < 30'000; ++i)
+    parameters +=
+        "q\1"
+        "0h" +
+        number(0, 1) + "h\1\x85R";
+  parameters +=
+      "q\1"
+      "0}(";
+  for (int i = 0; i < 45'000; ++i) parameters += "K\1h\1";
+  // A tensor that repeats one byte 12 million times along one dimension and has 63 others of size 1.
+  std::string sizes = "(" + integer(12'000'000);
+  std::string strides = "(" + integer(0);
+  for (int i = 0; i < 63; ++i) sizes += "K\1", strides += "K\1";
+  const std::string repeated = global("torch._utils", "_rebuild_tensor_v2") + "(" + storage("ByteStorage", "0", 16) +
+                               integer(0) + sizes + "t" + strides + "t\x89" + test::ordered_dict() + "tR";
+
+  const std::clock_t start = std::clock();
+  EXPECT_THAT(refusal(torch_zip(pickle(parameters + "u"), kFour)), HasSubstr("no tensors at its top"));
+  EXPECT_EQ(read_one(repeated).count(), 12'000'000);
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  if (kSanitized) GTEST_SKIP() << "time is not measured under a sanitizer";
+  EXPECT_LT(seconds, 1.0);
 }
 
 // ---- The legacy stream

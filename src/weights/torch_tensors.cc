@@ -32,7 +32,7 @@ const Global* as_global(const Value& value, GlobalRole role) {
 // The call that rebuilds a tensor, out of the parameter it may be wrapped in; null where the value is something else.
 const Object* as_tensor(const Value& value) {
   const Object* call = as(value, Kind::kCall);
-  while (call != nullptr && call->callee->role == GlobalRole::kRebuildParameter) {
+  if (call != nullptr && call->callee->role == GlobalRole::kRebuildParameter) {  // a parameter is never one of another
     call = call->items.empty() ? nullptr : as(call->items[0], Kind::kCall);
   }
   if (call == nullptr) return nullptr;
@@ -176,15 +176,23 @@ Tensor TensorReader::gather(const Window& window, std::span<const std::byte> byt
   const std::size_t element = size_in_bytes(window.dtype);
   budget_.charge(count * element, "strided tensors");
   auto memory = std::make_shared<AlignedBuffer<std::byte>>(count * element);
-  std::vector<std::int64_t> index(window.sizes.size());
+  struct Dimension {
+    std::uint64_t size, stride, index;
+  };
+  std::vector<Dimension> dimensions;  // those with more than one place: the others would only be carried over
+  for (std::size_t i = 0; i < window.sizes.size(); ++i) {
+    if (window.sizes[i] == 1) continue;
+    dimensions.push_back(
+        {static_cast<std::uint64_t>(window.sizes[i]), static_cast<std::uint64_t>(window.strides[i]), 0});
+  }
   std::uint64_t from = window.offset;
   for (std::uint64_t to = 0; to < count; ++to) {
     std::memcpy(memory->data() + to * element, bytes.data() + from * element, element);
-    for (std::size_t i = index.size(); i-- > 0;) {  // the next index, last dimension first
-      from += static_cast<std::uint64_t>(window.strides[i]);
-      if (++index[i] < window.sizes[i]) break;
-      from -= static_cast<std::uint64_t>(window.strides[i]) * static_cast<std::uint64_t>(window.sizes[i]);
-      index[i] = 0;
+    for (auto d = dimensions.rbegin(); d != dimensions.rend(); ++d) {  // the next index, last dimension first
+      from += d->stride;
+      if (++d->index < d->size) break;
+      from -= d->stride * d->size;
+      d->index = 0;
     }
   }
   const std::span<const std::byte> values = memory->span();

@@ -151,7 +151,9 @@ TEST_F(ZipArchiveTest, RefusesNamesThatLeaveTheArchive) {
   for (const char* name : {"..", "../a", "a/../b", "a/..", "/a", "a\\b"}) {
     EXPECT_THAT(refusal(archive({{.name = name}})), HasSubstr("has a name that leaves the archive")) << name;
   }
-  for (const char* name : {"a\nb", "\xFF", "\x1B[2J"}) {
+  const std::string long_name = std::string(89, 'x') + "\u00E9";  // a sequence that begins at the 90th byte
+  EXPECT_EQ(contents(archive({{.name = long_name}})), long_name + "=|");
+  for (const std::string& name : {std::string("a\nb"), std::string("\xFF"), std::string("\x1B[2J"), long_name + "\n"}) {
     EXPECT_THAT(refusal(archive({{.name = name}})), HasSubstr("has a name that is not plain text")) << name;
   }
   EXPECT_THAT(refusal(archive({{.name = ""}})), HasSubstr("has no name"));

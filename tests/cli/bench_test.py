@@ -35,13 +35,13 @@ for entry in report["runs"]:
 
 text = run("resnet20", "--batch", "1", "--size", "16", "--profile")
 assert text.returncode == 0 and "layer3.2.conv2" in text.stdout and "median ms" in text.stdout
-forced = run("resnet20", "--batch", "1", "--size", "8", "--json", RESNET_ISA="ref")
+forced = run("resnet20", "--batch", "1", "--size", "8", "--threads", "0", "--json", RESNET_ISA="ref")
 assert "(ref)" in json.loads(forced.stdout)["cpu"]
 
 for arguments, status, words in [
     (["resnet20", "--batch", "0"], 2, "--batch"),
     (["resnet20", "--batch", "x"], 2, "--batch"),
-    (["resnet20", "--threads", "0"], 2, "--threads"),
+    (["resnet20", "--threads", "-1"], 2, "--threads"),
     (["resnet20", "--size", "-3"], 2, "--size"),
     (["resent20"], 1, "resnet20"),
     (["nothing.safetensors"], 1, "nothing.safetensors"),

@@ -124,6 +124,9 @@ class EvalTest(unittest.TestCase):
         result, said = self.evaluate(bad, "--skip-bad")
         self.assertEqual((result["images"], result["skipped"]), (1, 1))
         self.assertIn("cat/1.jpg", said)
+        pictures.write(f"{bad}/cat/new\nline.jpg", b"a text file")
+        result, said = self.evaluate(bad, "--skip-bad")
+        self.assertEqual((result["skipped"], said.count("\n")), (2, 2), said)
 
     def test_bad_archives(self):
         path = self.archive("cut.tar.gz", "w:gz")

@@ -138,6 +138,8 @@ assert "did you mean resnet20" in refused("convert", "a.safetensors", "x.pth", "
 assert refused("convert", "a.safetensors", "x.txt").startswith("x.txt: the name must end in ")
 wrong = refused("convert", "a.safetensors", "x.pth", "--arch", "resnet32")
 assert wrong.startswith("a.safetensors: does not fit resnet32: missing layer1.3.conv1.weight; missing "), wrong
+wrong = refused("convert", "a.safetensors", "x.pth", "--arch", "resnet152")  # each of them is listed
+assert wrong.endswith("; fc.weight: expected 10x2048, got 10x64"), wrong[-200:]
 assert not os.path.exists("x.pth") and not os.path.exists("x.safetensors")
 
 # A file that lies about itself.

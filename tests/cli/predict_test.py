@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import os
+import subprocess
 import tempfile
 import unittest
 
@@ -107,6 +108,26 @@ class PredictTest(unittest.TestCase):
         self.assertIn("bad/2.png", errors[1])
         self.assertEqual(errors[2], "resnet: 2 of 4 inputs could not be read")
         self.fails(1, "bad/1.jpg", self.model, bad)
+
+    def test_a_bad_name_or_array_is_one_line(self):
+        named = pictures.write(f"{self.folder.name}/odd/new\nline\x1b[31m.jpg", b"a text file")
+        large = pictures.write(f"{self.folder.name}/odd/large.npy", pictures.npy([70000, 3, 1, 1], [0.5] * 210000))
+        done = resnet("predict", self.model, "--json", self.images[0], named, large, self.images[1])
+        self.assertEqual([json.loads(line)["path"] for line in done.stdout.splitlines()], self.images[:2])
+        errors = done.stderr.decode().splitlines()
+        self.assertEqual(len(errors), 3, errors)
+        self.assertIn("new\\x0aline\\x1b[31m.jpg", errors[0])
+        self.assertIn("large.npy: input: batch, height and width must be at most 65535", errors[1])
+        self.fails(1, "large.npy", self.model, large)
+
+    def test_output_that_cannot_be_written(self):
+        for arguments in (["predict", self.model, *self.images], ["predict", self.model, self.images[0]],
+                          ["predict", "--help"], ["--version"]):
+            with open("/dev/full", "wb") as full:
+                done = subprocess.run([os.environ["RESNET"], *arguments], stdout=full, stderr=subprocess.PIPE, check=False)
+            self.assertEqual((done.returncode, done.stderr), (1, b"resnet: cannot write to standard output\n"), arguments)
+        closed = subprocess.run(["sh", "-c", '"$RESNET" predict 2>&-'], check=False)  # nowhere to complain
+        self.assertEqual(closed.returncode, 2)
 
     def test_says_what_is_assumed(self):
         bare = f"{self.folder.name}/bare-m.safetensors"

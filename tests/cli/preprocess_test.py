@@ -38,9 +38,13 @@ def chunk(name, data):
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
-def png(width, height, data, color=2):
-    head = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
+def png(width, height, data, color=2, depth=8):
+    head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def riff(chunks):
+    return b"RIFF" + struct.pack("<I", len(chunks) + 4) + b"WEBP" + chunks
 
 
 def jpeg_of_size(name, width, height):
@@ -173,8 +177,10 @@ class PreprocessTest(unittest.TestCase):
             "huge.png": (png(65535, 65535, bomb), 0),
             "wide.png": (png(2**31 - 1, 1, bomb), 0),
             "flat.png": (png(0, 5, bomb), 0),
+            "rows.png": (png(10_000_000, 1, bomb, color=6, depth=16), 10_000_000),
             "short.png": (png(3000, 3000, zlib.compress(bytes(1000))), 9_000_000),
             "huge.webp": (golden("animated-offset.webp").replace(b"\x28\0\0\x1c\0\0", b"\xfe\xff\0\xfe\xff\0", 1), 0),
+            "chunks.webp": (riff(b"VP8X\x0a\0\0\0" + bytes(10) + b"none\0\0\0\0" * 1_000_000), 0),
             "cut.npy": (npy("<f4", (3, 224, 224), b""), 0),
             "wrapped.npy": (npy("|u1", (2**32, 2**32, 3), b""), 0),
         }
