@@ -1,6 +1,7 @@
 // resnet inspect: what a file of tensors holds, whether it is a residual network or not.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "arch/describe.h"
@@ -76,16 +77,33 @@ void print_json(TensorFile file, const std::string& path) {
              verdict.architecture ? "null" : dump(verdict.problem));
 }
 
-void print_text(TensorFile file, const std::string& path) {
-  TextTable table({Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight});
-  table.row({"tensor", "type", "shape", "bytes"});
-  table.rule();
-  for (const auto& [tensor_name, tensor] : file.tensors) {
-    table.row({one_line(tensor_name), std::string(name(tensor.dtype())), to_string(tensor.shape()),
-               grouped(static_cast<std::int64_t>(tensor.bytes().size()))});
+// Row by row, so that a file of many tensors needs no table of them all.
+void print_tensors(const StateDict& tensors) {
+  const auto bytes_of = [](const Tensor& tensor) { return grouped(static_cast<std::int64_t>(tensor.bytes().size())); };
+  std::size_t names = 6, types = 4, shapes = 5, sizes = 5;  // widths of the columns: those of their titles, at least
+  for (const auto& [tensor_name, tensor] : tensors) {
+    names = std::max(names, width(one_line(tensor_name)));
+    types = std::max(types, name(tensor.dtype()).size());
+    shapes = std::max(shapes, to_string(tensor.shape()).size());
+    sizes = std::max(sizes, bytes_of(tensor).size());
   }
+  const auto print_row = [&](const std::string& text, std::string_view type, std::string_view shape,
+                             std::string_view size) {
+    fmt::print("{}{:{}}  {:{}}  {:{}}  {:>{}}\n", text, "", names - width(text), type, types, shape, shapes, size,
+               sizes);
+  };
+  print_row("tensor", "type", "shape", "bytes");
+  for (std::size_t i = 0; i < names + types + shapes + sizes + 6; ++i) fmt::print("─");
+  fmt::print("\n");
+  for (const auto& [tensor_name, tensor] : tensors) {
+    print_row(one_line(tensor_name), name(tensor.dtype()), to_string(tensor.shape()), bytes_of(tensor));
+  }
+  fmt::print("\n");
+}
+
+void print_text(TensorFile file, const std::string& path) {
+  print_tensors(file.tensors);
   const Totals totals = count(file.tensors);
-  fmt::print("{}\n", table.str());
   fmt::print("format        {}\n", file.format);
   fmt::print("tensors       {}\n", grouped(static_cast<std::int64_t>(totals.tensors)));
   fmt::print("values        {}\n", grouped(totals.values));

@@ -123,7 +123,7 @@ class HeaderReader : public nlohmann::json_sax<json> {
   const char* released_;
 
   Expect expect_ = Expect::kHeader;
-  std::string name_;  // of the tensor or metadata key at hand
+  std::string name_;  // of the tensor or metadata key at hand; what is kept is copied, without the room to grow
   Fields fields_;
   bool metadata_seen_ = false;
   TensorFile result_;
@@ -238,7 +238,7 @@ bool HeaderReader::string(string_t& value) {
     set_dtype(value);
   } else if (expect_ == Expect::kMetadataText) {
     budget_.charge(128 + name_.size() + value.size(), "metadata");
-    if (!result_.metadata.emplace(name_, std::move(value)).second) {
+    if (!result_.metadata.emplace(name_, value).second) {
       fail(ErrorCode::kFormat, place(), "is there twice");
     }
     expect_ = Expect::kMetadataKey;
@@ -368,7 +368,7 @@ void HeaderReader::finish_tensor() {
          end - begin, to_string(shape), name(*fields_.dtype), bytes);
   }
   budget_.charge(sizeof(StateDict::Entry) + 56 + name_.size() + 8 * shape.size(), "tensors");
-  result_.tensors.add(std::move(name_),
+  result_.tensors.add(std::string(name_),
                       Tensor::view(*fields_.dtype, std::move(shape), data_.subspan(begin, bytes), file_));
 }
 

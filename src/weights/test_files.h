@@ -18,6 +18,14 @@
 namespace resnet {
 
 class FormatTest : public ::testing::Test {
+ public:
+  std::string path(const std::string& name) const { return (directory_ / name).string(); }
+
+  std::string write(const std::string& name, std::string_view bytes) const {
+    std::ofstream(path(name), std::ios::binary) << bytes;
+    return path(name);
+  }
+
  protected:
   FormatTest() {
     std::string pattern = (std::filesystem::temp_directory_path() / "resnet-XXXXXX").string();
@@ -25,13 +33,6 @@ class FormatTest : public ::testing::Test {
     directory_ = pattern;
   }
   ~FormatTest() override { std::filesystem::remove_all(directory_); }
-
-  std::string path(const std::string& name) const { return (directory_ / name).string(); }
-
-  std::string write(const std::string& name, std::string_view bytes) const {
-    std::ofstream(path(name), std::ios::binary) << bytes;
-    return path(name);
-  }
 
   // The bytes as a file of their own, without a disk.
   static std::shared_ptr<const MappedFile> file_of_bytes(const std::string& bytes) {

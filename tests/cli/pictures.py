@@ -2,6 +2,7 @@
 import os
 import struct
 import subprocess
+import sys
 import zlib
 
 
@@ -9,6 +10,20 @@ def resnet(*arguments, stdin=None):
     """Runs the program; standard output and error as text."""
     return subprocess.run([os.environ["RESNET"], *map(str, arguments)], input=stdin, capture_output=True, check=False,
                           env={**os.environ, "LC_ALL": "C.UTF-8"})
+
+
+def peak(*arguments):
+    """Exit status and the largest resident set in bytes. Asked of a small process in between: Linux counts what a parent
+    has used for the child that it starts."""
+    code = ("import os, subprocess, sys\n"
+            "child = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)\n"
+            "_, status, usage = os.wait4(child.pid, 0)\n"
+            "child.returncode = os.waitstatus_to_exitcode(status)\n"
+            "print(child.returncode, usage.ru_maxrss * 1024)")
+    asked = subprocess.run([sys.executable, "-c", code, os.environ["RESNET"], *map(str, arguments)], capture_output=True,
+                           check=True)
+    status, size = map(int, asked.stdout.split())
+    return status, size
 
 
 def png(width, height, seed=0, channels=3):

@@ -9,6 +9,8 @@ import tempfile
 import unittest
 import zlib
 
+import pictures
+
 RESNET = os.environ["RESNET"]
 GOLDEN = os.path.join(os.environ["RESNET_SOURCE_DIR"], "tests", "golden", "image")
 SANITIZED = b"__asan_init" in open(RESNET, "rb").read() or b"__tsan_init" in open(RESNET, "rb").read()
@@ -184,7 +186,7 @@ class PreprocessTest(unittest.TestCase):
             "cut.npy": (npy("<f4", (3, 224, 224), b""), 0),
             "wrapped.npy": (npy("|u1", (2**32, 2**32, 3), b""), 0),
         }
-        usual = self.peak("--version")[1]
+        usual = pictures.peak("--version")[1]
         for name, (data, pixels) in cases.items():
             with self.subTest(name):
                 path = self.file(name, data)
@@ -192,7 +194,7 @@ class PreprocessTest(unittest.TestCase):
                 message = self.fails(1, path, "-o", self.out, "--preset", "torchvision")
                 self.assertLess(processor_seconds() - start, 10 if SANITIZED else 1)
                 self.assertIn(name, message)
-                status, peak = self.peak("preprocess", path, "-o", self.out, "--preset", "torchvision")
+                status, peak = pictures.peak("preprocess", path, "-o", self.out, "--preset", "torchvision")
                 self.assertEqual(status, 1)
                 if not SANITIZED:
                     self.assertLess(peak - usual, 16 * MIB + 12 * pixels)
@@ -205,24 +207,16 @@ class PreprocessTest(unittest.TestCase):
         small = zlib.compress(bytes(3 * 4 + 4))
         texts = b"".join(chunk(name, b"name\0\0" + bomb) for name in (b"iCCP", b"zTXt"))
         data = png(1, 4, small)
-        usual = self.peak("--version")[1]
+        usual = pictures.peak("--version")[1]
         cases = {"text.png": data[:33] + texts + data[33:], "data.png": png(1, 4, bomb), **hollow}
         for name, content in cases.items():
             with self.subTest(name):
                 start = processor_seconds()
-                status, peak = self.peak("preprocess", self.file(name, content), "-o", self.out, "--pixels")
+                status, peak = pictures.peak("preprocess", self.file(name, content), "-o", self.out, "--pixels")
                 self.assertLess(processor_seconds() - start, 10 if SANITIZED else 1)
                 self.assertEqual(status, 0)
                 if not SANITIZED:
                     self.assertLess(peak - usual, 16 * MIB + 12 * (9_000_000 if name in hollow else 4))
-
-    def peak(self, *arguments):
-        """Exit status and the largest resident set, in bytes."""
-        with open(os.devnull, "wb") as null:
-            process = subprocess.Popen([RESNET, *arguments], stdout=null, stderr=null)
-            _, status, usage = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-        return process.returncode, usage.ru_maxrss * 1024
 
 
 if __name__ == "__main__":
