@@ -211,6 +211,16 @@ TEST(DecodeTest, RefusesMoreThanAHundredScans) {
   EXPECT_LT(static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC, 0.5);
 }
 
+TEST(DecodeTest, RefusesSamplingThatMultipliesAPicture) {
+  Bytes file = testing::make_jpeg(testing::make_picture(16, 16, 4), {.progressive = true});
+  const std::size_t size_at = find(file, {0xFF, 0xC2}) + 5;
+  put(file, size_at, {0xFF, 0x00, 0x00, 0x01});  // 1 x 65,280
+  EXPECT_NO_THROW(decode_image(file, "x"));
+  for (std::size_t component = 0; component < 4; ++component)
+    put(file, size_at + 6 + 3 * component, {0x44});  // 4 x 4 blocks
+  EXPECT_EQ(error_of(file), ErrorCode::kLimit);
+}
+
 TEST(DecodeTest, WrongPngChecksumIsAnError) {
   Bytes file = testing::make_png(testing::make_picture(4, 4, 3), false);
   file[find(file, {'I', 'D', 'A', 'T'}) + 6] ^= std::byte{1};

@@ -64,6 +64,7 @@ class JpegReader {
     if (jpeg_has_multiple_scans(&decoder_) && count_scans() > kMaxScans) {
       fail(ErrorCode::kLimit, std::string(source_.where), "a JPEG of more than {} scans", kMaxScans);
     }
+    if (jpeg_has_multiple_scans(&decoder_)) check_coefficients();
     decoder_.out_color_space = decoder_.num_components == 4 ? JCS_CMYK : JCS_RGB;
     guarded([this] { jpeg_start_decompress(&decoder_); });
 
@@ -184,6 +185,24 @@ class JpegReader {
       at += static_cast<std::size_t>(byte(at) << 8 | byte(at + 1));  // the length counts itself
     }
     return scans;
+  }
+
+  // A picture of several scans is kept as coefficients until the last one is read: 2 bytes for each value, and whole
+  // blocks, as many as the sampling asks for. Odd sampling of a narrow picture makes that many times its pixels.
+  void check_coefficients() const {
+    constexpr std::uint64_t kBytesOfPixel = 8;  // four components
+    constexpr std::uint64_t kBytesMore = std::uint64_t{8} << 20;
+    std::uint64_t bytes = 0;
+    for (int i = 0; i < decoder_.num_components; ++i) {
+      const jpeg_component_info& component = decoder_.comp_info[i];
+      const auto padded = [](std::uint64_t blocks, int unit) { return (blocks + unit - 1) / unit * unit; };
+      bytes += padded(component.width_in_blocks, component.h_samp_factor) *
+               padded(component.height_in_blocks, component.v_samp_factor) * sizeof(JBLOCK);
+    }
+    if (bytes > kBytesMore + kBytesOfPixel * decoder_.image_width * decoder_.image_height) {
+      fail(ErrorCode::kLimit, std::string(source_.where), "a JPEG of {}x{} pixels whose sampling takes {} bytes",
+           decoder_.image_width, decoder_.image_height, bytes);
+    }
   }
 
   // Looks for the end marker behind rows that nobody wants: the data before it may be damaged but must be there.
