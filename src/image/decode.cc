@@ -44,7 +44,7 @@ void to_gray(Image& image) {
 
 }  // namespace
 
-void Source::check_size(std::int64_t width, std::int64_t height) const {
+void EncodedImage::check_size(std::int64_t width, std::int64_t height) const {
   if (width < 1 || height < 1) fail(ErrorCode::kFormat, std::string(where), "a picture of {}x{} pixels", width, height);
   if (width > max_pixels / height) {
     fail(ErrorCode::kLimit, std::string(where), "{}x{} pixels, more than the {} allowed", width, height, max_pixels);
@@ -55,7 +55,7 @@ Part decode_part(std::span<const std::byte> bytes, std::string_view where, const
                  const ChooseWindow& choose) {
   const Format format = format_of(bytes, where);
   const int orientation = options.apply_orientation ? orientation_of(format, bytes) : 1;
-  const Source source{bytes, where, options.max_pixels};
+  const EncodedImage source{bytes, where, options.max_pixels};
   Part part;
   switch (format) {
     case Format::kJpeg: part = decode_jpeg(source, orientation == 1 ? choose : ChooseWindow()); break;

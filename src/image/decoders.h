@@ -32,7 +32,7 @@ struct Part {
 // Chooses, by the size of a picture, the pixels that are wanted.
 using ChooseWindow = std::function<Window(int width, int height)>;
 
-struct Source {
+struct EncodedImage {
   std::span<const std::byte> bytes;
   std::string_view where;  // names it in errors
   std::int64_t max_pixels = 0;
@@ -42,9 +42,9 @@ struct Source {
 };
 
 // At least the chosen window; the whole picture where `choose` is empty or the file cannot be decoded in parts.
-Part decode_jpeg(const Source& source, const ChooseWindow& choose);
-Image decode_png(const Source& source);
-Image decode_webp(const Source& source);  // of an animation the first frame
+Part decode_jpeg(const EncodedImage& source, const ChooseWindow& choose);
+Image decode_png(const EncodedImage& source);
+Image decode_webp(const EncodedImage& source);  // of an animation the first frame
 
 // The EXIF orientation, 1 to 8; 1 where the file does not say, or says it in a broken way.
 int jpeg_orientation(std::span<const std::byte> bytes);

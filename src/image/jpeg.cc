@@ -26,7 +26,7 @@ constexpr int kMargin = 8;
 
 class JpegReader {
  public:
-  explicit JpegReader(const Source& source) : source_(source) {
+  explicit JpegReader(const EncodedImage& source) : source_(source) {
     decoder_.err = jpeg_std_error(&errors_.base);
     errors_.base.error_exit = [](j_common_ptr decoder) {
       auto* errors = reinterpret_cast<Errors*>(decoder->err);
@@ -171,7 +171,7 @@ class JpegReader {
     fail_at_offset(kCutShort);
   }
 
-  const Source& source_;
+  const EncodedImage& source_;
   Errors errors_{};
   jpeg_decompress_struct decoder_{};
   jpeg_source_mgr input_{};
@@ -180,6 +180,6 @@ class JpegReader {
 
 }  // namespace
 
-Part decode_jpeg(const Source& source, const ChooseWindow& choose) { return JpegReader(source).read(choose); }
+Part decode_jpeg(const EncodedImage& source, const ChooseWindow& choose) { return JpegReader(source).read(choose); }
 
 }  // namespace resnet

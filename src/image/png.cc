@@ -17,7 +17,7 @@ namespace {
 
 class PngReader {
  public:
-  explicit PngReader(const Source& source) : source_(source) {
+  explicit PngReader(const EncodedImage& source) : source_(source) {
     png_ = png_create_read_struct(PNG_LIBPNG_VER_STRING, this, on_error, [](png_structp, png_const_charp) {});
     if (png_ == nullptr) throw std::bad_alloc();
     info_ = png_create_info_struct(png_);
@@ -95,7 +95,7 @@ class PngReader {
     png_set_strip_alpha(png_);
   }
 
-  const Source& source_;
+  const EncodedImage& source_;
   std::size_t offset_ = 0;  // of the next byte
   png_structp png_ = nullptr;
   png_infop info_ = nullptr;
@@ -105,6 +105,6 @@ class PngReader {
 
 }  // namespace
 
-Image decode_png(const Source& source) { return PngReader(source).read(); }
+Image decode_png(const EncodedImage& source) { return PngReader(source).read(); }
 
 }  // namespace resnet

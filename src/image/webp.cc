@@ -30,7 +30,7 @@ std::span<const std::byte> chunk(const WebPDemuxer* demuxer, const char* name) {
 
 }  // namespace
 
-Image decode_webp(const Source& source) {
+Image decode_webp(const EncodedImage& source) {
   const auto wrong = [&](std::string_view what) {
     fail(ErrorCode::kFormat, std::string(source.where), "WebP: {}", what);
   };
