@@ -19,7 +19,7 @@ struct RandomResizedCrop {
 };
 
 // RandomCrop: `padding` black pixels around the picture, then a part of the tensor's size at random (He et al. 2015,
-// section 4.2). A picture of another size is first resized so that its shorter side fits.
+// section 4.2). Pictures are first resized as for evaluation, by their shorter side.
 struct PadAndCrop {
   int padding = 4;
 };
