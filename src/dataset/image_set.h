@@ -18,8 +18,8 @@
 namespace resnet {
 
 struct ImageSetOptions {
-  DatasetOptions dataset;
-  std::vector<std::string> classes;               // the only ones there may be, by index; empty: those that there are
+  DatasetOptions dataset = {};
+  std::vector<std::string> classes = {};          // the only ones there may be, by index; empty: those that there are
   std::size_t max_memory = std::size_t{4} << 30;  // for what a compressed archive inflates to
 };
 
@@ -32,6 +32,8 @@ struct FileBytes {
 // A list of places and labels; copies share it. Functions may be called from any thread.
 class ImageSet {
  public:
+  ImageSet();  // of nothing
+
   // Classes are the labels in the order of their bytes, or in that of their numbers where all are numbers. Throws what
   // Dataset throws; kInvalidArgument where there is no picture, or a class's name is not UTF-8 or holds control
   // characters; kMismatch for a label that `classes` does not have; kLimit above `max_memory`.
@@ -41,6 +43,9 @@ class ImageSet {
   const std::vector<std::string>& classes() const noexcept;
   std::int64_t label(std::size_t image) const;  // index into classes()
   std::string path(std::size_t image) const;    // for people
+
+  // The first folder of the picture's path inside an archive; "" where there is none.
+  std::string first_folder(std::size_t image) const;
 
   // Throws kNotFound, kIo, kFormat, kLimit.
   FileBytes read(std::size_t image) const;
@@ -64,13 +69,14 @@ struct TrainingData {
 // `val` is a path of its own (whose classes must be among those of the training pictures), or a fraction above 0 and
 // below 1 that split() takes from the training pictures, or empty. Where `path` holds a folder `train` beside a folder
 // `val`, `valid`, `validation` or `test` and nothing else (CIFAR's binaries are such), `train` alone is trained on and,
-// with an empty `val`, the other validates. A folder of either can be named as PATH:FOLDER.
+// with an empty `val`, the other validates. A folder of either can be named as PATH:FOLDER. Throws what
+// ImageSet::open() and split() throw; kInvalidArgument where a class has no picture to train on.
 TrainingData open_training_data(const std::string& path, const std::string& val, std::uint64_t seed,
                                 const ImageSetOptions& options = {});
 
-// Takes round(fraction * count) pictures of each class, at random and at least one of classes that have two, for the
-// second set; both keep the order. The same seed gives the same split. Throws kInvalidArgument for a fraction outside
-// (0, 1) and where either set would be empty.
+// Takes round(fraction * count) pictures of each class at random, at least one of a class that has two and never all,
+// for the second set; both keep the order. The same seed gives the same split. Throws kInvalidArgument for a fraction
+// outside (0, 1) and where either set would be empty.
 std::pair<ImageSet, ImageSet> split(const ImageSet& images, double fraction, std::uint64_t seed);
 
 }  // namespace resnet
