@@ -35,6 +35,16 @@ struct DecodeOptions {
 Image decode_image(std::span<const std::byte> bytes, std::string_view where, const DecodeOptions& options = {});
 Image read_image(const std::string& path, const DecodeOptions& options = {});
 
+// Files of 8-bit gray (one channel) or RGB pictures: PNG gives the pixels back, JPEG (quality 1 to 100, chroma at half
+// resolution below 90) nearly. The same picture gives the same bytes. Throws kInvalidArgument for other channels, sizes
+// that do not fit the pixels or the format (JPEG: 65,500 a side), and other qualities.
+std::vector<std::byte> encode_png(const Image& image);
+std::vector<std::byte> encode_jpeg(const Image& image, int quality = 90);
+
+// Writes what the name's ending says (.png, .jpg, .jpeg), whole or not at all. Throws kInvalidArgument for other
+// endings, kIo.
+void write_image(const std::string& path, const Image& image);
+
 enum class Interpolation { kBilinear, kBicubic };
 std::string_view name(Interpolation value) noexcept;       // "bilinear", "bicubic"
 Interpolation parse_interpolation(std::string_view text);  // throws kInvalidArgument

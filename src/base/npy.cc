@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <charconv>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -128,10 +129,11 @@ std::optional<std::int64_t> byte_count(std::span<const std::int64_t> shape, std:
   return count;
 }
 
-void write(const std::string& path, std::span<const std::int64_t> shape, std::string_view type, std::int64_t item,
-           std::span<const std::byte> bytes) {
-  if (byte_count(shape, item) != static_cast<std::int64_t>(bytes.size())) {
-    fail(ErrorCode::kInvalidArgument, path, "{} bytes do not fill the array's shape", bytes.size());
+// All that stands before the data. Throws kInvalidArgument where `bytes` do not fill the shape.
+std::string make_header(std::string_view where, std::span<const std::int64_t> shape, std::string_view type,
+                        std::int64_t item, std::size_t bytes) {
+  if (byte_count(shape, item) != static_cast<std::int64_t>(bytes)) {
+    fail(ErrorCode::kInvalidArgument, std::string(where), "{} bytes do not fill the array's shape", bytes);
   }
   std::string sizes;
   for (const std::int64_t size : shape) sizes += fmt::format("{}, ", size);
@@ -143,8 +145,14 @@ void write(const std::string& path, std::span<const std::int64_t> shape, std::st
   header += '\n';
   std::string prefix(kMagic);
   prefix += {'\1', '\0', static_cast<char>(header.size() & 255), static_cast<char>(header.size() >> 8)};
+  return prefix + header;
+}
+
+void write(const std::string& path, std::span<const std::int64_t> shape, std::string_view type, std::int64_t item,
+           std::span<const std::byte> bytes) {
+  const std::string header = make_header(path, shape, type, item, bytes.size());
   AtomicFile file(path);
-  file.write(prefix + header);
+  file.write(header);
   file.write(bytes);
   file.commit();
 }
@@ -176,6 +184,14 @@ NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view where) {
          array.bytes.size());
   }
   return array;
+}
+
+std::vector<std::byte> make_npy(std::span<const std::int64_t> shape, std::span<const std::uint8_t> values) {
+  const std::string header = make_header("array", shape, "|u1", 1, values.size());
+  std::vector<std::byte> file(header.size() + values.size());
+  std::memcpy(file.data(), header.data(), header.size());
+  std::memcpy(file.data() + header.size(), values.data(), values.size());
+  return file;
 }
 
 void write_npy(const std::string& path, std::span<const std::int64_t> shape, std::span<const float> values) {

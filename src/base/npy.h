@@ -27,6 +27,9 @@ bool looks_like_npy(std::span<const std::byte> bytes) noexcept;
 // and for Fortran order. `where` names the source.
 NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view where);
 
+// A file of the values, as many as the shape says (kInvalidArgument).
+std::vector<std::byte> make_npy(std::span<const std::int64_t> shape, std::span<const std::uint8_t> values);
+
 // Writes the values, as many as the shape says (kInvalidArgument), atomically. Throws kIo.
 void write_npy(const std::string& path, std::span<const std::int64_t> shape, std::span<const float> values);
 void write_npy(const std::string& path, std::span<const std::int64_t> shape, std::span<const std::uint8_t> values);

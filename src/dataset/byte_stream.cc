@@ -36,6 +36,16 @@ class OpenFile {
     return ::fstat(descriptor_, &status) == 0 && S_ISDIR(status.st_mode);
   }
 
+  // To at most the end of a regular file; other files cannot leap.
+  std::uint64_t leap(std::uint64_t count) const {
+    struct stat status {};
+    if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) return 0;
+    const off_t at = ::lseek(descriptor_, 0, SEEK_CUR);
+    if (at < 0 || at >= status.st_size) return 0;
+    const std::uint64_t bytes = std::min(count, static_cast<std::uint64_t>(status.st_size - at));
+    return ::lseek(descriptor_, static_cast<off_t>(bytes), SEEK_CUR) < 0 ? 0 : bytes;
+  }
+
   std::size_t read(std::span<std::byte> out) const {
     for (;;) {
       const ssize_t got = ::read(descriptor_, out.data(), out.size());
@@ -53,6 +63,7 @@ class OpenFile {
 
 struct ByteStream::Impl {
   Refill refill;
+  Leap leap;
   std::string where;
   std::array<std::byte, kBufferBytes> buffer;
   std::span<const std::byte> waiting;  // bytes of the buffer that nobody has taken
@@ -62,8 +73,8 @@ struct ByteStream::Impl {
   bool in_member = true;  // between a gzip member's header and its end
   z_stream inflater{};
 
-  Impl(Refill refill_function, std::string where_text)
-      : refill(std::move(refill_function)), where(std::move(where_text)) {
+  Impl(Refill refill_function, std::string where_text, Leap leap_function)
+      : refill(std::move(refill_function)), leap(std::move(leap_function)), where(std::move(where_text)) {
     while (waiting.size() < 2) {  // a pipe may give a single byte
       const std::size_t got = refill(std::span(buffer).subspan(waiting.size()));
       if (got == 0) break;
@@ -137,21 +148,41 @@ struct ByteStream::Impl {
   }
 };
 
-ByteStream::ByteStream(Refill refill, std::string where)
-    : impl_(std::make_unique<Impl>(std::move(refill), std::move(where))) {}
+ByteStream::ByteStream(Refill refill, std::string where, Leap leap)
+    : impl_(std::make_unique<Impl>(std::move(refill), std::move(where), std::move(leap))) {}
 ByteStream::~ByteStream() = default;
 ByteStream::ByteStream(ByteStream&&) noexcept = default;
 
 ByteStream ByteStream::open(const std::string& path) {
   auto file = std::make_shared<OpenFile>(path);
   if (file->is_directory()) fail(ErrorCode::kInvalidArgument, path, "is a directory, not a file");
-  return {[file](std::span<std::byte> out) { return file->read(out); }, path};
+  return {[file](std::span<std::byte> out) { return file->read(out); }, path,
+          [file](std::uint64_t count) { return file->leap(count); }};
 }
 
 std::size_t ByteStream::read(std::span<std::byte> out) {
   return impl_->gzip ? impl_->inflate_some(out) : impl_->copy(out);
 }
 
+std::uint64_t ByteStream::skip(std::uint64_t count) {
+  std::uint64_t done = 0;
+  if (!impl_->gzip) {
+    const auto waiting = static_cast<std::size_t>(std::min<std::uint64_t>(count, impl_->waiting.size()));
+    impl_->waiting = impl_->waiting.subspan(waiting);
+    done = waiting;
+    if (done < count && impl_->leap) done += impl_->leap(count - done);
+  }
+  std::array<std::byte, 16 * 1024> scratch;
+  while (done < count) {
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(count - done, scratch.size()));
+    const std::size_t got = read(std::span(scratch).first(wanted));
+    done += got;
+    if (got < wanted) break;
+  }
+  return done;
+}
+
+bool ByteStream::compressed() const noexcept { return impl_->gzip; }
 const std::string& ByteStream::where() const noexcept { return impl_->where; }
 
 }  // namespace resnet

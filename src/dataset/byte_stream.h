@@ -16,8 +16,11 @@ class ByteStream {
   // Puts the next bytes of the file at the start of the span and returns how many; 0 at the end.
   using Refill = std::function<std::size_t(std::span<std::byte>)>;
 
+  // Passes over bytes of the file without reading them; returns how many, 0 where it cannot.
+  using Leap = std::function<std::uint64_t(std::uint64_t)>;
+
   // `where` names the file in errors. gzip (RFC 1952) is told by the first two bytes.
-  ByteStream(Refill refill, std::string where);
+  ByteStream(Refill refill, std::string where, Leap leap = {});
   ~ByteStream();
   ByteStream(ByteStream&&) noexcept;
 
@@ -28,6 +31,11 @@ class ByteStream {
   // kLimit for one that inflates more than 200 times, as no archive of pictures does.
   std::size_t read(std::span<std::byte> out);
 
+  // Passes over `count` bytes, in one leap where the file is not compressed and can be sought in. Returns fewer only at
+  // the end.
+  std::uint64_t skip(std::uint64_t count);
+
+  bool compressed() const noexcept;
   const std::string& where() const noexcept;
 
  private:

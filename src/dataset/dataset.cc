@@ -3,22 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <map>
 #include <set>
 
 #include "base/error.h"
+#include "dataset/archive_source.h"
+#include "dataset/cifar.h"
 #include "dataset/labels_file.h"
-#include "dataset/tar.h"
 
 namespace resnet {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string file_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
-
-// "a/b/c.jpg" -> "a/b"
-std::string folder_of(const std::string& path) { return path.substr(0, std::min(path.rfind('/'), path.size())); }
 
 // Items that stand in memory as a list; the files are read by whoever takes them.
 class ListSource : public Source {
@@ -34,66 +29,13 @@ class ListSource : public Source {
   std::size_t next_ = 0;
 };
 
-using Labels = std::map<std::string, std::string>;
-
-// The pictures of an archive in its order.
-class TarSource : public Source {
- public:
-  TarSource(const std::string& archive, const std::string& only, const Labels* labels, bool with_bytes)
-      : archive_(archive), only_(only), tar_(ByteStream::open(archive)), with_bytes_(with_bytes) {
-    if (labels != nullptr) unseen_ = *labels;
-  }
-
-  std::optional<Item> next() override {
-    while (const std::optional<TarEntry> entry = tar_.next()) {
-      if (entry->kind == TarEntry::Kind::kDirectory || !entry->path.starts_with(only_)) continue;
-      const std::string path = entry->path.substr(only_.size());
-      Item item{archive_ + ":" + entry->path, "", {}};
-      if (!label(path, item)) continue;
-      if (entry->kind != TarEntry::Kind::kFile) {
-        fail(ErrorCode::kUnsupported, item.path, "is a link; an archive must hold the pictures themselves");
-      }
-      if (with_bytes_) item.bytes = tar_.read(kMaxFileBytes);
-      return item;
-    }
-    if (!unseen_ || unseen_->empty()) return std::nullopt;
-    const auto absent = unseen_->begin();  // there is no such file: whoever takes the item will say so
-    Item item{archive_ + ":" + only_ + absent->first, absent->second, {}};
-    unseen_->erase(absent);
-    return item;
-  }
-
- private:
-  // False where the file is not part of the data set.
-  bool label(const std::string& path, Item& item) {
-    if (unseen_) {
-      const auto found = unseen_->find(path);
-      if (found == unseen_->end()) return false;
-      item.label = found->second;
-      unseen_->erase(found);
-      return true;
-    }
-    if (!looks_like_input(path)) return false;
-    const std::string folder = folder_of(path);
-    if (folder == path) {
-      fail(ErrorCode::kInvalidArgument, item.path,
-           "lies in no class folder: paths of an archive must end in CLASS/FILE, or a labels file say the classes");
-    }
-    item.label = file_name(folder);
-    return true;
-  }
-
-  std::string archive_;
-  std::string only_;
-  TarReader tar_;
-  std::optional<Labels> unseen_;  // what the labels file names and the archive has not given yet
-  bool with_bytes_;
-};
-
 std::vector<Item> items_of_labels(const std::string& directory, const std::vector<LabelledFile>& labels) {
   std::vector<Item> items;
   items.reserve(labels.size());
-  for (const LabelledFile& file : labels) items.push_back({directory + "/" + file.path, file.label, {}});
+  for (const LabelledFile& file : labels) {
+    const bool index = file.label.find_first_not_of("0123456789") == std::string::npos;
+    items.push_back({directory + "/" + file.path, file.label, {}, {}, index, 0});
+  }
   return items;
 }
 
@@ -103,8 +45,10 @@ std::vector<Item> items_of_folders(const std::string& directory) {
   for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
     const std::string name = entry.path().filename().string();
     if (name.starts_with('.')) continue;
-    if (entry.is_directory()) classes.push_back(name);
-    if (!entry.is_directory() && looks_like_input(name)) stray = std::max(stray, name);
+    std::error_code error;  // a link that leads nowhere is no directory
+    const bool folder = entry.is_directory(error);
+    if (folder) classes.push_back(name);
+    if (!folder && looks_like_input(name)) stray = std::max(stray, name);
   }
   if (!stray.empty()) {
     fail(ErrorCode::kInvalidArgument, directory + "/" + stray,
@@ -116,7 +60,7 @@ std::vector<Item> items_of_folders(const std::string& directory) {
     const std::size_t before = items.size();
     const std::string folder = fmt::format("{}/{}", directory, name);
     for (std::string& file : list_files(folder, looks_like_input)) {
-      items.push_back({std::move(file), name, {}});
+      items.push_back({std::move(file), name, {}, {}, false, 0});
     }
     if (items.size() == before) {
       fail(ErrorCode::kInvalidArgument, folder, "this class folder holds no pictures");
@@ -124,6 +68,26 @@ std::vector<Item> items_of_folders(const std::string& directory) {
   }
   if (items.empty()) fail(ErrorCode::kInvalidArgument, directory, "there are no class folders in it");
   return items;
+}
+
+// Adds what lies below a directory. `above` are the folders that the directory lies in, links resolved.
+void list_files(const fs::path& directory, bool (*wanted)(const std::string& path), std::vector<fs::path>& above,
+                std::vector<std::string>& files) {
+  const fs::path real = fs::canonical(directory);
+  if (std::find(above.begin(), above.end(), real) != above.end()) {
+    fail(ErrorCode::kInvalidArgument, directory.string(), "a link that leads back to a folder that it lies in");
+  }
+  above.push_back(real);
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
+    if (entry.path().filename().string().starts_with('.')) continue;
+    std::error_code error;  // a link that leads nowhere is no directory
+    if (entry.is_directory(error)) {
+      list_files(entry.path(), wanted, above, files);
+    } else if (wanted(entry.path().string())) {
+      files.push_back(entry.path().string());
+    }
+  }
+  above.pop_back();
 }
 
 // "test", "./test/" -> "test/"
@@ -152,12 +116,8 @@ bool looks_like_input(const std::string& path) {
 std::vector<std::string> list_files(const std::string& directory, bool (*wanted)(const std::string& path)) {
   try {
     std::vector<std::string> files;
-    const auto options = fs::directory_options::follow_directory_symlink;
-    for (auto place = fs::recursive_directory_iterator(directory, options); place != fs::end(place); ++place) {
-      const bool hidden = place->path().filename().string().starts_with('.');
-      if (place->is_directory() && hidden) place.disable_recursion_pending();
-      if (!hidden && !place->is_directory() && wanted(place->path().string())) files.push_back(place->path().string());
-    }
+    std::vector<fs::path> above;
+    list_files(directory, wanted, above, files);
     std::sort(files.begin(), files.end());
     return files;
   } catch (const fs::filesystem_error& error) {
@@ -168,11 +128,16 @@ std::vector<std::string> list_files(const std::string& directory, bool (*wanted)
 
 struct Dataset::Contents {
   std::string path;
-  std::string only;  // "" or a prefix that ends in "/"
-  bool archive = false;
-  std::vector<Item> items;  // of a directory
+  std::string only;                   // "" or a prefix that ends in "/"
+  std::vector<std::string> archives;  // empty for a directory
+  std::vector<Item> items;            // of a directory
   std::vector<LabelledFile> labelled;
-  Labels labels;  // the same, for an archive
+  ArchiveSource::Labels labels;  // the same, for archives
+  std::optional<Cifar> cifar;
+
+  std::unique_ptr<Source> archive_source(ArchiveSource::Wanted wanted) const {
+    return std::make_unique<ArchiveSource>(archives, only, labelled.empty() ? nullptr : &labels, wanted);
+  }
 };
 
 Dataset Dataset::open(const std::string& path, const DatasetOptions& options) {
@@ -181,10 +146,13 @@ Dataset Dataset::open(const std::string& path, const DatasetOptions& options) {
   contents->only = folder_prefix(options.only);
   if (!options.labels_file.empty()) contents->labelled = read_labels_file(options.labels_file);
   std::error_code error;
-  const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status)) fail(ErrorCode::kNotFound, path, "there is no such file or directory");
-  contents->archive = !fs::is_directory(status);
-  if (contents->archive) {
+  if (options.labels_file.empty() && Cifar::is_at(path)) {
+    contents->cifar.emplace(path, contents->only.empty() ? "" : folder_of(contents->only));
+  } else if (!fs::is_directory(path, error)) {
+    contents->archives = expand_shards(path);
+    for (const std::string& archive : contents->archives) {
+      if (!fs::exists(archive, error)) fail(ErrorCode::kNotFound, archive, "there is no such file or directory");
+    }
     for (const LabelledFile& file : contents->labelled) contents->labels.emplace(file.path, file.label);
   } else {
     std::string directory = path;
@@ -205,25 +173,39 @@ Dataset Dataset::open(const std::string& path, const DatasetOptions& options) {
 
 std::unique_ptr<Source> Dataset::items() const {
   const Contents& c = *contents_;
-  if (!c.archive) return std::make_unique<ListSource>(std::shared_ptr<const std::vector<Item>>(contents_, &c.items));
-  return std::make_unique<TarSource>(c.path, c.only, c.labelled.empty() ? nullptr : &c.labels, true);
+  if (c.cifar) return c.cifar->items();
+  if (!c.archives.empty()) return c.archive_source(ArchiveSource::Wanted::kBytes);
+  return std::make_unique<ListSource>(std::shared_ptr<const std::vector<Item>>(contents_, &c.items));
 }
+
+std::unique_ptr<Source> Dataset::places() const {
+  const bool archives = !contents_->archives.empty();
+  return archives ? contents_->archive_source(ArchiveSource::Wanted::kPlaces) : items();
+}
+
+std::vector<std::string> Dataset::known_classes() const {
+  return contents_->cifar ? contents_->cifar->classes() : std::vector<std::string>();
+}
+
+const std::vector<std::string>& Dataset::archives() const { return contents_->archives; }
 
 std::vector<std::string> Dataset::labels() const {
   const Contents& c = *contents_;
+  if (c.cifar) return c.cifar->classes();
   std::set<std::string> result;
   for (const LabelledFile& file : c.labelled) result.insert(file.label);
   for (const Item& item : c.items) result.insert(item.label);
-  if (c.archive && c.labelled.empty()) {
-    TarSource source(c.path, c.only, nullptr, false);
-    while (const auto item = source.next()) result.insert(item->label);
+  if (!c.archives.empty() && c.labelled.empty()) {
+    const auto source = c.archive_source(ArchiveSource::Wanted::kLabels);
+    while (const auto item = source->next()) result.insert(item->label);
   }
   return {result.begin(), result.end()};
 }
 
 std::optional<std::size_t> Dataset::count() const {
+  if (contents_->cifar) return contents_->cifar->count();
   if (!contents_->labelled.empty()) return contents_->labelled.size();
-  if (contents_->archive) return std::nullopt;
+  if (!contents_->archives.empty()) return std::nullopt;
   return contents_->items.size();
 }
 

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "dataset/labels_file.h"
+#include "dataset/test_directory.h"
 #include "resnet/error.h"
 
 namespace resnet {
@@ -16,28 +16,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 namespace fs = std::filesystem;
 
-class DatasetTest : public ::testing::Test {
+class DatasetTest : public testing::DirectoryTest {
  protected:
-  DatasetTest() {
-    std::string pattern = (fs::temp_directory_path() / "resnet-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
-    directory_ = pattern;
-  }
-  ~DatasetTest() override { fs::remove_all(directory_); }
-
-  void write(const std::string& path, const std::string& text = "x") const {
-    fs::create_directories((directory_ / path).parent_path());
-    std::ofstream(directory_ / path) << text;
-  }
-
-  // tar through the system's own program.
-  void archive(const std::string& name, const std::string& options) const {
-    const std::string command = "tar -C '" + directory_.string() + "' " + options + " -cf '" + at(name) + "' data";
-    ASSERT_EQ(std::system(command.c_str()), 0);
-  }
-
-  std::string at(const std::string& path) const { return directory_ / path; }
-
   // "label path" of every item, paths from the directory.
   std::vector<std::string> items(const std::string& path, const DatasetOptions& options = {}) const {
     std::vector<std::string> result;
@@ -56,8 +36,6 @@ class DatasetTest : public ::testing::Test {
     }
     return "no error";
   }
-
-  fs::path directory_;
 };
 
 TEST_F(DatasetTest, ReadsClassFolders) {
@@ -129,6 +107,69 @@ TEST_F(DatasetTest, RefusesWhatHasNoClasses) {
   EXPECT_THAT(error_of("data"), HasSubstr("there are no class folders"));
   fs::create_directory(directory_ / "data/cat");
   EXPECT_THAT(error_of("data"), HasSubstr("data/cat: this class folder holds no pictures"));
+}
+
+TEST_F(DatasetTest, RefusesLinksThatGoRound) {
+  write("data/cat/1.jpg");
+  write("data/dog/1.jpg");
+  fs::create_directory_symlink("../cat", directory_ / "data/dog/cats");
+  EXPECT_THAT(items("data"), ::testing::SizeIs(3)) << "a link to elsewhere is followed";
+  fs::create_directory_symlink("..", directory_ / "data/dog/up");
+  EXPECT_THAT(error_of("data"), HasSubstr("data/dog/up/dog: a link that leads back to a folder that it lies in"));
+  fs::remove(directory_ / "data/dog/up");
+  fs::create_symlink("itself.jpg", directory_ / "data/dog/itself.jpg");
+  EXPECT_THAT(items("data"), ::testing::SizeIs(4)) << "whoever reads it will say that it leads nowhere";
+}
+
+TEST_F(DatasetTest, ReadsShards) {
+  write("data/cat/1.jpg", "1");
+  archive("d-08.tar", "");
+  write("data/cat/1.jpg", "2");
+  write("data/dog/2.jpg", "3");
+  archive("d-09.tar", "--sort=name -z");
+  archive("d-10.tar", "--sort=name");
+  EXPECT_THAT(items("d-{08..10}.tar"),
+              ElementsAre("cat d-08.tar:data/cat/1.jpg", "cat d-09.tar:data/cat/1.jpg", "dog d-09.tar:data/dog/2.jpg",
+                          "cat d-10.tar:data/cat/1.jpg", "dog d-10.tar:data/dog/2.jpg"));
+  const Dataset dataset = Dataset::open(at("d-{08..10}.tar"));
+  const auto places = dataset.places();
+  EXPECT_EQ(places->next()->place->size, 1U);
+  EXPECT_EQ(places->next()->bytes->size(), 1U) << "compressed";
+  EXPECT_THAT(error_of("d-{08..11}.tar"), HasSubstr("d-11.tar: there is no such file"));
+  EXPECT_THAT(error_of("d-{10..08}.tar"), HasSubstr("its range runs backwards"));
+  EXPECT_THAT(error_of("{0..999999999}{0..9}"), HasSubstr("more than 100000 archives"));
+  EXPECT_THAT(error_of("d-{x..y}.tar"), HasSubstr("there is no such file"));
+  const std::string text = read("d-09.tar") + "x";
+  write("d-09.tar", text.substr(0, text.size() / 2));
+  EXPECT_THAT(error_of("d-{08..10}.tar"), HasSubstr("d-09.tar: offset"));
+}
+
+TEST_F(DatasetTest, ReadsWebDatasets) {
+  write("data/000.cls", "7");
+  write("data/000.jpg");
+  write("data/001.cls", "03\n");
+  write("data/001.png");
+  write("data/001.json", "{}");
+  const std::vector<std::string> expected = {"7 data.tar:data/000.jpg", "3 data.tar:data/001.png"};
+  archive("data.tar", "--sort=name");
+  EXPECT_EQ(items("data.tar"), expected);
+  archive_files("data.tar", "data/000.cls data/000.jpg data/001.png data/001.json data/001.cls");
+  EXPECT_EQ(items("data.tar"), expected);
+  EXPECT_TRUE(Dataset::open(at("data.tar")).items()->next()->label_is_index);
+
+  archive_files("data.tar", "-C data 000.jpg 000.cls");
+  EXPECT_THAT(items("data.tar"), ElementsAre("7 data.tar:000.jpg"));
+  archive_files("data.tar", "-C data 000.jpg 001.png 001.cls");
+  EXPECT_THAT(error_of("data.tar"), HasSubstr("data.tar:000.jpg: lies in no class folder and has no .cls file"));
+  archive_files("data.tar", "-C data 000.cls 000.jpg 001.png");
+  EXPECT_THAT(error_of("data.tar"), HasSubstr("001.png: has no .cls file beside it, as others have"));
+  archive_files("data.tar", "data/000.jpg data/001.cls data/001.png");
+  EXPECT_THAT(error_of("data.tar"), HasSubstr("001.cls: a .cls file, but the pictures before it have none"));
+  for (const char* text : {"", "cat", "-1", "1234567", "1 2"}) {
+    write("data/000.cls", text);
+    archive("data.tar", "--sort=name");
+    EXPECT_THAT(error_of("data.tar"), HasSubstr("000.cls: holds no class's index")) << text;
+  }
 }
 
 TEST_F(DatasetTest, RefusesLinksInArchives) {

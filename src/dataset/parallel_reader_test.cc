@@ -21,7 +21,9 @@ class CountingSource : public Source {
       if (broken_) throw Error(ErrorCode::kFormat, "source", "broken");
       return std::nullopt;
     }
-    return Item{std::to_string(taken++), "", {}};
+    Item item;
+    item.path = std::to_string(taken++);
+    return item;
   }
 
   std::atomic<int> taken = 0;

@@ -51,14 +51,9 @@ bool TarReader::read_block(Block& block) {
 }
 
 void TarReader::skip(std::uint64_t bytes) {
-  std::array<std::byte, 16 * 1024> scratch;
-  while (bytes > 0) {
-    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(bytes, scratch.size()));
-    const std::size_t got = stream_.read(std::span(scratch).first(count));
-    offset_ += got;
-    if (got < count) fail_here(ErrorCode::kFormat, "the tar archive is cut short within this entry");
-    bytes -= count;
-  }
+  const std::uint64_t got = stream_.skip(bytes);
+  offset_ += got;
+  if (got < bytes) fail_here(ErrorCode::kFormat, "the tar archive is cut short within this entry");
 }
 
 // After the first zero block there is a second one, and then nothing but padding.

@@ -30,6 +30,10 @@ class TarReader {
   // over 64 KiB; kUnsupported for sparse files and archives of several volumes.
   std::optional<TarEntry> next();
 
+  // Where that entry's data begins in the archive, or in what the archive inflates to.
+  std::uint64_t data_offset() const noexcept { return offset_; }
+  bool compressed() const noexcept { return stream_.compressed(); }
+
   // The data of the entry that next() gave; once. Throws kLimit where it is over `max_bytes`, before memory is taken.
   std::vector<std::byte> read(std::size_t max_bytes);
 

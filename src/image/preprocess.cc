@@ -1,6 +1,6 @@
 // From a picture to a network's input: torchvision's Resize(int), CenterCrop, ToTensor and Normalize, in one go over
 // the pixels that the crop keeps.
-#include <array>
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <optional>
@@ -8,6 +8,8 @@
 #include "base/error.h"
 #include "base/npy.h"
 #include "image/decoders.h"
+#include "image/fit.h"
+#include "image/normalise.h"
 #include "image/resample.h"
 
 namespace resnet {
@@ -62,44 +64,18 @@ Plan make_plan(int width, int height, const Preprocessing& how, std::string_view
           first_pass(width, height, to_width, to_height), x.place, y.place};
 }
 
-// (value / 255 - mean) / std in float32 for every value, as torch computes it.
-std::array<float, 256> normalised_values(float mean, float std) {
-  std::array<float, 256> values;
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = (static_cast<float>(i) / 255.0F - mean) / std;
-  return values;
-}
-
-// Interleaved bytes to planes of floats, each value through its channel's table.
-template <std::size_t kChannels>
-void normalise_row(const std::uint8_t* in, int width, const std::array<float, 256>* tables, float* out,
-                   std::size_t plane) {
-  for (int x = 0; x < width; ++x, in += kChannels, ++out) {
-    for (std::size_t c = 0; c < kChannels; ++c) out[c * plane] = tables[c][in[c]];
-  }
-}
-
+// Black where the picture does not reach.
 void normalise(const Image& image, const Plan& plan, const Preprocessing& how, std::span<float> out) {
-  const auto channels = static_cast<std::size_t>(image.channels);
-  const std::size_t plane = static_cast<std::size_t>(how.height) * static_cast<std::size_t>(how.width);
-  std::vector<std::array<float, 256>> tables;
-  for (std::size_t c = 0; c < channels; ++c) {
-    tables.push_back(normalised_values(how.mean[c], how.std[c]));
-    if (image.width != how.width || image.height != how.height) {
+  const auto row = static_cast<std::size_t>(how.width);
+  const std::size_t plane = static_cast<std::size_t>(how.height) * row;
+  const std::vector<ValueTable> tables = value_tables(how);
+  if (image.width != how.width || image.height != how.height) {
+    for (std::size_t c = 0; c < tables.size(); ++c) {
       std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(c * plane), plane, tables[c][0]);
     }
   }
-  const std::uint8_t* in = image.pixels.data();
-  for (int y = 0; y < image.height; ++y, in += static_cast<std::size_t>(image.width) * channels) {
-    float* row = out.data() + static_cast<std::ptrdiff_t>(plan.top + y) * how.width + plan.left;
-    if (channels == 3) {
-      normalise_row<3>(in, image.width, tables.data(), row, plane);
-    } else {
-      for (int x = 0; x < image.width; ++x) {
-        for (std::size_t c = 0; c < channels; ++c)
-          row[c * plane + static_cast<std::size_t>(x)] = tables[c][in[static_cast<std::size_t>(x) * channels + c]];
-      }
-    }
-  }
+  float* first = out.data() + static_cast<std::ptrdiff_t>(plan.top) * how.width + plan.left;
+  normalise_planes(image, tables, first, row, plane);
 }
 
 void check_out(const Preprocessing& how, std::span<float> out, std::string_view where) {
@@ -130,23 +106,10 @@ void load_array(std::span<const std::byte> bytes, std::string_view where, const 
     std::memcpy(out.data(), array.bytes.data(), array.bytes.size());
     return;
   }
-  if (shape.size() != 2 && shape.size() != 3) {
-    fail(ErrorCode::kMismatch, std::string(where), "a uint8 array of {} dimensions, but HxW or HxWxC is expected",
-         shape.size());
-  }
-  const std::int64_t channels = shape.size() == 3 ? shape[2] : 1;
-  check_channels(channels, how, where);
-  EncodedImage{bytes, where, options.max_pixels}.check_size(shape[1], shape[0]);
-  const auto width = static_cast<int>(shape[1]);
-  const auto height = static_cast<int>(shape[0]);
-  const Plan plan = make_plan(width, height, how, where);
-  const View view{{reinterpret_cast<const std::uint8_t*>(array.bytes.data()), array.bytes.size()},
-                  width,
-                  height,
-                  static_cast<int>(channels),
-                  0,
-                  0};
-  normalise(resample(view, plan.columns, plan.rows, plan.first), plan, how, out);
+  const Image image = array_image(array, where, options.max_pixels);
+  check_channels(image.channels, how, where);
+  const Plan plan = make_plan(image.width, image.height, how, where);
+  normalise(resample(view_of(image), plan.columns, plan.rows, plan.first), plan, how, out);
 }
 
 }  // namespace
@@ -201,12 +164,44 @@ void validate(const Preprocessing& how) {
   }
 }
 
+Image array_image(const NpyArray& array, std::string_view where, std::int64_t max_pixels) {
+  constexpr std::int64_t kMaxChannels = 4096;
+  const std::vector<std::int64_t>& shape = array.shape;
+  if (array.type != NpyType::kU8 || (shape.size() != 2 && (shape.size() != 3 || shape[2] > kMaxChannels))) {
+    fail(ErrorCode::kMismatch, std::string(where), "an array of shape {}, but uint8 of HxW or HxWxC is expected",
+         fmt::join(shape, "x"));
+  }
+  EncodedImage{array.bytes, where, max_pixels}.check_size(shape[1], shape[0]);
+  const std::int64_t channels = shape.size() == 3 ? shape[2] : 1;
+  Image image{static_cast<int>(shape[1]), static_cast<int>(shape[0]), static_cast<int>(channels), {}};
+  const auto* values = reinterpret_cast<const std::uint8_t*>(array.bytes.data());
+  image.pixels.assign(values, values + array.bytes.size());
+  return image;
+}
+
+Image fit(const Image& image, const Preprocessing& how, std::string_view where) {
+  check_channels(image.channels, how, where);
+  const Plan plan = make_plan(image.width, image.height, how, where);
+  Image part = resample(view_of(image), plan.columns, plan.rows, plan.first);
+  if (part.width == how.width && part.height == how.height) return part;
+  Image result{how.width, how.height, part.channels, {}};
+  const auto channels = static_cast<std::size_t>(part.channels);
+  const std::size_t row = static_cast<std::size_t>(how.width) * channels;
+  const std::size_t part_row = static_cast<std::size_t>(part.width) * channels;
+  result.pixels.resize(row * static_cast<std::size_t>(how.height));
+  std::uint8_t* first =
+      result.pixels.data() + static_cast<std::size_t>(plan.top) * row + static_cast<std::size_t>(plan.left) * channels;
+  for (std::size_t y = 0; y < static_cast<std::size_t>(part.height); ++y) {
+    std::memcpy(first + y * row, part.pixels.data() + y * part_row, part_row);
+  }
+  return result;
+}
+
 void preprocess(const Image& image, const Preprocessing& how, std::span<float> out, std::string_view where) {
   check_out(how, out, where);
   check_channels(image.channels, how, where);
   const Plan plan = make_plan(image.width, image.height, how, where);
-  const View view{image.pixels, image.width, image.height, image.channels, 0, 0};
-  normalise(resample(view, plan.columns, plan.rows, plan.first), plan, how, out);
+  normalise(resample(view_of(image), plan.columns, plan.rows, plan.first), plan, how, out);
 }
 
 void load_input(std::span<const std::byte> bytes, std::string_view where, const Preprocessing& how,
@@ -225,7 +220,7 @@ void load_input(std::span<const std::byte> bytes, std::string_view where, const 
     return plan->window();
   });
   if (!plan) plan = make_plan(part.full_width, part.full_height, how, where);
-  const View view{part.pixels.pixels, part.pixels.width, part.pixels.height, part.pixels.channels, part.left, part.top};
+  const View view = view_of(part.pixels, part.left, part.top);
   normalise(resample(view, plan->columns, plan->rows, plan->first), *plan, how, out);
 }
 

@@ -106,11 +106,11 @@ Image resample_rows(const View& view, const Axis& rows, int begin, int end, cons
   return result;
 }
 
+}  // namespace
+
 View view_of(const Image& image, int left, int top) {
   return {image.pixels, image.width, image.height, image.channels, left, top};
 }
-
-}  // namespace
 
 Axis make_axis(int in, std::int64_t out, Interpolation interpolation, std::int64_t begin, std::int64_t end) {
   const auto size = static_cast<std::size_t>(end - begin);
@@ -195,7 +195,7 @@ Image resize(const Image& image, int width, int height, Interpolation interpolat
   if (width < 1 || width > kMaxSide || height < 1 || height > kMaxSide || width > kMaxPixels / height) {
     fail(ErrorCode::kInvalidArgument, "resize", "cannot make a picture of {}x{} pixels", width, height);
   }
-  return resample(view_of(image, 0, 0), make_axis(image.width, width, interpolation, 0, width),
+  return resample(view_of(image), make_axis(image.width, width, interpolation, 0, width),
                   make_axis(image.height, height, interpolation, 0, height),
                   first_pass(image.width, image.height, width, height));
 }

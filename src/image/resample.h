@@ -41,6 +41,9 @@ struct View {
   int top = 0;
 };
 
+// All of a picture, whose first pixel stands at the place given.
+View view_of(const Image& image, int left = 0, int top = 0);
+
 // The work on single rows, for one instruction set. All sets give the same bytes.
 struct ResampleKernels {
   // One output row of columns.size() pixels. `row` is the picture's first column, though memory may begin only at

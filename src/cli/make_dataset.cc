@@ -1,0 +1,59 @@
+// resnet make-dataset: pictures to try things out on.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "dataset/shapes.h"
+
+namespace resnet::cli {
+namespace {
+
+struct Options {
+  std::string kind;
+  std::string out;
+  ShapesOptions shapes;
+  bool json = false;
+};
+
+void make_dataset(const Options& options) {
+  const ShapesOptions& shapes = options.shapes;
+  Progress progress("pictures", static_cast<std::size_t>(shapes.train) + static_cast<std::size_t>(shapes.val));
+  make_shapes(options.out, shapes, [&](int done) { progress.update(done); });
+  progress.clear();
+  if (options.json) {
+    const nlohmann::ordered_json json = {{"path", options.out},          {"classes", shape_names()},
+                                         {"train_images", shapes.train}, {"val_images", shapes.val},
+                                         {"size_pixels", shapes.size},   {"seed", shapes.seed}};
+    fmt::print("{}\n", json.dump());
+    return;
+  }
+  fmt::print("{}: {} pictures to train on and {} to validate with, {} classes, {}x{} pixels, seed {}\n", options.out,
+             shapes.train, shapes.val, shape_names().size(), shapes.size, shapes.size, shapes.seed);
+}
+
+}  // namespace
+
+void add_make_dataset(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("make-dataset", "Draw a set of pictures to train and try things out on");
+  auto options = std::make_shared<Options>();
+  command->add_option("KIND", options->kind, "shapes: ten shapes of any colour, texture, size, place and direction")
+      ->required()
+      ->check(CLI::IsMember({"shapes"}));
+  command->add_option("-o,--out", options->out, "The directory to make: train/CLASS/*.jpg and val/CLASS/*.jpg")
+      ->required();
+  command->add_option("--size", options->shapes.size, "Pixels a side (64)");
+  command->add_option("--train", options->shapes.train, "Pictures to train on (4000)");
+  command->add_option("--val", options->shapes.val, "Pictures to validate with (1000)");
+  command->add_option("--seed", options->shapes.seed, "The same seed gives the same pictures (0)")
+      ->check(CLI::NonNegativeNumber);
+  command->add_flag("--json", options->json, "Say what was made as JSON");
+  command->footer(
+      "Examples:\n"
+      "  resnet make-dataset shapes --out shapes\n"
+      "  resnet make-dataset shapes --out small --size 32 --train 1000 --val 200 --seed 1");
+  command->callback([options] { make_dataset(*options); });
+}
+
+}  // namespace resnet::cli
