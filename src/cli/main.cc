@@ -58,6 +58,7 @@ int run(int argc, char** argv) {
   add_predict(app);
   add_eval(app);
   add_bench(app);
+  add_quantize(app);
   try {
     check_command(app, argc, argv);
     try {
