@@ -1,10 +1,13 @@
 #include "arch/quantized.h"
 
 #include <algorithm>
+#include <limits>
 #include <set>
 
 namespace resnet {
 namespace {
+
+constexpr std::int64_t kMaxProducts = std::numeric_limits<std::int32_t>::max() / (255 * 128);
 
 bool has_weights(const Node& node) { return node.op == Op::kConv || node.op == Op::kLinear; }
 
@@ -59,7 +62,11 @@ std::string quantization_problem(const QuantizationTensor& described, const Stat
   const Tensor& tensor = weights.at(described.name);
   const std::string layer = value_name(*described.node);
   if (described.name.ends_with(kWeightScale)) {
-    const std::string problem = type_problem(tensor, DType::kF32, {described.node->out_channels});
+    const Node& node = *described.node;
+    if (std::int64_t{node.in_channels} / node.groups * node.kernel * node.kernel > kMaxProducts) {
+      return "a sum of more than " + std::to_string(kMaxProducts) + " products does not fit 32 bits";
+    }
+    const std::string problem = type_problem(tensor, DType::kF32, {node.out_channels});
     return problem.empty() && !is_quantized(weights, layer) ? layer + ".weight is not I8" : problem;
   }
   const bool scale = described.name.ends_with(kOutputScale);

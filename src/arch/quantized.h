@@ -51,7 +51,7 @@ struct QuantizationTensor {
 std::vector<QuantizationTensor> quantization_tensors(const Graph& graph);
 
 // What is wrong with one that is among the weights, empty where nothing is: its type, its shape, a scale that is not
-// between 1e-20 and 1e20, a companion that is missing.
+// between 1e-20 and 1e20, a companion that is missing, a layer too wide for sums of 32 bits.
 std::string quantization_problem(const QuantizationTensor& tensor, const StateDict& weights);
 
 // Weights without them: int8 ones multiplied with their scales, everything else as it was.

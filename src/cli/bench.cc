@@ -13,6 +13,9 @@
 
 #include "arch/describe.h"
 #include "cli/architecture_options.h"
+#include "cli/classifier_options.h"
+#include "model/calibrate.h"
+#include "quantize/quantize.h"
 #include "resnet/engine.h"
 #include "resnet/model_file.h"
 #include "weights/initialize.h"
@@ -27,6 +30,7 @@ struct BenchCommand {
   std::string batches = "1,16";
   std::optional<int> size;
   int threads = 0;
+  std::optional<Precision> precision;
   bool profile = false;
   bool json = false;
 };
@@ -119,10 +123,10 @@ Json step_json(const StepProfile& step, double peak) {
           {"percent_of_peak", 100 * gflops / peak}};
 }
 
-Json run_json(const std::string& model, const Measurement& m, double peak) {
+Json run_json(const std::string& model, Precision precision, const Measurement& m, double peak) {
   Json json = {{"model", model},
                {"batch", m.shape.batch},
-               {"precision", "fp32"},
+               {"precision", name(precision)},
                {"median_ms", m.median_ms()},
                {"p90_ms", m.percentile_ms(0.9)},
                {"p99_ms", m.percentile_ms(0.99)},
@@ -154,10 +158,10 @@ void print_steps(const Measurement& m, double peak) {
   fmt::print("{:<26} {:<18} {:>16} {:>9} {:>9.3f}\n\n", "sum", "", "", "", sum);
 }
 
-void print_run(const std::string& model, const Measurement& m, double peak) {
+void print_run(const std::string& model, Precision precision, const Measurement& m, double peak) {
   fmt::print("{:<18} {:>5} {:>9} {:>9.2f} {:>9.2f} {:>9.2f} {:>9.1f} {:>9.1f} {:>7.1f} {:>8.1f}\n", model,
-             m.shape.batch, "fp32", m.median_ms(), m.percentile_ms(0.9), m.percentile_ms(0.99), m.images_per_second(),
-             m.gflops(), 100 * m.gflops() / peak, static_cast<double>(m.peak_memory) / 1e6);
+             m.shape.batch, name(precision), m.median_ms(), m.percentile_ms(0.9), m.percentile_ms(0.99),
+             m.images_per_second(), m.gflops(), 100 * m.gflops() / peak, static_cast<double>(m.peak_memory) / 1e6);
 }
 
 // --- the command ---
@@ -168,6 +172,19 @@ struct Network {
   StateDict weights;
   FeatureShape input;  // one picture of the size that the network takes
 };
+
+// Random weights in int8, calibrated on noise.
+StateDict random_int8_weights(const Graph& graph) {
+  Model model;
+  model.architecture = graph.architecture;
+  model.weights = calibrate_on_noise(graph, initial_weights(graph, 0), 0);
+  FeatureShape shape = usual_input(graph.architecture);
+  shape.batch = 2;
+  const std::vector<float> noise = octave_noise(shape, 1);
+  QuantizeOptions options;
+  options.min_agreement = 0;
+  return quantize(model, {shape, noise}, options).model.weights;
+}
 
 Network load(const BenchCommand& command) {
   Network network;
@@ -183,7 +200,8 @@ Network load(const BenchCommand& command) {
     }
   } else {
     network.graph = expand(command.network.architecture());
-    network.weights = initial_weights(network.graph, 0);
+    const bool int8 = command.precision == Precision::kInt8;
+    network.weights = int8 ? random_int8_weights(network.graph) : initial_weights(network.graph, 0);
     network.input = usual_input(network.graph.architecture);
     if (network.name.empty()) network.name = network.graph.architecture.name;
   }
@@ -197,13 +215,16 @@ void bench(const BenchCommand& command) {
     if (batch < 1 || batch > 65'535) throw Usage(fmt::format("--batch: {} is not 1 to 65535", batch));
   }
   Network network = load(command);
-  const Engine engine(network.graph, network.weights, {command.threads});
+  EngineOptions options;
+  options.threads = command.threads;
+  options.precision = command.precision;
+  const Engine engine(network.graph, network.weights, options);
   network.weights = {};
   for (const int batch : batches) {  // makes the plans, and refuses what is too large
     network.input.batch = batch;
     static_cast<void>(engine.workspace_bytes(network.input));
   }
-  const double peak = measure_peak_gflops(engine.threads());
+  const double peak = measure_peak_gflops(engine.threads(), engine.precision());
   if (!command.json) {
     fmt::print("{}, {} thread{}, peak {:.0f} GFLOP/s\n", cpu_name(), engine.threads(), engine.threads() == 1 ? "" : "s",
                peak);
@@ -215,9 +236,9 @@ void bench(const BenchCommand& command) {
     network.input.batch = batch;
     const Measurement measurement = measure(engine, network.input, command.profile);
     if (command.json) {
-      json["runs"].push_back(run_json(network.name, measurement, peak));
+      json["runs"].push_back(run_json(network.name, engine.precision(), measurement, peak));
     } else {
-      print_run(network.name, measurement, peak);
+      print_run(network.name, engine.precision(), measurement, peak);
       if (command.profile) print_steps(measurement, peak);
     }
   }
@@ -236,6 +257,7 @@ void add_bench(CLI::App& app) {
       ->check(CLI::Range(1, 65'535));
   command->add_option("--threads", options->threads, "Threads of the network; 0: one per processor")
       ->check(CLI::Range(0, 1024));
+  add_precision_option(*command, options->precision);
   command->add_flag("--profile", options->profile, "Show every layer, the algorithm chosen and why");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(

@@ -10,18 +10,29 @@ DecodeOptions ClassifierArguments::decode_options() const {
   return options;
 }
 
-void add_classifier_arguments(CLI::App& command, ClassifierArguments& arguments) {
+void add_precision_option(CLI::App& command, std::optional<Precision>& precision) {
+  command
+      .add_option_function<std::string>(
+          "--precision", [&precision](const std::string& name) { precision = parse_precision(name); },
+          "fp32, bf16 (processors with AVX-512 BF16), int8 (models of 'resnet quantize') or auto, the fastest of those "
+          "that can be; else int8 for int8 models, fp32 for others")
+      ->check(CLI::IsMember({"fp32", "bf16", "int8", "auto"}))
+      ->type_name("NAME");
+}
+
+void add_classifier_arguments(CLI::App& command, ClassifierArguments& arguments, bool runs) {
   command.add_option("model", arguments.model, "Model file: .safetensors, .pth, .pt, .th or .bin")->required();
   command.add_option("--arch", arguments.architecture, "The network's name, instead of what the file says or shows");
   command.add_option("--threads", arguments.threads, "Threads of the network; 0: one per processor")
       ->check(CLI::Range(0, 1024));
+  if (runs) add_precision_option(command, arguments.precision);
   add_preprocess_options(command, arguments.preprocess);
   command
       .add_flag("--ignore-orientation", arguments.ignore_orientation, "Do not turn pictures as their EXIF data says")
       ->group("How pictures become tensors");
 }
 
-Classifier load_classifier(const ClassifierArguments& arguments) {
+Model load_classifier_model(const ClassifierArguments& arguments) {
   LoadOptions load;
   if (arguments.architecture) load.architecture = find_architecture(*arguments.architecture);
   Model model = load_model(arguments.model, load);
@@ -29,10 +40,15 @@ Classifier load_classifier(const ClassifierArguments& arguments) {
       resolve(arguments.preprocess, model.preprocessing, model.architecture.in_channels,
               assume_preprocessing(model.architecture));
   print_assumed(resolved);
+  model.preprocessing = resolved.how;
+  return model;
+}
+
+Classifier load_classifier(const ClassifierArguments& arguments) {
   ClassifierOptions options;
   options.engine.threads = arguments.threads;
-  options.preprocessing = resolved.how;
-  return Classifier(std::move(model), options);
+  options.engine.precision = arguments.precision;
+  return Classifier(load_classifier_model(arguments), options);
 }
 
 }  // namespace resnet::cli

@@ -15,16 +15,24 @@ struct ClassifierArguments {
   std::string model;
   std::optional<std::string> architecture;
   int threads = 0;
+  std::optional<Precision> precision;
   PreprocessOptions preprocess;
   bool ignore_orientation = false;
 
   DecodeOptions decode_options() const;
 };
 
-// Adds the positional argument MODEL and the options. `arguments` must live as long as the command.
-void add_classifier_arguments(CLI::App& command, ClassifierArguments& arguments);
+// Adds the positional argument MODEL and the options; --precision where the command `runs` the model as it stands.
+// `arguments` must live as long as the command.
+void add_classifier_arguments(CLI::App& command, ClassifierArguments& arguments, bool runs = true);
 
-// Loads the model. What nobody says of its preprocessing is said once on stderr.
+// --precision. `precision` must live as long as the command.
+void add_precision_option(CLI::App& command, std::optional<Precision>& precision);
+
+// Loads the model and settles its preprocessing. What nobody says of it is said once on stderr.
+Model load_classifier_model(const ClassifierArguments& arguments);
+
+// The same, ready to run.
 Classifier load_classifier(const ClassifierArguments& arguments);
 
 }  // namespace resnet::cli

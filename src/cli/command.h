@@ -32,5 +32,6 @@ void add_predict(CLI::App& app);
 void add_eval(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_make_dataset(CLI::App& app);
+void add_quantize(CLI::App& app);
 
 }  // namespace resnet::cli

@@ -1,6 +1,7 @@
 // resnet convert: a model file in another format or layout, or with class names and preprocessing.
 #include <fmt/format.h>
 
+#include "arch/quantized.h"
 #include "cli/command.h"
 #include "cli/preprocess_options.h"
 #include "resnet/error.h"
@@ -50,6 +51,10 @@ void convert(const Options& options) {
   LoadOptions load;
   if (!options.architecture.empty()) load.architecture = find_architecture(options.architecture);
   Model model = load_model(options.input, load);
+  if ((torch || !options.layout.empty()) && is_quantized(expand(model.architecture), model.weights)) {
+    model.weights = dequantized(expand(model.architecture), model.weights);
+    fmt::print(stderr, "resnet: the int8 weights become float32\n");
+  }
   if (!options.layout.empty()) model = change_layout(model, parse_layout(options.layout));
   if (!options.classes.empty()) set_classes(model, options.classes);
   if (options.says_preprocessing()) set_preprocessing(model, options.preprocess);

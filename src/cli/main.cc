@@ -59,6 +59,7 @@ int run(int argc, char** argv) {
   add_eval(app);
   add_bench(app);
   add_make_dataset(app);
+  add_quantize(app);
   try {
     check_command(app, argc, argv);
     try {

@@ -4,11 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <map>
 #include <thread>
 
+#include "arch/quantized.h"
 #include "engine/random_weights.h"
+#include "engine/steps.h"
 #include "resnet/error.h"
 
 namespace resnet {
@@ -30,7 +34,7 @@ class ForcedIsa {
 // The instruction sets that this processor can run.
 std::vector<const char*> instruction_sets() {
   std::vector<const char*> names;
-  for (const char* name : {"ref", "avx2", "avx512"}) {
+  for (const char* name : {"ref", "avx2", "avx512", "avx512_vnni", "avx512_bf16"}) {
     const ForcedIsa forced(name);
     try {
       instruction_set();
@@ -121,6 +125,183 @@ TEST(PropertyEngine, AgreesWithTheReferenceEverywhere) {
   }
 }
 
+ErrorCode code_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  ADD_FAILURE() << "no error";
+  return ErrorCode::kIo;
+}
+
+EngineOptions with(Precision precision, int threads = 1) {
+  EngineOptions options;
+  options.threads = threads;
+  options.precision = precision;
+  return options;
+}
+
+// Weights in int8, scales of activations from the input that the tests run; every third layer stays in floating point
+// where `mixed`.
+StateDict int8_weights(const Graph& graph, const StateDict& weights, const FeatureShape& shape, bool mixed) {
+  StateDict numbers = weights;
+  std::map<int, std::pair<float, float>> ranges;
+  std::vector<float> logits(static_cast<std::size_t>(shape.batch * graph.architecture.classes));
+  Engine(graph, weights, {1})
+      .run(random_input(shape), shape, logits, [&](int node, const FeatureShape&, std::span<const float> values) {
+        const auto [low, high] = std::minmax_element(values.begin(), values.end());
+        ranges[node] = {std::min(*low, 0.0F), std::max(*high, 1e-6F)};
+      });
+  int layers = 0;
+  for (const Step& step : fused_steps(graph)) {
+    const Node& node = graph.nodes[step.node];
+    const std::string name = value_name(node);
+    const bool layer = node.op == Op::kConv || node.op == Op::kLinear;
+    if (node.op == Op::kConv || node.op == Op::kInput || node.op == Op::kGlobalAveragePool) {
+      const auto [low, high] = ranges.at(step.output);
+      const float scale = (high - low) / 255;
+      Tensor zero_point = Tensor::zeros(DType::kU8, {});
+      const auto zero = std::make_shared<std::uint8_t>(static_cast<std::uint8_t>(std::lround(-low / scale)));
+      numbers.set(name + kOutputScale, Tensor::from(std::span(&scale, 1), {}));
+      numbers.set(name + kOutputZeroPoint, Tensor::view(DType::kU8, {}, std::as_bytes(std::span(zero.get(), 1)), zero));
+    }
+    if (!layer || (mixed && ++layers % 3 == 0)) continue;
+    const Tensor& source = weights.at(name + ".weight");
+    const std::size_t row = source.f32().size() / static_cast<std::size_t>(node.out_channels);
+    const auto rounded = std::make_shared<std::vector<std::int8_t>>();
+    std::vector<float> scales;
+    for (int c = 0; c < node.out_channels; ++c) {
+      float largest = 1e-6F;
+      for (const float weight : source.f32().subspan(c * row, row)) largest = std::max(largest, std::abs(weight));
+      scales.push_back(largest / 127);
+      for (const float weight : source.f32().subspan(c * row, row)) {
+        rounded->push_back(static_cast<std::int8_t>(std::lround(weight / scales.back())));
+      }
+    }
+    numbers.set(name + ".weight",
+                Tensor::view(DType::kI8, source.shape(), std::as_bytes(std::span(*rounded)), rounded));
+    numbers.set(name + kWeightScale, Tensor::from(scales, {node.out_channels}));
+  }
+  return numbers;
+}
+
+double rms_error(const std::vector<float>& got, const std::vector<float>& expected) {
+  double noise = 0, signal = 0;
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    noise += std::pow(static_cast<double>(got[i]) - expected[i], 2);
+    signal += std::pow(static_cast<double>(expected[i]), 2);
+  }
+  return std::sqrt(noise / signal);
+}
+
+// Whole numbers are the same everywhere, to the bit. Rounding twice by 8 bits in every layer costs some accuracy, but
+// no more than that.
+TEST(PropertyEngine, Int8IsTheSameEverywhereAndNearFloat) {
+  for (const Case& c : small_networks()) {
+    const Graph graph = expand(c.architecture);
+    const StateDict weights = random_weights(graph, 3);
+    const std::vector<float> exact = run(Engine(graph, weights, {1}), c.input);
+    for (const bool mixed : {false, true}) {
+      SCOPED_TRACE(c.architecture.name + (mixed ? ", mixed, " : ", ") + std::to_string(c.input.height));
+      const StateDict numbers = int8_weights(graph, weights, c.input, mixed);
+      std::vector<float> expected;
+      {
+        const ForcedIsa forced("ref");
+        expected = run(Engine(graph, numbers, {1}), c.input);
+      }
+      EXPECT_LT(rms_error(expected, exact), 0.15);
+      for (const char* isa : instruction_sets()) {
+        const ForcedIsa forced(isa);
+        for (const int threads : {1, 3}) {
+          const std::vector<float> got = run(Engine(graph, numbers, with(Precision::kAuto, threads)), c.input);
+          if (mixed) {  // a float that differs in its last bit may be rounded to another number
+            EXPECT_LT(rms_error(got, expected), 0.02) << isa << " threads " << threads;
+          } else {
+            EXPECT_EQ(got, expected) << isa << " threads " << threads;
+          }
+        }
+      }
+      EXPECT_LT(rms_error(run(Engine(graph, numbers, with(Precision::kFp32)), c.input), exact), 0.05);
+    }
+  }
+}
+
+TEST(PropertyEngine, Bf16IsNearFloat) {
+  for (const Case& c : small_networks()) {
+    const Graph graph = expand(c.architecture);
+    const StateDict weights = random_weights(graph, 3);
+    const std::vector<float> exact = run(Engine(graph, weights, {1}), c.input);
+    for (const char* isa : {"ref", "avx512_bf16"}) {
+      const std::vector<const char*> present = instruction_sets();
+      if (std::find(present.begin(), present.end(), std::string_view(isa)) == present.end()) continue;
+      const ForcedIsa forced(isa);
+      EXPECT_LT(rms_error(run(Engine(graph, weights, with(Precision::kBf16, 2)), c.input), exact), 0.03)
+          << c.architecture.name << " " << isa;
+    }
+  }
+}
+
+TEST(EngineTest, Int8ObserversSeeRealValues) {
+  const Graph graph = expand(find_architecture("resnet20"));
+  const FeatureShape shape{1, 3, 20, 20};
+  const StateDict weights = random_weights(graph, 2);
+  std::map<int, std::vector<float>> exact;
+  std::vector<float> logits(10);
+  Engine(graph, weights, {1})
+      .run(random_input(shape), shape, logits, [&](int node, const FeatureShape&, std::span<const float> values) {
+        exact[node].assign(values.begin(), values.end());
+      });
+  std::size_t seen = 0;
+  Engine(graph, int8_weights(graph, weights, shape, true), {1})
+      .run(random_input(shape), shape, logits, [&](int node, const FeatureShape&, std::span<const float> values) {
+        EXPECT_LT(rms_error({values.begin(), values.end()}, exact.at(node)), 0.15) << graph.nodes[node].path;
+        ++seen;
+      });
+  EXPECT_EQ(seen, exact.size());
+}
+
+TEST(EngineTest, RefusesPrecisionsThatCannotBe) {
+  const Graph graph = expand(find_architecture("resnet20"));
+  const StateDict weights = random_weights(graph, 1);
+  const FeatureShape shape{1, 3, 16, 16};
+  EXPECT_EQ(code_of([&] { Engine(graph, weights, with(Precision::kInt8)); }), ErrorCode::kMismatch);
+  EXPECT_EQ(Engine(graph, weights, {1}).precision(), Precision::kFp32);
+  {
+    const ForcedIsa forced("ref");
+    EXPECT_EQ(Engine(graph, weights, with(Precision::kBf16)).precision(), Precision::kBf16);
+    EXPECT_EQ(Engine(graph, weights, with(Precision::kAuto)).precision(), Precision::kFp32);
+    EngineOptions plain = with(Precision::kBf16);
+    plain.fuse = false;
+    EXPECT_EQ(code_of([&] { Engine(graph, weights, plain); }), ErrorCode::kInvalidArgument);
+  }
+  if (instruction_sets().size() > 1) {
+    const ForcedIsa forced("avx2");
+    EXPECT_EQ(code_of([&] { Engine(graph, weights, with(Precision::kBf16)); }), ErrorCode::kUnsupported);
+  }
+
+  const StateDict numbers = int8_weights(graph, weights, shape, false);
+  EXPECT_EQ(Engine(graph, numbers, {1}).precision(), Precision::kInt8);
+  const auto without = [&](const std::string& name) {
+    StateDict rest;
+    for (const auto& [other, tensor] : numbers) {
+      if (other != name) rest.add(other, tensor);
+    }
+    return code_of([&] { Engine(graph, rest, {1}); });
+  };
+  EXPECT_EQ(without("layer1.0.conv1.weight_scale"), ErrorCode::kMismatch);
+  EXPECT_EQ(without("layer1.0.conv1.output_scale"), ErrorCode::kMismatch);
+  EXPECT_EQ(without("input.output_zero_point"), ErrorCode::kMismatch);
+  StateDict shifted = numbers;  // what a ReLU gives has no zero point
+  shifted.set("conv1.output_zero_point", numbers.at("input.output_zero_point"));
+  EXPECT_EQ(code_of([&] { Engine(graph, shifted, {1}); }), ErrorCode::kMismatch);
+  for (const float scale : {0.0F, -1.0F, std::numeric_limits<float>::infinity(), NAN}) {
+    StateDict odd = numbers;
+    odd.set("conv1.output_scale", Tensor::from(std::span(&scale, 1), {}));
+    EXPECT_EQ(code_of([&] { Engine(graph, odd, {1}); }), ErrorCode::kMismatch) << scale;
+  }
+}
+
 TEST(EngineTest, ImagesOfABatchDoNotMix) {
   const Graph graph = expand(find_architecture("resnet20"));
   const Engine engine(graph, random_weights(graph, 1), {2});
@@ -175,16 +356,6 @@ TEST(EngineTest, FusedStepsShowTheValuesOfTheirLastNodes) {
         ++seen;
       });
   EXPECT_EQ(seen, 22 + 3 + 4);  // convolutions, the shortcuts' average pools, input, max pool, global pool, fc
-}
-
-ErrorCode code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "no error";
-  return ErrorCode::kIo;
 }
 
 TEST(EngineTest, RefusesWhatDoesNotFit) {
@@ -247,7 +418,10 @@ TEST(EngineTest, InstructionSetIsForcedByName) {
   EXPECT_EQ(code_of([] { instruction_set(); }), ErrorCode::kInvalidArgument);
 }
 
-TEST(EngineTest, MeasuresThePeak) { EXPECT_GT(measure_peak_gflops(1), 0.05); }
+TEST(EngineTest, MeasuresThePeak) {
+  EXPECT_GT(measure_peak_gflops(1), 0.05);
+  EXPECT_GT(measure_peak_gflops(1, Precision::kInt8), 0.05);
+}
 
 TEST(ConcurrencyEngine, RunsSideBySide) {
   const Graph graph = expand(find_architecture("resnet20"));

@@ -56,8 +56,8 @@ void to_kernel_layout(const FeatureShape& shape, const float* nchw, const ValueF
       const std::int64_t image = row / shape.height;
       const float* in = nchw + image * shape.channels * plane + row % shape.height * shape.width;
       T* out = static_cast<T*>(nhwc) + row * shape.width * channels;
-      for (std::int64_t x = 0; x < shape.width; ++x) {
-        for (std::int64_t c = 0; c < channels; ++c) out[x * channels + c] = to(in[c * plane + x]);
+      for (std::int64_t c = 0; c < channels; ++c) {
+        for (std::int64_t x = 0; x < shape.width; ++x) out[x * channels + c] = to(in[c * plane + x]);
       }
     }
   });

@@ -29,6 +29,16 @@ void check_size(const Graph& graph, const std::vector<FeatureShape>& shapes) {
   }
 }
 
+// A mean of u8 numbers is summed in 32 bits.
+void check_sum(const PlanStep& step, const std::string& path) {
+  constexpr std::int64_t kMaxSummed = std::numeric_limits<std::int32_t>::max() / 255;
+  const bool sums = step.op == Op::kGlobalAveragePool && step.step.in.type == ValueType::kU8;
+  if (sums && step.in.height * step.in.width > kMaxSummed) {
+    fail(ErrorCode::kLimit, "input", "too large for int8: {} has more than {} pixels to take the mean of", path,
+         kMaxSummed);
+  }
+}
+
 ConvShape conv_shape(const Node& node, const PlanStep& step) {
   ConvShape shape;
   shape.in_channels = node.in_channels;
@@ -153,6 +163,7 @@ Plan make_plan(const Graph& graph, const std::vector<Step>& steps, const Feature
       plan.scratch_bytes = std::max(plan.scratch_bytes, s.algorithm->scratch_bytes(s.conv));
     } else {
       s.pool = pool_shape(node, s);
+      check_sum(s, node.path);
       s.tasks = simple_tasks(s, team.threads());
     }
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "resnet/graph.h"
@@ -39,6 +40,19 @@ Model small_model() {
   Model model;
   model.architecture = find_architecture("resnet20");
   model.weights = initial_weights(expand(model.architecture), 1);
+  return model;
+}
+
+Tensor scalar(float value) { return Tensor::from(std::span(&value, 1), {}); }
+
+// The first layer in int8.
+Model int8_model() {
+  Model model = small_model();
+  const Shape shape = model.weights.at("conv1.weight").shape();
+  model.weights.set("conv1.weight", Tensor::zeros(DType::kI8, shape));
+  model.weights.set("conv1.weight_scale", Tensor::from(std::vector<float>(16, 0.5F), {16}));
+  model.weights.set("conv1.output_scale", scalar(0.25F));
+  model.weights.set("conv1.output_zero_point", Tensor::zeros(DType::kU8, {}));
   return model;
 }
 
@@ -203,6 +217,37 @@ TEST_F(ModelFileTest, SavesNothingThatDoesNotFit) {
   EXPECT_EQ(error_of(path("m.safetensors"), [&] { save_model(model, path("m.safetensors")); }),
             "does not fit resnet20: fc.bias: expected 10, got 9");
   EXPECT_FALSE(std::filesystem::exists(path("m.safetensors")));
+}
+
+TEST_F(ModelFileTest, Int8ComesBackAsItWas) {
+  const Model model = int8_model();
+  save_model(model, path("int8.safetensors"));
+  expect_same(load_model(path("int8.safetensors")).weights, model.weights);
+}
+
+TEST_F(ModelFileTest, OddInt8TensorsAreRefused) {
+  const auto refused = [&](const std::string& name, const Tensor& tensor) {
+    Model model = int8_model();
+    model.weights.set(name, tensor);
+    return refusal(foreign(model.weights, [](const std::string& same) { return same; }));
+  };
+  const auto without = [&](const std::string& name) {
+    return refusal(foreign(int8_model().weights, [&](const std::string& same) { return same == name ? "" : same; }));
+  };
+  EXPECT_THAT(without("conv1.weight_scale"), HasSubstr("conv1.weight: expected floating point, got I8"));
+  EXPECT_THAT(without("conv1.output_zero_point"), HasSubstr("conv1.output_scale: conv1.output_zero_point is missing"));
+  EXPECT_THAT(without("conv1.output_scale"), HasSubstr("conv1.output_zero_point: conv1.output_scale is missing"));
+  EXPECT_THAT(refused("conv1.weight", small_model().weights.at("conv1.weight")), HasSubstr("conv1.weight is not I8"));
+  EXPECT_THAT(refused("conv1.weight_scale", Tensor::from(std::vector<float>(15, 1.0F), {15})),
+              HasSubstr("conv1.weight_scale: expected 16, got 15"));
+  EXPECT_THAT(refused("conv1.output_scale", Tensor::zeros(DType::kF16, {})), HasSubstr("expected F32, got F16"));
+  EXPECT_THAT(refused("conv1.output_zero_point", scalar(1)), HasSubstr("expected U8, got F32"));
+  for (const float scale :
+       {0.0F, -1.0F, 1e-30F, 1e30F, std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
+    EXPECT_THAT(refused("conv1.output_scale", scalar(scale)), HasSubstr("not between")) << scale;
+  }
+  EXPECT_THAT(refused("bn1.output_scale", scalar(1)), HasSubstr("unexpected bn1.output_scale"));
+  EXPECT_THAT(refused("bn1.weight", Tensor::zeros(DType::kI8, {16})), HasSubstr("expected floating point, got I8"));
 }
 
 }  // namespace

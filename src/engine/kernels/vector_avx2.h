@@ -42,9 +42,12 @@ struct Avx2 {
   static Ints add_ints(Ints a, Ints b) { return _mm256_add_epi32(a, b); }
   static Reg to_float(Ints a) { return _mm256_cvtepi32_ps(a); }
 
-  // Each word of a and b holds two s16: sum + a0 * b0 + a1 * b1.
+  // Each word of a and b holds two s16: sum + a0 * b0 + a1 * b1. The sum is said to stay in its register: the compiler
+  // would move it about, and a tile's sums would not fit.
   static Ints dot_words(Reg a, Reg b, Ints sum) {
-    return _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_castps_si256(a), _mm256_castps_si256(b)));
+    const Ints products = _mm256_madd_epi16(_mm256_castps_si256(a), _mm256_castps_si256(b));
+    asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(products));
+    return sum;
   }
 
   // u8 numbers as floats, and back as to_u8() rounds.

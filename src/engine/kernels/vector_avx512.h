@@ -47,9 +47,11 @@ struct Avx512 {
   static Ints add_ints(Ints a, Ints b) { return _mm512_add_epi32(a, b); }
   static Reg to_float(Ints a) { return _mm512_maskz_cvtepi32_ps(0xFFFF, a); }
 
-  // Each word of a and b holds two s16: sum + a0 * b0 + a1 * b1.
+  // Each word of a and b holds two s16: sum + a0 * b0 + a1 * b1. As in vector_avx2.h, the sum stays in its register.
   static Ints dot_words(Reg a, Reg b, Ints sum) {
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(_mm512_castps_si512(a), _mm512_castps_si512(b)));
+    const Ints products = _mm512_madd_epi16(_mm512_castps_si512(a), _mm512_castps_si512(b));
+    asm("vpaddd %1, %0, %0" : "+v"(sum) : "v"(products));
+    return sum;
   }
 
   // u8 numbers as floats, and back as to_u8() rounds.

@@ -7,9 +7,11 @@ namespace resnet {
 namespace {
 
 struct Avx512Vnni : Avx512 {
-  // Each word of a holds four u8, of b four s8: sum + a0 * b0 + ... + a3 * b3, exact.
+  // Each word of a holds four u8, of b four s8: sum + a0 * b0 + ... + a3 * b3, exact. Not _mm512_dpbusd_epi32, around
+  // which the compiler moves a tile's sums until they do not fit the registers.
   static Ints dot_bytes(Reg a, Reg b, Ints sum) {
-    return _mm512_dpbusd_epi32(sum, _mm512_castps_si512(a), _mm512_castps_si512(b));
+    asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
   }
 };
 

@@ -1,0 +1,193 @@
+// resnet quantize: an int8 model from one in floating point.
+#include "quantize/quantize.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "arch/text_table.h"
+#include "base/error.h"
+#include "cli/classifier_options.h"
+#include "cli/progress.h"
+#include "evaluate/input.h"
+
+namespace resnet::cli {
+namespace {
+
+struct QuantizeCommand {
+  ClassifierArguments classifier;
+  std::string images;
+  std::string only;
+  std::string output;
+  std::int64_t limit = 512;
+  double min_agreement = QuantizeOptions().min_agreement;
+  bool json = false;
+};
+
+class FileSource : public Source {
+ public:
+  explicit FileSource(std::vector<std::string> files) : files_(std::move(files)) {}
+  std::optional<Item> next() override {
+    if (next_ == files_.size()) return std::nullopt;
+    return Item{files_[next_++], "", {}};
+  }
+
+ private:
+  std::vector<std::string> files_;
+  std::size_t next_ = 0;
+};
+
+std::unique_ptr<Source> open_images(const QuantizeCommand& command) {
+  std::filesystem::path path = command.images;
+  if (!std::filesystem::is_directory(path)) return Dataset::open(command.images, {command.only, ""}).items();
+  if (!command.only.empty()) path /= command.only;
+  std::vector<std::string> files = list_files(path, looks_like_input);
+  if (files.empty()) fail(ErrorCode::kNotFound, path, "there are no pictures in this directory");
+  return std::make_unique<FileSource>(std::move(files));
+}
+
+// Every so many items of a source, spread evenly over all: folders of classes follow one another.
+class SpreadSource : public Source {
+ public:
+  SpreadSource(std::unique_ptr<Source> source, std::int64_t count, std::int64_t wanted)
+      : source_(std::move(source)), count_(count), wanted_(wanted) {}
+
+  std::optional<Item> next() override {
+    while (std::optional<Item> item = source_->next()) {
+      const std::int64_t at = seen_++;
+      if (at * wanted_ / count_ != (at + 1) * wanted_ / count_) return item;
+    }
+    return std::nullopt;
+  }
+
+ private:
+  std::unique_ptr<Source> source_;
+  std::int64_t count_, wanted_, seen_ = 0;
+};
+
+std::vector<float> read_pictures(const QuantizeCommand& command, const Classifier& classifier) {
+  std::int64_t count = 0;
+  for (const auto all = open_images(command); all->next();) ++count;
+  const std::int64_t wanted = std::min(count, command.limit);
+  SpreadSource spread(open_images(command), count, wanted);
+  InputReader reader(classifier, spread, command.classifier.decode_options(), 16);
+  Progress progress("pictures", static_cast<std::size_t>(wanted));
+  std::vector<float> values;
+  std::int64_t read = 0;
+  while (const auto item = reader.next()) {
+    if (item->error) throw Error(*item->error);
+    if (item->value->shape != classifier.input_shape()) {
+      fail(ErrorCode::kMismatch, item->path, "is an array of another size than pictures have");
+    }
+    values.insert(values.end(), item->value->values.begin(), item->value->values.end());
+    progress.update(++read);
+  }
+  return values;
+}
+
+std::int64_t bytes_of(const StateDict& weights) {
+  std::int64_t bytes = 0;
+  for (const auto& [name, tensor] : weights) bytes += static_cast<std::int64_t>(tensor.bytes().size());
+  return bytes;
+}
+
+void print_json(const QuantizeCommand& command, const QuantizedModel& result, std::int64_t bytes_before) {
+  // What is no number (the noise of weights that all are whole numbers already) becomes null.
+  nlohmann::ordered_json json = {{"images", result.images},
+                                 {"agreement", result.agreement},
+                                 {"min_agreement", command.min_agreement},
+                                 {"input_bytes", bytes_before},
+                                 {"output_bytes", bytes_of(result.model.weights)},
+                                 {"layers", nlohmann::ordered_json::array()}};
+  for (const QuantizedLayer& layer : result.layers) {
+    json["layers"].push_back({{"name", layer.name},
+                              {"precision", layer.int8 ? "int8" : "fp32"},
+                              {"low", layer.low},
+                              {"high", layer.high},
+                              {"method", layer.method},
+                              {"weight_sqnr_db", layer.weight_sqnr_db},
+                              {"output_sqnr_db", layer.output_sqnr_db},
+                              {"macs", layer.macs}});
+  }
+  fmt::print("{}\n", json.dump(2));
+}
+
+void print_plain(const QuantizeCommand& command, const QuantizedModel& result, std::int64_t bytes_before) {
+  TextTable table(
+      {Align::kLeft, Align::kLeft, Align::kRight, Align::kRight, Align::kLeft, Align::kRight, Align::kRight});
+  table.row({"layer", "precision", "low", "high", "range by", "weights dB", "output dB"});
+  table.rule();
+  std::int64_t floats = 0;
+  for (const QuantizedLayer& layer : result.layers) {
+    floats += layer.int8 ? 0 : 1;
+    const bool ranged = !layer.method.empty();
+    table.row({layer.name, layer.int8 ? "int8" : "fp32", ranged ? fmt::format("{:.3f}", layer.low) : "",
+               ranged ? fmt::format("{:.3f}", layer.high) : "", layer.method,
+               fmt::format("{:.1f}", layer.weight_sqnr_db), fmt::format("{:.1f}", layer.output_sqnr_db)});
+  }
+  fmt::print("{}\n", table.str());
+  fmt::print("agreement  {:.2f} % of {} pictures have the same most probable class\n", 100 * result.agreement,
+             result.images);
+  if (floats > 0)
+    fmt::print("fp32       {} of {} layers, to keep {:.2f} %\n", floats, result.layers.size(),
+               100 * command.min_agreement);
+  fmt::print("{}  {:.1f} MB, {:.1f} before\n", command.output,
+             static_cast<double>(bytes_of(result.model.weights)) / 1e6, static_cast<double>(bytes_before) / 1e6);
+}
+
+void quantize_model(const QuantizeCommand& command) {
+  if (!command.output.ends_with(".safetensors")) throw Usage(command.output + ": int8 models are .safetensors files");
+  const Model model = load_classifier_model(command.classifier);
+  std::vector<float> values;
+  CalibrationSet pictures;
+  {
+    ClassifierOptions options;
+    options.engine.threads = command.classifier.threads;
+    const Classifier classifier(model, options);
+    values = read_pictures(command, classifier);
+    pictures.shape = classifier.input_shape();
+  }
+  pictures.shape.batch = static_cast<std::int64_t>(values.size()) / pictures.shape.count();
+  pictures.values = values;
+  Progress progress("pictures through the network", std::nullopt);
+  QuantizeOptions options;
+  options.min_agreement = command.min_agreement;
+  options.threads = command.classifier.threads;
+  options.progress = [&](std::int64_t done, std::int64_t) { progress.update(done); };
+  const QuantizedModel result = quantize(model, pictures, options);
+  progress.clear();
+  save_model(result.model, command.output);
+  command.json ? print_json(command, result, bytes_of(model.weights))
+               : print_plain(command, result, bytes_of(model.weights));
+}
+
+}  // namespace
+
+void add_quantize(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("quantize", "Make an int8 model, calibrated on pictures");
+  auto command = std::make_shared<QuantizeCommand>();
+  add_classifier_arguments(*sub, command->classifier, /*runs=*/false);
+  sub->add_option("images", command->images, "Directory of pictures, or .tar or .tar.gz whose paths end in CLASS/FILE")
+      ->required();
+  sub->add_option("-o,--output", command->output, "The .safetensors file to write")->required();
+  sub->add_option("--only", command->only, "Only this folder of the pictures: --only train");
+  sub->add_option("--limit", command->limit, "So many pictures at most, spread evenly over all")
+      ->capture_default_str()
+      ->check(CLI::Range(2, 1'000'000));
+  sub->add_option(
+         "--min-agreement", command->min_agreement,
+         "Share of the pictures whose most probable class must stay; layers that cost too much are left in fp32")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
+  sub->add_flag("--json", command->json, "Print JSON");
+  sub->footer(
+      "The file is an ordinary model file: predict, eval and bench run it in int8, or with --precision fp32.\n"
+      "Examples:\n"
+      "  resnet quantize resnet50.safetensors imagenet/train -o resnet50-int8.safetensors\n"
+      "  resnet quantize resnet20.th cifar10.tar.gz --only train --preset cifar -o resnet20-int8.safetensors");
+  sub->callback([command] { quantize_model(*command); });
+}
+
+}  // namespace resnet::cli
