@@ -54,7 +54,8 @@ class FileSource : public Source {
 
   std::optional<Item> next() override {
     if (next_ == files_.size()) return std::nullopt;
-    Item item{files_[next_++], "", {}};
+    Item item;
+    item.path = files_[next_++];
     if (item.path == "-") item.bytes = read_stream(STDIN_FILENO, "standard input", kMaxFileBytes);
     return item;
   }

@@ -31,7 +31,9 @@ class FileSource : public Source {
   explicit FileSource(std::vector<std::string> files) : files_(std::move(files)) {}
   std::optional<Item> next() override {
     if (next_ == files_.size()) return std::nullopt;
-    return Item{files_[next_++], "", {}};
+    Item item;
+    item.path = files_[next_++];
+    return item;
   }
 
  private:

@@ -148,7 +148,7 @@ class ArraySource : public Source {
   std::optional<Item> next() override {
     if (next_ == count_) return std::nullopt;
     const int i = next_++;
-    Item item{std::to_string(i) + ".npy", i % 2 ? "dog" : "cat", array_bytes()};
+    Item item{std::to_string(i) + ".npy", i % 2 ? "dog" : "cat", array_bytes(), {}};
     if (bad_step_ > 0 && i % bad_step_ == bad_step_ - 1) item.bytes->resize(50);
     return item;
   }
