@@ -51,8 +51,10 @@ function(resnet_room name)
     if(NOT ROOM_PROGRAM)
       target_link_libraries(${id}_test PRIVATE ${target})
     endif()
-    target_compile_definitions(${id}_test PRIVATE RESNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                               $<$<BOOL:${RESNET_SANITIZE}>:RESNET_SANITIZED>)
+    target_compile_definitions(${id}_test PRIVATE RESNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    if(RESNET_SANITIZE)
+      target_compile_definitions(${id}_test PRIVATE RESNET_SANITIZED)
+    endif()
     foreach(kind Parity Property Concurrency)
       string(TOLOWER ${kind} label)
       gtest_discover_tests(${id}_test TEST_FILTER "${kind}*" TEST_PREFIX ${id}.
