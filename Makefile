@@ -1,5 +1,6 @@
 # make build   the program, build/release/resnet
 # make demo    build, then classify pictures and show the result
+# make package the Debian packages, build/release/*.deb
 # make test    everything but the long runs; make test-all adds them
 # make lint    clang-format and clang-tidy
 # What is needed and missing is installed first (Debian packages, as root or with sudo).
@@ -7,14 +8,18 @@
 BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev \
   libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev \
-  python3 python3-venv
+  python3 python3-venv python3-dev man-db dpkg-dev file
 JOBS ?= $(shell nproc)
 
-.PHONY: build demo test test-all format lint packages-build packages-test
+.PHONY: build demo test test-all package format lint packages-build packages-test
 
 build: packages-build
 	cmake --preset release > /dev/null
 	cmake --build --preset release -j $(JOBS)
+
+package: build
+	$(call install,dpkg-dev file)
+	cd build/release && cpack -G DEB
 
 demo: build
 	tests/demo.sh
@@ -30,7 +35,7 @@ lint: packages-test
 	RESNET_TEST_ALL=1 ctest --test-dir build/dev --output-on-failure -R 'check_(format|tidy)'
 
 format: packages-test
-	git ls-files '*.h' '*.cc' | xargs clang-format -i
+	git ls-files '*.h' '*.cc' '*.c' | xargs clang-format -i
 
 # Installs what is missing, and only that.
 define install

@@ -13,9 +13,9 @@ if not shutil.which("clang-format"):
 LONG = {"src/model/imagenet_classes.cc"}
 
 files = []
-for base in ("include", "src", "benchmarks", "fuzz", "tests"):
+for base in ("include", "src", "benchmarks", "examples", "fuzz", "python", "tests"):
     for folder, _, names in os.walk(os.path.join(root, base)):
-        files += [os.path.join(folder, name) for name in names if name.endswith((".h", ".cc"))]
+        files += [os.path.join(folder, name) for name in names if name.endswith((".h", ".cc", ".c"))]
 assert files
 failed = subprocess.run(["clang-format", "--dry-run", "-Werror", *files]).returncode != 0
 for path in files:

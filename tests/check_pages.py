@@ -1,5 +1,5 @@
-"""The pages are true: links lead somewhere, and in docs/resnet.md code is code of ours, pictures and tables are what
-the program prints."""
+"""The pages are true: links lead somewhere; in docs/resnet.md code is code of ours, pictures and tables are what the
+program prints; in docs/embedding.md code is that of the examples."""
 import os
 import pathlib
 import re
@@ -22,6 +22,15 @@ sources = [path.read_text() for path in (root / "src").rglob("*.cc")]
 for code in re.findall(r"```cpp\n(.*?)```", text, re.DOTALL):
     if not any(code in source for source in sources):
         wrong.append(f"docs/resnet.md: code that no source has: {code.splitlines()[0].strip()}")
+
+# docs/embedding.md shows the examples as they are.
+examples = [path.read_text() for path in (root / "examples").iterdir()]
+blocks = re.findall(r"```(?:cpp|c|python|cmake)\n(.*?)```", (root / "docs" / "embedding.md").read_text(), re.DOTALL)
+for code in blocks:
+    if not any(code in example for example in examples):
+        wrong.append(f"docs/embedding.md: code that no example has: {code.splitlines()[0].strip()}")
+if len(blocks) < 3:
+    wrong.append("docs/embedding.md: examples are missing")
 
 
 def run(arguments):

@@ -68,7 +68,7 @@ def check(entry):
 
 
 entries = [e for e in json.load(open(database))
-           if os.path.realpath(e["file"]).startswith(root + os.sep) and not e["file"].endswith("_test.cc")]
+           if os.path.realpath(e["file"]).startswith(root + os.sep) and not e["file"].endswith(("_test.cc", "_test.c"))]
 assert entries
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     findings = [text for text in pool.map(check, entries) if text]

@@ -13,9 +13,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "resnet/engine.h"
+#include "resnet/error.h"
 #include "resnet/image.h"
 #include "resnet/model_file.h"
 
@@ -60,10 +62,17 @@ class Classifier {
   // Of one picture as preprocessing() makes it: 1 x channels x height x width.
   FeatureShape input_shape() const noexcept;
 
-  // The `top` most probable classes (all where there are fewer), most probable first. Of a path, a picture or .npy
-  // array as load_input() takes them.
+  // The `top` most probable classes (all where there are fewer), most probable first: of a file as load_input() takes
+  // it, of the bytes of one, of pixels.
   std::vector<Guess> classify(const std::string& path, int top = 5) const;
-  std::vector<Guess> classify(const Image& image, int top = 5) const;
+  std::vector<Guess> classify(std::span<const std::byte> file, int top = 5) const;
+  std::vector<Guess> classify(const ImageView& image, int top = 5) const;
+
+  // Makes the tensor of a picture: input_shape().count() values. kMismatch where `out` has others. `where` names the
+  // bytes in errors.
+  void prepare(const std::string& path, std::span<float> out) const;
+  void prepare(std::span<const std::byte> file, std::span<float> out, std::string_view where = "picture") const;
+  void prepare(const ImageView& image, std::span<float> out) const;
 
   // One row of class scores per picture: images.size() x classes.
   std::vector<float> logits(std::span<const Image> images) const;
@@ -75,6 +84,9 @@ class Classifier {
   std::vector<Guess> top(std::span<const float> logits, int count) const;
 
  private:
+  template <typename Picture>
+  std::vector<Guess> classify_one(const Picture& picture, int top) const;
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -21,6 +21,19 @@ struct Image {
   std::vector<std::uint8_t> pixels;
 };
 
+// The same where somebody else owns the pixels: an Image, an array, a frame of a film.
+struct ImageView {
+  ImageView(const Image& image)
+      : width(image.width), height(image.height), channels(image.channels), pixels(image.pixels) {}
+  ImageView(int width_, int height_, int channels_, std::span<const std::uint8_t> pixels_)
+      : width(width_), height(height_), channels(channels_), pixels(pixels_) {}
+
+  int width;
+  int height;
+  int channels;
+  std::span<const std::uint8_t> pixels;
+};
+
 enum class ColorMode { kRgb, kGray };
 
 struct DecodeOptions {
@@ -74,8 +87,10 @@ void validate(const Preprocessing& how);
 
 // Resize the shorter side, crop the centre, scale to 0..1, subtract mean, divide by std. Writes channels x height x
 // width floats (CHW). Where the crop is larger than the picture, black surrounds it. Throws kMismatch where `out`, the
-// channels or an unresized picture do not fit `how`; `where` names the picture in errors.
-void preprocess(const Image& image, const Preprocessing& how, std::span<float> out, std::string_view where = "picture");
+// channels or an unresized picture do not fit `how`, or the number of pixels is not what the sizes say; `where` names
+// the picture in errors.
+void preprocess(const ImageView& image, const Preprocessing& how, std::span<float> out,
+                std::string_view where = "picture");
 
 // From a file's bytes to the tensor. A picture gives what preprocess(decode_image(...)) gives, faster: parts that the
 // crop throws away are neither decoded nor resized. It is read as gray where `how` has one channel, as RGB where it has

@@ -22,6 +22,7 @@ void say(std::string_view message);
 // What was printed so far reaches standard output now. Throws resnet::Error where it cannot.
 void flush_output();
 
+void add_reference(CLI::App& app);
 void add_summary(CLI::App& app);
 void add_draw(CLI::App& app);
 void add_init(CLI::App& app);

@@ -49,6 +49,7 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version", "resnet " RESNET_VERSION);
   app.require_subcommand(1);
   app.footer("resnet COMMAND --help explains a command and shows an example.");
+  add_reference(app);
   add_summary(app);
   add_draw(app);
   add_init(app);

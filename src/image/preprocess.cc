@@ -92,6 +92,16 @@ void check_channels(std::int64_t channels, const Preprocessing& how, std::string
   fail(ErrorCode::kMismatch, std::string(where), "{} channels, but {} are expected", channels, how.mean.size());
 }
 
+void check_pixels(const ImageView& image, std::string_view where) {
+  constexpr int kMaxSide = 1 << 20;
+  const bool sides = image.width >= 1 && image.height >= 1 && image.width <= kMaxSide && image.height <= kMaxSide;
+  if (!sides || image.pixels.size() != static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height) *
+                                           static_cast<std::size_t>(image.channels)) {
+    fail(ErrorCode::kMismatch, std::string(where), "{} bytes are no {}x{} pixels of {} channels", image.pixels.size(),
+         image.width, image.height, image.channels);
+  }
+}
+
 void load_array(std::span<const std::byte> bytes, std::string_view where, const Preprocessing& how,
                 const DecodeOptions& options, std::span<float> out) {
   const NpyArray array = parse_npy(bytes, where);
@@ -197,9 +207,10 @@ Image fit(const Image& image, const Preprocessing& how, std::string_view where) 
   return result;
 }
 
-void preprocess(const Image& image, const Preprocessing& how, std::span<float> out, std::string_view where) {
+void preprocess(const ImageView& image, const Preprocessing& how, std::span<float> out, std::string_view where) {
   check_out(how, out, where);
   check_channels(image.channels, how, where);
+  check_pixels(image, where);
   const Plan plan = make_plan(image.width, image.height, how, where);
   normalise(resample(view_of(image), plan.columns, plan.rows, plan.first), plan, how, out);
 }

@@ -108,7 +108,7 @@ Image resample_rows(const View& view, const Axis& rows, int begin, int end, cons
 
 }  // namespace
 
-View view_of(const Image& image, int left, int top) {
+View view_of(const ImageView& image, int left, int top) {
   return {image.pixels, image.width, image.height, image.channels, left, top};
 }
 

@@ -42,7 +42,7 @@ struct View {
 };
 
 // All of a picture, whose first pixel stands at the place given.
-View view_of(const Image& image, int left = 0, int top = 0);
+View view_of(const ImageView& image, int left = 0, int top = 0);
 
 // The work on single rows, for one instruction set. All sets give the same bytes.
 struct ResampleKernels {

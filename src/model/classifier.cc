@@ -81,16 +81,31 @@ FeatureShape Classifier::input_shape() const noexcept {
   return {1, impl_->architecture.in_channels, impl_->preprocessing.height, impl_->preprocessing.width};
 }
 
-std::vector<Guess> Classifier::classify(const std::string& path, int top) const {
-  const auto file = MappedFile::open(path);
+// Prepares whatever prepare() takes and classifies it.
+template <typename Picture>
+std::vector<Guess> Classifier::classify_one(const Picture& picture, int top) const {
   const FeatureShape shape = input_shape();
   std::vector<float> input(static_cast<std::size_t>(shape.count()));
-  load_input(file->bytes(), path, impl_->preprocessing, input);
+  prepare(picture, input);
   return this->top(logits(input, shape), top);
 }
 
-std::vector<Guess> Classifier::classify(const Image& image, int top) const {
-  return this->top(logits(std::span(&image, 1)), top);
+std::vector<Guess> Classifier::classify(const std::string& path, int top) const { return classify_one(path, top); }
+std::vector<Guess> Classifier::classify(std::span<const std::byte> file, int top) const {
+  return classify_one(file, top);
+}
+std::vector<Guess> Classifier::classify(const ImageView& image, int top) const { return classify_one(image, top); }
+
+void Classifier::prepare(const std::string& path, std::span<float> out) const {
+  prepare(MappedFile::open(path)->bytes(), out, path);
+}
+
+void Classifier::prepare(std::span<const std::byte> file, std::span<float> out, std::string_view where) const {
+  load_input(file, where, impl_->preprocessing, out);
+}
+
+void Classifier::prepare(const ImageView& image, std::span<float> out) const {
+  preprocess(image, impl_->preprocessing, out);
 }
 
 std::vector<float> Classifier::logits(std::span<const Image> images) const {
@@ -98,7 +113,7 @@ std::vector<float> Classifier::logits(std::span<const Image> images) const {
   const auto each = static_cast<std::size_t>(shape.count());
   std::vector<float> input(images.size() * each);
   for (std::size_t i = 0; i < images.size(); ++i) {
-    preprocess(images[i], impl_->preprocessing, std::span(input).subspan(i * each, each));
+    prepare(images[i], std::span(input).subspan(i * each, each));
   }
   shape.batch = static_cast<std::int64_t>(images.size());
   return logits(input, shape);

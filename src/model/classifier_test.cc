@@ -8,6 +8,7 @@
 #include <set>
 #include <thread>
 
+#include "base/file.h"
 #include "model/imagenet_classes.h"
 #include "resnet/error.h"
 #include "resnet/graph.h"
@@ -122,6 +123,44 @@ TEST(ClassifierTest, ABatchGivesWhatItsPicturesGive) {
   }
   EXPECT_TRUE(classifier.logits(std::span<const Image>()).empty());
   EXPECT_EQ(classifier.classify(images[0], 2)[0].index, classifier.top(std::span(together).first(5), 2)[0].index);
+}
+
+TEST(ClassifierTest, AFileItsBytesAndItsPixelsGiveTheSame) {
+  Model model = random_model(5);
+  model.preprocessing = preset("cifar");
+  model.preprocessing->resize = 32;
+  const Classifier classifier(std::move(model), one_thread());
+  const std::string path = RESNET_SOURCE_DIR "/tests/golden/image/33x31-RGB.jpg";
+  const auto file = MappedFile::open(path);
+  const Image image = read_image(path);
+
+  std::vector<float> expected(3 * 32 * 32);
+  classifier.prepare(path, expected);
+  std::vector<float> input(expected.size());
+  classifier.prepare(file->bytes(), input);
+  EXPECT_EQ(input, expected);
+  std::fill(input.begin(), input.end(), 0.0F);
+  classifier.prepare(image, input);
+  EXPECT_EQ(input, expected);
+  EXPECT_THROW(classifier.prepare(path, std::span(input).first(10)), Error);
+
+  const Guess guess = classifier.classify(path, 1).front();
+  EXPECT_EQ(guess.probability, classifier.classify(file->bytes(), 1).front().probability);
+  EXPECT_EQ(guess.probability, classifier.classify(image, 1).front().probability);
+  EXPECT_EQ(guess.index, classifier.top(classifier.logits(expected, classifier.input_shape()), 1).front().index);
+}
+
+TEST(ClassifierTest, RefusesPixelsThatAreNotAsManyAsTheSizesSay) {
+  const Classifier classifier(random_model(5), one_thread());
+  const Image image = random_image(1);
+  const auto with = [&](int width, int height, int channels, std::size_t bytes) {
+    return ImageView(width, height, channels, std::span(image.pixels).first(bytes));
+  };
+  EXPECT_NO_THROW(classifier.classify(with(32, 32, 3, 3072), 1));
+  EXPECT_THROW(classifier.classify(with(32, 32, 3, 3071), 1), Error);
+  EXPECT_THROW(classifier.classify(with(32, -32, 3, 3072), 1), Error);
+  EXPECT_THROW(classifier.classify(with(0, 0, 3, 0), 1), Error);
+  EXPECT_THROW(classifier.classify(with(32, 32, 1, 1024), 1), Error);
 }
 
 TEST(ClassifierTest, RefusesPicturesOfTheWrongSize) {

@@ -1,0 +1,36 @@
+# What `cmake --install` puts where: the program (component runtime), and libresnet with its headers for find_package and
+# pkg-config (component development). The tree may be moved after it is installed.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+if(RESNET_PROGRAM)
+  install(TARGETS resnet-program RUNTIME COMPONENT runtime)
+endif()
+
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/resnet)
+install(TARGETS resnet EXPORT resnet-targets
+        ARCHIVE COMPONENT development
+        FILE_SET HEADERS COMPONENT development)
+install(EXPORT resnet-targets NAMESPACE resnet:: DESTINATION ${package_dir} COMPONENT development)
+configure_package_config_file(cmake/resnet-config.cmake.in resnet-config.cmake INSTALL_DESTINATION ${package_dir}
+                              NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+write_basic_package_version_file(resnet-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/resnet-config.cmake ${PROJECT_BINARY_DIR}/resnet-config-version.cmake
+        DESTINATION ${package_dir} COMPONENT development)
+
+file(RELATIVE_PATH up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(cmake/resnet.pc.in resnet.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/resnet.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+
+# Man pages and the completion for bash, written by the program from the tables of its options.
+if(RESNET_PROGRAM)
+  set(reference ${PROJECT_BINARY_DIR}/reference)
+  add_custom_command(OUTPUT ${reference}/bash-completion/resnet
+                     COMMAND ${CMAKE_COMMAND} -E rm -rf ${reference}
+                     COMMAND resnet-program reference ${reference}
+                     DEPENDS resnet-program VERBATIM)
+  add_custom_target(reference ALL DEPENDS ${reference}/bash-completion/resnet)
+  install(DIRECTORY ${reference}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT runtime)
+  install(DIRECTORY ${reference}/bash-completion/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+          COMPONENT runtime)
+endif()

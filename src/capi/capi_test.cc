@@ -1,0 +1,88 @@
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <thread>
+
+#include "capi/from_c_test.h"
+#include "resnet/model_file.h"
+#include "resnet/resnet.h"
+#include "weights/initialize.h"
+
+namespace {
+
+const char* const kPicture = RESNET_SOURCE_DIR "/tests/golden/image/33x31-RGB.jpg";
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// A model file that is there as long as the test program runs.
+const std::string& model_path() {
+  struct Temporary {
+    std::string path;
+    ~Temporary() { std::filesystem::remove(path); }
+  };
+  static const Temporary file{[] {
+    resnet::Model model;
+    resnet::Architecture& a = model.architecture;
+    a.block = resnet::Block::kBasic;
+    a.depths = {1, 1};
+    a.widths = {8, 16};
+    a.stem = resnet::Stem::kCifar;
+    a.stem_width = 8;
+    a.classes = 3;
+    model.weights = resnet::initial_weights(resnet::expand(a), 1);
+    model.classes = {"cat", "dog", "ship"};
+    model.preprocessing = resnet::preset("cifar");
+    model.preprocessing->resize = 32;
+    const std::string path = testing::TempDir() + "capi_test-" + std::to_string(getpid()) + ".safetensors";
+    resnet::save_model(model, path);
+    return path;
+  }()};
+  return file.path;
+}
+
+TEST(CapiTest, AnswersFromC) { EXPECT_STREQ(check_answers(model_path().c_str(), kPicture), nullptr); }
+
+TEST(CapiTest, ErrorsFromC) { EXPECT_STREQ(check_errors(model_path().c_str(), kPicture), nullptr); }
+
+TEST(CapiTest, EveryFunctionIsCalledFromC) {
+  const std::string header = read_text(RESNET_SOURCE_DIR "/include/resnet/resnet.h");
+  const std::string calls = read_text(RESNET_SOURCE_DIR "/src/capi/from_c_test.c");
+  const std::regex declaration("^[a-z].*\\b(resnet_[a-z_]+)\\(", std::regex::multiline);
+  std::set<std::string> functions;
+  for (std::sregex_iterator match(header.begin(), header.end(), declaration), end; match != end; ++match) {
+    functions.insert((*match)[1]);
+    EXPECT_NE(calls.find((*match)[1].str() + "("), std::string::npos) << (*match)[1];
+  }
+  EXPECT_GE(functions.size(), 19U);
+}
+
+TEST(CapiTest, TheLastErrorIsTheThreadsOwn) {
+  resnet_classifier* model = nullptr;
+  EXPECT_EQ(resnet_load("/absent", nullptr, &model), RESNET_NOT_FOUND);
+  std::string other = "unset";
+  std::thread([&] { other = resnet_last_error(); }).join();
+  EXPECT_EQ(other, "");
+  EXPECT_NE(std::string(resnet_last_error()).find("/absent"), std::string::npos);
+}
+
+TEST(ConcurrencyCapiTest, OneModelServesManyThreads) {
+  resnet_classifier* model = nullptr;
+  const resnet_options options{1, nullptr, nullptr, nullptr};
+  ASSERT_EQ(resnet_load(model_path().c_str(), &options, &model), RESNET_OK) << resnet_last_error();
+  std::vector<const char*> wrong(4, "not run");
+  std::vector<std::thread> threads;
+  for (const char*& result : wrong) threads.emplace_back([&] { result = check_repeated(model, kPicture); });
+  for (std::thread& thread : threads) thread.join();
+  for (const char* result : wrong) EXPECT_STREQ(result, nullptr);
+  resnet_free(model);
+}
+
+}  // namespace

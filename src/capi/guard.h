@@ -1,0 +1,41 @@
+// The edge between C++ and C: no exception passes it, each becomes a status and the thread's last error.
+#pragma once
+
+#include <exception>
+#include <new>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+#include "resnet/resnet.h"
+
+namespace resnet::capi {
+
+// Keeps a copy of the message for resnet_last_error().
+resnet_status remember(resnet_status status, const char* message) noexcept;
+resnet_status status_of(ErrorCode code) noexcept;
+
+template <typename Work>
+resnet_status guarded(const Work& work) noexcept {
+  try {
+    work();
+    return RESNET_OK;
+  } catch (const Error& error) {
+    return remember(status_of(error.code()), error.what());
+  } catch (const std::bad_alloc&) {
+    return remember(RESNET_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::exception& error) {
+    return remember(RESNET_INTERNAL, error.what());
+  } catch (...) {
+    return remember(RESNET_INTERNAL, "an exception of no known type");
+  }
+}
+
+// The argument, which must not be null.
+template <typename T>
+T& required(T* argument, const char* name) {
+  if (argument == nullptr) fail(ErrorCode::kInvalidArgument, name, "is null");
+  return *argument;
+}
+
+}  // namespace resnet::capi

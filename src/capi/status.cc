@@ -1,0 +1,57 @@
+#include "capi/guard.h"
+
+namespace resnet::capi {
+namespace {
+
+thread_local std::string last_message;
+thread_local const char* last_error = "";
+
+}  // namespace
+
+resnet_status remember(resnet_status status, const char* message) noexcept {
+  try {
+    last_message = message;
+    last_error = last_message.c_str();
+  } catch (...) {
+    last_error = "out of memory";
+  }
+  return status;
+}
+
+resnet_status status_of(ErrorCode code) noexcept {
+  switch (code) {
+    case ErrorCode::kInvalidArgument: return RESNET_INVALID_ARGUMENT;
+    case ErrorCode::kNotFound: return RESNET_NOT_FOUND;
+    case ErrorCode::kIo: return RESNET_IO;
+    case ErrorCode::kFormat: return RESNET_FORMAT;
+    case ErrorCode::kLimit: return RESNET_LIMIT;
+    case ErrorCode::kUnsupported: return RESNET_UNSUPPORTED;
+    case ErrorCode::kMismatch: return RESNET_MISMATCH;
+  }
+  return RESNET_INTERNAL;
+}
+
+}  // namespace resnet::capi
+
+extern "C" {
+
+const char* resnet_last_error() { return resnet::capi::last_error; }
+
+const char* resnet_version() { return RESNET_VERSION; }
+
+const char* resnet_status_name(resnet_status status) {
+  switch (status) {
+    case RESNET_OK: return "ok";
+    case RESNET_INVALID_ARGUMENT: return "invalid argument";
+    case RESNET_NOT_FOUND: return "not found";
+    case RESNET_IO: return "input or output";
+    case RESNET_FORMAT: return "format";
+    case RESNET_LIMIT: return "limit";
+    case RESNET_UNSUPPORTED: return "unsupported";
+    case RESNET_MISMATCH: return "mismatch";
+    case RESNET_OUT_OF_MEMORY: return "out of memory";
+    case RESNET_INTERNAL: return "internal";
+  }
+  return "unknown";
+}
+}

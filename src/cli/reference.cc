@@ -1,0 +1,45 @@
+// resnet reference: writes the man pages and the completion for bash, which the build installs. --help does not show
+// it.
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/bash_completion.h"
+#include "cli/command.h"
+#include "cli/man_page.h"
+
+namespace resnet::cli {
+namespace {
+
+void write(const std::filesystem::path& path, const std::string& text) {
+  std::error_code error;
+  std::filesystem::create_directories(path.parent_path(), error);
+  if (error) fail(ErrorCode::kIo, path.parent_path().string(), "{}", error.message());
+  AtomicFile file(path.string());
+  file.write(text);
+  file.commit();
+}
+
+void write_reference(const CLI::App& app, const std::filesystem::path& folder) {
+  const auto write_page = [&](const CLI::App& of) {
+    write(folder / "man1" / (man_page_name(of) + ".1"), man_page(of));
+  };
+  write_page(app);
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (!command->get_group().empty()) write_page(*command);
+  }
+  write(folder / "bash-completion" / app.get_name(), bash_completion(app));
+}
+
+}  // namespace
+
+void add_reference(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("reference", "Write the man pages and the completion for bash");
+  command->group("");
+  auto folder = std::make_shared<std::string>();
+  command->add_option("FOLDER", *folder, "Where to: FOLDER/man1/*.1, FOLDER/bash-completion/resnet")->required();
+  command->footer("Example:\n  resnet reference build/reference");
+  command->callback([&app, folder] { write_reference(app, *folder); });
+}
+
+}  // namespace resnet::cli
