@@ -28,6 +28,7 @@ void add_draw(CLI::App& app);
 void add_init(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_convert(CLI::App& app);
+void add_export(CLI::App& app);
 void add_preprocess(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_eval(CLI::App& app);

@@ -55,6 +55,7 @@ int run(int argc, char** argv) {
   add_init(app);
   add_inspect(app);
   add_convert(app);
+  add_export(app);
   add_preprocess(app);
   add_predict(app);
   add_eval(app);

@@ -6,7 +6,6 @@ RESNET_TEST_ALL: resnet1202, and the deepest networks at their usual size. Exits
 """
 import json
 import os
-import struct
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ except ImportError:
     sys.exit(77)
 
 import models
+from saving import save_model
 
 LIMIT = 1e-5
 EVERYTHING = bool(os.environ.get("RESNET_TEST_ALL"))
@@ -28,29 +28,6 @@ failures = []
 
 def path(name):
     return os.path.join(folder.name, name)
-
-
-def save(model, layout):
-    """A model file as the project writes it: a .safetensors that says its architecture."""
-    options = model.options
-    architecture = {"name": "resnet", "layout": layout}
-    for field in ("block", "depths", "widths", "groups", "width_per_group", "stem", "stem_width", "shortcut",
-                  "in_channels", "classes", "stride_on_first", "conv_bias", "dilated_stages"):
-        architecture[field] = getattr(options, field)
-    architecture["conv_bias"] = options.conv_bias or layout == "tutorial"
-    header = {"__metadata__": {"resnet.version": "1", "resnet.architecture": json.dumps(architecture)}}
-    offset = 0
-    for name, tensor in model.state_dict().items():
-        size = tensor.numel() * tensor.element_size()
-        header[name] = {"dtype": {torch.float32: "F32", torch.int64: "I64"}[tensor.dtype], "shape": list(tensor.shape),
-                        "data_offsets": [offset, offset + size]}
-        offset += size
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path("model.safetensors"), "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for tensor in model.state_dict().values():
-            file.write(tensor.contiguous().numpy().tobytes())
 
 
 def predict(names, isa):
@@ -77,7 +54,7 @@ def compare(title, model, layout="torchvision", isa=None, sizes=None):
         with torch.no_grad():
             expected.append(model(x).double().numpy())
     expected = np.concatenate(expected)
-    save(model, layout)
+    save_model(model, path("model.safetensors"), layout)
     got = predict(names, isa)
     assert got.shape == expected.shape, (got.shape, expected.shape)
     error = max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(got, expected))

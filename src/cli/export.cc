@@ -1,0 +1,65 @@
+// resnet export: a model file as ONNX, for other runtimes.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "arch/text_table.h"
+#include "cli/command.h"
+#include "onnx/export.h"
+#include "resnet/model_file.h"
+
+namespace resnet::cli {
+namespace {
+
+struct Options {
+  std::string model;
+  std::string output;
+  std::string architecture;
+  bool json = false;
+};
+
+void print_json(const Options& options, const Model& model, const OnnxFile& file) {
+  const FeatureShape& in = file.input;
+  const nlohmann::ordered_json json = {{"path", options.output},
+                                       {"architecture", model.architecture.name},
+                                       {"opset", kOnnxOpset},
+                                       {"input", kOnnxInput},
+                                       {"output", kOnnxOutput},
+                                       {"input_shape", {nullptr, in.channels, in.height, in.width}},
+                                       {"output_shape", {nullptr, model.architecture.classes}},
+                                       {"nodes", file.nodes},
+                                       {"size_bytes", file.bytes}};
+  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+}
+
+void export_model(const Options& options) {
+  if (!options.output.ends_with(".onnx")) throw Usage(options.output + ": the name must end in .onnx");
+  LoadOptions load;
+  if (!options.architecture.empty()) load.architecture = find_architecture(options.architecture);
+  const Model model = load_model(options.model, load);
+  const OnnxFile file = export_onnx(model, options.output);
+  if (options.json) {
+    print_json(options, model, file);
+  } else {
+    fmt::print("{}: {}, opset {}, {} Nx{}x{}x{} -> {} Nx{}, {} bytes\n", options.output, model.architecture.name,
+               kOnnxOpset, kOnnxInput, file.input.channels, file.input.height, file.input.width, kOnnxOutput,
+               model.architecture.classes, grouped(file.bytes));
+  }
+}
+
+}  // namespace
+
+void add_export(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("export", "Write a model file as ONNX, for other runtimes");
+  auto options = std::make_shared<Options>();
+  command->add_option("MODEL", options->model, "A .safetensors or PyTorch file")->required();
+  command->add_option("OUT", options->output, "The .onnx file to write")->required();
+  command->add_option("--arch", options->architecture, "Name of the architecture, where it is not what the file shows");
+  command->add_flag("--json", options->json, "Print JSON");
+  command->footer(
+      "Example:\n"
+      "  resnet export resnet50.safetensors resnet50.onnx");
+  command->callback([options] { export_model(*options); });
+}
+
+}  // namespace resnet::cli

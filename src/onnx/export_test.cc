@@ -1,0 +1,239 @@
+#include "onnx/export.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "engine/random_weights.h"
+#include "onnx/graph_writer.h"
+#include "weights/test_files.h"
+#include "weights/test_models.h"
+
+namespace resnet {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+Architecture small(Block block = Block::kBasic) {
+  Architecture a;
+  a.block = block;
+  a.depths = {1, 2};
+  a.widths = {8, 16};
+  a.stem_width = 8;
+  a.classes = 5;
+  return a;
+}
+
+class ExportTest : public FormatTest {
+ protected:
+  onnx::ModelProto exported(const Architecture& architecture) {
+    Model model;
+    model.architecture = architecture;
+    model.weights = random_weights(expand(architecture), 1);
+    return exported(model);
+  }
+  onnx::ModelProto exported(const Model& model) {
+    file_ = export_onnx(model, path("m.onnx"));
+    onnx::ModelProto proto;
+    const std::string bytes = read(path("m.onnx"));
+    EXPECT_EQ(file_.bytes, static_cast<std::int64_t>(bytes.size()));
+    EXPECT_TRUE(proto.ParseFromString(bytes));
+    return proto;
+  }
+
+  OnnxFile file_;
+};
+
+const onnx::NodeProto& node(const onnx::ModelProto& model, const std::string& name) {
+  for (const onnx::NodeProto& node : model.graph().node()) {
+    if (node.name() == name) return node;
+  }
+  throw std::runtime_error("no node " + name);
+}
+
+std::vector<std::int64_t> ints(const onnx::NodeProto& node, const std::string& name) {
+  for (const onnx::AttributeProto& attribute : node.attribute()) {
+    if (attribute.name() != name) continue;
+    if (attribute.type() == onnx::AttributeProto::INT) return {attribute.i()};
+    return {attribute.ints().begin(), attribute.ints().end()};
+  }
+  throw std::runtime_error("no attribute " + name);
+}
+
+const onnx::TensorProto& initializer(const onnx::ModelProto& model, const std::string& name) {
+  for (const onnx::TensorProto& tensor : model.graph().initializer()) {
+    if (tensor.name() == name) return tensor;
+  }
+  throw std::runtime_error("no initializer " + name);
+}
+
+std::vector<std::int64_t> integers(const onnx::ModelProto& model, const std::string& name) {
+  const std::string& raw = initializer(model, name).raw_data();
+  std::vector<std::int64_t> values(raw.size() / sizeof(std::int64_t));
+  std::memcpy(values.data(), raw.data(), raw.size());
+  return values;
+}
+
+// Every value is given once, before it is read, and every initialiser is read.
+void expect_sound(const onnx::GraphProto& graph) {
+  std::set<std::string> values = {kOnnxInput}, names, read;
+  for (const onnx::TensorProto& tensor : graph.initializer()) EXPECT_TRUE(values.insert(tensor.name()).second);
+  for (const onnx::NodeProto& node : graph.node()) {
+    EXPECT_TRUE(names.insert(node.name()).second) << node.name();
+    for (const std::string& input : node.input()) {
+      EXPECT_TRUE(values.contains(input)) << node.name() << " reads " << input;
+      read.insert(input);
+    }
+    for (const std::string& output : node.output()) EXPECT_TRUE(values.insert(output).second) << output;
+  }
+  EXPECT_TRUE(values.contains(kOnnxOutput));
+  values.erase(kOnnxOutput);
+  EXPECT_EQ(read, values);
+}
+
+TEST_F(ExportTest, HoldsTheStateDictUnderItsNames) {
+  Model model;
+  model.architecture = small(Block::kBottleneck);
+  const Graph graph = expand(model.architecture);
+  model.weights = random_weights(graph, 1);
+  const onnx::ModelProto proto = exported(model);
+  std::size_t expected = 0;
+  for (const auto& [name, tensor] : model.weights) {
+    if (tensor.dtype() != DType::kF32) continue;  // num_batches_tracked
+    ++expected;
+    const onnx::TensorProto& written = initializer(proto, name);
+    EXPECT_EQ(Shape(written.dims().begin(), written.dims().end()), tensor.shape()) << name;
+    const std::string_view bytes(reinterpret_cast<const char*>(tensor.bytes().data()), tensor.bytes().size());
+    EXPECT_EQ(written.raw_data(), bytes) << name;
+  }
+  EXPECT_EQ(static_cast<std::size_t>(proto.graph().initializer_size()), expected);
+  EXPECT_EQ(file_.nodes, static_cast<std::int64_t>(graph.nodes.size()) - 1);  // all but the input
+}
+
+TEST_F(ExportTest, LeavesTheBatchOpen) {
+  const onnx::ModelProto proto = exported(small());
+  EXPECT_EQ(proto.ir_version(), 7);
+  ASSERT_EQ(proto.opset_import_size(), 1);
+  EXPECT_EQ(proto.opset_import(0).version(), kOnnxOpset);
+  ASSERT_EQ(proto.graph().input_size(), 1);
+  EXPECT_EQ(proto.graph().input(0).name(), "input");
+  const auto& shape = proto.graph().input(0).type().tensor_type().shape();
+  ASSERT_EQ(shape.dim_size(), 4);
+  EXPECT_EQ(shape.dim(0).dim_param(), "batch");
+  EXPECT_EQ(shape.dim(1).dim_value(), 3);
+  EXPECT_EQ(shape.dim(2).dim_value(), 224);
+  ASSERT_EQ(proto.graph().output_size(), 1);
+  EXPECT_EQ(proto.graph().output(0).name(), "logits");
+  EXPECT_EQ(proto.graph().output(0).type().tensor_type().shape().dim(1).dim_value(), 5);
+}
+
+TEST_F(ExportTest, SaysHowEachNodeComputes) {
+  Architecture a = small(Block::kBottleneck);
+  a.groups = 2;
+  a.dilated_stages = 1;
+  const onnx::ModelProto proto = exported(a);
+  const onnx::NodeProto& conv = node(proto, "layer2.1.conv2");
+  EXPECT_EQ(conv.op_type(), "Conv");
+  EXPECT_THAT(conv.input(), ElementsAre("layer2.1.relu", "layer2.1.conv2.weight"));
+  EXPECT_THAT(ints(conv, "kernel_shape"), ElementsAre(3, 3));
+  EXPECT_THAT(ints(conv, "strides"), ElementsAre(1, 1));
+  EXPECT_THAT(ints(conv, "pads"), ElementsAre(2, 2, 2, 2));
+  EXPECT_THAT(ints(conv, "dilations"), ElementsAre(2, 2));
+  EXPECT_THAT(ints(conv, "group"), ElementsAre(2));
+  EXPECT_THAT(node(proto, "layer1.0.bn1").input(),
+              ElementsAre("layer1.0.conv1", "layer1.0.bn1.weight", "layer1.0.bn1.bias", "layer1.0.bn1.running_mean",
+                          "layer1.0.bn1.running_var"));
+  EXPECT_THAT(node(proto, "layer1.0").input(), ElementsAre("layer1.0.bn3", "layer1.0.downsample.1"));
+  EXPECT_THAT(node(proto, "layer1.0.relu_3").input(), ElementsAre("layer1.0"));
+  EXPECT_THAT(node(proto, "fc").input(), ElementsAre("flatten", "fc.weight", "fc.bias"));
+}
+
+TEST_F(ExportTest, WritesOptionAAsSliceAndPad) {
+  Architecture a = small();
+  a.shortcut = Shortcut::kPadding;
+  const onnx::ModelProto proto = exported(a);
+  EXPECT_EQ(node(proto, "layer2.0.downsample.slice").op_type(), "Slice");
+  EXPECT_THAT(integers(proto, "layer2.0.downsample.steps"), ElementsAre(2, 2));
+  EXPECT_THAT(integers(proto, "layer2.0.downsample.pads"), ElementsAre(0, 4, 0, 0, 0, 4, 0, 0));
+  a.dilated_stages = 1;  // more channels, the same size
+  const onnx::ModelProto dilated = exported(a);
+  EXPECT_THAT(node(dilated, "layer2.0.downsample").input(), ElementsAre("layer1.0.relu_2", "layer2.0.downsample.pads"));
+}
+
+TEST_F(ExportTest, EveryKindOfNetworkIsSound) {
+  std::vector<Architecture> all = {small(), small(Block::kBottleneck)};
+  const auto change = [&](auto&& set) { set(all.emplace_back(small(Block::kBottleneck))); };
+  change([](Architecture& a) { a.stem = Stem::kDeep; });
+  change([](Architecture& a) { a.stem = Stem::kCifar; });
+  change([](Architecture& a) { a.shortcut = Shortcut::kPadding; });
+  change([](Architecture& a) { a.shortcut = Shortcut::kAveragePool; });
+  change([](Architecture& a) { a.shortcut = Shortcut::kNone; });
+  change([](Architecture& a) { a.in_channels = 19; });
+  change([](Architecture& a) { a.conv_bias = true; });
+  all.push_back(with_layout(small(Block::kBottleneck), Layout::kTutorial));
+  for (const Architecture& a : all) {
+    SCOPED_TRACE(name(a.stem));
+    SCOPED_TRACE(name(a.shortcut));
+    expect_sound(exported(a).graph());
+  }
+}
+
+TEST_F(ExportTest, SaysWhatTheModelFileSays) {
+  Model model;
+  model.architecture = small();
+  model.weights = random_weights(expand(model.architecture), 1);
+  model.classes = {"a", "b", "c", "d", "\"é\""};
+  model.preprocessing.emplace();
+  model.preprocessing->height = 96;
+  model.preprocessing->width = 160;
+  const onnx::ModelProto proto = exported(model);
+  std::map<std::string, std::string> said;
+  for (const auto& entry : proto.metadata_props()) said[entry.key()] = entry.value();
+  EXPECT_EQ(said.at("resnet.version"), "1");
+  EXPECT_THAT(said.at("resnet.architecture"), HasSubstr("\"widths\":[8,16]"));
+  EXPECT_EQ(said.at("resnet.classes"), R"(["a","b","c","d","\"é\""])");
+  EXPECT_THAT(said.at("resnet.preprocessing"), HasSubstr("\"width\":160"));
+  EXPECT_EQ(file_.input, (FeatureShape{1, 3, 96, 160}));
+  EXPECT_EQ(proto.graph().input(0).type().tensor_type().shape().dim(2).dim_value(), 96);
+}
+
+TEST_F(ExportTest, TakesWeightsOfOtherTypes) {
+  Model model;
+  model.architecture = small();
+  for (const Parameter& p : parameters(expand(model.architecture))) {
+    model.weights.add(p.name, Tensor::zeros(p.dtype == DType::kF32 ? DType::kBF16 : p.dtype, p.shape));
+  }
+  const onnx::ModelProto proto = exported(model);
+  const onnx::TensorProto& weight = initializer(proto, "fc.bias");
+  EXPECT_EQ(weight.data_type(), onnx::TensorProto::FLOAT);
+  EXPECT_EQ(weight.raw_data(), std::string(5 * sizeof(float), '\0'));
+}
+
+TEST_F(ExportTest, RefusesWhatMakesNoFile) {
+  const auto refused = [&](const Model& model, const std::string& to, ErrorCode code, const std::string& message) {
+    try {
+      export_onnx(model, to);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), code);
+      EXPECT_THAT(error.what(), HasSubstr(message));
+    }
+    EXPECT_FALSE(std::filesystem::exists(to));
+  };
+  Model model;
+  model.architecture = small();
+  refused(model, path("m.onnx"), ErrorCode::kMismatch, "missing conv1.weight");
+  model.weights = zero_weights(model.architecture);
+  refused(model, path("none/m.onnx"), ErrorCode::kIo, "none/m.onnx: cannot write");
+  model.architecture.depths = {20, 1};  // 128 MiB a block
+  model.architecture.widths = {1348, 8};
+  model.weights = zero_weights(model.architecture);
+  refused(model, path("m.onnx"), ErrorCode::kLimit, "at most 2 GiB");
+}
+
+}  // namespace
+}  // namespace resnet
