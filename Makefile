@@ -3,15 +3,23 @@
 # make package the Debian packages, build/release/*.deb
 # make test    everything but the long runs; make test-all adds them
 # make lint    clang-format and clang-tidy
+# make bench                      times every network
+# make bench-peers                times the engine beside ONNX Runtime, OpenVINO, PyTorch, MNN, ncnn; renews docs/benchmarks.md
+# make bench-layers               times its convolutions beside oneDNN's, layer by layer
+# make bench-compare BASE=main    times this tree beside another commit; all four take OPTIONS="...", OPTIONS=--help says which
 # What is needed and missing is installed first (Debian packages, as root or with sudo).
 
 BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev \
   libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libprotobuf-dev protobuf-compiler libonnx-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev \
   python3 python3-venv python3-dev man-db dpkg-dev file
+PEER_PACKAGES := $(BUILD_PACKAGES) python3 python3-venv
+LAYER_PACKAGES := $(BUILD_PACKAGES) libdnnl-dev
 JOBS ?= $(shell nproc)
+OPTIONS ?=
 
-.PHONY: build demo test test-all package format lint packages-build packages-test
+.PHONY: build demo package test test-all bench bench-peers bench-layers bench-compare format lint \
+  packages-build packages-test packages-peers packages-layers
 
 build: packages-build
 	cmake --preset release > /dev/null
@@ -34,6 +42,20 @@ lint: packages-test
 	cmake --preset dev > /dev/null
 	RESNET_TEST_ALL=1 ctest --test-dir build/dev --output-on-failure -R 'check_(format|tidy)'
 
+bench: build
+	python3 benchmarks/bench.py $(OPTIONS)
+
+bench-peers: build packages-peers
+	python3 benchmarks/peers/install.py
+	build/peers/venv/bin/python benchmarks/peers/run.py $(OPTIONS)
+
+bench-layers: packages-layers build
+	cmake --build --preset release -j $(JOBS) --target onednn_bench
+	build/release/onednn_bench $(OPTIONS)
+
+bench-compare: build
+	python3 benchmarks/compare.py $(BASE) $(OPTIONS)
+
 format: packages-test
 	git ls-files '*.h' '*.cc' '*.c' | xargs clang-format -i
 
@@ -54,6 +76,12 @@ packages-build:
 
 packages-test:
 	$(call install,$(TEST_PACKAGES))
+
+packages-peers:
+	$(call install,$(PEER_PACKAGES))
+
+packages-layers:
+	$(call install,$(LAYER_PACKAGES))
 
 # PyTorch, NumPy and Pillow, which the parity tests compare with. Without them these tests skip and golden files serve.
 .venv/complete: tests/requirements.txt

@@ -24,6 +24,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "conv_layers.h"
 #include "engine/kernels/kernels.h"
 
 namespace resnet {
@@ -98,147 +99,12 @@ class Team {
   std::atomic<bool> stop_ = false;
 };
 
-struct Layer {
-  ConvShape shape;
-  const ConvAlgorithm* algorithm = nullptr;
-  AlignedBuffer<float> weights;
-  AlignedBuffer<std::byte> packed;
-  AlignedBuffer<float> bias;
-  std::vector<double> seconds;
-
-  double operations() const {
-    const ConvShape& s = shape;
-    return 2.0 * s.batch * s.out_height * s.out_width * s.out_channels * s.kernel * s.kernel * s.in_channels / s.groups;
-  }
-  std::string name() const {
-    char text[100];
-    std::snprintf(text, sizeof text, "%4d->%-4d %dx%d/%d %3dx%-3d%s", shape.in_channels, shape.out_channels,
-                  shape.kernel, shape.kernel, shape.stride, shape.out_height, shape.out_width,
-                  shape.residual ? " +res" : "     ");
-    return text;
-  }
-};
-
-ConvShape conv(int batch, int in, int out, int size, int kernel, int stride, bool relu = true, bool residual = false) {
-  ConvShape s;
-  s.batch = batch;
-  s.in_channels = in;
-  s.out_channels = out;
-  s.in_height = s.in_width = size;
-  s.out_height = s.out_width = (size - 1) / stride + 1;
-  s.kernel = kernel;
-  s.stride = stride;
-  s.padding = kernel / 2;
-  s.relu = relu;
-  s.residual = residual;
-  s.dense_input = in < kChannelBlock;
-  return s;
-}
-
-std::vector<ConvShape> network(bool bottleneck, const std::vector<int>& depths, int batch) {
-  std::vector<ConvShape> shapes = {conv(batch, 3, 64, 224, 7, 2)};
-  int channels = 64;
-  int size = 56;
-  for (int stage = 0; stage < 4; ++stage) {
-    const int width = 64 << stage;
-    const int out = bottleneck ? 4 * width : width;
-    for (int block = 0; block < depths[stage]; ++block) {
-      const int stride = stage > 0 && block == 0 ? 2 : 1;
-      if (channels != out) shapes.push_back(conv(batch, channels, out, size, 1, stride, false));
-      if (bottleneck) {
-        shapes.push_back(conv(batch, channels, width, size, 1, 1));
-        shapes.push_back(conv(batch, width, width, size, 3, stride));
-        size /= stride;
-        shapes.push_back(conv(batch, width, out, size, 1, 1, true, true));
-      } else {
-        shapes.push_back(conv(batch, channels, width, size, 3, stride));
-        size /= stride;
-        shapes.push_back(conv(batch, width, width, size, 3, 1, true, true));
-      }
-      channels = out;
-    }
-  }
-  return shapes;
-}
-
-std::size_t input_values(const ConvShape& s) {
-  return static_cast<std::size_t>(s.batch) * s.in_height * s.in_width * input_pitch(s);
-}
-std::size_t output_values(const ConvShape& s) {
-  return static_cast<std::size_t>(s.batch) * s.out_height * s.out_width * padded_channels(s.out_channels);
-}
-
-void prepare(Layer& layer, const Kernels& kernels, const std::string& wanted, std::mt19937& random) {
-  const ConvShape& s = layer.shape;
-  for (const ConvAlgorithm& algorithm : kernels.convs) {
-    if (algorithm.refuse(s) != nullptr) continue;
-    if (layer.algorithm == nullptr || algorithm.name == wanted) layer.algorithm = &algorithm;
-  }
-  const int depth = s.in_channels / s.groups * s.kernel * s.kernel;
-  layer.weights = AlignedBuffer<float>(static_cast<std::size_t>(s.out_channels) * depth);
-  std::uniform_real_distribution<float> uniform(-1, 1);
-  const float scale = std::sqrt(6.0F / depth);
-  for (float& weight : layer.weights.span()) weight = uniform(random) * scale;
-  layer.packed = AlignedBuffer<std::byte>(layer.algorithm->packed_bytes(s));
-  layer.algorithm->pack(s, layer.weights.data(), layer.packed.data());
-  layer.bias = AlignedBuffer<float>(padded_channels(s.out_channels), true);
-  for (int i = 0; i < s.out_channels; ++i) layer.bias[i] = uniform(random);
-}
-
-// One output value in double precision; groups are not needed here.
-double expected(const Layer& layer, const ConvCall& call, int image, int y, int x, int channel) {
-  const ConvShape& s = layer.shape;
-  double sum = layer.bias[channel];
-  for (int ky = 0; ky < s.kernel; ++ky) {
-    for (int kx = 0; kx < s.kernel; ++kx) {
-      const int in_y = y * s.stride - s.padding + ky;
-      const int in_x = x * s.stride - s.padding + kx;
-      if (in_y < 0 || in_y >= s.in_height || in_x < 0 || in_x >= s.in_width) continue;
-      const float* pixel =
-          static_cast<const float*>(call.input) +
-          ((static_cast<std::size_t>(image) * s.in_height + in_y) * s.in_width + in_x) * input_pitch(s);
-      for (int c = 0; c < s.in_channels; ++c) {
-        sum += static_cast<double>(pixel[c]) *
-               layer.weights[((static_cast<std::size_t>(channel) * s.in_channels + c) * s.kernel + ky) * s.kernel + kx];
-      }
-    }
-  }
-  const std::size_t at =
-      ((static_cast<std::size_t>(image) * s.out_height + y) * s.out_width + x) * padded_channels(s.out_channels) +
-      channel;
-  if (s.residual) sum += static_cast<const float*>(call.residual)[at];
-  return s.relu ? std::max(sum, 0.0) : sum;
-}
-
-void check(const Layer& layer, const ConvCall& call, std::mt19937& random) {
-  const ConvShape& s = layer.shape;
-  for (int sample = 0; sample < 300; ++sample) {
-    const int image = static_cast<int>(random() % s.batch);
-    const int y = static_cast<int>(random() % s.out_height);
-    const int x = static_cast<int>(random() % s.out_width);
-    const int channel = static_cast<int>(random() % s.out_channels);
-    const double want = expected(layer, call, image, y, x, channel);
-    const std::size_t pixel = (static_cast<std::size_t>(image) * s.out_height + y) * s.out_width + x;
-    const double got = static_cast<const float*>(call.output)[pixel * padded_channels(s.out_channels) + channel];
-    if (!(std::abs(want - got) < 1e-4 * (1 + std::abs(want)))) {
-      std::fprintf(stderr, "%s, %s: image %d, pixel %d,%d, channel %d: %g instead of %g\n", layer.name().c_str(),
-                   layer.algorithm->name, image, y, x, channel, got, want);
-      std::exit(1);
-    }
-  }
-}
-
 double measure_peak(const Kernels& kernels, Team& team) {
   std::vector<double> operations(team.size());
   const double seconds = team.run(team.size(), [&](int task, int) { operations[task] = kernels.spin[0](200'000); });
   double sum = 0;
   for (const double value : operations) sum += value;
   return sum / seconds / 1e9;
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2), values.end());
-  return values[values.size() / 2];
 }
 
 int bench(const std::string& network_name, int batch, int threads, int passes, const std::string& algorithm) {
@@ -341,16 +207,7 @@ int bench(const std::string& network_name, int batch, int threads, int passes, c
 }  // namespace resnet
 
 int main(int argc, char** argv) {
-  std::map<std::string, std::string> options = {
-      {"--network", "resnet50"}, {"--batch", "1"}, {"--threads", "2"}, {"--passes", "20"}, {"--algorithm", ""}};
-  for (int i = 1; i + 1 < argc; i += 2) {
-    if (!options.count(argv[i])) {
-      std::fprintf(stderr, "conv_bench: no option %s\n", argv[i]);
-      return 2;
-    }
-    options[argv[i]] = argv[i + 1];
-  }
-  const auto number = [&](const char* name) { return std::max(1, std::atoi(options[name].c_str())); };
-  return resnet::bench(options["--network"], number("--batch"), number("--threads"), number("--passes"),
-                       options["--algorithm"]);
+  const resnet::BenchOptions options(argc, argv);
+  return resnet::bench(options.text("--network"), options.number("--batch"), options.number("--threads"),
+                       options.number("--passes"), options.text("--algorithm"));
 }
