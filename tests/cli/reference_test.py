@@ -18,7 +18,7 @@ def commands():
 
 
 def long_options(command):
-    return set(re.findall(r"(--[a-z0-9-]+)", resnet(command, "--help").stdout.decode().split("xamples:")[0]))
+    return set(re.findall(r"^ +(?:-\w,)?(--[a-z0-9-]+)", resnet(command, "--help").stdout.decode(), re.MULTILINE))
 
 
 class ReferenceTest(unittest.TestCase):
