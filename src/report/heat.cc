@@ -89,7 +89,7 @@ double HeatGrid::at(double x, double y) const noexcept {
   return (upper * (1 - down) + lower * down) / largest;
 }
 
-Image overlay(const Image& picture, const HeatGrid& map, const Part& part) {
+Image overlay(const Image& picture, const HeatGrid& map, const SeenPart& part) {
   Canvas canvas(picture.width, picture.height, kPaper);
   canvas.paint(0, 0, picture.width, picture.height, 1, [&](double x, double y) {
     const double u = (x - part.left) / part.width;
@@ -112,7 +112,7 @@ Image draw_heat_sheet(const Image& picture, const HeatSheet& sheet) {
   constexpr int kBox = 264;
   constexpr int kGap = 16;
   const auto [width, height] = fit(picture, kBox, kBox);
-  const int body = std::max(height, 210);
+  const int body = std::max(height, 42 * static_cast<int>(sheet.bars.size()));
   Canvas canvas(kWidth, kTop + body + kMargin, kPaper);
   canvas.text(kMargin, 38, fit_text(sheet.title, 23, kWidth - 2 * kMargin), 23, kInk);
   canvas.text(kMargin, 60, fit_text(sheet.subtitle, 16, kWidth - 2 * kMargin), 16, kQuiet);

@@ -23,13 +23,8 @@ struct HeatGrid {
   static HeatGrid make(int width, int height, std::vector<float> values);
 };
 
-// A rectangle in shares of a picture's width and height. It may reach beyond the picture.
-struct Part {
-  double left = 0, top = 0, width = 1, height = 1;
-};
-
 // The picture with the map laid over `part`; what is outside the part is grayed, because the network never saw it.
-Image overlay(const Image& picture, const HeatGrid& map, const Part& part = {});
+Image overlay(const Image& picture, const HeatGrid& map, const SeenPart& part = {});
 
 struct Bar {
   std::string label;
@@ -41,7 +36,7 @@ struct HeatSheet {
   std::string title;     // such as the picture's name
   std::string subtitle;  // what the map is
   HeatGrid map;
-  Part part;
+  SeenPart part;
   std::vector<Bar> bars;
 };
 
