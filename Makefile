@@ -6,9 +6,9 @@
 # What is needed and missing is installed first (Debian packages, as root or with sudo).
 
 BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev \
-  libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev
+  libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libstb-dev nettle-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev \
-  python3 python3-venv python3-dev man-db dpkg-dev file
+  python3 python3-venv python3-dev man-db dpkg-dev file chromium
 JOBS ?= $(shell nproc)
 
 .PHONY: build demo test test-all package format lint packages-build packages-test
@@ -55,7 +55,7 @@ packages-build:
 packages-test:
 	$(call install,$(TEST_PACKAGES))
 
-# PyTorch, NumPy and Pillow, which the parity tests compare with. Without them these tests skip and golden files serve.
+# PyTorch, NumPy, Pillow and scikit-learn, which the parity tests compare with. Without them these tests skip and golden files serve.
 .venv/complete: tests/requirements.txt
 	python3 -m venv .venv
 	.venv/bin/pip install --quiet -r tests/requirements.txt

@@ -31,6 +31,7 @@ void add_convert(CLI::App& app);
 void add_preprocess(CLI::App& app);
 void add_predict(CLI::App& app);
 void add_eval(CLI::App& app);
+void add_compare(CLI::App& app);
 void add_explain(CLI::App& app);
 void add_features(CLI::App& app);
 void add_similar(CLI::App& app);

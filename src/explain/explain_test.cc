@@ -124,7 +124,8 @@ TEST(HeatmapTest, AblationOnTheLastStageHasAClosedForm) {
   const std::span<const float> weights = classifier.engine().weights().at("fc.weight").f32();
   const auto pixels = static_cast<std::size_t>(seen.shape.height * seen.shape.width);
   const Explainer explainer(classifier, {HeatmapMethod::kAblation, ""});
-  for (int c = 0; c < 7; c += 3) {
+  int maps = 0;  // that are not all zero
+  for (int c = 0; c < 7; ++c) {
     std::vector<float> expected(pixels);
     for (std::int64_t k = 0; k < seen.shape.channels; ++k) {
       const std::span<const float> channel = std::span(seen.values).subspan(k * pixels, pixels);
@@ -135,9 +136,10 @@ TEST(HeatmapTest, AblationOnTheLastStageHasAClosedForm) {
     }
     for (float& value : expected) value = std::max(value, 0.0F);
     const Heatmap map = explainer.explain(picture(), kShape, c);
-    EXPECT_LT(largest_difference(map.values, expected), 1e-4 * largest(expected));
-    EXPECT_GT(largest(expected), 0);
+    EXPECT_LE(largest_difference(map.values, expected), 1e-4 * largest(expected));
+    maps += largest(expected) > 0;
   }
+  EXPECT_GT(maps, 0);
 }
 
 // More channels than run together, on a layer in the middle, against zeroing them one by one.
@@ -146,18 +148,24 @@ TEST(HeatmapTest, AblationRunsTheRestOfTheNetwork) {
   const int node = find_layer(classifier.engine().graph(), "layer2.0");
   const Seen seen = look(classifier, node);
   const auto pixels = static_cast<std::size_t>(seen.shape.height * seen.shape.width);
-  std::vector<float> expected(pixels);
-  for (std::int64_t k = 0; k < seen.shape.channels; ++k) {
-    std::vector<float> without = seen.values;
-    std::fill_n(without.begin() + k * static_cast<std::int64_t>(pixels), pixels, 0.0F);
-    std::vector<float> logits(7);
-    classifier.engine().run_from(node, without, kShape, logits);
-    for (std::size_t p = 0; p < pixels; ++p) expected[p] += (seen.logits[2] - logits[2]) * seen.values[k * pixels + p];
-  }
-  for (float& value : expected) value = std::max(value, 0.0F);
+  const Explainer explainer(classifier, {HeatmapMethod::kAblation, "layer2.0"});
   EXPECT_GT(seen.shape.channels, 16);
-  const Heatmap map = Explainer(classifier, {HeatmapMethod::kAblation, "layer2.0"}).explain(picture(), kShape, 2);
-  EXPECT_LT(largest_difference(map.values, expected), 1e-4 * largest(expected));
+  int maps = 0;  // that are not all zero
+  for (int c = 0; c < 7; ++c) {
+    std::vector<float> expected(pixels);
+    for (std::int64_t k = 0; k < seen.shape.channels; ++k) {
+      std::vector<float> without = seen.values;
+      std::fill_n(without.begin() + k * static_cast<std::int64_t>(pixels), pixels, 0.0F);
+      std::vector<float> logits(7);
+      classifier.engine().run_from(node, without, kShape, logits);
+      const float loss = seen.logits[c] - logits[c];
+      for (std::size_t p = 0; p < pixels; ++p) expected[p] += loss * seen.values[k * pixels + p];
+    }
+    for (float& value : expected) value = std::max(value, 0.0F);
+    EXPECT_LE(largest_difference(explainer.explain(picture(), kShape, c).values, expected), 1e-4 * largest(expected));
+    maps += largest(expected) > 0;
+  }
+  EXPECT_GT(maps, 0);
 }
 
 // The map is A v for the v that (A^T A) v = s v: so A A^T map = s map.

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "arch/quantized.h"
 #include "base/error.h"
 #include "explain/layers.h"
 #include "resnet/explain.h"
@@ -139,7 +140,7 @@ Explainer::Explainer(const Classifier& classifier, const HeatmapOptions& options
     fail(ErrorCode::kInvalidArgument, "layer", "cam explains {}; for {} there are ablation and eigen", last, layer_);
   }
   if (method_ == HeatmapMethod::kCam) {
-    classifier_weights_ = classifier.engine().weights().at(graph.output().path + ".weight").to_f32();
+    classifier_weights_ = float_weights(classifier.engine().weights(), graph.output().path);
   }
 }
 

@@ -45,8 +45,8 @@ void Canvas::frame(double x, double y, double width, double height, double line,
   rect(x + width - line, y + line, line, height - 2 * line, color);
 }
 
-void Canvas::text(double x, double baseline, std::string_view text, double size, Color color, Align align) {
-  if (align != Align::kLeft) x -= text_width(text, size) * (align == Align::kCenter ? 0.5 : 1);
+void Canvas::text(double x, double baseline, std::string_view text, double size, Color color, TextAlign align) {
+  if (align != TextAlign::kLeft) x -= text_width(text, size) * (align == TextAlign::kCenter ? 0.5 : 1);
   lay_out_text(text, size, x, baseline, [&](const Glyph& glyph) {
     for (int row = 0; row < glyph.height; ++row) {
       for (int column = 0; column < glyph.width; ++column) {

@@ -56,7 +56,7 @@ void draw_bars(Canvas& canvas, const std::vector<Bar>& bars, double x, double y,
     const std::string percent = fmt::format("{:.1f} %", 100 * bar.share);
     const double room = width - text_width(percent, 16) - 12;
     canvas.text(x, y + 13, fit_text(bar.label, 16, room), 16, kInk);
-    canvas.text(x + width, y + 13, percent, 16, bar.emphasized ? kAccent : kQuiet, Align::kRight);
+    canvas.text(x + width, y + 13, percent, 16, bar.emphasized ? kAccent : kQuiet, TextAlign::kRight);
     canvas.rect(x, y + 20, width, 7, kTrack);
     canvas.rect(x, y + 20, width * std::clamp(bar.share, 0.0, 1.0), 7, color);
     y += kStep;
