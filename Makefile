@@ -10,9 +10,10 @@
 # What is needed and missing is installed first (Debian packages, as root or with sudo).
 
 BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev \
-  libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libprotobuf-dev protobuf-compiler libonnx-dev
+  libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libprotobuf-dev protobuf-compiler libonnx-dev \
+  libstb-dev nettle-dev fonts-roboto-unhinted
 TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev \
-  python3 python3-venv python3-dev man-db dpkg-dev file
+  python3 python3-venv python3-dev man-db dpkg-dev file chromium
 PEER_PACKAGES := $(BUILD_PACKAGES) python3 python3-venv
 LAYER_PACKAGES := $(BUILD_PACKAGES) libdnnl-dev
 JOBS ?= $(shell nproc)
@@ -83,7 +84,7 @@ packages-peers:
 packages-layers:
 	$(call install,$(LAYER_PACKAGES))
 
-# PyTorch, NumPy and Pillow, which the parity tests compare with. Without them these tests skip and golden files serve.
+# PyTorch, NumPy, Pillow and what else the parity tests compare with. Without them these tests skip and golden files serve.
 .venv/complete: tests/requirements.txt
 	python3 -m venv .venv
 	.venv/bin/pip install --quiet -r tests/requirements.txt

@@ -60,6 +60,9 @@ class Engine {
   int threads() const noexcept;
   Precision precision() const noexcept;  // what was chosen; never kAuto
 
+  // The tensors that it was made with, as they were given, but for num_batches_tracked.
+  const StateDict& weights() const noexcept;
+
   // `input`: batch x channels x height x width (NCHW), row-major. `logits`: batch x classes. Throws kMismatch where the
   // sizes do not fit, kInvalidArgument where the image is too small for the network.
   void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits) const;
@@ -69,6 +72,16 @@ class Engine {
   using Observer = std::function<void(int node, const FeatureShape& shape, std::span<const float> values)>;
   void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits,
            const Observer& observer) const;
+
+  // The same for the outputs of `nodes` alone. Throws kInvalidArgument for a node whose output never exists because a
+  // step computes a later one with it: a convolution followed by a batch norm, an add or a relu.
+  void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits, std::span<const int> nodes,
+           const Observer& observer) const;
+
+  // The rest of a run: `values` (NCHW) take the place of the output of `node`, and what follows is computed. `shape` is
+  // the network's input, as in run(). Throws kInvalidArgument, as above and where what follows reads more than this
+  // output: it does not behind a stage, a block, the stem or a pool.
+  void run_from(int node, std::span<const float> values, const FeatureShape& shape, std::span<float> logits) const;
 
   // Times every step over `repeats` runs on random input.
   std::vector<StepProfile> profile(const FeatureShape& shape, int repeats) const;

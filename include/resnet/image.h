@@ -92,6 +92,13 @@ void validate(const Preprocessing& how);
 void preprocess(const ImageView& image, const Preprocessing& how, std::span<float> out,
                 std::string_view where = "picture");
 
+// The part of a picture that preprocess() keeps, in shares of its width and height. Reaches beyond the picture where
+// black surrounds it. Throws kMismatch for an unresized picture of another size.
+struct SeenPart {
+  double left = 0, top = 0, width = 1, height = 1;
+};
+SeenPart seen_part(int width, int height, const Preprocessing& how, std::string_view where = "picture");
+
 // From a file's bytes to the tensor. A picture gives what preprocess(decode_image(...)) gives, faster: parts that the
 // crop throws away are neither decoded nor resized. It is read as gray where `how` has one channel, as RGB where it has
 // three (`options.mode` does not count). A .npy array gives its values as they are where it is float32 of shape CxHxW

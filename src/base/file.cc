@@ -143,6 +143,18 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   }
 }
 
+void AtomicFile::write_at(std::int64_t offset, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t put = ::pwrite(descriptor_, text.data(), text.size(), offset);
+    if (put < 0) {
+      if (errno == EINTR) continue;
+      fail(ErrorCode::kIo, path_, "cannot write: {}", std::strerror(errno));
+    }
+    text.remove_prefix(static_cast<std::size_t>(put));
+    offset += put;
+  }
+}
+
 void AtomicFile::commit() {
   if (!temporary_.empty() && ::fsync(descriptor_) != 0)
     fail(ErrorCode::kIo, path_, "cannot flush: {}", std::strerror(errno));

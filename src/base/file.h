@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -57,8 +58,12 @@ class AtomicFile {
   ~AtomicFile();
 
   void write(std::span<const std::byte> bytes);
+  void write_at(std::int64_t offset, std::string_view text);  // over what was written; only where replaces()
   void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
   void commit();
+
+  // False for a device or pipe.
+  bool replaces() const noexcept { return !temporary_.empty(); }
 
  private:
   std::string path_;

@@ -129,9 +129,10 @@ std::optional<std::int64_t> byte_count(std::span<const std::int64_t> shape, std:
   return count;
 }
 
-// All that stands before the data. Throws kInvalidArgument where `bytes` do not fill the shape.
+// All that stands before the data, a multiple of `unit` bytes. Throws kInvalidArgument where `bytes` do not fill the
+// shape.
 std::string make_header(std::string_view where, std::span<const std::int64_t> shape, std::string_view type,
-                        std::int64_t item, std::size_t bytes) {
+                        std::int64_t item, std::size_t bytes, std::size_t unit = 64) {
   if (byte_count(shape, item) != static_cast<std::int64_t>(bytes)) {
     fail(ErrorCode::kInvalidArgument, std::string(where), "{} bytes do not fill the array's shape", bytes);
   }
@@ -141,7 +142,7 @@ std::string make_header(std::string_view where, std::span<const std::int64_t> sh
   if (shape.size() == 1) sizes.pop_back();
   std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, sizes);
   constexpr std::size_t kPrefix = 10;  // magic, version, length
-  header.append(63 - (kPrefix + header.size()) % 64, ' ');
+  header.append(unit - 1 - (kPrefix + header.size()) % unit, ' ');
   header += '\n';
   std::string prefix(kMagic);
   prefix += {'\1', '\0', static_cast<char>(header.size() & 255), static_cast<char>(header.size() >> 8)};
@@ -164,6 +165,12 @@ bool looks_like_npy(std::span<const std::byte> bytes) noexcept {
 }
 
 NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view where) {
+  NpyArray array = take_npy(bytes, where);
+  if (!bytes.empty()) fail(ErrorCode::kFormat, std::string(where), "{} bytes behind the array", bytes.size());
+  return array;
+}
+
+NpyArray take_npy(std::span<const std::byte>& bytes, std::string_view where) {
   const auto wrong = [&](std::string_view what) { fail(ErrorCode::kFormat, std::string(where), "{}", what); };
   if (!looks_like_npy(bytes)) wrong("not a .npy file");
   const auto byte = [&](std::size_t i) { return std::to_integer<std::size_t>(bytes[i]); };
@@ -177,12 +184,13 @@ NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view where) {
   if (length > bytes.size() - begin) wrong("the .npy header is longer than the file");
   NpyArray array;
   HeaderParser({reinterpret_cast<const char*>(bytes.data()) + begin, length}, begin, where).parse(array);
-  array.bytes = bytes.subspan(begin + length);
+  bytes = bytes.subspan(begin + length);
   const auto expected = byte_count(array.shape, array.type == NpyType::kF32 ? 4 : 1);
-  if (!expected || *expected != static_cast<std::int64_t>(array.bytes.size())) {
-    fail(ErrorCode::kFormat, std::string(where), "{} bytes of data, not what the array's shape says",
-         array.bytes.size());
+  if (!expected || *expected > static_cast<std::int64_t>(bytes.size())) {
+    fail(ErrorCode::kFormat, std::string(where), "{} bytes of data, not what the array's shape says", bytes.size());
   }
+  array.bytes = bytes.first(static_cast<std::size_t>(*expected));
+  bytes = bytes.subspan(array.bytes.size());
   return array;
 }
 
@@ -192,6 +200,40 @@ std::vector<std::byte> make_npy(std::span<const std::int64_t> shape, std::span<c
   std::memcpy(file.data(), header.data(), header.size());
   std::memcpy(file.data() + header.size(), values.data(), values.size());
   return file;
+}
+
+namespace {
+
+constexpr std::size_t kRowsHeader = 128;  // room for any number of rows
+
+std::string rows_header(const std::string& path, std::int64_t rows, std::int64_t columns) {
+  const std::int64_t shape[] = {rows, columns};
+  return make_header(path, shape, "<f4", sizeof(float), static_cast<std::size_t>(rows * columns) * sizeof(float),
+                     kRowsHeader);
+}
+
+}  // namespace
+
+NpyRowWriter::NpyRowWriter(const std::string& path, std::int64_t columns)
+    : path_(path), file_(path), columns_(columns) {
+  if (!file_.replaces()) {
+    fail(ErrorCode::kUnsupported, path, "is no file: how many rows a .npy file has is written at its beginning");
+  }
+  file_.write(rows_header(path, 0, columns));
+}
+
+void NpyRowWriter::add(std::span<const float> rows) {
+  RESNET_ASSERT(rows.size() % static_cast<std::size_t>(columns_) == 0);
+  file_.write(std::as_bytes(rows));
+  rows_ += static_cast<std::int64_t>(rows.size()) / columns_;
+}
+
+void NpyRowWriter::commit(std::span<const std::uint8_t> second) {
+  const std::int64_t size[] = {static_cast<std::int64_t>(second.size())};
+  file_.write(make_header(path_, size, "|u1", 1, second.size()));
+  file_.write(std::as_bytes(second));
+  file_.write_at(0, rows_header(path_, rows_, columns_));
+  file_.commit();
 }
 
 void write_npy(const std::string& path, std::span<const std::int64_t> shape, std::span<const float> values) {

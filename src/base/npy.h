@@ -9,6 +9,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file.h"
+
 namespace resnet {
 
 enum class NpyType { kF32, kU8 };
@@ -29,6 +31,25 @@ NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view where);
 
 // A file of the values, as many as the shape says (kInvalidArgument).
 std::vector<std::byte> make_npy(std::span<const std::int64_t> shape, std::span<const std::uint8_t> values);
+
+// The first of several arrays that stand one behind another, as repeated numpy.save() to one file writes them; `bytes`
+// is shortened to those behind it.
+NpyArray take_npy(std::span<const std::byte>& bytes, std::string_view where);
+
+// Writes rows of float32 as they come, any number of them, and at the end a second array of bytes, which numpy.load()
+// passes over. Atomic, as AtomicFile is. Throws kIo, kUnsupported for a pipe or device.
+class NpyRowWriter {
+ public:
+  NpyRowWriter(const std::string& path, std::int64_t columns);
+  void add(std::span<const float> rows);  // whole ones
+  void commit(std::span<const std::uint8_t> second);
+
+ private:
+  std::string path_;
+  AtomicFile file_;
+  std::int64_t columns_;
+  std::int64_t rows_ = 0;
+};
 
 // Writes the values, as many as the shape says (kInvalidArgument), atomically. Throws kIo.
 void write_npy(const std::string& path, std::span<const std::int64_t> shape, std::span<const float> values);

@@ -71,6 +71,28 @@ TEST_F(NpyTest, RefusesToWriteAnotherCount) {
   EXPECT_THROW(write_npy(path_, shape, std::span(values)), Error);
 }
 
+TEST_F(NpyTest, WritesRowsAsTheyCome) {
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6, 7, 8};
+  const std::vector<std::uint8_t> note = {'h', 'i'};
+  {
+    NpyRowWriter writer(path_, 2);
+    writer.add(std::span(values).first(2));
+    writer.add(std::span(values).subspan(2));
+    EXPECT_FALSE(std::filesystem::exists(path_)) << "before it is whole";
+    writer.commit(note);
+  }
+  const auto file = MappedFile::open(path_);
+  std::span<const std::byte> rest = file->bytes();
+  const NpyArray rows = take_npy(rest, path_);
+  EXPECT_THAT(rows.shape, ElementsAre(4, 2));
+  EXPECT_EQ(std::memcmp(rows.bytes.data(), values.data(), rows.bytes.size()), 0);
+  const NpyArray second = parse_npy(rest, path_);
+  EXPECT_THAT(second.shape, ElementsAre(2));
+  EXPECT_EQ(std::memcmp(second.bytes.data(), note.data(), 2), 0);
+  EXPECT_THROW(parse_npy(file->bytes(), path_), Error) << "two arrays where one is expected";
+  EXPECT_THROW(NpyRowWriter("/dev/null", 3), Error);
+}
+
 TEST(NpyFormatTest, ReadsWhatNumPyWrites) {
   const NpyArray array = parsed(file_with("{'descr': '|u1', 'fortran_order': False, 'shape': (2, 3), }    \n", 6));
   EXPECT_EQ(array.type, NpyType::kU8);

@@ -12,6 +12,7 @@
 #include <random>
 
 #include "arch/describe.h"
+#include "base/proc.h"
 #include "cli/architecture_options.h"
 #include "cli/classifier_options.h"
 #include "model/calibrate.h"
@@ -53,18 +54,6 @@ struct Measurement {
 
   static double gflops_of(std::int64_t macs, double ms) { return ms > 0 ? 2e-6 * static_cast<double>(macs) / ms : 0; }
 };
-
-// A value of a file in /proc whose lines are "name : value"; empty where there is none.
-std::string proc_value(const char* path, const std::string& name) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t colon = line.find(':');
-    if (colon == std::string::npos || line.compare(0, name.size(), name) != 0) continue;
-    const std::size_t begin = line.find_first_not_of(" \t", colon + 1);
-    return begin == std::string::npos ? "" : line.substr(begin);
-  }
-  return "";
-}
 
 std::string cpu_name() {
   const std::string name = proc_value("/proc/cpuinfo", "model name");

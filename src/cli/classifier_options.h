@@ -26,6 +26,9 @@ struct ClassifierArguments {
 // `arguments` must live as long as the command.
 void add_classifier_arguments(CLI::App& command, ClassifierArguments& arguments, bool runs = true);
 
+// The options alone that are of no one model: --threads, how pictures become tensors.
+void add_shared_classifier_options(CLI::App& command, ClassifierArguments& arguments);
+
 // --precision. `precision` must live as long as the command.
 void add_precision_option(CLI::App& command, std::optional<Precision>& precision);
 

@@ -59,6 +59,10 @@ int run(int argc, char** argv) {
   add_preprocess(app);
   add_predict(app);
   add_eval(app);
+  add_compare(app);
+  add_explain(app);
+  add_features(app);
+  add_similar(app);
   add_bench(app);
   add_make_dataset(app);
   add_quantize(app);

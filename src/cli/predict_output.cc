@@ -15,16 +15,6 @@ std::size_t columns(const std::string& text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-std::string csv_field(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
-}
-
 std::string format_plain(bool with_logits, const std::string& path, std::span<const Guess> guesses,
                          std::span<const float> logits) {
   std::size_t width = 0;
@@ -90,6 +80,16 @@ std::string format_prediction(PredictFormat format, bool with_logits, const std:
     case PredictFormat::kPlain: break;
   }
   return format_plain(with_logits, path, guesses, logits);
+}
+
+std::string csv_field(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + '"';
 }
 
 std::string json_string(const std::string& text) {

@@ -18,6 +18,9 @@ std::string predict_header(PredictFormat format, bool with_logits);
 std::string format_prediction(PredictFormat format, bool with_logits, const std::string& path,
                               std::span<const Guess> guesses, std::span<const float> logits);
 
+// A field of a CSV file (RFC 4180): quoted where it must be.
+std::string csv_field(const std::string& text);
+
 // A JSON string with its quotes; bytes that are no UTF-8 become U+FFFD.
 std::string json_string(const std::string& text);
 

@@ -51,6 +51,9 @@ class Constants {
 
   std::int64_t bytes() const noexcept { return bytes_; }
 
+  // The source tensors. Never changes, so that anybody may read it.
+  const StateDict& weights() const noexcept { return weights_; }
+
  private:
   const Graph& graph_;
   StateDict weights_;

@@ -5,6 +5,7 @@
 #include <list>
 #include <mutex>
 #include <random>
+#include <set>
 
 #include "base/error.h"
 #include "engine/execute.h"
@@ -85,6 +86,15 @@ struct Engine::Impl {
   template <typename AfterStep>
   void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits, AfterStep after_step);
 
+  // The step that gives this node's output.
+  const Step& step_of(int node) const {
+    const auto step = std::find_if(steps.begin(), steps.end(), [&](const Step& s) { return s.output == node; });
+    if (step != steps.end()) return *step;
+    const bool exists = node >= 0 && node < static_cast<int>(graph.nodes.size());
+    fail(ErrorCode::kInvalidArgument, fmt::format("node {}", node), "{}",
+         exists ? "its output is not kept: a step computes a later node with it" : "the network has no such node");
+  }
+
   std::shared_ptr<const Plan> find_plan(const FeatureShape& shape) {
     const std::lock_guard lock(mutex);
     const auto place = std::find_if(plans.begin(), plans.end(), [&](const auto& plan) { return plan->input == shape; });
@@ -128,6 +138,7 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 const Graph& Engine::graph() const noexcept { return impl_->graph; }
 int Engine::threads() const noexcept { return impl_->threads; }
 Precision Engine::precision() const noexcept { return impl_->precision; }
+const StateDict& Engine::weights() const noexcept { return impl_->constants.weights(); }
 
 std::int64_t Engine::weight_bytes() const {
   const std::lock_guard lock(impl_->making_plan);
@@ -140,6 +151,25 @@ std::int64_t Engine::workspace_bytes(const FeatureShape& shape) const {
   return static_cast<std::int64_t>(plan->arena_bytes + plan->scratch_bytes * static_cast<std::size_t>(impl_->threads));
 }
 
+namespace {
+
+void expect_size(const char* what, std::size_t got, std::int64_t wanted) {
+  if (static_cast<std::int64_t>(got) != wanted) {
+    fail(ErrorCode::kMismatch, what, "{} values, but the shape needs {}", got, wanted);
+  }
+}
+
+// Shows what a step computed; `values` is room for it.
+void show(const PlanStep& step, const Workspace& workspace, std::vector<float>& values,
+          const Engine::Observer& observer) {
+  if (step.step.convert) return;  // a value that was shown already
+  values.resize(static_cast<std::size_t>(step.out.count()));
+  from_kernel_layout(step.out, pixel_pitch(step), step.step.out, workspace.arena.data() + step.output, values.data());
+  observer(step.step.output, step.out, values);
+}
+
+}  // namespace
+
 // Runs the network in a workspace of its own and calls after_step(step, workspace) after each step.
 template <typename AfterStep>
 void Engine::Impl::run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits,
@@ -147,13 +177,8 @@ void Engine::Impl::run(std::span<const float> input, const FeatureShape& shape, 
   Lease lease(*this);
   Workspace& workspace = *lease;
   const std::shared_ptr<const Plan> plan = plan_for(shape, workspace.team);
-  const auto expect = [](const char* what, std::size_t got, std::int64_t wanted) {
-    if (static_cast<std::int64_t>(got) != wanted) {
-      fail(ErrorCode::kMismatch, what, "{} values, but the shape needs {}", got, wanted);
-    }
-  };
-  expect("input", input.size(), shape.count());
-  expect("logits", logits.size(), plan->steps.back().out.count());
+  expect_size("input", input.size(), shape.count());
+  expect_size("logits", logits.size(), plan->steps.back().out.count());
   workspace.fit(*plan);
   for (const PlanStep& step : plan->steps) {
     run_step(step, kernels, input.data(), workspace);
@@ -169,14 +194,43 @@ void Engine::run(std::span<const float> input, const FeatureShape& shape, std::s
 void Engine::run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits,
                  const Observer& observer) const {
   std::vector<float> values;
+  impl_->run(input, shape, logits,
+             [&](const PlanStep& step, const Workspace& workspace) { show(step, workspace, values, observer); });
+}
+
+void Engine::run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits,
+                 std::span<const int> nodes, const Observer& observer) const {
+  for (const int node : nodes) static_cast<void>(impl_->step_of(node));
+  std::vector<float> values;
   impl_->run(input, shape, logits, [&](const PlanStep& step, const Workspace& workspace) {
-    if (step.step.convert) return;
-    values.resize(static_cast<std::size_t>(step.out.count()));
-    const std::int64_t pitch =
-        step.op == Op::kInput ? step.out.channels : padded_channels(static_cast<int>(step.out.channels));
-    from_kernel_layout(step.out, pitch, step.step.out, workspace.arena.data() + step.output, values.data());
-    observer(step.step.output, step.out, values);
+    if (std::find(nodes.begin(), nodes.end(), step.step.output) != nodes.end()) show(step, workspace, values, observer);
   });
+}
+
+void Engine::run_from(int node, std::span<const float> values, const FeatureShape& shape,
+                      std::span<float> logits) const {
+  const auto first = static_cast<std::size_t>(&impl_->step_of(node) - impl_->steps.data());
+  std::set<int> computed = {node};
+  for (std::size_t i = first + 1; i < impl_->steps.size(); ++i) {
+    const Step& step = impl_->steps[i];
+    if (!computed.contains(step.input) || (step.residual >= 0 && !computed.contains(step.residual))) {
+      fail(ErrorCode::kInvalidArgument, fmt::format("node {}", node), "what follows reads earlier outputs too");
+    }
+    computed.insert(step.output);
+  }
+  Impl::Lease lease(*impl_);
+  Workspace& workspace = *lease;
+  const std::shared_ptr<const Plan> plan = impl_->plan_for(shape, workspace.team);
+  const PlanStep& given = plan->steps[first];
+  expect_size("values", values.size(), given.out.count());
+  expect_size("logits", logits.size(), plan->steps.back().out.count());
+  workspace.fit(*plan);
+  to_kernel_layout(given.out, pixel_pitch(given), values.data(), given.step.out, workspace.arena.data() + given.output,
+                   0, given.out.batch * given.out.height);
+  for (std::size_t i = first + 1; i < plan->steps.size(); ++i) {
+    run_step(plan->steps[i], impl_->kernels, nullptr, workspace);
+  }
+  copy_logits(*plan, workspace, logits);
 }
 
 std::vector<StepProfile> Engine::profile(const FeatureShape& shape, int repeats) const {

@@ -358,6 +358,69 @@ TEST(EngineTest, FusedStepsShowTheValuesOfTheirLastNodes) {
   EXPECT_EQ(seen, 22 + 3 + 4);  // convolutions, the shortcuts' average pools, input, max pool, global pool, fc
 }
 
+TEST(EngineTest, ShowsTheNodesAskedFor) {
+  const Graph graph = expand(find_architecture("resnet20"));
+  const Engine engine(graph, random_weights(graph, 1), {1});
+  const FeatureShape shape{2, 3, 17, 16};
+  const std::vector<float> input = random_input(shape);
+  std::vector<float> logits(20);
+  std::map<int, std::vector<float>> all, some;
+  const auto keep_in = [](std::map<int, std::vector<float>>& values) {
+    return [&](int node, const FeatureShape&, std::span<const float> v) { values[node].assign(v.begin(), v.end()); };
+  };
+  engine.run(input, shape, logits, keep_in(all));
+  const int last = static_cast<int>(graph.nodes.size()) - 1;
+  const std::vector<int> nodes = {last - 2, last - 3};  // the global pool and the last block
+  engine.run(input, shape, logits, nodes, keep_in(some));
+  EXPECT_EQ(some.size(), 2U);
+  for (const int node : nodes) EXPECT_EQ(some[node], all[node]);
+
+  const std::vector<int> fused = {1}, outside = {last + 1};
+  const auto nothing = [](int, const FeatureShape&, std::span<const float>) {};
+  EXPECT_EQ(code_of([&] { engine.run(input, shape, logits, fused, nothing); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { engine.run(input, shape, logits, outside, nothing); }), ErrorCode::kInvalidArgument);
+}
+
+// Wherever the network can be cut, the rest of it gives the same logits, with fused steps and without.
+TEST(PropertyEngine, RunsFromEveryCut) {
+  for (const Case& c : small_networks()) {
+    const Graph graph = expand(c.architecture);
+    for (const bool fuse : {false, true}) {
+      const Engine engine(graph, random_weights(graph, 3), {1, fuse});
+      std::vector<float> logits(static_cast<std::size_t>(c.input.batch * c.architecture.classes));
+      std::vector<std::pair<int, std::vector<float>>> values;
+      engine.run(random_input(c.input), c.input, logits, [&](int node, const FeatureShape&, std::span<const float> v) {
+        values.emplace_back(node, std::vector<float>(v.begin(), v.end()));
+      });
+      std::size_t cuts = 0;
+      for (const auto& [node, output] : values) {
+        std::vector<float> rest(logits.size());
+        try {
+          engine.run_from(node, output, c.input, rest);
+        } catch (const Error& error) {
+          EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+          continue;
+        }
+        ++cuts;
+        EXPECT_EQ(rest, logits) << graph.nodes[static_cast<std::size_t>(node)].path;
+      }
+      EXPECT_GE(cuts, c.architecture.depths.size() + 4);  // input, stem, stages, global pool, fc
+    }
+  }
+}
+
+TEST(EngineTest, RefusesToRunFromTheMiddleOfABlock) {
+  const Graph graph = expand(find_architecture("resnet20"));
+  const Engine engine(graph, random_weights(graph, 1), {1});
+  const FeatureShape shape{1, 3, 32, 32};
+  std::vector<float> values(std::size_t{16} * 32 * 32), logits(10);
+  EXPECT_EQ(code_of([&] { engine.run_from(6, values, shape, logits); }), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code_of([&] { engine.run_from(4, values, shape, logits); }), ErrorCode::kInvalidArgument) << "fused";
+  engine.run_from(3, values, shape, logits);  // behind the stem
+  values.pop_back();
+  EXPECT_EQ(code_of([&] { engine.run_from(3, values, shape, logits); }), ErrorCode::kMismatch);
+}
+
 TEST(EngineTest, RefusesWhatDoesNotFit) {
   const Graph graph = expand(find_architecture("resnet20"));
   StateDict weights = random_weights(graph, 1);

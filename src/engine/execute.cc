@@ -32,6 +32,10 @@ void run_conv(const PlanStep& step, Workspace& workspace) noexcept {
 
 }  // namespace
 
+std::int64_t pixel_pitch(const PlanStep& step) noexcept {
+  return step.op == Op::kInput ? step.out.channels : padded_channels(static_cast<int>(step.out.channels));
+}
+
 void Workspace::fit(const Plan& plan) {
   if (arena.size() < plan.arena_bytes) {
     arena = {};
@@ -60,7 +64,7 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
   switch (step.op) {
     case Op::kInput:
       return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
-        to_kernel_layout(step.out, input, step.step.out, out, begin, end);
+        to_kernel_layout(step.out, pixel_pitch(step), input, step.step.out, out, begin, end);
       });
     case Op::kConv:
     case Op::kLinear: return run_conv(step, workspace);

@@ -46,8 +46,8 @@ void pad_rows(const FeatureShape& in_shape, const FeatureShape& out_shape, int s
 
 }  // namespace
 
-void to_kernel_layout(const FeatureShape& shape, const float* nchw, const ValueFormat& format, void* nhwc,
-                      std::int64_t begin, std::int64_t end) {
+void to_kernel_layout(const FeatureShape& shape, std::int64_t pitch, const float* nchw, const ValueFormat& format,
+                      void* nhwc, std::int64_t begin, std::int64_t end) {
   const std::int64_t channels = shape.channels;
   const std::int64_t plane = shape.height * shape.width;
   with_format(format, [&](auto to, auto) {
@@ -55,9 +55,12 @@ void to_kernel_layout(const FeatureShape& shape, const float* nchw, const ValueF
     for (std::int64_t row = begin; row < end; ++row) {
       const std::int64_t image = row / shape.height;
       const float* in = nchw + image * shape.channels * plane + row % shape.height * shape.width;
-      T* out = static_cast<T*>(nhwc) + row * shape.width * channels;
+      T* out = static_cast<T*>(nhwc) + row * shape.width * pitch;
       for (std::int64_t c = 0; c < channels; ++c) {
-        for (std::int64_t x = 0; x < shape.width; ++x) out[x * channels + c] = to(in[c * plane + x]);
+        for (std::int64_t x = 0; x < shape.width; ++x) out[x * pitch + c] = to(in[c * plane + x]);
+      }
+      for (std::int64_t c = channels; c < pitch; ++c) {
+        for (std::int64_t x = 0; x < shape.width; ++x) out[x * pitch + c] = to(0.0F);
       }
     }
   });

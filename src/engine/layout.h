@@ -1,5 +1,5 @@
 // Moving values between the world's layout (NCHW) and the kernels' (NHWC; channels padded to kChannelBlock with zeros,
-// but the network's input as it comes).
+// but the network's input as it comes). `pitch` is the distance of pixels in the latter.
 // Functions that take [begin, end) work on those rows, of batch * output height.
 #pragma once
 
@@ -10,11 +10,10 @@
 
 namespace resnet {
 
-// The network's input, rounded to `format`.
-void to_kernel_layout(const FeatureShape& shape, const float* nchw, const ValueFormat& format, void* nhwc,
-                      std::int64_t begin, std::int64_t end);
+// Rounded to `format`.
+void to_kernel_layout(const FeatureShape& shape, std::int64_t pitch, const float* nchw, const ValueFormat& format,
+                      void* nhwc, std::int64_t begin, std::int64_t end);
 
-// Any value; `pitch` is the distance of its pixels.
 void from_kernel_layout(const FeatureShape& shape, std::int64_t pitch, const ValueFormat& format, const void* nhwc,
                         float* nchw);
 

@@ -11,6 +11,10 @@
 namespace resnet {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
 // -log softmax(logits)[truth], shifted by the maximum so that nothing overflows.
 double cross_entropy(std::span<const float> logits, int truth) {
   const double highest = *std::max_element(logits.begin(), logits.end());
@@ -32,11 +36,12 @@ int rank(std::span<const float> logits, int truth) {
 // Pictures that will run through the network together.
 class Batch {
  public:
-  explicit Batch(const Classifier& classifier) : classifier_(classifier) {}
+  Batch(const Classifier& classifier, const EvaluateOptions& options) : classifier_(classifier), options_(options) {}
 
   int size() const { return static_cast<int>(truths_.size()); }
 
-  void add(const Input& picture, int truth) {
+  void add(const std::string& path, const Input& picture, int truth) {
+    paths_.push_back(path);
     values_.insert(values_.end(), picture.values.begin(), picture.values.end());
     truths_.push_back(truth);
   }
@@ -46,17 +51,25 @@ class Batch {
     if (truths_.empty()) return;
     FeatureShape shape = classifier_.input_shape();
     shape.batch = size();
+    const auto start = Clock::now();
     const std::vector<float> logits = classifier_.logits(values_, shape);
+    result.network_seconds += seconds_since(start);
     const std::size_t classes = logits.size() / truths_.size();
+    const std::size_t each = values_.size() / truths_.size();
     for (std::size_t i = 0; i < truths_.size(); ++i) {
-      result.add(std::span(logits).subspan(i * classes, classes), truths_[i]);
+      const std::span<const float> row = std::span(logits).subspan(i * classes, classes);
+      result.add(row, truths_[i]);
+      if (options_.judged) options_.judged({paths_[i], truths_[i], row, std::span(values_).subspan(i * each, each)});
     }
+    paths_.clear();
     values_.clear();
     truths_.clear();
   }
 
  private:
   const Classifier& classifier_;
+  const EvaluateOptions& options_;
+  std::vector<std::string> paths_;
   std::vector<float> values_;
   std::vector<int> truths_;
 };
@@ -82,9 +95,9 @@ void Evaluation::add(std::span<const float> logits, int truth) {
 
 Evaluation evaluate(const Classifier& classifier, Source& source, const ClassMap& classes,
                     const EvaluateOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
+  const auto start = Clock::now();
   Evaluation result;
-  Batch batch(classifier);
+  Batch batch(classifier, options);
   InputReader reader(classifier, source, options.decode, options.batch);
   std::int64_t seen = 0;
   while (options.limit < 0 || seen < options.limit) {
@@ -98,13 +111,13 @@ Evaluation evaluate(const Classifier& classifier, Source& source, const ClassMap
       if (options.skipped) options.skipped(*item->error);
       continue;
     }
-    batch.add(*item->value, classes.at(item->label));
+    batch.add(item->path, *item->value, classes.at(item->label));
     if (batch.size() < options.batch) continue;
     batch.run(result);
     if (options.progress) options.progress(seen);
   }
   batch.run(result);
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.seconds = seconds_since(start);
   return result;
 }
 

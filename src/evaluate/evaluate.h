@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 
 #include "dataset/dataset.h"
 #include "evaluate/class_map.h"
@@ -11,6 +12,14 @@
 #include "resnet/error.h"
 
 namespace resnet {
+
+// A picture that has been through the network. Valid during the call that shows it.
+struct Judged {
+  const std::string& path;
+  int truth;
+  std::span<const float> logits;
+  std::span<const float> input;  // preprocessed
+};
 
 struct EvaluateOptions {
   int batch = 16;           // pictures that run through the network together
@@ -20,6 +29,9 @@ struct EvaluateOptions {
 
   // Called after each batch with the number of pictures seen, from the calling thread.
   std::function<void(std::int64_t seen)> progress;
+
+  // Called for each picture that was classified, in their order, likewise.
+  std::function<void(const Judged& picture)> judged;
 
   // Called for each picture that is skipped, likewise.
   std::function<void(const Error& error)> skipped;
@@ -32,6 +44,7 @@ struct Evaluation {
   std::int64_t wrong_top5 = 0;  // the right class is not among the five highest scores
   double loss = 0;              // mean of -log softmax(logits)[class]
   double seconds = 0;           // reading and decoding included
+  double network_seconds = 0;   // in the network alone, while others read and decode
 
   double top1() const noexcept { return share(images - wrong_top1); }
   double top5() const noexcept { return share(images - wrong_top5); }

@@ -34,9 +34,13 @@ Input take_array(const NpyArray& array, const std::string& path, const Graph& gr
 
 }  // namespace
 
+ItemBytes::ItemBytes(const Item& item)
+    : file_(item.bytes ? nullptr : MappedFile::open(item.path, kMaxFileBytes)),
+      bytes_(item.bytes ? std::span<const std::byte>(*item.bytes) : file_->bytes()) {}
+
 Input read_input(const Item& item, const Classifier& classifier, const DecodeOptions& decode) {
-  const auto file = item.bytes ? nullptr : MappedFile::open(item.path, kMaxFileBytes);
-  const std::span<const std::byte> bytes = item.bytes ? std::span<const std::byte>(*item.bytes) : file->bytes();
+  const ItemBytes file(item);
+  const std::span<const std::byte> bytes = file.get();
   if (looks_like_npy(bytes)) {
     const NpyArray array = parse_npy(bytes, item.path);
     if (array.type == NpyType::kF32) return take_array(array, item.path, classifier.engine().graph());
@@ -45,6 +49,22 @@ Input read_input(const Item& item, const Classifier& classifier, const DecodeOpt
   Input input{shape, std::vector<float>(static_cast<std::size_t>(shape.count()))};
   load_input(bytes, item.path, classifier.preprocessing(), input.values, decode);
   return input;
+}
+
+void InputBatch::add(const std::string& path, const Input& input) {
+  const FeatureShape& s = input.shape;
+  const bool same_size = FeatureShape{s.batch, shape_.channels, shape_.height, shape_.width} == s;
+  if (!same_size || shape_.batch + s.batch > size_) run();
+  shape_ = {shape_.batch + s.batch, s.channels, s.height, s.width};
+  values_.insert(values_.end(), input.values.begin(), input.values.end());
+  for (std::int64_t i = 0; i < s.batch; ++i) paths_.push_back(s.batch == 1 ? path : fmt::format("{}[{}]", path, i));
+}
+
+void InputBatch::run() {
+  if (!paths_.empty()) run_(*this);
+  shape_ = {};
+  values_.clear();
+  paths_.clear();
 }
 
 InputReader::InputReader(const Classifier& classifier, Source& source, const DecodeOptions& decode, int batch)

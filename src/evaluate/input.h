@@ -1,12 +1,29 @@
 // Pictures of a source, decoded and preprocessed for a model on all processors while the network runs.
 #pragma once
 
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
+#include "base/file.h"
 #include "dataset/parallel_reader.h"
 #include "resnet/classifier.h"
 
 namespace resnet {
+
+// The encoded bytes of an item, which must outlive it: its own, or its file's, mapped meanwhile.
+class ItemBytes {
+ public:
+  explicit ItemBytes(const Item& item);
+  std::span<const std::byte> get() const noexcept { return bytes_; }
+
+ private:
+  std::shared_ptr<const MappedFile> file_;
+  std::span<const std::byte> bytes_;
+};
 
 // What the network takes: one picture or, from arrays, any batch.
 struct Input {
@@ -18,6 +35,31 @@ struct Input {
 // resnet::Error whose place is the item's path; kMismatch for an array of other channels than the network's. May be
 // called from several threads.
 Input read_input(const Item& item, const Classifier& classifier, const DecodeOptions& decode);
+
+// Pictures of one size that run through the network together.
+class InputBatch {
+ public:
+  // `run` is called with each batch of about `size` pictures, and at another size's beginning.
+  InputBatch(int size, std::function<void(const InputBatch&)> run) : size_(size), run_(std::move(run)) {}
+
+  void add(const std::string& path, const Input& input);
+
+  // What is left. The batch is empty behind it.
+  void run();
+
+  const FeatureShape& shape() const noexcept { return shape_; }
+  std::span<const float> values() const noexcept { return values_; }
+
+  // One per picture: those of an array get its path and [0], [1], ...
+  const std::vector<std::string>& paths() const noexcept { return paths_; }
+
+ private:
+  int size_;
+  std::function<void(const InputBatch&)> run_;
+  FeatureShape shape_;
+  std::vector<float> values_;
+  std::vector<std::string> paths_;
+};
 
 // All items of a source in order, read ahead by about two batches.
 class InputReader : public ParallelReader<Input> {

@@ -41,8 +41,16 @@ struct Plan {
   Window window() const { return {columns.input_begin(), rows.input_begin(), columns.input_end(), rows.input_end()}; }
 };
 
+// The size that the whole picture is resized to, and the crop of it.
+struct Crop {
+  std::int64_t width;
+  std::int64_t height;
+  CropAxis x;
+  CropAxis y;
+};
+
 // Resize(int): the shorter side gets the size, the longer one int(size * long / short).
-Plan make_plan(int width, int height, const Preprocessing& how, std::string_view where) {
+Crop find_crop(int width, int height, const Preprocessing& how, std::string_view where) {
   std::int64_t to_width = width;
   std::int64_t to_height = height;
   if (how.resize == 0) {
@@ -57,8 +65,11 @@ Plan make_plan(int width, int height, const Preprocessing& how, std::string_view
     to_width = width <= height ? how.resize : longer(width, height);
     to_height = width <= height ? longer(height, width) : how.resize;
   }
-  const CropAxis x = center(to_width, how.width);
-  const CropAxis y = center(to_height, how.height);
+  return {to_width, to_height, center(to_width, how.width), center(to_height, how.height)};
+}
+
+Plan make_plan(int width, int height, const Preprocessing& how, std::string_view where) {
+  const auto [to_width, to_height, x, y] = find_crop(width, height, how, where);
   return {make_axis(width, to_width, how.interpolation, x.begin, x.end),
           make_axis(height, to_height, how.interpolation, y.begin, y.end),
           first_pass(width, height, to_width, to_height), x.place, y.place};
@@ -213,6 +224,14 @@ void preprocess(const ImageView& image, const Preprocessing& how, std::span<floa
   check_pixels(image, where);
   const Plan plan = make_plan(image.width, image.height, how, where);
   normalise(resample(view_of(image), plan.columns, plan.rows, plan.first), plan, how, out);
+}
+
+SeenPart seen_part(int width, int height, const Preprocessing& how, std::string_view where) {
+  const Crop crop = find_crop(width, height, how, where);
+  const auto share = [](double pixels, std::int64_t of) { return pixels / static_cast<double>(of); };
+  return {share(static_cast<double>(crop.x.begin - crop.x.place), crop.width),
+          share(static_cast<double>(crop.y.begin - crop.y.place), crop.height), share(how.width, crop.width),
+          share(how.height, crop.height)};
 }
 
 void load_input(std::span<const std::byte> bytes, std::string_view where, const Preprocessing& how,

@@ -104,6 +104,24 @@ TEST(PreprocessTest, Presets) {
   EXPECT_THROW(preset("imagenet"), Error);
 }
 
+TEST(PreprocessTest, SaysWhatTheCropKeeps) {
+  Preprocessing how;
+  how.resize = 100;
+  how.width = 80;
+  how.height = 60;
+  const SeenPart middle = seen_part(400, 200, how);  // 200x100, of which columns from 60 and rows from 20
+  EXPECT_DOUBLE_EQ(middle.left, 0.3);
+  EXPECT_DOUBLE_EQ(middle.top, 0.2);
+  EXPECT_DOUBLE_EQ(middle.width, 0.4);
+  EXPECT_DOUBLE_EQ(middle.height, 0.6);
+  how.resize = 40;
+  const SeenPart padded = seen_part(400, 400, how);
+  EXPECT_DOUBLE_EQ(padded.left, -0.5);
+  EXPECT_DOUBLE_EQ(padded.width, 2);
+  EXPECT_DOUBLE_EQ(padded.top, -0.25);
+  EXPECT_THROW(seen_part(400, 400, preset("cifar")), Error);
+}
+
 TEST(PreprocessTest, RefusesWhatDoesNotFit) {
   const Image image = testing::make_picture(8, 8, 3);
   std::vector<float> small(10);

@@ -1,0 +1,104 @@
+// resnet compare: two models on the same pictures.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/classifier_options.h"
+#include "cli/data_options.h"
+#include "evaluate/compare.h"
+
+namespace resnet::cli {
+namespace {
+
+struct CompareCommand {
+  ClassifierArguments classifier;  // but for the model
+  std::string a, b;
+  DataArguments data;
+  std::string report;
+  bool json = false;
+};
+
+Classifier load(const CompareCommand& command, const std::string& model) {
+  ClassifierArguments arguments = command.classifier;
+  arguments.model = model;
+  return load_classifier(arguments);
+}
+
+void print_plain(const Comparison& c) {
+  const Evaluation& a = c.a.evaluation;
+  const Evaluation& b = c.b.evaluation;
+  const auto milliseconds = [](const Evaluation& e) {
+    return 1000 * e.network_seconds / static_cast<double>(e.images);
+  };
+  fmt::print("A        {}\nB        {}\n\n", c.a.card.path, c.b.card.path);
+  fmt::print("{:9}{:>12}{:>12}\n", "", "A", "B");
+  fmt::print("{:9}{:>12}{:>12}\n", "images", a.images, b.images);
+  fmt::print("{:9}{:>10.2f} %{:>10.2f} %\n", "top-1", 100 * a.top1(), 100 * b.top1());
+  fmt::print("{:9}{:>10.2f} %{:>10.2f} %\n", "top-5", 100 * a.top5(), 100 * b.top5());
+  fmt::print("{:9}{:>12.4f}{:>12.4f}\n", "loss", a.loss, b.loss);
+  fmt::print("{:9}{:>9.3f} ms{:>9.3f} ms   each in the network\n\n", "speed", milliseconds(a), milliseconds(b));
+  fmt::print("only A right {}, only B right {}, both {}, neither {}\n", c.only_a, c.only_b, c.both_right, c.both_wrong);
+  fmt::print("McNemar p    {:.3g}\n", c.p_value);
+}
+
+void compare(const CompareCommand& command) {
+  const Dataset dataset = Dataset::open(command.data.path, command.data.dataset);
+  const Classifier a = load(command, command.a);
+  const Classifier b = load(command, command.b);
+  if (a.labels().size() != b.labels().size()) {
+    fail(ErrorCode::kMismatch, command.b, "{} classes, but {} has {}", b.labels().size(), command.a, a.labels().size());
+  }
+  std::optional<AtomicFile> page;  // found unwritable before the work, not after it
+  if (!command.report.empty()) page.emplace(command.report);
+  const DecodeOptions decode = command.classifier.decode_options();
+  const int classes = static_cast<int>(a.labels().size());
+
+  Comparison result;
+  result.data = command.data.name();
+  result.labels = b.labels();
+  std::vector<Verdict> verdicts;
+  result.a.evaluation = evaluate_on(command.data, dataset, a, command.a, decode,
+                                    [&](const Judged& picture) { verdicts.push_back(judge(picture)); });
+  Comparer comparer(verdicts);
+  result.b.evaluation =
+      evaluate_on(command.data, dataset, b, command.b, decode, [&](const Judged& picture) { comparer.add(picture); });
+  comparer.finish(result);
+  result.a.card = describe_model(command.a, a);
+  result.b.card = describe_model(command.b, b);
+  result.a.scores = class_scores(verdicts, classes);
+  result.b.scores = class_scores(comparer.verdicts(), classes);
+  if (page) {
+    page->write(comparison_page(result, comparer, b));
+    page->commit();
+  }
+  if (command.json) {
+    fmt::print("{}\n", to_json(result).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    return;
+  }
+  print_plain(result);
+  if (page) fmt::print("page         {}\n", command.report);
+}
+
+}  // namespace
+
+void add_compare(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("compare", "Put two models side by side on pictures of known classes");
+  auto command = std::make_shared<CompareCommand>();
+  sub->add_option("a", command->a, "The first model file")->required();
+  sub->add_option("b", command->b, "The second model file, of the same classes")->required();
+  add_shared_classifier_options(*sub, command->classifier);
+  add_data_arguments(*sub, command->data);
+  sub->add_option("--report", command->report, "The .html page to write");
+  sub->add_flag("--json", command->json, "Print JSON");
+  sub->footer(
+      "McNemar's exact test says how likely so uneven a split of the pictures that only one model has right would be,\n"
+      "were both equally good.\n"
+      "Examples:\n"
+      "  resnet compare old.safetensors new.safetensors imagenet/val\n"
+      "  resnet compare resnet20.th resnet32.th cifar10-jpeg.tar.gz --only test --preset cifar --report compare.html");
+  sub->callback([command] { compare(*command); });
+}
+
+}  // namespace resnet::cli

@@ -1,0 +1,210 @@
+// resnet explain: heatmaps of what speaks for a class.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "base/error.h"
+#include "base/npy.h"
+#include "cli/classifier_options.h"
+#include "cli/inputs.h"
+#include "cli/predict_output.h"
+#include "evaluate/class_map.h"
+#include "evaluate/sight.h"
+#include "report/heat.h"
+#include "resnet/explain.h"
+
+namespace resnet::cli {
+namespace {
+
+constexpr int kBars = 5;
+
+struct ExplainCommand {
+  ClassifierArguments classifier;
+  std::vector<std::string> inputs;
+  std::string directory;
+  std::string class_name = "top";
+  std::string layer;
+  std::string method = "cam";
+  std::string raw;
+  bool json = false;
+};
+
+std::optional<int> find_class(const Classifier& classifier, const std::string& text) {
+  if (text == "top") return std::nullopt;
+  const auto& labels = classifier.labels();
+  const auto found = std::find(labels.begin(), labels.end(), text);
+  if (found != labels.end()) return static_cast<int>(found - labels.begin());
+  if (!classifier.named()) {
+    fail(ErrorCode::kNotFound, "class", "'{}': the model names no classes, so give an index, 0 to {}", text,
+         labels.size() - 1);
+  }
+  return ClassMap(classifier, std::span(&text, 1), true).at(text);
+}
+
+// A file name for a picture's sheet that no other picture of this run has.
+std::string sheet_path(const std::string& directory, const std::string& picture, std::set<std::string>& taken) {
+  const std::string stem = picture == "-" ? "stdin" : std::filesystem::path(picture).stem().string();
+  std::string name = stem + "-explained.png";
+  for (int i = 2; !taken.insert(name).second; ++i) name = fmt::format("{}-{}-explained.png", stem, i);
+  return (std::filesystem::path(directory) / name).string();
+}
+
+class ExplainRun {
+ public:
+  ExplainRun(const ExplainCommand& command, const Classifier& classifier)
+      : command_(command),
+        classifier_(classifier),
+        explainer_(classifier, {parse_heatmap_method(command.method), command.layer}),
+        class_(find_class(classifier, command.class_name)) {
+    if (writes_sheets()) std::filesystem::create_directories(command.directory.empty() ? "." : command.directory);
+  }
+
+  void add(const std::string& path, const Sight& sight) {
+    const Heatmap map = explainer_.explain(sight.input.values, sight.input.shape, class_);
+    std::string sheet;
+    if (writes_sheets()) {
+      sheet = sheet_path(command_.directory, path, taken_);
+      write_image(sheet, draw(path, sight, map));
+    }
+    if (!command_.raw.empty()) keep(path, map);
+    command_.json ? print_json(path, sheet, map) : print_plain(path, sheet, map);
+    flush_output();
+  }
+
+  void write_raw() const {
+    if (command_.raw.empty() || height_ == 0) return;
+    std::vector<std::int64_t> shape = {height_, width_};
+    const std::int64_t count = static_cast<std::int64_t>(maps_.size()) / (height_ * width_);
+    if (count > 1) shape.insert(shape.begin(), count);
+    write_npy(command_.raw, shape, std::span<const float>(maps_));
+  }
+
+ private:
+  bool writes_sheets() const { return command_.raw.empty() || !command_.directory.empty(); }
+
+  // The class that the map or, where it speaks for none, the network itself is about.
+  int class_of(const Heatmap& map) const {
+    return map.class_index >= 0 ? map.class_index : classifier_.top(map.logits, 1)[0].index;
+  }
+
+  Guess guess(const Heatmap& map, int index) const {
+    const auto all = classifier_.top(map.logits, static_cast<int>(map.logits.size()));
+    return *std::find_if(all.begin(), all.end(), [&](const Guess& g) { return g.index == index; });
+  }
+
+  void keep(const std::string& path, const Heatmap& map) {
+    if (height_ != 0 && (map.height != height_ || map.width != width_)) {
+      fail(ErrorCode::kMismatch, path, "a map of {}x{} does not go into a file of {}x{}", map.height, map.width,
+           height_, width_);
+    }
+    height_ = map.height;
+    width_ = map.width;
+    maps_.insert(maps_.end(), map.values.begin(), map.values.end());
+  }
+
+  Image draw(const std::string& path, const Sight& sight, const Heatmap& map) const {
+    HeatSheet sheet;
+    sheet.title = path == "-" ? "standard input" : std::filesystem::path(path).filename().string();
+    sheet.subtitle = subtitle(map);
+    sheet.map = HeatGrid::make(map.width, map.height, map.values);
+    sheet.part = sight.part;
+    std::vector<Guess> guesses = classifier_.top(map.logits, kBars);
+    const auto shown = [&](const Guess& g) { return g.index == map.class_index; };
+    if (map.class_index >= 0 && std::none_of(guesses.begin(), guesses.end(), shown)) {
+      guesses.push_back(guess(map, map.class_index));
+    }
+    for (const Guess& g : guesses) sheet.bars.push_back({g.label, g.probability, shown(g)});
+    return draw_heat_sheet(sight.picture, sheet);
+  }
+
+  std::string subtitle(const Heatmap& map) const {
+    switch (explainer_.method()) {
+      case HeatmapMethod::kEigen:
+        return fmt::format("What stands out in {}, whatever the class (Eigen-CAM)", explainer_.layer());
+      case HeatmapMethod::kAblation:
+        return fmt::format("What speaks for \u201c{}\u201d in {} (Ablation-CAM)", classifier_.labels()[map.class_index],
+                           explainer_.layer());
+      case HeatmapMethod::kCam: break;
+    }
+    return fmt::format("What speaks for \u201c{}\u201d (class activation map of {})",
+                       classifier_.labels()[map.class_index], explainer_.layer());
+  }
+
+  void print_plain(const std::string& path, const std::string& sheet, const Heatmap& map) const {
+    const Guess about = guess(map, class_of(map));
+    fmt::print("{}  {:.2f} %  {}{}\n", path, 100 * about.probability, about.label, sheet.empty() ? "" : "  " + sheet);
+  }
+
+  void print_json(const std::string& path, const std::string& sheet, const Heatmap& map) const {
+    fmt::print("{{\"path\":{},\"method\":\"{}\",\"layer\":{},", json_string(path), name(explainer_.method()),
+               json_string(explainer_.layer()));
+    if (map.class_index >= 0) {
+      fmt::print("\"index\":{},\"class\":{},\"probability\":{},", map.class_index,
+                 json_string(classifier_.labels()[map.class_index]),
+                 json_number(guess(map, map.class_index).probability));
+    } else {
+      fmt::print("\"index\":null,\"class\":null,\"probability\":null,");
+    }
+    fmt::print("\"map\":[{},{}],\"largest\":{},\"output\":{}}}\n", map.height, map.width,
+               json_number(*std::max_element(map.values.begin(), map.values.end())),
+               sheet.empty() ? "null" : json_string(sheet));
+  }
+
+  const ExplainCommand& command_;
+  const Classifier& classifier_;
+  const Explainer explainer_;
+  const std::optional<int> class_;
+  std::set<std::string> taken_;
+  std::vector<float> maps_;  // of one size, for --raw
+  std::int64_t height_ = 0;
+  std::int64_t width_ = 0;
+};
+
+void explain(const ExplainCommand& command) {
+  if (command.method == "eigen" && command.class_name != "top") {
+    throw Usage("--method eigen speaks for no class: leave --class out");
+  }
+  const std::vector<std::string> files = list_inputs(command.inputs);
+  const Classifier classifier = load_classifier(command.classifier);
+  const DecodeOptions decode = command.classifier.decode_options();
+  ExplainRun run(command, classifier);
+  const std::int64_t bad = read_inputs<Sight>(
+      files, [&](const Item& item) { return read_sight(item, classifier, decode); }, 2, ::isatty(STDOUT_FILENO) == 0,
+      [&](const std::string& path, const Sight& sight) { run.add(path, sight); });
+  run.write_raw();
+  fail_if_bad(bad, files.size());
+}
+
+}  // namespace
+
+void add_explain(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("explain", "Show which parts of pictures speak for a class");
+  auto command = std::make_shared<ExplainCommand>();
+  add_classifier_arguments(*sub, command->classifier);
+  sub->add_option("input", command->inputs, kInputsHelp)->required();
+  sub->add_option("-o,--output", command->directory,
+                  "Directory for NAME-explained.png: the picture, the heatmap over it and the top five classes. "
+                  "Without it the current one, or no pictures where --raw is given");
+  sub->add_option("--class", command->class_name, "Name or index of the class to explain, or top: the most probable")
+      ->capture_default_str();
+  sub->add_option("--method", command->method,
+                  "cam: the last stage, one pass. ablation: any layer, a partial pass for each channel. eigen: any "
+                  "layer, one pass, the same for every class")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"cam", "ablation", "eigen"}));
+  sub->add_option("--layer", command->layer, "Stage or block for ablation and eigen: layer3, layer3.0");
+  sub->add_option("--raw", command->raw, "Also write the map, a float32 .npy array HxW; NxHxW of several pictures");
+  sub->add_flag("--json", command->json, "A line of JSON per picture");
+  sub->footer(
+      "docs/explain.md says what the methods show and where they come from.\n"
+      "Examples:\n"
+      "  resnet explain model.safetensors cat.jpg\n"
+      "  resnet explain model.safetensors photos/ -o explained --class \"tiger cat\"\n"
+      "  resnet explain model.safetensors cat.jpg --method ablation --layer layer3 --raw map.npy");
+  sub->callback([command] { explain(*command); });
+}
+
+}  // namespace resnet::cli

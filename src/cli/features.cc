@@ -1,0 +1,133 @@
+// resnet features: a vector per picture.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <iterator>
+#include <optional>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/npy.h"
+#include "cli/classifier_options.h"
+#include "cli/inputs.h"
+#include "cli/predict_output.h"
+#include "evaluate/file_hash.h"
+#include "evaluate/input.h"
+#include "explain/index.h"
+#include "resnet/explain.h"
+
+namespace resnet::cli {
+namespace {
+
+constexpr int kBatch = 8;  // pictures of one size that run through the network together
+
+struct FeaturesCommand {
+  ClassifierArguments classifier;
+  std::vector<std::string> inputs;
+  std::string output;
+  std::string layer = "avgpool";
+  bool json = false;
+
+  bool csv() const { return output.ends_with(".csv"); }
+};
+
+// Rows as they come, to the one file or the other.
+class RowWriter {
+ public:
+  RowWriter(const FeaturesCommand& command, const Classifier& classifier, int size) : command_(command), size_(size) {
+    if (command.csv()) {
+      csv_.emplace(command.output);
+      std::string header = "path";
+      for (int i = 0; i < size; ++i) header += fmt::format(",f{}", i);
+      csv_->write(header + "\n");
+    } else {
+      npy_.emplace(command.output, size);
+    }
+    notes_.model = command.classifier.model;
+    notes_.architecture = command.classifier.architecture;
+    notes_.layer = command.layer;
+    notes_.preprocessing = classifier.preprocessing();
+  }
+
+  void add(const std::vector<std::string>& paths, std::span<const float> rows) {
+    count_ += paths.size();
+    if (npy_) {
+      npy_->add(rows);
+      notes_.paths.insert(notes_.paths.end(), paths.begin(), paths.end());
+      return;
+    }
+    std::string text;
+    for (std::size_t i = 0; i < paths.size(); ++i) {
+      text += csv_field(paths[i]);
+      for (const float value : rows.subspan(i * static_cast<std::size_t>(size_), static_cast<std::size_t>(size_))) {
+        fmt::format_to(std::back_inserter(text), ",{}", value);
+      }
+      text += '\n';
+    }
+    csv_->write(text);
+  }
+
+  void commit() {
+    if (csv_) return csv_->commit();
+    notes_.model_sha256 = sha256_of_file(command_.classifier.model);
+    npy_->commit(to_json(notes_));
+  }
+
+  std::size_t count() const { return count_; }
+
+ private:
+  const FeaturesCommand& command_;
+  int size_;
+  std::optional<AtomicFile> csv_;
+  std::optional<NpyRowWriter> npy_;
+  IndexNotes notes_;
+  std::size_t count_ = 0;
+};
+
+void write_features(const FeaturesCommand& command) {
+  if (!command.csv() && !command.output.ends_with(".npy")) {
+    throw Usage(fmt::format("-o {}: the name must end in .npy or .csv", command.output));
+  }
+  const std::vector<std::string> files = list_inputs(command.inputs);
+  const Classifier classifier = load_classifier(command.classifier);
+  const Embedder embedder(classifier, command.layer);
+  const DecodeOptions decode = command.classifier.decode_options();
+  RowWriter writer(command, classifier, embedder.size());
+  InputBatch batch(
+      kBatch, [&](const InputBatch& full) { writer.add(full.paths(), embedder.embed(full.values(), full.shape())); });
+  const std::int64_t bad = read_inputs<Input>(
+      files, [&](const Item& item) { return read_input(item, classifier, decode); }, 2 * kBatch, true,
+      [&](const std::string& path, const Input& input) { batch.add(path, input); });
+  batch.run();
+  if (writer.count() == 0) fail(ErrorCode::kFormat, "", "none of {} inputs could be read", files.size());
+  writer.commit();
+  if (command.json) {
+    fmt::print("{{\"images\":{},\"size\":{},\"layer\":{},\"output\":{}}}\n", writer.count(), embedder.size(),
+               json_string(embedder.layer()), json_string(command.output));
+  }
+  fail_if_bad(bad, files.size());
+}
+
+}  // namespace
+
+void add_features(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("features", "Write the vectors that stand for pictures");
+  auto command = std::make_shared<FeaturesCommand>();
+  add_classifier_arguments(*sub, command->classifier);
+  sub->add_option("input", command->inputs, kInputsHelp)->required();
+  sub->add_option("-o,--output", command->output,
+                  "The .npy file (float32, a row per picture, and what `resnet similar` needs) or .csv file to write")
+      ->required();
+  sub->add_option("--layer", command->layer,
+                  "avgpool: what the classifier sees. layer3, layer3.0: a stage or block, averaged over its pixels")
+      ->capture_default_str();
+  sub->add_flag("--json", command->json, "Print what was written as JSON");
+  sub->footer(
+      "Pictures that cannot be read have no row.\n"
+      "Examples:\n"
+      "  resnet features model.safetensors photos/ -o photos.npy\n"
+      "  resnet features model.safetensors photos/ -o photos.csv --layer layer3");
+  sub->callback([command] { write_features(*command); });
+}
+
+}  // namespace resnet::cli

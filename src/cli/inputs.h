@@ -1,0 +1,66 @@
+// The pictures that a command was given: files, arrays, directories, standard input.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "cli/command.h"
+#include "cli/progress.h"
+#include "dataset/parallel_reader.h"
+
+namespace resnet::cli {
+
+// What help says of them.
+inline constexpr const char* kInputsHelp =
+    "JPEG, PNG or WebP files, .npy arrays (NxCxHxW float32, already preprocessed), directories of them, or - for "
+    "standard input";
+
+// Directories are opened; what is named must be there before work begins.
+std::vector<std::string> list_inputs(const std::vector<std::string>& arguments);
+
+class FileSource : public Source {
+ public:
+  explicit FileSource(const std::vector<std::string>& files) : files_(files) {}
+  std::optional<Item> next() override;
+
+ private:
+  const std::vector<std::string>& files_;
+  std::size_t next_ = 0;
+};
+
+// Fails with "3 of 10 inputs could not be read" where some could not.
+void fail_if_bad(std::int64_t bad, std::size_t inputs);
+
+// Reads files on all processors and gives each to take(path, value), in their order. One that cannot be read is
+// reported and the others go on; the error of an only file is thrown. Returns how many were bad.
+template <typename T, typename Take>
+std::int64_t read_inputs(const std::vector<std::string>& files, std::function<T(Item)> read, int ahead,
+                         bool show_progress, Take take) {
+  FileSource source(files);
+  if (files.size() == 1) {
+    Item item = *source.next();
+    const std::string path = item.path;
+    take(path, read(std::move(item)));
+    return 0;
+  }
+  ParallelReader<T> reader(source, std::move(read), available_processors(),
+                           static_cast<std::size_t>(ahead + available_processors()));
+  Progress progress("pictures", files.size());
+  std::int64_t seen = 0;
+  std::int64_t bad = 0;
+  while (auto item = reader.next()) {
+    if (item->value) take(item->path, std::move(*item->value));
+    if (item->error) {
+      ++bad;
+      progress.clear();
+      say(item->error->what());
+    }
+    if (show_progress) progress.update(++seen);
+  }
+  return bad;
+}
+
+}  // namespace resnet::cli

@@ -1,0 +1,124 @@
+// resnet similar: the pictures of an index that are most like one.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "cli/classifier_options.h"
+#include "cli/inputs.h"
+#include "cli/predict_output.h"
+#include "evaluate/file_hash.h"
+#include "evaluate/sight.h"
+#include "explain/index.h"
+#include "report/heat.h"
+#include "resnet/explain.h"
+
+namespace resnet::cli {
+namespace {
+
+struct SimilarCommand {
+  std::string index;
+  std::string image;
+  std::string model;  // empty: where the index says
+  std::string contact_sheet;
+  int top = 12;
+  int threads = 0;
+  bool json = false;
+};
+
+// The classifier that made the index, and no other.
+Classifier load_for(const EmbeddingIndex& index, const SimilarCommand& command) {
+  const IndexNotes& notes = index.notes();
+  const std::string& path = command.model.empty() ? notes.model : command.model;
+  if (command.model.empty() && !std::filesystem::exists(path)) {
+    fail(ErrorCode::kNotFound, command.index, "made with {}, which is not there; --model says where it is", path);
+  }
+  const std::string hash = sha256_of_file(path);
+  if (hash != notes.model_sha256) {
+    fail(ErrorCode::kMismatch, command.index, "made with another model than {}: SHA-256 {}..., not {}...", path,
+         notes.model_sha256.substr(0, 12), hash.substr(0, 12));
+  }
+  ClassifierOptions options;
+  options.engine.threads = command.threads;
+  if (notes.architecture) options.architecture = find_architecture(*notes.architecture);
+  options.preprocessing = notes.preprocessing;
+  return Classifier::load(path, options);
+}
+
+Tile tile_of(const std::string& path, const std::string& subtitle, const Classifier& classifier) {
+  Tile tile{{}, std::filesystem::path(path).filename().string(), subtitle};
+  try {
+    Item item;
+    item.path = path;
+    tile.picture = read_sight(item, classifier, {}).picture;
+  } catch (const Error& error) {  // the others are still worth seeing
+    say(error.what());
+    tile.picture = {1, 1, 1, {200}};
+    tile.subtitle += ", not readable";
+  }
+  return tile;
+}
+
+void find_similar(const SimilarCommand& command) {
+  if (!command.contact_sheet.empty() && !command.contact_sheet.ends_with(".png")) {
+    throw Usage(fmt::format("--contact-sheet {}: the name must end in .png", command.contact_sheet));
+  }
+  const EmbeddingIndex index = EmbeddingIndex::open(command.index);
+  const Classifier classifier = load_for(index, command);
+  const std::vector<std::string> files = {command.image};
+  const Sight query = read_sight(*FileSource(files).next(), classifier, {});
+  const Embedder embedder(classifier, index.notes().layer);
+  const std::vector<float> embedding = embedder.embed(query.input.values, query.input.shape);
+  const std::vector<Match> matches = index.nearest(embedding, static_cast<std::size_t>(command.top));
+
+  const char* comma = "";
+  if (command.json) fmt::print("{{\"path\":{},\"matches\":[", json_string(command.image));
+  for (const Match& match : matches) {
+    const std::string& path = index.notes().paths[match.row];
+    if (command.json) {
+      fmt::print("{}{{\"path\":{},\"row\":{},\"cosine\":{}}}", comma, json_string(path), match.row,
+                 json_number(match.cosine));
+      comma = ",";
+    } else {
+      fmt::print("{:7.4f}  {}\n", match.cosine, path);
+    }
+  }
+  if (command.json) fmt::print("]}}\n");
+
+  if (command.contact_sheet.empty()) return;
+  std::vector<Tile> tiles;
+  Progress progress("pictures", matches.size());
+  for (const Match& match : matches) {
+    tiles.push_back(tile_of(index.notes().paths[match.row], fmt::format("{:.4f}", match.cosine), classifier));
+    progress.update(static_cast<std::int64_t>(tiles.size()));
+  }
+  const std::string name = command.image == "-" ? "standard input" : command.image;
+  write_image(command.contact_sheet,
+              draw_contact_sheet({query.picture, std::filesystem::path(name).filename().string(),
+                                  fmt::format("nearest of {} in {}", index.notes().paths.size(), index.notes().layer)},
+                                 tiles));
+}
+
+}  // namespace
+
+void add_similar(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("similar", "Find the pictures of an index that are most like one");
+  auto command = std::make_shared<SimilarCommand>();
+  sub->add_option("index", command->index, "A .npy file that `resnet features` wrote")->required();
+  sub->add_option("image", command->image, "JPEG, PNG or WebP file, or .npy array; - for standard input")->required();
+  sub->add_option("--model", command->model, "Where the index's model file is now; another one is refused");
+  sub->add_option("--top", command->top, "How many pictures")->capture_default_str()->check(CLI::Range(1, 10'000));
+  sub->add_option("--contact-sheet", command->contact_sheet, "The .png file to show them in");
+  sub->add_option("--threads", command->threads, "Threads of the network; 0: one per processor")
+      ->check(CLI::Range(0, 1024));
+  sub->add_flag("--json", command->json, "Print JSON");
+  sub->footer(
+      "Nearest by the cosine between embeddings. Pictures become tensors as they did for the index.\n"
+      "Examples:\n"
+      "  resnet similar photos.npy cat.jpg\n"
+      "  resnet similar photos.npy cat.jpg --top 8 --contact-sheet like-cat.png");
+  sub->callback([command] { find_similar(*command); });
+}
+
+}  // namespace resnet::cli

@@ -1,0 +1,92 @@
+#include "evaluate/compare.h"
+
+#include <nlohmann/json.hpp>
+
+namespace resnet {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json to_json(const ComparedModel& model) {
+  const Evaluation& e = model.evaluation;
+  return {{"model", model.card.path},
+          {"sha256", model.card.sha256},
+          {"architecture", model.card.architecture.name},
+          {"parameters", model.card.parameters},
+          {"macs_per_image", model.card.macs_per_image},
+          {"images", e.images},
+          {"top1", e.top1()},
+          {"top5", e.top5()},
+          {"wrong_top1", e.wrong_top1},
+          {"wrong_top5", e.wrong_top5},
+          {"loss", e.loss},
+          {"skipped", e.skipped},
+          {"images_per_second", e.images_per_second()},
+          {"network_seconds", e.network_seconds}};
+}
+
+}  // namespace
+
+Comparer::Comparer(const std::vector<Verdict>& verdicts) {
+  for (const Verdict& verdict : verdicts) first_.emplace(verdict.path, &verdict);
+}
+
+void Comparer::add(const Judged& picture) {
+  const Verdict b = judge(picture);
+  verdicts_.push_back(b);
+  const auto found = first_.find(picture.path);
+  if (found == first_.end()) return;  // a could not read it
+  const Verdict& a = *found->second;
+  counts_.same_answer += a.predicted == b.predicted;
+  counts_.both_right += a.right() && b.right();
+  counts_.both_wrong += !a.right() && !b.right();
+  counts_.only_a += a.right() && !b.right();
+  counts_.only_b += !a.right() && b.right();
+  if (a.right() == b.right()) return;
+  counts_.differences.push_back(b);
+  // Shown first: what b is surest of, right or wrong.
+  (b.right() ? only_a_wrong_ : only_b_wrong_).offer(b, picture.input);
+}
+
+void Comparer::finish(Comparison& comparison) const {
+  comparison.both_right = counts_.both_right;
+  comparison.both_wrong = counts_.both_wrong;
+  comparison.only_a = counts_.only_a;
+  comparison.only_b = counts_.only_b;
+  comparison.same_answer = counts_.same_answer;
+  comparison.differences = counts_.differences;
+  comparison.p_value = mcnemar_p_value(counts_.only_a, counts_.only_b);
+}
+
+std::vector<ClassScore> class_scores(const std::vector<Verdict>& verdicts, int classes) {
+  Confusion confusion(classes);
+  for (const Verdict& verdict : verdicts) confusion.add(verdict.truth, verdict.predicted);
+  return confusion.scores();
+}
+
+Json to_json(const Comparison& comparison) {
+  Json json = {{"a", to_json(comparison.a)},
+               {"b", to_json(comparison.b)},
+               {"both_right", comparison.both_right},
+               {"only_a_right", comparison.only_a},
+               {"only_b_right", comparison.only_b},
+               {"both_wrong", comparison.both_wrong},
+               {"same_answer", comparison.same_answer},
+               {"mcnemar_p", comparison.p_value}};
+  Json classes = Json::array();
+  for (std::size_t i = 0; i < comparison.labels.size(); ++i) {
+    classes.push_back({{"class", comparison.labels[i]},
+                       {"images", comparison.a.scores[i].images},
+                       {"recall_a", comparison.a.scores[i].recall},
+                       {"recall_b", comparison.b.scores[i].recall}});
+  }
+  json["classes"] = std::move(classes);
+  Json differences = Json::array();
+  for (const Verdict& verdict : comparison.differences) {
+    differences.push_back({{"path", verdict.path}, {"right", verdict.right() ? "b" : "a"}});
+  }
+  json["differences"] = std::move(differences);
+  return json;
+}
+
+}  // namespace resnet

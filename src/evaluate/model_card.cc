@@ -1,0 +1,55 @@
+#include "evaluate/model_card.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "arch/describe.h"
+#include "arch/text_table.h"
+#include "base/proc.h"
+#include "evaluate/file_hash.h"
+#include "report/page.h"
+
+namespace resnet {
+
+ModelCard describe_model(const std::string& path, const Classifier& classifier) {
+  const Graph& graph = classifier.engine().graph();
+  ModelCard card;
+  card.path = path;
+  card.sha256 = sha256_of_file(path);
+  std::error_code ignored;
+  card.file_bytes = static_cast<std::int64_t>(std::filesystem::file_size(path, ignored));
+  card.architecture = classifier.architecture();
+  card.depth = depth(card.architecture);
+  card.parameters = parameter_count(graph);
+  card.input = classifier.input_shape();
+  card.macs_per_image = total_macs(graph, infer_shapes(graph, card.input));
+  card.preprocessing = classifier.preprocessing();
+  card.processor = fmt::format("{} ({})", proc_value("/proc/cpuinfo", "model name"), instruction_set());
+  card.threads = classifier.engine().threads();
+  return card;
+}
+
+std::string card_html(const ModelCard& card) {
+  std::string list = "<dl>\n";
+  const auto add = [&](std::string_view term, const std::string& value, bool code = false) {
+    const std::string text = escape_html(value);
+    list += fmt::format("<dt>{}</dt><dd>{}</dd>\n", term, code ? "<code>" + text + "</code>" : text);
+  };
+  const Preprocessing& how = card.preprocessing;
+  add("File", card.path, true);
+  add("SHA-256", card.sha256, true);
+  add("Size", rounded(card.file_bytes) + "B");
+  add("Architecture", fmt::format("{}: {}", card.architecture.name, headline(card.architecture)));
+  add("Parameters", grouped(card.parameters));
+  add("Work", fmt::format("{} multiply-accumulates per picture", rounded(card.macs_per_image)));
+  add("Input", fmt::format("{}\u00d7{}\u00d7{}", card.input.channels, card.input.height, card.input.width));
+  add("Pictures", how.resize == 0
+                      ? "not resized"
+                      : fmt::format("shorter side to {}, {}, centre crop", how.resize, name(how.interpolation)));
+  add("Normalised", fmt::format("mean {}, standard deviation {}", fmt::join(how.mean, " "), fmt::join(how.std, " ")));
+  add("Processor", fmt::format("{}, {} thread{}", card.processor, card.threads, card.threads == 1 ? "" : "s"));
+  return list + "</dl>\n";
+}
+
+}  // namespace resnet

@@ -1,0 +1,46 @@
+// Everything that one page says of a model on a data set: the numbers, as JSON and as HTML.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "evaluate/calibration.h"
+#include "evaluate/metrics.h"
+#include "evaluate/model_card.h"
+#include "evaluate/recorder.h"
+
+namespace resnet {
+
+// How many of the most confident mistakes a page shows.
+inline constexpr std::size_t kShownMistakes = 24;
+
+struct Report {
+  std::string data;  // what was evaluated, as people call it
+  std::vector<std::string> labels;
+  Evaluation evaluation;
+  Interval top1, top5;  // 95 %
+  Confusion confusion;
+  std::vector<ClassScore> scores;  // one per class
+  double temperature = 1;          // the one of least loss, fitted on these same pictures
+  double mended_loss = 0;          // at that temperature
+  Reliability reliability;         // as the model is
+  Reliability mended;              // at that temperature
+};
+
+Report make_report(const std::string& data, const Classifier& classifier, const Evaluation& evaluation,
+                   const Recorder& recorder);
+
+// The names in docs/json.md.
+nlohmann::ordered_json to_json(const Report& report);
+
+// The page. The heatmaps of the mistakes are computed here.
+std::string report_page(const Report& report, const ModelCard& card, const Classifier& classifier,
+                        const std::vector<KeptPicture>& mistakes);
+
+// Figures of kept pictures, each beside its heatmap for the class that was predicted. `captions`: HTML, one per
+// picture.
+std::string gallery_html(const Classifier& classifier, const std::vector<KeptPicture>& pictures,
+                         const std::vector<std::string>& captions);
+
+}  // namespace resnet

@@ -1,0 +1,108 @@
+#include "explain/index.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "weights/metadata.h"
+
+namespace resnet {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kVersion = "resnet_index";
+
+std::string text_of(const Json& json, const char* key, const std::string& where) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_string()) fail(ErrorCode::kFormat, where, "the index has no text '{}'", key);
+  return found->get<std::string>();
+}
+
+IndexNotes parse_notes(std::span<const std::byte> bytes, std::int64_t rows, const std::string& where) {
+  const auto* text = reinterpret_cast<const char*>(bytes.data());
+  const Json json = Json::parse(text, text + bytes.size(), nullptr, false);
+  if (!json.is_object() || !json.contains(kVersion)) fail(ErrorCode::kFormat, where, "not an index of embeddings");
+  if (json[kVersion] != 1) fail(ErrorCode::kUnsupported, where, "an index of another version");
+  IndexNotes notes;
+  notes.model = text_of(json, "model", where);
+  notes.model_sha256 = text_of(json, "model_sha256", where);
+  if (json.contains("architecture")) notes.architecture = text_of(json, "architecture", where);
+  notes.layer = text_of(json, "layer", where);
+  const Json& how = json.value("preprocessing", Json());
+  const int channels = how.is_object() && how.contains("mean") ? static_cast<int>(how["mean"].size()) : 0;
+  notes.preprocessing = *read_preprocessing({{kPreprocessingKey, how.dump()}}, channels, where);
+  const Json& paths = json.value("paths", Json());
+  if (!paths.is_array() || static_cast<std::int64_t>(paths.size()) != rows) {
+    fail(ErrorCode::kFormat, where, "the index does not name a path for each of its {} rows", rows);
+  }
+  for (const Json& path : paths) {
+    if (!path.is_string()) fail(ErrorCode::kFormat, where, "a path of the index is no text");
+    notes.paths.push_back(path.get<std::string>());
+  }
+  return notes;
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> to_json(const IndexNotes& notes) {
+  Json json = {{kVersion, 1}, {"model", notes.model}, {"model_sha256", notes.model_sha256}};
+  if (notes.architecture) json["architecture"] = *notes.architecture;
+  json["layer"] = notes.layer;
+  json["preprocessing"] = to_json(notes.preprocessing);
+  json["paths"] = notes.paths;
+  // Names of files need not be UTF-8; those that are not could not be opened again either way.
+  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return {text.begin(), text.end()};
+}
+
+EmbeddingIndex EmbeddingIndex::open(const std::string& path) {
+  EmbeddingIndex index;
+  index.file_ = MappedFile::open(path);
+  std::span<const std::byte> rest = index.file_->bytes();
+  const NpyArray rows = take_npy(rest, path);
+  if (rest.empty()) {
+    fail(ErrorCode::kFormat, path, "an array alone, not an index: `resnet features -o {}` makes one", path);
+  }
+  const NpyArray notes = parse_npy(rest, path);
+  constexpr std::int64_t kMaxSize = 1 << 24;
+  if (rows.type != NpyType::kF32 || rows.shape.size() != 2 || rows.shape[1] < 1 || rows.shape[1] > kMaxSize ||
+      notes.type != NpyType::kU8 || notes.shape.size() != 1) {
+    fail(ErrorCode::kFormat, path, "not an index of embeddings");
+  }
+  index.rows_ = rows.bytes;
+  index.size_ = static_cast<int>(rows.shape[1]);
+  index.notes_ = parse_notes(notes.bytes, rows.shape[0], path);
+  return index;
+}
+
+std::vector<Match> EmbeddingIndex::nearest(std::span<const float> embedding, std::size_t count) const {
+  if (embedding.size() != static_cast<std::size_t>(size_)) {
+    fail(ErrorCode::kMismatch, "embedding", "{} values, but the index has {}", embedding.size(), size_);
+  }
+  double length = 0;
+  for (const float value : embedding) length += static_cast<double>(value) * value;
+  std::vector<float> row(embedding.size());  // the file's need not be aligned
+  std::vector<Match> matches(notes_.paths.size());
+  for (std::size_t i = 0; i < matches.size(); ++i) {
+    std::memcpy(row.data(), rows_.data() + i * row.size() * sizeof(float), row.size() * sizeof(float));
+    double product = 0;
+    double own = 0;
+    for (std::size_t k = 0; k < row.size(); ++k) {
+      product += static_cast<double>(row[k]) * embedding[k];
+      own += static_cast<double>(row[k]) * row[k];
+    }
+    const double cosine = product / std::sqrt(own * length);
+    matches[i] = {i, std::isfinite(cosine) ? static_cast<float>(cosine) : 0};
+  }
+  const auto kept = matches.begin() + static_cast<std::ptrdiff_t>(std::min(count, matches.size()));
+  std::partial_sort(matches.begin(), kept, matches.end(), [](const Match& a, const Match& b) {
+    return a.cosine != b.cosine ? a.cosine > b.cosine : a.row < b.row;
+  });
+  matches.erase(kept, matches.end());
+  return matches;
+}
+
+}  // namespace resnet

@@ -1,0 +1,89 @@
+#include "explain/index.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "resnet/error.h"
+
+namespace resnet {
+namespace {
+
+using ::testing::HasSubstr;
+
+class IndexTest : public ::testing::Test {
+ protected:
+  ~IndexTest() override { std::filesystem::remove(path_); }
+
+  void write(const std::string& notes, std::span<const float> rows, std::int64_t columns) {
+    NpyRowWriter writer(path_, columns);
+    writer.add(rows);
+    writer.commit({reinterpret_cast<const std::uint8_t*>(notes.data()), notes.size()});
+  }
+
+  std::string error() {
+    try {
+      EmbeddingIndex::open(path_);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  IndexNotes notes(std::vector<std::string> paths) {
+    return {"m.safetensors", "00ff", std::nullopt, "layer3", preset("timm"), std::move(paths)};
+  }
+
+  std::string text(const IndexNotes& notes) {
+    const std::vector<std::uint8_t> bytes = to_json(notes);
+    return {bytes.begin(), bytes.end()};
+  }
+
+  std::string path_ = std::filesystem::temp_directory_path() / ("resnet-index-" + std::to_string(::getpid()) + ".npy");
+};
+
+TEST_F(IndexTest, FindsTheSmallestAngles) {
+  write(text(notes({"a", "b", "c", "zero"})), std::vector<float>{1, 0, 3, 3, -2, 0, 0, 0}, 2);
+  const EmbeddingIndex index = EmbeddingIndex::open(path_);
+  EXPECT_EQ(index.size(), 2);
+  EXPECT_EQ(index.notes().layer, "layer3");
+  EXPECT_EQ(index.notes().preprocessing, preset("timm"));
+  EXPECT_EQ(index.notes().paths[1], "b");
+  const std::vector<float> query = {5, 0};
+  const std::vector<Match> matches = index.nearest(query, 9);
+  ASSERT_EQ(matches.size(), 4U);
+  EXPECT_EQ(matches[0].row, 0U);
+  EXPECT_FLOAT_EQ(matches[0].cosine, 1);
+  EXPECT_EQ(matches[1].row, 1U);
+  EXPECT_NEAR(matches[1].cosine, 0.70710678, 1e-6);
+  EXPECT_EQ(matches[2].row, 3U);
+  EXPECT_EQ(matches[3].cosine, -1);
+  EXPECT_EQ(index.nearest(query, 1).size(), 1U);
+  EXPECT_THROW(index.nearest(std::vector<float>{1, 2, 3}, 1), Error);
+}
+
+TEST_F(IndexTest, RefusesWhatIsNoIndex) {
+  const std::vector<float> rows = {1, 2};
+  const std::int64_t shape[] = {1, 2};
+  write_npy(path_, shape, std::span(rows));
+  EXPECT_THAT(error(), HasSubstr("an array alone"));
+  for (const char* text : {"", "[]", "{", "{\"resnet_index\":2}", "{\"resnet_index\":1,\"model\":3}"}) {
+    write(text, rows, 2);
+    EXPECT_THAT(error(), HasSubstr("index")) << text;
+  }
+  write(text(notes({"a", "b"})), rows, 2);
+  EXPECT_THAT(error(), HasSubstr("a path for each of its 1 rows"));
+  std::string wrong = text(notes({"a"}));
+  wrong.replace(wrong.find("[\"a\"]"), 5, "[null]");
+  write(wrong, rows, 2);
+  EXPECT_THAT(error(), HasSubstr("a path of the index is no text"));
+  wrong = text(notes({"a"}));
+  wrong.replace(wrong.find("\"height\":224"), 12, "\"height\":-1");
+  write(wrong, rows, 2);
+  EXPECT_THAT(error(), HasSubstr("preprocessing"));
+}
+
+}  // namespace
+}  // namespace resnet

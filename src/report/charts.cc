@@ -1,0 +1,128 @@
+#include "report/charts.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/error.h"
+#include "report/font.h"
+#include "report/page.h"
+
+namespace resnet {
+namespace {
+
+std::string text(double x, double y, const char* anchor, std::string_view content, std::string_view more = "") {
+  return fmt::format("<text x=\"{:.1f}\" y=\"{:.1f}\" text-anchor=\"{}\"{}>{}</text>\n", x, y, anchor, more,
+                     escape_html(content));
+}
+
+// A matrix as gray pixels: a row's shares, brightened so that a single picture of many is still seen.
+Image shades(const MatrixChart& matrix) {
+  const std::size_t classes = matrix.names.size();
+  Image image{static_cast<int>(classes), static_cast<int>(classes), 1, std::vector<std::uint8_t>(classes * classes)};
+  for (std::size_t row = 0; row < classes; ++row) {
+    const auto begin = matrix.counts.begin() + static_cast<std::ptrdiff_t>(row * classes);
+    const std::int64_t total = std::accumulate(begin, begin + static_cast<std::ptrdiff_t>(classes), std::int64_t{0});
+    for (std::size_t column = 0; column < classes && total > 0; ++column) {
+      const double share = static_cast<double>(begin[static_cast<std::ptrdiff_t>(column)]) / static_cast<double>(total);
+      image.pixels[row * classes + column] = static_cast<std::uint8_t>(std::lround(255 * std::sqrt(share)));
+    }
+  }
+  return image;
+}
+
+std::string matrix_labels(const MatrixChart& matrix, double left, double top, double size, double room) {
+  const double cell = size / static_cast<double>(matrix.names.size());
+  const double letters = std::min(13.0, cell * 0.85);
+  const std::string style = fmt::format(" font-size=\"{:.1f}\"", letters);
+  std::string svg;
+  for (std::size_t i = 0; i < matrix.names.size(); ++i) {
+    const double middle = (static_cast<double>(i) + 0.5) * cell;
+    const std::string name = fit_text(matrix.names[i], letters, room);
+    svg += text(left - 8, top + middle + letters * 0.35, "end", name, style);
+    const std::string turn =
+        fmt::format("{} transform=\"rotate(-90 {:.1f} {:.1f})\"", style, left + middle + letters * 0.35, top - 8);
+    svg += text(left + middle + letters * 0.35, top - 8, "start", name, turn);
+  }
+  return svg;
+}
+
+std::string matrix_counts(const MatrixChart& matrix, double left, double top, double size) {
+  const std::size_t classes = matrix.names.size();
+  const double cell = size / static_cast<double>(classes);
+  std::string svg;
+  for (std::size_t i = 0; i < matrix.counts.size(); ++i) {
+    if (matrix.counts[i] == 0) continue;
+    const double x = left + (static_cast<double>(i % classes) + 0.5) * cell;
+    const double y = top + (static_cast<double>(i / classes) + 0.5) * cell;
+    const std::string digits = fmt::format("{}", matrix.counts[i]);
+    const double letters = std::min({14.0, cell * 0.5, cell * 1.5 / static_cast<double>(digits.size())});
+    svg += text(x, y + letters * 0.35, "middle", digits, fmt::format(" class=\"count\" font-size=\"{:.1f}\"", letters));
+  }
+  return svg;
+}
+
+}  // namespace
+
+std::string reliability_chart(std::span<const ReliabilityColumn> before, std::span<const ReliabilityColumn> after) {
+  constexpr double kLeft = 48;
+  constexpr double kTop = 12;
+  constexpr double kSize = 340;
+  const auto x = [](double share) { return kLeft + kSize * share; };
+  const auto y = [](double share) { return kTop + kSize * (1 - share); };
+  std::string svg =
+      "<svg class=\"chart\" viewBox=\"0 0 400 404\" role=\"img\"><title>Accuracy over confidence</title>\n";
+  for (const double tick : {0.0, 0.25, 0.5, 0.75, 1.0}) {
+    svg += fmt::format("<path class=\"axis\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>\n", x(0), y(tick), x(1));
+    svg += text(kLeft - 8, y(tick) + 4, "end", fmt::format("{:.0f} %", 100 * tick));
+    svg += text(x(tick), kTop + kSize + 20, "middle", fmt::format("{:.0f} %", 100 * tick));
+  }
+  for (const ReliabilityColumn& column : before) {
+    if (column.empty) continue;
+    svg += fmt::format("<rect class=\"bar\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>\n",
+                       x(column.low) + 1, y(column.accuracy), kSize * (column.high - column.low) - 2,
+                       kSize * column.accuracy);
+  }
+  svg += fmt::format("<path class=\"ideal\" d=\"M{:.1f} {:.1f}L{:.1f} {:.1f}\"/>\n", x(0), y(0), x(1), y(1));
+  std::string line;
+  std::string dots;
+  for (const ReliabilityColumn& column : after) {
+    if (column.empty) continue;
+    line += fmt::format("{}{:.1f} {:.1f}", line.empty() ? "M" : "L", x(column.confidence), y(column.accuracy));
+    dots += fmt::format("<circle class=\"dot\" cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3\"/>\n", x(column.confidence),
+                        y(column.accuracy));
+  }
+  if (!line.empty()) svg += fmt::format("<path class=\"line\" d=\"{}\"/>\n{}", line, dots);
+  svg += text(x(0.5), kTop + kSize + 42, "middle", "confidence");
+  svg += text(14, y(0.5), "middle", "accuracy", fmt::format(" transform=\"rotate(-90 14 {:.1f})\"", y(0.5)));
+  return svg + "</svg>\n";
+}
+
+std::string matrix_chart(const MatrixChart& matrix) {
+  const std::size_t classes = matrix.names.size();
+  RESNET_ASSERT(matrix.counts.size() == classes * classes);
+  const bool named = classes <= 40;
+  const double room = named ? 96 : 0;
+  const double left = named ? room + 36 : 36;
+  const double top = left;
+  constexpr double kSize = 480;
+  // The picture is a mask over a plain colour, so that it follows the page's theme.
+  std::string svg = fmt::format(
+      "<svg class=\"chart\" style=\"max-width:40rem\" viewBox=\"0 0 {0:.0f} {0:.0f}\" role=\"img\">"
+      "<title>Confusion matrix: a row is a class, a column what it was taken for</title>\n"
+      "<mask id=\"matrix\"><image x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\" "
+      "preserveAspectRatio=\"none\" style=\"image-rendering:{4}\" href=\"{5}\"/></mask>\n"
+      "<rect class=\"track\" x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\"/>\n"
+      "<rect class=\"heat\" x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\" mask=\"url(#matrix)\"/>\n",
+      left + kSize + 8, left, top, kSize, classes <= 240 ? "pixelated" : "auto", png_address(shades(matrix)));
+  if (named) svg += matrix_labels(matrix, left, top, kSize, room);
+  if (classes <= 20) svg += matrix_counts(matrix, left, top, kSize);
+  svg += text(left + kSize / 2, 16, "middle", "taken for");
+  svg +=
+      text(16, top + kSize / 2, "middle", "is", fmt::format(" transform=\"rotate(-90 16 {:.1f})\"", top + kSize / 2));
+  return svg + "</svg>\n";
+}
+
+}  // namespace resnet

@@ -1,0 +1,16 @@
+// A click on a column's head sorts its table: numbers from the largest, text from A, and back.
+for (const button of document.querySelectorAll("th button")) {
+  button.addEventListener("click", () => {
+    const head = button.parentElement;
+    const table = head.closest("table");
+    const number = head.classList.contains("number");
+    const before = head.getAttribute("aria-sort");
+    const ascending = before ? before === "descending" : !number;
+    for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+    const key = (row) => row.children[head.cellIndex].textContent;
+    const compare = number ? (a, b) => parseFloat(key(a)) - parseFloat(key(b)) : (a, b) => key(a).localeCompare(key(b));
+    const body = table.tBodies[0];
+    body.append(...[...body.rows].sort((a, b) => (ascending ? compare(a, b) : compare(b, a))));
+  });
+}
