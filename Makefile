@@ -14,13 +14,11 @@ BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-js
   libstb-dev nettle-dev fonts-roboto-unhinted
 TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev \
   python3 python3-venv python3-dev man-db dpkg-dev file chromium
-PEER_PACKAGES := $(BUILD_PACKAGES) python3 python3-venv
-LAYER_PACKAGES := $(BUILD_PACKAGES) libdnnl-dev
 JOBS ?= $(shell nproc)
 OPTIONS ?=
 
 .PHONY: build demo package test test-all bench bench-peers bench-layers bench-compare format lint \
-  packages-build packages-test packages-peers packages-layers
+  packages-build packages-test
 
 build: packages-build
 	cmake --preset release > /dev/null
@@ -44,17 +42,22 @@ lint: packages-test
 	RESNET_TEST_ALL=1 ctest --test-dir build/dev --output-on-failure -R 'check_(format|tidy)'
 
 bench: build
+	$(call install,python3)
 	python3 benchmarks/bench.py $(OPTIONS)
 
-bench-peers: build packages-peers
+bench-peers: build
+	$(call install,python3 python3-venv)
 	python3 benchmarks/peers/install.py
 	build/peers/venv/bin/python benchmarks/peers/run.py $(OPTIONS)
 
-bench-layers: packages-layers build
+bench-layers: build
+	$(call install,libdnnl-dev)
+	cmake --preset release > /dev/null
 	cmake --build --preset release -j $(JOBS) --target onednn_bench
 	build/release/onednn_bench $(OPTIONS)
 
 bench-compare: build
+	$(call install,git python3)
 	python3 benchmarks/compare.py $(BASE) $(OPTIONS)
 
 format: packages-test
@@ -78,13 +81,7 @@ packages-build:
 packages-test:
 	$(call install,$(TEST_PACKAGES))
 
-packages-peers:
-	$(call install,$(PEER_PACKAGES))
-
-packages-layers:
-	$(call install,$(LAYER_PACKAGES))
-
-# PyTorch, NumPy, Pillow and what else the parity tests compare with. Without them these tests skip and golden files serve.
+  python3 python3-venv python3-dev man-db dpkg-dev file chromium
 .venv/complete: tests/requirements.txt
 	python3 -m venv .venv
 	.venv/bin/pip install --quiet -r tests/requirements.txt

@@ -41,7 +41,10 @@ def build_base(revision, jobs):
 
 
 def measure(program, arguments, model, batch):
-    command = [program, "bench", model, "--batch", str(batch), "--json"] + arguments.bench
+    command = [program, "bench", model, "--batch", str(batch), "--json"]
+    for option in ("threads", "precision"):
+        if getattr(arguments, option):
+            command += ["--" + option, getattr(arguments, option)]
     return json.loads(run(*command))["runs"][0]["median_ms"]
 
 
@@ -52,7 +55,8 @@ def options():
     parser.add_argument("--batches", type=lambda text: [int(word) for word in text.split(",")], default=[1, 16])
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--jobs", default=str(os.cpu_count()), help="of the build")
-    parser.add_argument("bench", nargs="*", help="after --: options for both `resnet bench`, such as --threads 1")
+    parser.add_argument("--threads", help="(one per processor)")
+    parser.add_argument("--precision", help="of `resnet bench`, which the base must know as well")
     return parser.parse_args()
 
 

@@ -28,13 +28,23 @@ def resnet(*arguments):
 class Own:
     title = "resnet"
 
-    def __init__(self, model, precision, batch, threads, x):
-        self.model, self.precision, self.batch, self.threads, self.x = model, precision, batch, threads, x
-        self.options = []
-        if precision != "fp32":
-            if "--precision" not in resnet("bench", "--help"):
-                raise Failed("not there yet")
-            self.options = ["--precision", precision]
+    def __init__(self, model, precision, batch, threads, x, folder):
+        self.model, self.batch, self.threads, self.x = model, batch, threads, x
+        self.options = ["--precision", precision]
+        if precision == "int8":
+            self.model = self.quantized(model, np.load(x).shape[1:], folder)
+
+    @staticmethod
+    def quantized(model, sizes, folder):
+        """All of it in int8, whatever it costs: as the peers, whose calibration sees the same pictures."""
+        path = os.path.join(folder, os.path.splitext(os.path.basename(model))[0] + ".int8.safetensors")
+        if not os.path.exists(path):
+            pictures = os.path.join(folder, "pictures-" + "x".join(map(str, sizes)), "any")
+            os.makedirs(pictures, exist_ok=True)
+            for i, picture in enumerate(runtimes.calibration(sizes)):
+                np.save(os.path.join(pictures, f"{i}.npy"), picture)
+            resnet("quantize", model, os.path.dirname(pictures), "-o", path, "--min-agreement", "0")
+        return path
 
     def answer(self):
         out = resnet("predict", self.model, self.x, "--logits", "--json", "--threads", self.threads, *self.options)

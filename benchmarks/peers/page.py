@@ -80,9 +80,9 @@ def tables(report):
         if not results:
             continue
         titles = [title for title in (OWN, *report["versions"]) if any(title in r["turns_ms"] for r in results)]
-        parts.append(f"### {precision}\nMilliseconds an image.")
-        if any(result["turns_ms"] for result in results):
-            parts.append(times_table(results, titles))
+        parts.append(f"### {precision}")
+        if titles:
+            parts.append("Milliseconds an image.\n\n" + times_table(results, titles))
             parts.append("Largest difference from our fp32 answer, of the largest logit: "
                          f"{errors_line(results, titles)}.")
         absent = absent_lines(results)

@@ -30,10 +30,11 @@ class Job:
             make(path)
         return path
 
-    def calibration(self, count=32):
-        """Single pictures of the kind that x holds."""
-        random = np.random.default_rng(7)
-        return [random.standard_normal((1, *self.x.shape[1:]), np.float32) for _ in range(count)]
+
+def calibration(sizes, count=32):
+    """Pictures of the kind that is timed, each 1 x channels x height x width."""
+    random = np.random.default_rng(7)
+    return [random.standard_normal((1, *sizes), np.float32) for _ in range(count)]
 
 
 def tool(name, *arguments):
@@ -61,7 +62,7 @@ class OnnxRuntime:
 
         class Reader(CalibrationDataReader):
             def __init__(self):
-                self.pictures = iter(job.calibration())
+                self.pictures = iter(calibration(job.x.shape[1:]))
 
             def get_next(self):
                 picture = next(self.pictures, None)
@@ -97,7 +98,7 @@ class OpenVino:
         import openvino
 
         model = openvino.Core().read_model(job.onnx)
-        pictures = job.calibration()
+        pictures = calibration(job.x.shape[1:])
         quantized = nncf.quantize(model, nncf.Dataset(pictures), preset=nncf.QuantizationPreset.MIXED,
                                   subset_size=len(pictures))
         openvino.save_model(quantized, path, compress_to_fp16=False)
