@@ -11,7 +11,7 @@
 #include <optional>
 
 #include "arrays.h"
-#include "resnet/classifier.h"
+#include "resnet/explain.h"
 
 namespace resnet::python {
 namespace {
@@ -23,31 +23,40 @@ auto without_gil(const Work& work) {
   return work();
 }
 
-std::unique_ptr<Classifier> load(const std::filesystem::path& path, int threads,
-                                 const std::optional<std::string>& architecture, const std::optional<std::string>& how,
-                                 const std::optional<std::string>& precision) {
+// A classifier and what is made with it.
+struct Model {
+  explicit Model(Classifier made) : classifier(std::move(made)), explainer(classifier), embedder(classifier) {}
+
+  Classifier classifier;
+  Explainer explainer;
+  Embedder embedder;
+};
+
+std::unique_ptr<Model> load(const std::filesystem::path& path, int threads,
+                            const std::optional<std::string>& architecture, const std::optional<std::string>& how,
+                            const std::optional<std::string>& precision) {
   return without_gil([&] {
     ClassifierOptions options;
     options.engine.threads = threads;
     if (architecture) options.architecture = find_architecture(*architecture);
     if (how) options.preprocessing = preset(*how);
     if (precision) options.engine.precision = parse_precision(*precision);
-    return std::make_unique<Classifier>(Classifier::load(path.string(), options));
+    return std::make_unique<Model>(Classifier::load(path.string(), options));
   });
 }
 
-std::vector<Guess> classify(const Classifier& model, nb::handle source, int top) {
+std::vector<Guess> classify(const Model& model, nb::handle source, int top) {
   const Picture picture(source);
   return without_gil([&] {
-    const std::vector<float> tensor = picture.prepare(model);
-    return model.top(model.logits(tensor, model.input_shape()), top);
+    const std::vector<float> tensor = picture.prepare(model.classifier);
+    return model.classifier.top(model.classifier.logits(tensor, model.classifier.input_shape()), top);
   });
 }
 
-Floats prepare(const Classifier& model, nb::handle source) {
+Floats prepare(const Model& model, nb::handle source) {
   const Picture picture(source);
-  const FeatureShape shape = model.input_shape();
-  return to_numpy(without_gil([&] { return picture.prepare(model); }),
+  const FeatureShape shape = model.classifier.input_shape();
+  return to_numpy(without_gil([&] { return picture.prepare(model.classifier); }),
                   {static_cast<std::size_t>(shape.channels), static_cast<std::size_t>(shape.height),
                    static_cast<std::size_t>(shape.width)});
 }
@@ -57,14 +66,29 @@ FeatureShape shape_of(const Batch& batch) {
           static_cast<std::int64_t>(batch.shape(2)), static_cast<std::int64_t>(batch.shape(3))};
 }
 
-Floats logits(const Classifier& model, const Batch& batch) {
-  return to_numpy(without_gil([&] { return model.logits(std::span(batch.data(), batch.size()), shape_of(batch)); }),
-                  {batch.shape(0), model.labels().size()});
+Floats logits(const Model& model, const Batch& batch) {
+  return to_numpy(
+      without_gil([&] { return model.classifier.logits(std::span(batch.data(), batch.size()), shape_of(batch)); }),
+      {batch.shape(0), model.classifier.labels().size()});
 }
 
-std::tuple<int, int, int> input_shape(const Classifier& model) {
-  const Preprocessing& how = model.preprocessing();
-  return {model.architecture().in_channels, how.height, how.width};
+Floats features(const Model& model, const Batch& batch) {
+  return to_numpy(
+      without_gil([&] { return model.embedder.embed(std::span(batch.data(), batch.size()), shape_of(batch)); }),
+      {batch.shape(0), static_cast<std::size_t>(model.embedder.size())});
+}
+
+Floats heatmap(const Model& model, nb::handle source, std::optional<int> index) {
+  const Picture picture(source);
+  Heatmap map = without_gil([&] {
+    return model.explainer.explain(picture.prepare(model.classifier), model.classifier.input_shape(), index);
+  });
+  return to_numpy(std::move(map.values), {static_cast<std::size_t>(map.height), static_cast<std::size_t>(map.width)});
+}
+
+std::tuple<int, int, int> input_shape(const Model& model) {
+  const Preprocessing& how = model.classifier.preprocessing();
+  return {model.classifier.architecture().in_channels, how.height, how.width};
 }
 
 const char* name_of(ErrorCode code) {
@@ -114,7 +138,7 @@ NB_MODULE(_native, module) {
             .format(guess.index, guess.label, guess.probability);
       });
 
-  nb::class_<Classifier>(module, "Classifier", "A model file made ready to classify pictures.")
+  nb::class_<Model>(module, "Classifier", "A model file made ready to classify pictures.")
       .def_static("load", &load, nb::arg("path"), nb::kw_only(), nb::arg("threads") = 0,
                   nb::arg("architecture") = nb::none(), nb::arg("preset") = nb::none(),
                   nb::arg("precision") = nb::none(),
@@ -122,10 +146,12 @@ NB_MODULE(_native, module) {
                   "`architecture`, `preset` (torchvision, torchvision-v2, timm, cifar) and `precision` (fp32, bf16, "
                   "int8, auto) "
                   "count instead of the file's word.")
-      .def_prop_ro("architecture", [](const Classifier& model) { return model.architecture().name; })
+      .def_prop_ro("architecture", [](const Model& model) { return model.classifier.architecture().name; })
       .def_prop_ro(
-          "labels", [](const Classifier& model) { return model.labels(); }, "One per class.")
+          "labels", [](const Model& model) { return model.classifier.labels(); }, "One per class.")
       .def_prop_ro("input_shape", &input_shape, "Channels, height, width of what prepare() gives.")
+      .def_prop_ro(
+          "feature_count", [](const Model& model) { return model.embedder.size(); }, "Length of an embedding.")
       .def("classify", &classify, nb::arg("picture"), nb::arg("top") = 5,
            nb::sig("def classify(self, picture: str | os.PathLike[str] | bytes | "
                    "numpy.typing.NDArray[numpy.uint8], top: int = 5) -> list[Guess]"),
@@ -137,7 +163,15 @@ NB_MODULE(_native, module) {
       .def("logits", &logits, nb::arg("batch"),
            nb::sig(
                "def logits(self, batch: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]"),
-           "Scores of the classes before softmax (N x classes) of preprocessed pictures (NxCxHxW).");
+           "Scores of the classes before softmax (N x classes) of preprocessed pictures (NxCxHxW).")
+      .def("features", &features, nb::arg("batch"),
+           nb::sig(
+               "def features(self, batch: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]"),
+           "Embeddings (N x feature_count) of preprocessed pictures (NxCxHxW): what the last layer classifies.")
+      .def("heatmap", &heatmap, nb::arg("picture"), nb::arg("index") = nb::none(),
+           nb::sig("def heatmap(self, picture: str | os.PathLike[str] | bytes | numpy.typing.NDArray[numpy.uint8], "
+                   "index: int | None = None) -> numpy.typing.NDArray[numpy.float32]"),
+           "Where a class (the most probable one) is seen: Grad-CAM on the last stage, as fine as that stage.");
 }
 
 }  // namespace resnet::python

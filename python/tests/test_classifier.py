@@ -36,6 +36,7 @@ class ClassifierTest(unittest.TestCase):
     def test_says_what_it_is(self):
         self.assertEqual(self.model.labels, ["cat", "dog", "häuser"])
         self.assertEqual(self.model.input_shape, (3, 32, 32))
+        self.assertEqual(self.model.feature_count, 16)
         self.assertEqual(self.model.architecture, "resnet")
         self.assertRegex(resnet_cpp.__version__, r"^\d+\.\d+\.\d+$")
 
@@ -81,6 +82,24 @@ class ClassifierTest(unittest.TestCase):
         numpy.testing.assert_array_equal(self.model.logits(batch[::-1])[::-1], self.model.logits(batch[::-1].copy())[::-1])
         self.assertEqual(self.model.logits(batch[:, :, :20, :24].copy()).shape, (5, 3))
         self.assertEqual(self.model.logits(batch[:0]).shape, (0, 3))
+
+    def test_features_are_what_the_last_layer_classifies(self):
+        batch = numpy.random.default_rng(2).standard_normal((4, 3, 32, 32), dtype=numpy.float32)
+        features = self.model.features(batch)
+        self.assertEqual((features.shape, features.dtype), ((4, self.model.feature_count), numpy.float32))
+        weights = safetensors(self.path)
+        numpy.testing.assert_allclose(features @ weights["fc.weight"].T + weights["fc.bias"], self.model.logits(batch),
+                                      rtol=1e-4, atol=1e-5)
+
+    def test_heatmaps(self):
+        best = self.model.classify(self.picture)[0].index
+        heatmap = self.model.heatmap(self.picture)
+        self.assertEqual((heatmap.shape, heatmap.dtype), ((16, 16), numpy.float32))
+        self.assertGreaterEqual(heatmap.min(), 0)
+        numpy.testing.assert_array_equal(self.model.heatmap(self.picture, index=best), heatmap)
+        maps = [self.model.heatmap(self.picture, index=i) for i in range(3)]
+        self.assertFalse(all(numpy.array_equal(maps[0], other) for other in maps[1:]))
+        self.fails("invalid_argument", "3", lambda: self.model.heatmap(self.picture, index=3))
 
     def fails(self, code, text, call):
         with self.assertRaises(resnet_cpp.Error) as raised:
@@ -148,6 +167,15 @@ class ClassifierTest(unittest.TestCase):
                 self.assertIn(name, methods)
                 self.assertIsNotNone(methods[name].returns, name)
         self.assertIn("Guess", classes)
+
+
+def safetensors(path):
+    """The float32 tensors of a file by name."""
+    data = pathlib.Path(path).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + size])
+    return {name: numpy.frombuffer(data[8 + size:][slice(*entry["data_offsets"])], numpy.float32).reshape(entry["shape"])
+            for name, entry in header.items() if name != "__metadata__" and entry["dtype"] == "F32"}
 
 
 if __name__ == "__main__":
