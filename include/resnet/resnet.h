@@ -125,6 +125,16 @@ resnet_status resnet_logits(const resnet_classifier* model, const resnet_tensor*
 resnet_status resnet_top(const resnet_classifier* model, const float* logits, resnet_guess* guesses, int capacity,
                          int* count);
 
+/* Embeddings: the values that the last layer classifies, batch * resnet_feature_count(), which `size` must say. */
+resnet_status resnet_features(const resnet_classifier* model, const resnet_tensor* input, float* features, size_t size);
+
+/* Where in a picture a class is seen: Grad-CAM on the last stage. `input` is one picture, `index` a class or -1 for the
+ * most probable one. The map is as fine as the network's last stage, 7x7 for 224x224 pixels; resnet_heatmap_size() says
+ * so. `size` must be rows * columns; values are 0 or more. */
+resnet_status resnet_heatmap_size(const resnet_classifier* model, const resnet_tensor* input, int* rows, int* columns);
+resnet_status resnet_heatmap(const resnet_classifier* model, const resnet_tensor* input, int index, float* heatmap,
+                             size_t size);
+
 /* NOLINTEND(readability-identifier-naming,modernize-use-using) */
 
 #ifdef __cplusplus

@@ -1,8 +1,15 @@
+#include <algorithm>
+
 #include "capi/guard.h"
-#include "resnet/classifier.h"
+#include "resnet/explain.h"
 
 struct resnet_classifier {  // NOLINT(readability-identifier-naming): C's name
+  explicit resnet_classifier(resnet::Classifier made)
+      : classifier(std::move(made)), explainer(classifier), embedder(classifier) {}
+
   resnet::Classifier classifier;
+  resnet::Explainer explainer;
+  resnet::Embedder embedder;
 };
 
 namespace resnet::capi {
@@ -59,6 +66,13 @@ std::span<float> to_output(float* values, std::size_t size, std::int64_t needed,
   return array(values, size, name);
 }
 
+// Sizes of what global pooling takes: of a heatmap of the last stage.
+FeatureShape last_stage_shape(const Graph& graph, const FeatureShape& input) {
+  const auto pool = std::find_if(graph.nodes.begin(), graph.nodes.end(),
+                                 [](const Node& node) { return node.op == Op::kGlobalAveragePool; });
+  return infer_shapes(graph, input)[static_cast<std::size_t>(pool->inputs[0])];
+}
+
 // Hands the guesses that `find(top)` returns to an array of the caller.
 template <typename Find>
 resnet_status give_guesses(const resnet_classifier* model, resnet_guess* guesses, int capacity, int* count,
@@ -87,7 +101,7 @@ resnet_status resnet_load(const char* path, const resnet_options* options, resne
   if (model != nullptr) *model = nullptr;
   return guarded([&] {
     required(model, "model");
-    *model = new resnet_classifier{resnet::Classifier::load(&required(path, "path"), to_options(options))};
+    *model = new resnet_classifier(resnet::Classifier::load(&required(path, "path"), to_options(options)));
   });
 }
 
@@ -172,6 +186,37 @@ resnet_status resnet_top(const resnet_classifier* model, const float* logits, re
                          int* count) {
   return give_guesses(model, guesses, capacity, count, [&](const resnet::Classifier& classifier, int top) {
     return classifier.top(array(logits, classifier.labels().size(), "logits"), top);
+  });
+}
+
+resnet_status resnet_features(const resnet_classifier* model, const resnet_tensor* input, float* features,
+                              size_t size) {
+  return guarded([&] {
+    const resnet::Embedder& embedder = required(model, "model").embedder;
+    const auto [shape, values] = to_input(input);
+    const std::span<float> out = to_output(features, size, shape.batch * embedder.size(), "features");
+    std::ranges::copy(embedder.embed(values, shape), out.begin());
+  });
+}
+
+resnet_status resnet_heatmap_size(const resnet_classifier* model, const resnet_tensor* input, int* rows, int* columns) {
+  return guarded([&] {
+    const auto [shape, values] = to_input(input);
+    const resnet::FeatureShape of_map = last_stage_shape(classifier_of(model).engine().graph(), shape);
+    required(rows, "rows") = static_cast<int>(of_map.height);
+    required(columns, "columns") = static_cast<int>(of_map.width);
+  });
+}
+
+resnet_status resnet_heatmap(const resnet_classifier* model, const resnet_tensor* input, int index, float* heatmap,
+                             size_t size) {
+  return guarded([&] {
+    const resnet::Explainer& explainer = required(model, "model").explainer;
+    const auto [shape, values] = to_input(input);
+    const resnet::FeatureShape of_map = last_stage_shape(model->classifier.engine().graph(), shape);
+    const std::span<float> out = to_output(heatmap, size, of_map.height * of_map.width, "heatmap");
+    const std::optional<int> wanted = index < 0 ? std::nullopt : std::optional(index);
+    std::ranges::copy(explainer.explain(values, shape, wanted).values, out.begin());
   });
 }
 }

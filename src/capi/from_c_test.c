@@ -14,7 +14,7 @@
     if (!(condition)) return __FILE__ ":" LINE(__LINE__) ": " #condition; \
   } while (0)
 
-enum { kClasses = 3, kFeatures = 16, kValues = 3 * 32 * 32 };
+enum { kClasses = 3, kFeatures = 16, kValues = 3 * 32 * 32, kRows = 16 };
 
 static int same(const float* a, const float* b, int count) {
   for (int i = 0; i < count; ++i) {
@@ -77,11 +77,12 @@ static const char* check_pictures(const resnet_classifier* model, const char* pi
   return NULL;
 }
 
-/* Logits of a batch of two. */
+/* Logits, features and heatmaps of a batch of two. */
 static const char* check_tensors(const resnet_classifier* model, const char* picture) {
   static float values[2 * kValues];
   float logits[2 * kClasses];
   float alone[kClasses];
+  float features[2 * kFeatures];
   resnet_guess best[kClasses];
   resnet_guess expected[kClasses];
   int count = 0;
@@ -94,6 +95,18 @@ static const char* check_tensors(const resnet_classifier* model, const char* pic
   CHECK(resnet_top(model, alone, best, kClasses, &count) == RESNET_OK && count == kClasses);
   CHECK(resnet_classify_file(model, picture, expected, kClasses, &count) == RESNET_OK);
   for (int i = 0; i < kClasses; ++i) CHECK(best[i].index == expected[i].index);
+
+  CHECK(resnet_features(model, &both, features, 2 * kFeatures) == RESNET_OK);
+  CHECK(!same(features, features + kFeatures, kFeatures));
+  int rows = 0;
+  int columns = 0;
+  CHECK(resnet_heatmap_size(model, &second, &rows, &columns) == RESNET_OK && rows == kRows && columns == kRows);
+  static float best_map[kRows * kRows];
+  static float same_map[kRows * kRows];
+  CHECK(resnet_heatmap(model, &second, -1, best_map, kRows * kRows) == RESNET_OK);
+  CHECK(resnet_heatmap(model, &second, best[0].index, same_map, kRows * kRows) == RESNET_OK);
+  CHECK(memcmp(best_map, same_map, sizeof best_map) == 0);
+  for (int i = 0; i < kRows * kRows; ++i) CHECK(best_map[i] >= 0);
   return NULL;
 }
 
@@ -153,6 +166,9 @@ static const char* check_null_models(void) {
   FAILS(resnet_prepare_pixels(NULL, &pixel, 1, 1, 1, &value, 1), RESNET_INVALID_ARGUMENT, "model");
   FAILS(resnet_logits(NULL, &tensor, &value, 1), RESNET_INVALID_ARGUMENT, "model");
   FAILS(resnet_top(NULL, &value, &guess, 1, &count), RESNET_INVALID_ARGUMENT, "model");
+  FAILS(resnet_features(NULL, &tensor, &value, 1), RESNET_INVALID_ARGUMENT, "model");
+  FAILS(resnet_heatmap(NULL, &tensor, 0, &value, 1), RESNET_INVALID_ARGUMENT, "model");
+  FAILS(resnet_heatmap_size(NULL, &tensor, &count, &count), RESNET_INVALID_ARGUMENT, "model");
   return NULL;
 }
 
@@ -180,10 +196,14 @@ static const char* check_wrong_arguments(const resnet_classifier* model, const c
   FAILS(resnet_logits(model, &tensor, values, kClasses + 1), RESNET_MISMATCH, "room for 4");
   FAILS(resnet_logits(model, &tensor, NULL, kClasses), RESNET_INVALID_ARGUMENT, "logits");
   FAILS(resnet_top(model, NULL, &guess, 1, &count), RESNET_INVALID_ARGUMENT, "logits");
+  FAILS(resnet_features(model, &tensor, values, 1), RESNET_MISMATCH, "features");
+  FAILS(resnet_heatmap(model, &tensor, 3, values, kRows * kRows), RESNET_INVALID_ARGUMENT, "3");
+  FAILS(resnet_heatmap(model, &tensor, 0, values, 49), RESNET_MISMATCH, "49");
+  FAILS(resnet_heatmap_size(model, &tensor, NULL, &count), RESNET_INVALID_ARGUMENT, "rows");
   tensor.channels = 1;
   FAILS(resnet_logits(model, &tensor, values, kClasses), RESNET_MISMATCH, "channels");
   tensor.height = 0;
-  FAILS(resnet_logits(model, &tensor, values, kClasses), RESNET_INVALID_ARGUMENT, "1x1x0x32");
+  FAILS(resnet_features(model, &tensor, values, kFeatures), RESNET_INVALID_ARGUMENT, "1x1x0x32");
   return NULL;
 }
 

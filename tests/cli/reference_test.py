@@ -77,6 +77,7 @@ class ReferenceTest(unittest.TestCase):
         for command in commands():
             script = f"source {self.completion}; COMP_WORDS=(resnet {command} --) COMP_CWORD=2; _resnet; echo ${{COMPREPLY[@]}}"
             done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+            self.assertGreaterEqual(len(long_options(command)), 1, command)
             self.assertEqual(set(done.stdout.split()), long_options(command), command)
 
 

@@ -1,0 +1,82 @@
+#include "arrays.h"
+
+#include <nanobind/stl/filesystem.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+namespace resnet::python {
+namespace {
+
+using Pixels = nb::ndarray<nb::ro, nb::device::cpu>;
+
+bool is_dense(const Pixels& array) {
+  std::int64_t step = 1;
+  for (std::size_t i = array.ndim(); i-- > 0;) {
+    if (array.shape(i) != 1 && array.stride(i) != step) return false;
+    step *= static_cast<std::int64_t>(array.shape(i));
+  }
+  return true;
+}
+
+// The values in C order.
+std::vector<std::uint8_t> dense_copy(const Pixels& array, std::size_t channels) {
+  const auto* from = static_cast<const std::uint8_t*>(array.data());
+  const std::int64_t channel_step = array.ndim() == 3 ? array.stride(2) : 0;
+  std::vector<std::uint8_t> values;
+  values.reserve(array.size());
+  for (std::size_t y = 0; y < array.shape(0); ++y) {
+    for (std::size_t x = 0; x < array.shape(1); ++x) {
+      const std::uint8_t* pixel =
+          from + static_cast<std::int64_t>(y) * array.stride(0) + static_cast<std::int64_t>(x) * array.stride(1);
+      for (std::size_t c = 0; c < channels; ++c) values.push_back(pixel[static_cast<std::int64_t>(c) * channel_step]);
+    }
+  }
+  return values;
+}
+
+bool is_path(nb::handle source) { return nb::isinstance<nb::str>(source) || nb::hasattr(source, "__fspath__"); }
+
+}  // namespace
+
+Floats to_numpy(std::vector<float> values, std::initializer_list<std::size_t> shape) {
+  auto kept = std::make_unique<std::vector<float>>(std::move(values));
+  float* data = kept->data();
+  nb::capsule owner(kept.get(), [](void* vector) noexcept { delete static_cast<std::vector<float>*>(vector); });
+  static_cast<void>(kept.release());
+  return Floats(data, shape, owner);
+}
+
+Picture::Picture(nb::handle source) : what_(std::string()) {
+  if (is_path(source)) {
+    what_ = nb::cast<std::filesystem::path>(source).string();
+  } else if (nb::isinstance<nb::bytes>(source)) {
+    owner_ = nb::borrow(source);
+    const nb::bytes bytes = nb::borrow<nb::bytes>(source);
+    what_ = std::span(static_cast<const std::byte*>(bytes.data()), bytes.size());
+  } else if (!nb::try_cast(source, array_)) {
+    throw nb::type_error("a path, bytes or a uint8 array is expected");
+  } else {
+    if (array_.dtype() != nb::dtype<std::uint8_t>()) throw nb::type_error("an array of pixels must be uint8");
+    if (array_.ndim() != 2 && array_.ndim() != 3) {
+      throw nb::value_error("an array of pixels must be of shape HxWxC or HxW");
+    }
+    const std::size_t channels = array_.ndim() == 3 ? array_.shape(2) : 1;
+    std::span pixels(static_cast<const std::uint8_t*>(array_.data()), array_.size());
+    if (!is_dense(array_)) {
+      copied_ = dense_copy(array_, channels);
+      pixels = copied_;
+    }
+    const auto side = [](std::size_t size) { return static_cast<int>(std::min<std::size_t>(size, INT32_MAX)); };
+    what_ = ImageView(side(array_.shape(1)), side(array_.shape(0)), side(channels), pixels);
+  }
+}
+
+std::vector<float> Picture::prepare(const Classifier& model) const {
+  std::vector<float> tensor(static_cast<std::size_t>(model.input_shape().count()));
+  std::visit([&](const auto& picture) { model.prepare(picture, tensor); }, what_);
+  return tensor;
+}
+
+}  // namespace resnet::python

@@ -1,0 +1,45 @@
+// What goes between NumPy and the library: pictures in, arrays of floats in and out.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "resnet/classifier.h"
+
+namespace resnet::python {
+
+namespace nb = nanobind;
+
+// A batch of preprocessed pictures, NCHW. A float32 array in C order is taken where it lies; others are converted.
+using Batch = nb::ndarray<const float, nb::ndim<4>, nb::c_contig, nb::device::cpu>;
+
+// A new array that owns its values.
+using Floats = nb::ndarray<nb::numpy, float>;
+
+Floats to_numpy(std::vector<float> values, std::initializer_list<std::size_t> shape);
+
+// A picture as the caller has it: a path, the bytes of a file, or pixels. Holds what it refers to, so it must be made
+// and destroyed with the GIL held; between, `prepare` needs none.
+class Picture {
+ public:
+  // `source`: str, os.PathLike, bytes or a uint8 array of shape HxWxC or HxW. Throws nb::type_error for others.
+  explicit Picture(nb::handle source);
+
+  // The tensor that `model` makes of it (CHW).
+  std::vector<float> prepare(const Classifier& model) const;
+
+ private:
+  using Pixels = nb::ndarray<nb::ro, nb::device::cpu>;
+
+  std::variant<std::string, std::span<const std::byte>, ImageView> what_;
+  nb::object owner_;                  // of bytes
+  Pixels array_;                      // of pixels that are dense
+  std::vector<std::uint8_t> copied_;  // of others
+};
+
+}  // namespace resnet::python

@@ -1,0 +1,177 @@
+// The module resnet_cpp._native: resnet::Classifier for Python. The network runs without the GIL.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/filesystem.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/unique_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include <filesystem>
+#include <optional>
+
+#include "arrays.h"
+#include "resnet/explain.h"
+
+namespace resnet::python {
+namespace {
+
+// Calls `work` without the GIL.
+template <typename Work>
+auto without_gil(const Work& work) {
+  const nb::gil_scoped_release release;
+  return work();
+}
+
+// A classifier and what is made with it.
+struct Model {
+  explicit Model(Classifier made) : classifier(std::move(made)), explainer(classifier), embedder(classifier) {}
+
+  Classifier classifier;
+  Explainer explainer;
+  Embedder embedder;
+};
+
+std::unique_ptr<Model> load(const std::filesystem::path& path, int threads,
+                            const std::optional<std::string>& architecture, const std::optional<std::string>& how,
+                            const std::optional<std::string>& precision) {
+  return without_gil([&] {
+    ClassifierOptions options;
+    options.engine.threads = threads;
+    if (architecture) options.architecture = find_architecture(*architecture);
+    if (how) options.preprocessing = preset(*how);
+    if (precision) options.engine.precision = parse_precision(*precision);
+    return std::make_unique<Model>(Classifier::load(path.string(), options));
+  });
+}
+
+std::vector<Guess> classify(const Model& model, nb::handle source, int top) {
+  const Picture picture(source);
+  return without_gil([&] {
+    const std::vector<float> tensor = picture.prepare(model.classifier);
+    return model.classifier.top(model.classifier.logits(tensor, model.classifier.input_shape()), top);
+  });
+}
+
+Floats prepare(const Model& model, nb::handle source) {
+  const Picture picture(source);
+  const FeatureShape shape = model.classifier.input_shape();
+  return to_numpy(without_gil([&] { return picture.prepare(model.classifier); }),
+                  {static_cast<std::size_t>(shape.channels), static_cast<std::size_t>(shape.height),
+                   static_cast<std::size_t>(shape.width)});
+}
+
+FeatureShape shape_of(const Batch& batch) {
+  return {static_cast<std::int64_t>(batch.shape(0)), static_cast<std::int64_t>(batch.shape(1)),
+          static_cast<std::int64_t>(batch.shape(2)), static_cast<std::int64_t>(batch.shape(3))};
+}
+
+Floats logits(const Model& model, const Batch& batch) {
+  return to_numpy(
+      without_gil([&] { return model.classifier.logits(std::span(batch.data(), batch.size()), shape_of(batch)); }),
+      {batch.shape(0), model.classifier.labels().size()});
+}
+
+Floats features(const Model& model, const Batch& batch) {
+  return to_numpy(
+      without_gil([&] { return model.embedder.embed(std::span(batch.data(), batch.size()), shape_of(batch)); }),
+      {batch.shape(0), static_cast<std::size_t>(model.embedder.size())});
+}
+
+Floats heatmap(const Model& model, nb::handle source, std::optional<int> index) {
+  const Picture picture(source);
+  Heatmap map = without_gil([&] {
+    return model.explainer.explain(picture.prepare(model.classifier), model.classifier.input_shape(), index);
+  });
+  return to_numpy(std::move(map.values), {static_cast<std::size_t>(map.height), static_cast<std::size_t>(map.width)});
+}
+
+std::tuple<int, int, int> input_shape(const Model& model) {
+  const Preprocessing& how = model.classifier.preprocessing();
+  return {model.classifier.architecture().in_channels, how.height, how.width};
+}
+
+const char* name_of(ErrorCode code) {
+  switch (code) {
+    case ErrorCode::kInvalidArgument: return "invalid_argument";
+    case ErrorCode::kNotFound: return "not_found";
+    case ErrorCode::kIo: return "io";
+    case ErrorCode::kFormat: return "format";
+    case ErrorCode::kLimit: return "limit";
+    case ErrorCode::kUnsupported: return "unsupported";
+    case ErrorCode::kMismatch: return "mismatch";
+  }
+  return "unknown";
+}
+
+// resnet::Error becomes an exception of the type `type`, with the kind of error in its attribute `code`.
+void translate(const std::exception_ptr& thrown, void* type) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const Error& error) {
+    const std::string_view text = error.what();
+    const nb::object message =
+        nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
+    const nb::object instance = nb::handle(static_cast<PyObject*>(type))(message);
+    instance.attr("code") = name_of(error.code());
+    PyErr_SetObject(static_cast<PyObject*>(type), instance.ptr());
+  }
+}
+
+}  // namespace
+
+NB_MODULE(_native, module) {
+  module.attr("__version__") = RESNET_VERSION;
+
+  nb::object error = nb::steal(PyErr_NewExceptionWithDoc(
+      "resnet_cpp.Error", "What went wrong and where; `code` names the kind: not_found, format, mismatch, ...", nullptr,
+      nullptr));
+  module.attr("Error") = error;
+  nb::register_exception_translator(translate, error.ptr());
+
+  nb::class_<Guess>(module, "Guess", "A class and how probable it is.")
+      .def_ro("index", &Guess::index, "Of the class.")
+      .def_ro("label", &Guess::label, "Its name; its index as text where the model has no names.")
+      .def_ro("probability", &Guess::probability, "Softmax over all classes.")
+      .def("__repr__", [](const Guess& guess) {
+        return nb::str("Guess(index={}, label={!r}, probability={:.4f})")
+            .format(guess.index, guess.label, guess.probability);
+      });
+
+  nb::class_<Model>(module, "Classifier", "A model file made ready to classify pictures.")
+      .def_static("load", &load, nb::arg("path"), nb::kw_only(), nb::arg("threads") = 0,
+                  nb::arg("architecture") = nb::none(), nb::arg("preset") = nb::none(),
+                  nb::arg("precision") = nb::none(),
+                  "Reads .safetensors, .pth, .pt, .th or .bin. `threads` work on one call (0: one per processor); "
+                  "`architecture`, `preset` (torchvision, torchvision-v2, timm, cifar) and `precision` (fp32, bf16, "
+                  "int8, auto) "
+                  "count instead of the file's word.")
+      .def_prop_ro("architecture", [](const Model& model) { return model.classifier.architecture().name; })
+      .def_prop_ro(
+          "labels", [](const Model& model) { return model.classifier.labels(); }, "One per class.")
+      .def_prop_ro("input_shape", &input_shape, "Channels, height, width of what prepare() gives.")
+      .def_prop_ro(
+          "feature_count", [](const Model& model) { return model.embedder.size(); }, "Length of an embedding.")
+      .def("classify", &classify, nb::arg("picture"), nb::arg("top") = 5,
+           nb::sig("def classify(self, picture: str | os.PathLike[str] | bytes | "
+                   "numpy.typing.NDArray[numpy.uint8], top: int = 5) -> list[Guess]"),
+           "The most probable classes, best first: of a path, of a file's bytes, or of RGB pixels (uint8, HxWx3).")
+      .def("prepare", &prepare, nb::arg("picture"),
+           nb::sig("def prepare(self, picture: str | os.PathLike[str] | bytes | numpy.typing.NDArray[numpy.uint8]) -> "
+                   "numpy.typing.NDArray[numpy.float32]"),
+           "The tensor that the network takes (CxHxW): resized, cropped and normalised.")
+      .def("logits", &logits, nb::arg("batch"),
+           nb::sig(
+               "def logits(self, batch: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]"),
+           "Scores of the classes before softmax (N x classes) of preprocessed pictures (NxCxHxW).")
+      .def("features", &features, nb::arg("batch"),
+           nb::sig(
+               "def features(self, batch: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]"),
+           "Embeddings (N x feature_count) of preprocessed pictures (NxCxHxW): what the last layer classifies.")
+      .def("heatmap", &heatmap, nb::arg("picture"), nb::arg("index") = nb::none(),
+           nb::sig("def heatmap(self, picture: str | os.PathLike[str] | bytes | numpy.typing.NDArray[numpy.uint8], "
+                   "index: int | None = None) -> numpy.typing.NDArray[numpy.float32]"),
+           "Where a class (the most probable one) is seen: Grad-CAM on the last stage, as fine as that stage.");
+}
+
+}  // namespace resnet::python

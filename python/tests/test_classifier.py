@@ -1,0 +1,182 @@
+"""resnet_cpp: answers equal the program's, whatever way a picture comes; arrays; errors; threads.
+
+Run by CTest (package.python_test) with RESNET, the program, and an installed package on the path."""
+import ast
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+import numpy
+from PIL import Image
+
+import resnet_cpp
+
+sys.path.insert(0, os.path.join(os.environ["RESNET_SOURCE_DIR"], "tests", "cli"))
+import pictures  # noqa: E402
+
+
+class ClassifierTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.path = pictures.small_model(cls.folder.name, "m.safetensors", ["cat", "dog", "häuser"])
+        cls.model = resnet_cpp.Classifier.load(cls.path, threads=1)
+        cls.picture = pictures.write(f"{cls.folder.name}/p.png", pictures.png(47, 40, 1))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def test_says_what_it_is(self):
+        self.assertEqual(self.model.labels, ["cat", "dog", "häuser"])
+        self.assertEqual(self.model.input_shape, (3, 32, 32))
+        self.assertEqual(self.model.feature_count, 16)
+        self.assertEqual(self.model.architecture, "resnet")
+        self.assertRegex(resnet_cpp.__version__, r"^\d+\.\d+\.\d+$")
+
+    def test_classifies_what_the_program_classifies(self):
+        done = subprocess.run([os.environ["RESNET"], "predict", self.path, self.picture, "--json", "--logits"],
+                              capture_output=True, check=True)
+        answer = json.loads(done.stdout)
+        guesses = self.model.classify(self.picture)
+        self.assertEqual([(g.index, g.label) for g in guesses], [(t["index"], t["class"]) for t in answer["top"]])
+        for guess, expected in zip(guesses, answer["top"]):
+            self.assertAlmostEqual(guess.probability, expected["probability"], 5)
+        self.assertEqual(len(self.model.classify(self.picture, top=1)), 1)
+        logits = self.model.logits(self.model.prepare(self.picture)[None])
+        numpy.testing.assert_allclose(logits[0], answer["logits"], rtol=1e-4, atol=1e-5)
+
+    def test_a_path_its_bytes_and_its_pixels_give_the_same(self):
+        expected = self.model.prepare(self.picture)
+        self.assertEqual((expected.shape, expected.dtype), ((3, 32, 32), numpy.float32))
+        with open(self.picture, "rb") as file:
+            encoded = file.read()
+        pixels = numpy.asarray(Image.open(self.picture).convert("RGB"))
+        for source in (pathlib.Path(self.picture), encoded, pixels, pixels.copy()):
+            numpy.testing.assert_array_equal(self.model.prepare(source), expected)
+        self.assertEqual(repr(self.model.classify(encoded)), repr(self.model.classify(self.picture)))
+
+    def test_takes_pixels_however_they_lie(self):
+        pixels = numpy.asarray(Image.open(self.picture).convert("RGB"))
+        flipped = pixels[::-1, ::-1]
+        numpy.testing.assert_array_equal(self.model.prepare(flipped), self.model.prepare(flipped.copy()))
+        channels_first = numpy.ascontiguousarray(pixels.transpose(2, 0, 1))
+        numpy.testing.assert_array_equal(self.model.prepare(channels_first.transpose(1, 2, 0)),
+                                         self.model.prepare(pixels))
+        gray = resnet_cpp.Classifier.load(pictures.small_model(self.folder.name, "gray.safetensors", channels=1))
+        numpy.testing.assert_array_equal(gray.prepare(pixels[:, :, 0]), gray.prepare(pixels[:, :, :1]))
+
+    def test_batches(self):
+        batch = numpy.random.default_rng(1).standard_normal((5, 3, 32, 32), dtype=numpy.float32)
+        logits = self.model.logits(batch)
+        self.assertEqual((logits.shape, logits.dtype), ((5, 3), numpy.float32))
+        for one, row in zip(batch, logits):
+            numpy.testing.assert_allclose(self.model.logits(one[None])[0], row, rtol=1e-4, atol=1e-5)
+        numpy.testing.assert_array_equal(self.model.logits(batch.astype(numpy.float64)), logits)
+        numpy.testing.assert_array_equal(self.model.logits(batch[::-1])[::-1], self.model.logits(batch[::-1].copy())[::-1])
+        self.assertEqual(self.model.logits(batch[:, :, :20, :24].copy()).shape, (5, 3))
+        self.assertEqual(self.model.logits(batch[:0]).shape, (0, 3))
+
+    def test_features_are_what_the_last_layer_classifies(self):
+        batch = numpy.random.default_rng(2).standard_normal((4, 3, 32, 32), dtype=numpy.float32)
+        features = self.model.features(batch)
+        self.assertEqual((features.shape, features.dtype), ((4, self.model.feature_count), numpy.float32))
+        weights = safetensors(self.path)
+        numpy.testing.assert_allclose(features @ weights["fc.weight"].T + weights["fc.bias"], self.model.logits(batch),
+                                      rtol=1e-4, atol=1e-5)
+
+    def test_heatmaps(self):
+        best = self.model.classify(self.picture)[0].index
+        heatmap = self.model.heatmap(self.picture)
+        self.assertEqual((heatmap.shape, heatmap.dtype), ((16, 16), numpy.float32))
+        self.assertGreaterEqual(heatmap.min(), 0)
+        numpy.testing.assert_array_equal(self.model.heatmap(self.picture, index=best), heatmap)
+        maps = [self.model.heatmap(self.picture, index=i) for i in range(3)]
+        self.assertFalse(all(numpy.array_equal(maps[0], other) for other in maps[1:]))
+        self.fails("invalid_argument", "3", lambda: self.model.heatmap(self.picture, index=3))
+
+    def fails(self, code, text, call):
+        with self.assertRaises(resnet_cpp.Error) as raised:
+            call()
+        self.assertEqual(raised.exception.code, code, raised.exception)
+        self.assertIn(text, str(raised.exception))
+
+    def test_errors(self):
+        load = resnet_cpp.Classifier.load
+        self.fails("not_found", "/absent.safetensors", lambda: load("/absent.safetensors"))
+        self.fails("not_found", "resnet50", lambda: load(self.path, architecture="resnet5"))
+        self.fails("mismatch", "layer1", lambda: load(self.path, architecture="resnet50"))
+        self.fails("invalid_argument", "preset", lambda: load(self.path, preset="imagenet"))
+        self.fails("invalid_argument", "fp33", lambda: load(self.path, precision="fp33"))
+        self.fails("invalid_argument", "threads", lambda: load(self.path, threads=-1))
+        self.fails("not_found", "/absent.jpg", lambda: self.model.classify("/absent.jpg"))
+        self.fails("format", "picture", lambda: self.model.classify(b"no picture"))
+        self.fails("invalid_argument", "top", lambda: self.model.classify(self.picture, top=0))
+        self.fails("mismatch", "channels", lambda: self.model.classify(numpy.zeros((32, 32, 4), numpy.uint8)))
+        self.fails("mismatch", "0x0", lambda: self.model.classify(numpy.zeros((0, 0, 3), numpy.uint8)))
+        self.fails("mismatch", "channels", lambda: self.model.logits(numpy.zeros((1, 1, 32, 32), numpy.float32)))
+        for wrong in (3, None, [1, 2], numpy.zeros((32, 32, 3), numpy.float32)):
+            self.assertRaises(TypeError, self.model.classify, wrong)
+        self.assertRaises(ValueError, self.model.classify, numpy.zeros(9, numpy.uint8))
+        self.assertRaises(TypeError, self.model.logits, numpy.zeros((3, 32, 32), numpy.float32))
+
+    def test_other_threads_run_meanwhile(self):
+        """While one thread computes, Python code runs in another: the GIL is not held."""
+        batch = numpy.zeros((64, 3, 192, 192), numpy.float32)
+        worker = threading.Thread(target=lambda: self.model.logits(batch))
+        ticks = 0
+        worker.start()
+        while worker.is_alive():
+            time.sleep(0.001)
+            ticks += 1
+        worker.join()
+        self.assertGreater(ticks, 10)
+
+    def test_calls_from_many_threads_agree(self):
+        sources = [pictures.png(40 + i, 50, i) for i in range(8)]
+        expected = [repr(self.model.classify(source)) for source in sources]
+        wrong = []
+
+        def work():
+            for _ in range(5):
+                for source, answer in zip(sources, expected):
+                    if repr(self.model.classify(source)) != answer:
+                        wrong.append(source)
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(wrong, [])
+
+    def test_type_stubs_come_with_the_package(self):
+        folder = pathlib.Path(resnet_cpp.__file__).parent
+        self.assertTrue((folder / "py.typed").exists())
+        stub = ast.parse((folder / "_native.pyi").read_text())
+        classes = {node.name: node for node in stub.body if isinstance(node, ast.ClassDef)}
+        methods = {node.name: node for node in classes["Classifier"].body if isinstance(node, ast.FunctionDef)}
+        for name in dir(resnet_cpp.Classifier):
+            if not name.startswith("_"):
+                self.assertIn(name, methods)
+                self.assertIsNotNone(methods[name].returns, name)
+        self.assertIn("Guess", classes)
+
+
+def safetensors(path):
+    """The float32 tensors of a file by name."""
+    data = pathlib.Path(path).read_bytes()
+    size = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:8 + size])
+    return {name: numpy.frombuffer(data[8 + size:][slice(*entry["data_offsets"])], numpy.float32).reshape(entry["shape"])
+            for name, entry in header.items() if name != "__metadata__" and entry["dtype"] == "F32"}
+
+
+if __name__ == "__main__":
+    unittest.main()
