@@ -13,6 +13,7 @@
 
 #include "arch/describe.h"
 #include "cli/architecture_options.h"
+#include "cli/engine_options.h"
 #include "resnet/engine.h"
 #include "resnet/model_file.h"
 #include "weights/initialize.h"
@@ -27,6 +28,7 @@ struct BenchCommand {
   std::string batches = "1,16";
   std::optional<int> size;
   int threads = 0;
+  EngineOptions engine;
   bool profile = false;
   bool json = false;
 };
@@ -197,7 +199,9 @@ void bench(const BenchCommand& command) {
     if (batch < 1 || batch > 65'535) throw Usage(fmt::format("--batch: {} is not 1 to 65535", batch));
   }
   Network network = load(command);
-  const Engine engine(network.graph, network.weights, {command.threads});
+  EngineOptions options = command.engine;
+  options.threads = command.threads;
+  const Engine engine(network.graph, network.weights, options);
   network.weights = {};
   for (const int batch : batches) {  // makes the plans, and refuses what is too large
     network.input.batch = batch;
@@ -236,12 +240,15 @@ void add_bench(CLI::App& app) {
       ->check(CLI::Range(1, 65'535));
   command->add_option("--threads", options->threads, "Threads of the network; 0: one per processor")
       ->check(CLI::Range(0, 1024));
+  add_algorithm_options(*command, options->engine);
   command->add_flag("--profile", options->profile, "Show every layer, the algorithm chosen and why");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Examples:\n"
       "  resnet bench resnet50 --batch 1,16 --threads 2\n"
-      "  resnet bench model.safetensors --size 224 --profile");
+      "  resnet bench model.safetensors --size 224 --profile\n"
+      "  resnet bench resnet18 --tune\n"
+      "  resnet bench resnet18 --algorithms direct");
   command->callback([options] { bench(*options); });
 }
 

@@ -1,5 +1,7 @@
 #include "cli/classifier_options.h"
 
+#include "cli/engine_options.h"
+
 #include <utility>
 
 namespace resnet::cli {
@@ -15,6 +17,7 @@ void add_classifier_arguments(CLI::App& command, ClassifierArguments& arguments)
   command.add_option("--arch", arguments.architecture, "The network's name, instead of what the file says or shows");
   command.add_option("--threads", arguments.threads, "Threads of the network; 0: one per processor")
       ->check(CLI::Range(0, 1024));
+  add_algorithm_options(command, arguments.engine);
   add_preprocess_options(command, arguments.preprocess);
   command
       .add_flag("--ignore-orientation", arguments.ignore_orientation, "Do not turn pictures as their EXIF data says")
@@ -30,6 +33,7 @@ Classifier load_classifier(const ClassifierArguments& arguments) {
               assume_preprocessing(model.architecture));
   print_assumed(resolved);
   ClassifierOptions options;
+  options.engine = arguments.engine;
   options.engine.threads = arguments.threads;
   options.preprocessing = resolved.how;
   return Classifier(std::move(model), options);

@@ -15,6 +15,7 @@ struct ClassifierArguments {
   std::string model;
   std::optional<std::string> architecture;
   int threads = 0;
+  EngineOptions engine;
   PreprocessOptions preprocess;
   bool ignore_orientation = false;
 

@@ -88,26 +88,45 @@ TEST(TimingsTest, EnginesThatTuneMeasureOnceAndChooseByIt) {
   EXPECT_NE(kept.find("kernel 3 stride 1"), std::string::npos);
   EXPECT_EQ(algorithms(), chosen);
   EXPECT_EQ(read(timings_path()), kept);  // nothing was measured again
+}
 
-  // What the file says decides.
-  const ConvAlgorithm& slow = best_kernels().convs.front();
-  const ConvAlgorithm& fast = best_kernels().convs.back();
+TEST(ChoiceTest, WhatWasMeasuredDecides) {
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) GTEST_SKIP() << "needs AVX2";
+  const Kernels& kernels = avx2_kernels();
   ConvShape shape;
   shape.kernel = 3, shape.padding = 1;
   shape.in_channels = shape.out_channels = 64;
   shape.in_height = shape.in_width = shape.out_height = shape.out_width = 56;
+  EXPECT_STREQ(choose_algorithm(kernels, shape, 1, {}).algorithm->name, "winograd 4x4");
   Timings timings;
-  for (const ConvAlgorithm& algorithm : best_kernels().convs) {
-    timings.set(Timings::key(best_kernels(), 1, shape), algorithm.name, &algorithm == &fast ? 1 : 3);
+  for (const char* name : {"winograd 4x4", "winograd 2x2", "direct 6x16"}) {
+    timings.set(Timings::key(kernels, 1, shape), name, name == std::string("direct 6x16") ? 1 : 3);
   }
   ChoiceRules rules;
   rules.timings = &timings;
-  EXPECT_EQ(choose_algorithm(best_kernels(), shape, 1, rules).algorithm, &fast);
-  if (&slow != &fast) {
-    EXPECT_NE(choose_algorithm(best_kernels(), shape, 1, {}).algorithm, &fast);
-    EXPECT_THAT(choose_algorithm(best_kernels(), shape, 1, rules).refused,
-                testing::Contains(std::string(slow.name) + ": took 3.00 times as long"));
-  }
+  const Choice choice = choose_algorithm(kernels, shape, 1, rules);
+  EXPECT_STREQ(choice.algorithm->name, "direct 6x16");
+  EXPECT_THAT(choice.refused, testing::UnorderedElementsAre(
+                                  "direct rows 6x16: the input is padded to blocks of channels",
+                                  "winograd 4x4: took 3.00 times as long", "winograd 2x2: took 3.00 times as long"));
+  EXPECT_STRNE(choose_algorithm(kernels, shape, 2, rules).algorithm->name,
+               "direct 6x16");  // nothing was measured there
+}
+
+TEST(ChoiceTest, AFamilyIsForced) {
+  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) GTEST_SKIP() << "needs AVX2";
+  const Kernels& kernels = avx2_kernels();
+  ConvShape shape;
+  shape.kernel = 3, shape.padding = 1;
+  shape.in_channels = shape.out_channels = 512;
+  EXPECT_STREQ(choose_algorithm(kernels, shape, 1, {.algorithms = Algorithms::kDirect}).algorithm->name, "direct 6x16");
+  const Choice winograd = choose_algorithm(kernels, shape, 1, {.algorithms = Algorithms::kWinograd});
+  EXPECT_EQ(winograd.algorithm->family, ConvFamily::kWinograd);
+  EXPECT_THAT(winograd.refused, testing::Contains("direct 6x16: Winograd is asked for"));
+  shape.stride = 2;
+  const Choice strided = choose_algorithm(kernels, shape, 1, {.algorithms = Algorithms::kWinograd});
+  EXPECT_STREQ(strided.algorithm->name, "direct 6x16");
+  EXPECT_THAT(strided.refused, testing::Contains("winograd 4x4: the stride is not 1"));
 }
 
 }  // namespace
