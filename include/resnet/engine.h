@@ -30,10 +30,23 @@ enum class Precision {
 std::string_view name(Precision precision) noexcept;  // "fp32", ...
 Precision parse_precision(std::string_view name);     // throws kInvalidArgument listing the names
 
+// Which ways to compute convolutions a plan may choose from.
+enum class Algorithms {
+  kAuto,      // whichever is fastest
+  kDirect,    // only multiplying and adding as the definition does
+  kWinograd,  // Winograd's minimal filtering wherever it can run
+};
+
 struct EngineOptions {
   int threads = 0;   // working on one run, the caller included; 0: one per processor this process may use
   bool fuse = true;  // false: one step per node of the graph, for tests and for looking inside; kFp32 alone
   std::optional<Precision> precision{};  // absent: kInt8 where the weights are made for it, else kFp32
+  Algorithms algorithms = Algorithms::kAuto;
+
+  // Chooses by measuring: the first plan for a size runs the network with every algorithm. What was measured is kept in
+  // the user's cache directory ($XDG_CACHE_HOME/resnet or ~/.cache/resnet) for this processor, number of threads and
+  // shape; the first run throws kIo where that cannot be written.
+  bool tune = false;
 };
 
 // What one step of a plan is and how long it took.

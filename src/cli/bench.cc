@@ -15,6 +15,7 @@
 #include "base/proc.h"
 #include "cli/architecture_options.h"
 #include "cli/classifier_options.h"
+#include "cli/engine_options.h"
 #include "model/calibrate.h"
 #include "quantize/quantize.h"
 #include "resnet/engine.h"
@@ -30,8 +31,7 @@ struct BenchCommand {
   ArchitectureOptions network;
   std::string batches = "1,16";
   std::optional<int> size;
-  int threads = 0;
-  std::optional<Precision> precision;
+  EngineOptions engine;
   bool profile = false;
   bool json = false;
 };
@@ -189,7 +189,7 @@ Network load(const BenchCommand& command) {
     }
   } else {
     network.graph = expand(command.network.architecture());
-    const bool int8 = command.precision == Precision::kInt8;
+    const bool int8 = command.engine.precision == Precision::kInt8;
     network.weights = int8 ? random_int8_weights(network.graph) : initial_weights(network.graph, 0);
     network.input = usual_input(network.graph.architecture);
     if (network.name.empty()) network.name = network.graph.architecture.name;
@@ -204,10 +204,7 @@ void bench(const BenchCommand& command) {
     if (batch < 1 || batch > 65'535) throw Usage(fmt::format("--batch: {} is not 1 to 65535", batch));
   }
   Network network = load(command);
-  EngineOptions options;
-  options.threads = command.threads;
-  options.precision = command.precision;
-  const Engine engine(network.graph, network.weights, options);
+  const Engine engine(network.graph, network.weights, command.engine);
   network.weights = {};
   for (const int batch : batches) {  // makes the plans, and refuses what is too large
     network.input.batch = batch;
@@ -244,15 +241,18 @@ void add_bench(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--size", options->size, "Height and width of the pictures (those that the network is made for)")
       ->check(CLI::Range(1, 65'535));
-  command->add_option("--threads", options->threads, "Threads of the network; 0: one per processor")
+  command->add_option("--threads", options->engine.threads, "Threads of the network; 0: one per processor")
       ->check(CLI::Range(0, 1024));
-  add_precision_option(*command, options->precision);
+  add_precision_option(*command, options->engine.precision);
+  add_algorithm_options(*command, options->engine);
   command->add_flag("--profile", options->profile, "Show every layer, the algorithm chosen and why");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Examples:\n"
       "  resnet bench resnet50 --batch 1,16 --threads 2\n"
-      "  resnet bench model.safetensors --size 224 --profile");
+      "  resnet bench model.safetensors --size 224 --profile\n"
+      "  resnet bench resnet18 --tune\n"
+      "  resnet bench resnet18 --algorithms direct");
   command->callback([options] { bench(*options); });
 }
 

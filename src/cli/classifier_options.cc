@@ -1,5 +1,7 @@
 #include "cli/classifier_options.h"
 
+#include "cli/engine_options.h"
+
 #include <utility>
 
 namespace resnet::cli {
@@ -23,13 +25,14 @@ void add_precision_option(CLI::App& command, std::optional<Precision>& precision
 void add_classifier_arguments(CLI::App& command, ClassifierArguments& arguments, bool runs) {
   command.add_option("model", arguments.model, "Model file: .safetensors, .pth, .pt, .th or .bin")->required();
   command.add_option("--arch", arguments.architecture, "The network's name, instead of what the file says or shows");
-  if (runs) add_precision_option(command, arguments.precision);
+  if (runs) add_precision_option(command, arguments.engine.precision);
   add_shared_classifier_options(command, arguments);
 }
 
 void add_shared_classifier_options(CLI::App& command, ClassifierArguments& arguments) {
-  command.add_option("--threads", arguments.threads, "Threads of the network; 0: one per processor")
+  command.add_option("--threads", arguments.engine.threads, "Threads of the network; 0: one per processor")
       ->check(CLI::Range(0, 1024));
+  add_algorithm_options(command, arguments.engine);
   add_preprocess_options(command, arguments.preprocess);
   command
       .add_flag("--ignore-orientation", arguments.ignore_orientation, "Do not turn pictures as their EXIF data says")
@@ -50,8 +53,7 @@ Model load_classifier_model(const ClassifierArguments& arguments) {
 
 Classifier load_classifier(const ClassifierArguments& arguments) {
   ClassifierOptions options;
-  options.engine.threads = arguments.threads;
-  options.engine.precision = arguments.precision;
+  options.engine = arguments.engine;
   return Classifier(load_classifier_model(arguments), options);
 }
 

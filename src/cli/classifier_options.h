@@ -14,8 +14,7 @@ namespace resnet::cli {
 struct ClassifierArguments {
   std::string model;
   std::optional<std::string> architecture;
-  int threads = 0;
-  std::optional<Precision> precision;
+  EngineOptions engine;
   PreprocessOptions preprocess;
   bool ignore_orientation = false;
 

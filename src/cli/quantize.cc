@@ -146,7 +146,7 @@ void quantize_model(const QuantizeCommand& command) {
   CalibrationSet pictures;
   {
     ClassifierOptions options;
-    options.engine.threads = command.classifier.threads;
+    options.engine.threads = command.classifier.engine.threads;
     const Classifier classifier(model, options);
     values = read_pictures(command, classifier);
     pictures.shape = classifier.input_shape();
@@ -156,7 +156,7 @@ void quantize_model(const QuantizeCommand& command) {
   Progress progress("pictures through the network", std::nullopt);
   QuantizeOptions options;
   options.min_agreement = command.min_agreement;
-  options.threads = command.classifier.threads;
+  options.threads = command.classifier.engine.threads;
   options.progress = [&](std::int64_t done, std::int64_t) { progress.update(done); };
   const QuantizedModel result = quantize(model, pictures, options);
   progress.clear();

@@ -41,7 +41,7 @@ StateDict calibrate_batch_norms(const Graph& graph, const StateDict& weights, st
   const Kernels& kernels = best_kernels();
   Workspace workspace(threads == 0 ? available_processors() : threads);
   Constants constants(graph, weights);
-  Plan plan = make_plan(graph, plain_steps(graph), shape, kernels, constants, workspace.team);
+  Plan plan = make_plan(graph, plain_steps(graph), shape, kernels, {Algorithms::kDirect}, constants, workspace.team);
   if (static_cast<std::int64_t>(input.size()) != shape.count()) {
     fail(ErrorCode::kMismatch, "input", "{} values, but the shape needs {}", input.size(), shape.count());
   }

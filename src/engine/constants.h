@@ -44,6 +44,9 @@ class Constants {
   // describes them (kMismatch).
   Constants(const Graph& graph, const StateDict& weights);
 
+  // The same weights, nothing packed yet.
+  Constants fresh() const { return {graph_, weights_}; }
+
   StepConstants of_batch_norm(const std::string& path) const;
 
   // One per request; what is not there yet is made by the whole team.

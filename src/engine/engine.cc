@@ -12,6 +12,7 @@
 #include "engine/formats.h"
 #include "engine/layout.h"
 #include "engine/plan.h"
+#include "engine/tune.h"
 
 namespace resnet {
 namespace {
@@ -56,7 +57,9 @@ struct Engine::Impl {
         kernels(best_kernels()),
         constants(graph, weights),
         precision(choose_precision(graph, weights, options, kernels)),
-        steps(give_formats(graph, options.fuse ? fused_steps(graph) : plain_steps(graph), weights, precision)) {}
+        steps(give_formats(graph, options.fuse ? fused_steps(graph) : plain_steps(graph), weights, precision)),
+        rules{.algorithms = options.algorithms},
+        tunes(options.tune) {}
 
   // A workspace of one's own for the length of a scope.
   class Lease {
@@ -103,11 +106,18 @@ struct Engine::Impl {
     return plans.front();
   }
 
-  std::shared_ptr<const Plan> plan_for(const FeatureShape& shape, ThreadPool& team) {
+  std::shared_ptr<const Plan> plan_for(const FeatureShape& shape, Workspace& workspace) {
     if (std::shared_ptr<const Plan> plan = find_plan(shape)) return plan;
     const std::lock_guard making(making_plan);
     if (std::shared_ptr<const Plan> plan = find_plan(shape)) return plan;
-    auto plan = std::make_shared<const Plan>(make_plan(graph, steps, shape, kernels, constants, team));
+    ChoiceRules informed = rules;
+    Timings timings;
+    if (tunes) {
+      timings = tune(graph, steps, shape, kernels, rules, constants, workspace);
+      informed.timings = &timings;
+    }
+    auto plan =
+        std::make_shared<const Plan>(make_plan(graph, steps, shape, kernels, informed, constants, workspace.team));
     const std::lock_guard lock(mutex);
     plans.push_front(plan);
     if (plans.size() > kMaxPlans) plans.pop_back();
@@ -123,6 +133,8 @@ struct Engine::Impl {
 
   const Precision precision;
   const std::vector<Step> steps;
+  const ChoiceRules rules;
+  const bool tunes;
 
   std::mutex mutex;                              // for what follows; held for moments
   std::list<std::shared_ptr<const Plan>> plans;  // the one used last comes first
@@ -147,7 +159,7 @@ std::int64_t Engine::weight_bytes() const {
 
 std::int64_t Engine::workspace_bytes(const FeatureShape& shape) const {
   Impl::Lease workspace(*impl_);
-  const std::shared_ptr<const Plan> plan = impl_->plan_for(shape, (*workspace).team);
+  const std::shared_ptr<const Plan> plan = impl_->plan_for(shape, *workspace);
   return static_cast<std::int64_t>(plan->arena_bytes + plan->scratch_bytes * static_cast<std::size_t>(impl_->threads));
 }
 
@@ -176,7 +188,7 @@ void Engine::Impl::run(std::span<const float> input, const FeatureShape& shape, 
                        AfterStep after_step) {
   Lease lease(*this);
   Workspace& workspace = *lease;
-  const std::shared_ptr<const Plan> plan = plan_for(shape, workspace.team);
+  const std::shared_ptr<const Plan> plan = plan_for(shape, workspace);
   expect_size("input", input.size(), shape.count());
   expect_size("logits", logits.size(), plan->steps.back().out.count());
   workspace.fit(*plan);
@@ -220,7 +232,7 @@ void Engine::run_from(int node, std::span<const float> values, const FeatureShap
   }
   Impl::Lease lease(*impl_);
   Workspace& workspace = *lease;
-  const std::shared_ptr<const Plan> plan = impl_->plan_for(shape, workspace.team);
+  const std::shared_ptr<const Plan> plan = impl_->plan_for(shape, workspace);
   const PlanStep& given = plan->steps[first];
   expect_size("values", values.size(), given.out.count());
   expect_size("logits", logits.size(), plan->steps.back().out.count());
@@ -238,7 +250,7 @@ std::vector<StepProfile> Engine::profile(const FeatureShape& shape, int repeats)
   std::vector<StepProfile> profiles;
   {
     Impl::Lease workspace(*impl_);
-    for (const PlanStep& step : impl_->plan_for(shape, (*workspace).team)->steps) {
+    for (const PlanStep& step : impl_->plan_for(shape, *workspace)->steps) {
       profiles.push_back(describe(impl_->graph, step));
     }
   }

@@ -116,9 +116,12 @@ TEST(PropertyEngine, AgreesWithTheReferenceEverywhere) {
       const ForcedIsa forced(isa);
       for (const bool fuse : {false, true}) {
         for (const int threads : {1, 3}) {
-          EXPECT_LT(error_of(run(Engine(graph, weights, {threads, fuse}), c.input), expected), 3e-6)
-              << c.architecture.name << " " << isa << " fuse " << fuse << " threads " << threads << " input "
-              << c.input.height << "x" << c.input.width;
+          for (const auto& [algorithms, limit] :
+               {std::pair(Algorithms::kDirect, 3e-6), {Algorithms::kWinograd, 2e-5}}) {
+            EXPECT_LT(error_of(run(Engine(graph, weights, {threads, fuse, {}, algorithms}), c.input), expected), limit)
+                << c.architecture.name << " " << isa << " fuse " << fuse << " threads " << threads << " input "
+                << c.input.height << "x" << c.input.width;
+          }
         }
       }
     }
@@ -304,17 +307,19 @@ TEST(EngineTest, RefusesPrecisionsThatCannotBe) {
 
 TEST(EngineTest, ImagesOfABatchDoNotMix) {
   const Graph graph = expand(find_architecture("resnet20"));
-  const Engine engine(graph, random_weights(graph, 1), {2});
   const FeatureShape shape{3, 3, 20, 24};
   const std::vector<float> input = random_input(shape);
-  std::vector<float> together(30), alone(10);
-  engine.run(input, shape, together);
-  for (std::size_t i = 0; i < 3; ++i) {
-    const std::size_t size = input.size() / 3;
-    engine.run(std::span(input).subspan(i * size, size), {1, 3, 20, 24}, alone);
-    EXPECT_LT(
-        error_of(alone, {together.begin() + static_cast<int>(i) * 10, together.begin() + static_cast<int>(i + 1) * 10}),
-        1e-6);
+  for (const Algorithms algorithms : {Algorithms::kDirect, Algorithms::kWinograd}) {
+    const Engine engine(graph, random_weights(graph, 1), {2, true, {}, algorithms});
+    std::vector<float> together(30), alone(10);
+    engine.run(input, shape, together);
+    for (int i = 0; i < 3; ++i) {
+      const std::size_t size = input.size() / 3;
+      engine.run(std::span(input).subspan(static_cast<std::size_t>(i) * size, size), {1, 3, 20, 24}, alone);
+      // Winograd's tile for 4x4 or 2x2 outputs may depend on the batch.
+      EXPECT_LT(error_of(alone, {together.begin() + i * 10, together.begin() + (i + 1) * 10}),
+                algorithms == Algorithms::kDirect ? 1e-6 : 2e-5);
+    }
   }
 }
 
@@ -345,12 +350,12 @@ TEST(EngineTest, FusedStepsShowTheValuesOfTheirLastNodes) {
   const FeatureShape shape{1, 3, 40, 33};
   std::vector<float> logits(1000);
   std::map<int, std::vector<float>> plain;
-  Engine(graph, weights, {1, false})
+  Engine(graph, weights, {1, false, {}, Algorithms::kDirect})
       .run(random_input(shape), shape, logits, [&](int node, const FeatureShape&, std::span<const float> values) {
         plain[node].assign(values.begin(), values.end());
       });
   int seen = 0;
-  Engine(graph, weights, {1, true})
+  Engine(graph, weights, {1, true, {}, Algorithms::kDirect})
       .run(random_input(shape), shape, logits, [&](int node, const FeatureShape&, std::span<const float> values) {
         EXPECT_LT(error_of({values.begin(), values.end()}, plain.at(node)), 1e-5) << graph.nodes[node].path;
         ++seen;
@@ -488,10 +493,13 @@ TEST(EngineTest, MeasuresThePeak) {
 
 TEST(ConcurrencyEngine, RunsSideBySide) {
   const Graph graph = expand(find_architecture("resnet20"));
-  const Engine engine(graph, random_weights(graph, 1), {2});
+  const EngineOptions options{2, true, {}, Algorithms::kDirect};
+  const Engine engine(graph, random_weights(graph, 1), options);
   const std::vector<FeatureShape> shapes = {{1, 3, 8, 8}, {2, 3, 9, 8}, {1, 3, 12, 10}};
   std::vector<std::vector<float>> expected;
-  for (const FeatureShape& shape : shapes) expected.push_back(run(Engine(graph, random_weights(graph, 1), {1}), shape));
+  for (const FeatureShape& shape : shapes) {
+    expected.push_back(run(Engine(graph, random_weights(graph, 1), options), shape));
+  }
   std::vector<std::thread> callers;
   for (int caller = 0; caller < 3; ++caller) {
     callers.emplace_back([&, caller] {

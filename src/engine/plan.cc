@@ -85,19 +85,6 @@ PoolShape pool_shape(const Node& node, const PlanStep& step) {
   return shape;
 }
 
-// The first algorithm of the list that takes the shape.
-void choose_algorithm(const Kernels& kernels, PlanStep& step) {
-  for (const ConvAlgorithm& algorithm : kernels.convs) {
-    const char* reason = algorithm.refuse(step.conv);
-    if (reason == nullptr) {
-      step.algorithm = &algorithm;
-      return;
-    }
-    step.refused.push_back(fmt::format("{}: {}", algorithm.name, reason));
-  }
-  RESNET_ASSERT(step.algorithm != nullptr);
-}
-
 // Things that a step's tasks share out: rows, images or pixels. Small steps are not worth waking anybody.
 int simple_tasks(const PlanStep& step, int threads) {
   constexpr std::size_t kBytesPerTask = 65'536;
@@ -127,23 +114,10 @@ void place_values(std::size_t values, Plan& plan) {
   plan.arena_bytes = layout.size;
 }
 
-void take_constants(const Graph& graph, Plan& plan, Constants& constants, ThreadPool& team) {
-  std::vector<ConstantsRequest> requests;
-  std::vector<PlanStep*> takers;
-  for (PlanStep& step : plan.steps) {
-    if (step.op == Op::kBatchNorm) step.constants = constants.of_batch_norm(graph.nodes[step.step.node].path);
-    if (step.algorithm == nullptr) continue;
-    requests.push_back({step.step, step.algorithm, step.conv});
-    takers.push_back(&step);
-  }
-  std::vector<StepConstants> found = constants.get(requests, team);
-  for (std::size_t i = 0; i < takers.size(); ++i) takers[i]->constants = std::move(found[i]);
-}
-
 }  // namespace
 
-Plan make_plan(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
-               Constants& constants, ThreadPool& team) {
+Plan outline_plan(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
+                  const ChoiceRules& rules, int threads) {
   std::vector<FeatureShape> shapes = infer_shapes(graph, input);
   check_size(graph, shapes);
   Plan plan;
@@ -158,16 +132,37 @@ Plan make_plan(const Graph& graph, const std::vector<Step>& steps, const Feature
     s.out = shapes[step.output];
     if (!step.convert && (node.op == Op::kConv || node.op == Op::kLinear)) {
       s.conv = conv_shape(node, s);
-      choose_algorithm(kernels, s);
-      s.tasks = s.algorithm->tasks(s.conv, team.threads());
+      Choice choice = choose_algorithm(kernels, s.conv, threads, rules);
+      s.algorithm = choice.algorithm;
+      s.refused = std::move(choice.refused);
+      s.tasks = s.algorithm->tasks(s.conv, threads);
       plan.scratch_bytes = std::max(plan.scratch_bytes, s.algorithm->scratch_bytes(s.conv));
     } else {
       s.pool = pool_shape(node, s);
       check_sum(s, node.path);
-      s.tasks = simple_tasks(s, team.threads());
+      s.tasks = simple_tasks(s, threads);
     }
   }
   place_values(shapes.size(), plan);
+  return plan;
+}
+
+void take_constants(const Graph& graph, Plan& plan, Constants& constants, ThreadPool& team) {
+  std::vector<ConstantsRequest> requests;
+  std::vector<PlanStep*> takers;
+  for (PlanStep& step : plan.steps) {
+    if (step.op == Op::kBatchNorm) step.constants = constants.of_batch_norm(graph.nodes[step.step.node].path);
+    if (step.algorithm == nullptr) continue;
+    requests.push_back({step.step, step.algorithm, step.conv});
+    takers.push_back(&step);
+  }
+  std::vector<StepConstants> found = constants.get(requests, team);
+  for (std::size_t i = 0; i < takers.size(); ++i) takers[i]->constants = std::move(found[i]);
+}
+
+Plan make_plan(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
+               const ChoiceRules& rules, Constants& constants, ThreadPool& team) {
+  Plan plan = outline_plan(graph, steps, input, kernels, rules, team.threads());
   take_constants(graph, plan, constants, team);
   return plan;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/choice.h"
 #include "engine/constants.h"
 #include "engine/kernels/kernels.h"
 #include "engine/steps.h"
@@ -26,7 +27,7 @@ struct PlanStep {
 
   int tasks = 1;
   const ConvAlgorithm* algorithm = nullptr;  // conv and linear
-  std::vector<std::string> refused;          // algorithms before it in the list, each with its reason
+  std::vector<std::string> refused;          // the other algorithms, each with its reason
   ConvShape conv;
   PoolShape pool;  // pools and option A's shortcut
   StepConstants constants;
@@ -39,9 +40,16 @@ struct Plan {
   std::size_t scratch_bytes = 0;  // of each thread
 };
 
-// `steps` are the graph's. Weights that no earlier plan packed are packed by the team. Throws what infer_shapes()
-// throws, kLimit where a layer would be too large to address.
+// A plan without its constants. `steps` are the graph's. Throws what infer_shapes() throws, kLimit where a layer would
+// be too large to address.
+Plan outline_plan(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
+                  const ChoiceRules& rules, int threads);
+
+// Weights that no earlier plan packed are packed by the team.
+void take_constants(const Graph& graph, Plan& plan, Constants& constants, ThreadPool& team);
+
+// Both.
 Plan make_plan(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
-               Constants& constants, ThreadPool& team);
+               const ChoiceRules& rules, Constants& constants, ThreadPool& team);
 
 }  // namespace resnet

@@ -1,6 +1,7 @@
 """Logits of `resnet predict` against live PyTorch: every network of the catalog, and every option on small ones.
 
-max|a - b| / max|b| must stay under 1e-5 and the top five classes must agree. Weights are random in every term
+max|a - b| / max|b| must stay under 1e-5 with direct algorithms, and under 1e-4 as the engine chooses and with Winograd
+wherever it can run, there with b in float64 for the networks of FLOAT64; and the top five classes must agree. Weights are random in every term
 (models.randomize), sizes odd, batches 1 and 3. Name networks to try only those. What takes long is left to
 RESNET_TEST_ALL: resnet1202, and the deepest networks at their usual size. Exits with 77 without torch.
 """
@@ -20,7 +21,8 @@ except ImportError:
 import models
 from saving import save_model
 
-LIMIT = 1e-5
+LIMITS = {"direct": 1e-5, "auto": 1e-4, "winograd": 1e-4}
+FLOAT64 = ("resnet18", "resnet34", "resnet50", "resnet20", "resnet110")
 EVERYTHING = bool(os.environ.get("RESNET_TEST_ALL"))
 folder = tempfile.TemporaryDirectory()
 failures = []
@@ -30,8 +32,9 @@ def path(name):
     return os.path.join(folder.name, name)
 
 
-def predict(names, isa):
-    command = [os.environ["RESNET"], "predict", path("model.safetensors"), *map(path, names), "--logits", "--json"]
+def predict(names, isa, algorithms):
+    command = [os.environ["RESNET"], "predict", path("model.safetensors"), *map(path, names), "--logits", "--json",
+               "--algorithms", algorithms]
     environment = dict(os.environ, RESNET_ISA=isa) if isa else os.environ
     result = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert result.returncode == 0, result.stderr
@@ -47,22 +50,24 @@ def compare(title, model, layout="torchvision", isa=None, sizes=None):
         if sum(model.options.depths) > 16 and usual == 224 and not EVERYTHING:
             sizes = [(3, 65, 97)]
     names, expected = [], []
+    kind = torch.float64 if title in FLOAT64 else torch.float32
     for batch, height, width in sizes:
         x = torch.randn(batch, model.options.in_channels, height, width)
         names.append(f"{batch}x{height}x{width}.npy")
         np.save(path(names[-1]), x.numpy())
         with torch.no_grad():
-            expected.append(model(x).double().numpy())
+            expected.append(model.to(kind)(x.to(kind)).double().numpy())
     expected = np.concatenate(expected)
-    save_model(model, path("model.safetensors"), layout)
-    got = predict(names, isa)
-    assert got.shape == expected.shape, (got.shape, expected.shape)
-    error = max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(got, expected))
-    top = [np.argsort(-logits, axis=1, kind="stable")[:, :5] for logits in (got, expected)]
-    good = error < LIMIT and (top[0] == top[1]).all()
-    print(f"{title:40} {error:.1e}{'' if good else '  WRONG'}", flush=True)
-    if not good:
-        failures.append(title)
+    save_model(model.float(), path("model.safetensors"), layout)
+    for algorithms, limit in LIMITS.items():
+        got = predict(names, isa, algorithms)
+        assert got.shape == expected.shape, (got.shape, expected.shape)
+        error = max(np.abs(a - b).max() / np.abs(b).max() for a, b in zip(got, expected))
+        top = [np.argsort(-logits, axis=1, kind="stable")[:, :5] for logits in (got, expected)]
+        good = error < limit and (top[0] == top[1]).all()
+        print(f"{title:40} {algorithms:10} {error:.1e}{'' if good else '  WRONG'}", flush=True)
+        if not good:
+            failures.append(f"{title} {algorithms}")
 
 
 def compare_catalog(names):

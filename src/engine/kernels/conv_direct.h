@@ -10,8 +10,7 @@
 namespace resnet {
 namespace {
 
-constexpr int kChunkValues = 512;               // of the inner dimension
-constexpr std::int64_t kTaskWork = 25'000'000;  // multiply-adds worth a task of its own
+constexpr int kChunkValues = 512;  // of the inner dimension
 
 template <class P, Layout kLayout>
 struct DirectConv {
@@ -24,7 +23,7 @@ struct DirectConv {
   static constexpr std::int64_t kValueSize = sizeof(Value);
 
   static const char* refuse(const ConvShape& s) noexcept {
-    if (s.in_type != P::kType) return "for values of another type";
+    if (s.in_type != P::kType) return kOtherType;
     if constexpr (kLayout == Layout::kRows) {
       if (!s.dense_input) return "the input is padded to blocks of channels";
       if (s.groups > 1) return "grouped";
@@ -89,6 +88,12 @@ struct DirectConv {
       }
     }
     return best;
+  }
+
+  static double cost(const ConvShape& s, int threads) noexcept {
+    constexpr double kEfficiency = 0.88;  // measured (docs/engine.md)
+    const Geometry g = geometry(s, kLayout, P::kPack);
+    return static_cast<double>(g.pixels) * static_cast<double>(g.depth()) * g.columns / threads / kEfficiency;
   }
 
   static void run(const ConvCall& call, int task, int tasks, void* scratch) noexcept {
@@ -248,8 +253,9 @@ struct DirectConv {
 template <class P, Layout kLayout>
 constexpr ConvAlgorithm direct_conv(const char* name) {
   using Conv = DirectConv<P, kLayout>;
-  return {name,        Conv::refuse, Conv::packed_bytes, pack_weights<P, kLayout>, Conv::scratch_bytes,
-          Conv::tasks, Conv::run};
+  return {
+      name,        ConvFamily::kDirect, Conv::refuse, Conv::packed_bytes, pack_weights<P, kLayout>, Conv::scratch_bytes,
+      Conv::tasks, Conv::cost,          Conv::run};
 }
 
 }  // namespace

@@ -12,7 +12,8 @@
 namespace resnet {
 namespace {
 
-constexpr int kRowStride = 32;  // a window's row of an unpadded picture has room for so many words
+constexpr std::int64_t kTaskWork = 25'000'000;  // multiply-adds worth a task of its own
+constexpr int kRowStride = 32;                  // a window's row of an unpadded picture has room for so many words
 
 constexpr int ceil_divide(std::int64_t a, std::int64_t b) { return static_cast<int>((a + b - 1) / b); }
 constexpr int smaller(int a, int b) { return a < b ? a : b; }

@@ -85,6 +85,8 @@ class ReferenceConv {
 
   static int tasks(const ConvShape& s, int threads) noexcept { return std::min(s.batch * s.out_height, 4 * threads); }
 
+  static double cost(const ConvShape&, int) noexcept { return 1; }  // there is no other to compare with
+
   static void run(const ConvCall& call, int task, int tasks, void*) noexcept {
     const ReferenceConv conv(call);
     const Part rows(static_cast<std::int64_t>(call.shape.batch) * call.shape.out_height, task, tasks);
@@ -169,7 +171,8 @@ class ReferenceConv {
 template <class T>
 constexpr ConvAlgorithm reference_conv(const char* name) {
   using Conv = ReferenceConv<T>;
-  return {name, Conv::refuse, Conv::packed_bytes, Conv::pack, Conv::no_scratch, Conv::tasks, Conv::run};
+  return {name,        ConvFamily::kDirect, Conv::refuse, Conv::packed_bytes, Conv::pack, Conv::no_scratch,
+          Conv::tasks, Conv::cost,          Conv::run};
 }
 
 }  // namespace

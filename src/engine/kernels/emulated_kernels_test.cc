@@ -1,6 +1,6 @@
-// The convolutions that need AVX-512 VNNI and BF16, over a vector of plain C++: their logic is tested on every
-// processor, and all that is left to hardware are the one-liners of vector_avx512*.h. Tiles are smaller, to compile
-// fast.
+// The convolutions for AVX-512, VNNI and BF16, over a vector of plain C++: their logic is tested on every processor,
+// and all that is left to hardware are the one-liners of vector_avx512*.h. Tiles are smaller, to compile fast; so is
+// the cache, so that small shapes take several blocks.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -9,6 +9,7 @@
 #include "engine/kernels/conv_direct.h"
 #include "engine/kernels/kernels_test_support.h"
 #include "engine/kernels/quantize.h"
+#include "engine/kernels/winograd.h"
 
 namespace resnet {
 namespace {
@@ -17,6 +18,7 @@ struct Emulated {
   static constexpr int kLanes = 16;
   static constexpr int kTilePixels = 5;
   static constexpr int kTileVectors = 2;
+  static constexpr int kCacheFloats = 16 * 1024;
 
   template <class T>
   struct Lanes {
@@ -39,6 +41,9 @@ struct Emulated {
     std::memcpy(&result, p, sizeof(result));  // the bits of any type of word
     return result;
   }
+  static Reg load_first(const float* p, int count) {
+    return each<Reg>([&](int i) { return i < count ? p[i] : 0.0F; });
+  }
   static Reg broadcast(const float* p) {
     Reg result;
     for (float& lane : result.lane) std::memcpy(&lane, p, sizeof(lane));
@@ -48,6 +53,12 @@ struct Emulated {
 
   static Reg add(const Reg& a, const Reg& b) {
     return each<Reg>([&](int i) { return a.lane[i] + b.lane[i]; });
+  }
+  static Reg subtract(const Reg& a, const Reg& b) {
+    return each<Reg>([&](int i) { return a.lane[i] - b.lane[i]; });
+  }
+  static Reg multiply(const Reg& a, const Reg& b) {
+    return each<Reg>([&](int i) { return a.lane[i] * b.lane[i]; });
   }
   static Reg multiply_add(const Reg& a, const Reg& b, const Reg& sum) {
     return each<Reg>([&](int i) { return std::fma(a.lane[i], b.lane[i], sum.lane[i]); });
@@ -93,6 +104,9 @@ struct Emulated {
 };
 
 constexpr ConvAlgorithm kConvs[] = {
+    winograd_conv<Emulated, 4>("emulated winograd 4x4"),
+    winograd_conv<Emulated, 2>("emulated winograd 2x2"),
+    direct_conv<F32Product<Emulated>, Layout::kTaps>("emulated direct"),
     direct_conv<ByteProduct<Emulated>, Layout::kRows>("emulated int8 direct rows"),
     direct_conv<ByteProduct<Emulated>, Layout::kTaps>("emulated int8 direct"),
     direct_conv<Bf16Product<Emulated>, Layout::kRows>("emulated bf16 direct rows"),

@@ -70,9 +70,15 @@ struct ConvCall {
   std::uint8_t zero_point = 0;  // of the input: what padding is made of
 };
 
+enum class ConvFamily : std::uint8_t { kDirect, kWinograd };
+
+// Why an algorithm refuses values that are not stored as it expects.
+constexpr char kOtherType[] = "for values of another type";
+
 // One way to compute a convolution.
 struct ConvAlgorithm {
   const char* name;
+  ConvFamily family;
 
   // Null where it can compute this shape, else the reason why not, for people.
   const char* (*refuse)(const ConvShape& shape) noexcept;
@@ -88,6 +94,9 @@ struct ConvAlgorithm {
 
   // Into how many tasks to cut the call for this many threads; tasks take about the same time.
   int (*tasks)(const ConvShape& shape, int threads) noexcept;
+
+  // How long it takes, in multiply-adds of a lane: what a plan compares a table's algorithms by where nobody measured.
+  double (*cost)(const ConvShape& shape, int threads) noexcept;
 
   // Computes task `task` of `tasks`.
   void (*run)(const ConvCall& call, int task, int tasks, void* scratch) noexcept;
@@ -109,7 +118,7 @@ struct PoolShape {
 struct Kernels {
   const char* name;  // "avx512"
 
-  // In the order of preference. The last one for kF32, and for kU8, takes every shape; of the others, kBf16 is taken by
+  // The last one for kF32, and for kU8, takes every shape; of the others, kBf16 is taken by
   // some or by none.
   std::span<const ConvAlgorithm> convs;
 

@@ -4,6 +4,7 @@
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/pools.h"
 #include "engine/kernels/vector_avx512.h"
+#include "engine/kernels/winograd.h"
 
 namespace resnet {
 namespace {
@@ -12,6 +13,8 @@ using Floats = F32Product<Avx512>;
 using Numbers = WordProduct<Avx512>;
 
 constexpr ConvAlgorithm kConvs[] = {
+    winograd_conv<Avx512, 4>("winograd 4x4"),
+    winograd_conv<Avx512, 2>("winograd 2x2"),
     direct_conv<Floats, Layout::kRows>("direct rows 14x32"),
     direct_conv<Floats, Layout::kTaps>("direct 14x32"),
     direct_conv<Numbers, Layout::kRows>("int8 direct rows 14x32"),

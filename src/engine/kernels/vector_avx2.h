@@ -17,6 +17,9 @@ struct Avx2 {
   static constexpr int kTilePixels = 6;
   static constexpr int kTileVectors = 2;
 
+  // Of transformed inputs and products; more than the second-level cache has, which reads them in order, ahead.
+  static constexpr int kCacheFloats = 200 * 1024;
+
   static Reg zero() { return _mm256_setzero_ps(); }
   static Reg load(const float* p) { return _mm256_loadu_ps(p); }
   static void store(float* p, Reg a) { _mm256_storeu_ps(p, a); }
@@ -29,6 +32,7 @@ struct Avx2 {
   }
 
   static Reg add(Reg a, Reg b) { return _mm256_add_ps(a, b); }
+  static Reg subtract(Reg a, Reg b) { return _mm256_sub_ps(a, b); }
   static Reg multiply(Reg a, Reg b) { return _mm256_mul_ps(a, b); }
   static Reg divide(Reg a, Reg b) { return _mm256_div_ps(a, b); }
   static Reg multiply_add(Reg a, Reg b, Reg sum) { return _mm256_fmadd_ps(a, b, sum); }

@@ -18,6 +18,8 @@ struct Avx512 {
   static constexpr int kTilePixels = 14;
   static constexpr int kTileVectors = 2;
 
+  static constexpr int kCacheFloats = 300 * 1024;  // of transformed inputs and products, see vector_avx2.h
+
   static Reg zero() { return _mm512_setzero_ps(); }
   static Reg load(const float* p) { return _mm512_loadu_ps(p); }
   static void store(float* p, Reg a) { _mm512_storeu_ps(p, a); }
@@ -30,6 +32,7 @@ struct Avx512 {
   }
 
   static Reg add(Reg a, Reg b) { return _mm512_add_ps(a, b); }
+  static Reg subtract(Reg a, Reg b) { return _mm512_sub_ps(a, b); }
   static Reg multiply(Reg a, Reg b) { return _mm512_mul_ps(a, b); }
   static Reg divide(Reg a, Reg b) { return _mm512_div_ps(a, b); }
   static Reg multiply_add(Reg a, Reg b, Reg sum) { return _mm512_fmadd_ps(a, b, sum); }

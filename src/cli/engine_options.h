@@ -1,0 +1,12 @@
+// The options of the commands that run networks: how convolutions are computed.
+#pragma once
+
+#include "cli/command.h"
+#include "resnet/engine.h"
+
+namespace resnet::cli {
+
+// Adds --algorithms and --tune. `options` must live as long as the command.
+void add_algorithm_options(CLI::App& command, EngineOptions& options);
+
+}  // namespace resnet::cli

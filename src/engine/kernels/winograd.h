@@ -1,0 +1,328 @@
+// Winograd convolution F(m x m, 3x3), fused: the inputs of a block of tiles are transformed into panels that stay in
+// the second-level cache; for each tile of output channels the t * t products (t = m + 2) are taken by the
+// register-blocked product of direct convolution and transformed back at once, with bias, residual and ReLU. The
+// transforms are those of winograd_transform.h.
+//
+// Weights are packed transformed, t * t values for 9, in the order in which they are read, once per block.
+#pragma once
+
+#include "engine/kernels/conv_geometry.h"
+#include "engine/kernels/conv_product.h"
+#include "engine/kernels/winograd_transform.h"
+
+namespace resnet {
+namespace {
+
+template <class V, int kOutputs>
+struct WinogradConv {
+  using Reg = typename V::Reg;
+  using Transform = WinogradTransform<V, kOutputs>;
+  static constexpr int kSize = Transform::kSize;
+  static constexpr int kElements = kSize * kSize;
+  static constexpr int kTiles = V::kTilePixels;  // that a product takes together
+  static constexpr int kColumns = V::kLanes * V::kTileVectors;
+  static constexpr int kChunkSteps = 16;        // of the inner dimension, 16 channels each
+  static constexpr int kMaxGroups = 16;         // of tiles, in a block
+  static constexpr int kSkew = kLineBytes / 4;  // between panels, so that they do not fall on the same lines of a cache
+
+  struct Geometry {
+    int tile_rows, row_tiles;  // of a picture
+    std::int64_t tiles;        // of the batch
+    int steps;                 // blocks of input channels
+    int chunks;                // of them
+    int columns;               // output channels with padding
+    int groups;                // of kTiles tiles, in a block
+
+    explicit Geometry(const ConvShape& s)
+        : tile_rows(ceil_divide(s.out_height, kOutputs)),
+          row_tiles(ceil_divide(s.out_width, kOutputs)),
+          tiles(static_cast<std::int64_t>(s.batch) * tile_rows * row_tiles),
+          steps(ceil_divide(s.in_channels, kChannelBlock)),
+          chunks(ceil_divide(steps, kChunkSteps)),
+          columns(ceil_divide(s.out_channels, kChannelBlock) * kChannelBlock),
+          groups(smaller(smaller(larger(1, static_cast<int>(V::kCacheFloats / group_values())), kMaxGroups),
+                         ceil_divide(tiles, kTiles))) {}
+
+    Part chunk(int index) const { return Part(steps, index, chunks); }
+
+    // Panels of transformed inputs: [element][group][step][tile of the group][16 channels].
+    std::int64_t panel_values() const { return std::int64_t{steps} * kTiles * kChannelBlock; }
+    std::int64_t input_values() const { return groups * panel_values() + kSkew; }  // of an element
+    // Products: [element][group][tile of the group][columns].
+    std::int64_t product_values() const { return std::int64_t{groups} * kTiles * kColumns + kSkew; }
+    std::int64_t group_values() const { return kElements * (panel_values() + std::int64_t{kTiles} * kColumns); }
+  };
+
+  static const char* refuse(const ConvShape& s) noexcept {
+    if (s.in_type != ValueType::kF32) return kOtherType;
+    if (s.kernel != 3) return "the window is not 3x3";
+    if (s.stride != 1) return "the stride is not 1";
+    if (s.groups > 1) return "grouped";
+    if (s.dilation > 1) return "dilated";
+    if (s.dense_input) return "the input is not padded to blocks of channels";
+    return nullptr;
+  }
+
+  static std::size_t packed_bytes(const ConvShape& s) noexcept {
+    const Geometry g(s);
+    return sizeof(float) * kElements * kChannelBlock * static_cast<std::size_t>(g.steps) * g.columns;
+  }
+
+  static std::size_t scratch_bytes(const ConvShape& s) noexcept {
+    const Geometry g(s);
+    return sizeof(float) * kElements * static_cast<std::size_t>(g.input_values() + g.product_values());
+  }
+
+  // Packed: [column tile][chunk][element][channel of the chunk][columns].
+  static void pack(const ConvShape& s, const float* weights, void* packed) noexcept {
+    const Geometry g(s);
+    auto* out = static_cast<float*>(packed);
+    for (int first = 0; first < g.columns; first += kColumns) {
+      const int width = smaller(kColumns, g.columns - first);
+      for (int index = 0; index < g.chunks; ++index) {
+        const Part chunk = g.chunk(index);
+        const std::int64_t channels = chunk.size() * kChannelBlock;
+        for (std::int64_t c = 0; c < channels; ++c) {
+          alignas(64) float taps[9 * kColumns];
+          gather_taps(s, weights, first, width, static_cast<int>(chunk.begin * kChannelBlock + c), taps);
+          for (int lane = 0; lane < width; lane += V::kLanes) {
+            float* to = out + c * width + lane;
+            Transform::weight([&](int i) { return V::load(taps + i * width + lane); },
+                              [&](int i, Reg value) { V::store(to + i * channels * width, value); });
+          }
+        }
+        out += channels * kElements * width;
+      }
+    }
+  }
+
+  // Weights of one input channel and columns [first, first + width): [9][width]; zeros where there are none.
+  static void gather_taps(const ConvShape& s, const float* weights, int first, int width, int channel, float* taps) {
+    for (int column = 0; column < width; ++column) {
+      const bool there = channel < s.in_channels && first + column < s.out_channels;
+      const float* from = weights + (static_cast<std::int64_t>(first + column) * s.in_channels + channel) * 9;
+      for (int tap = 0; tap < 9; ++tap) taps[tap * width + column] = there ? from[tap] : 0;
+    }
+  }
+
+  // --- tasks ---
+
+  static int tasks(const ConvShape& s, int threads) noexcept {
+    const Geometry g(s);
+    const std::int64_t work = g.tiles * kElements * g.steps * kChannelBlock * g.columns / threads;
+    const auto each = work / kTaskWork;
+    return threads * static_cast<int>(each < 1 ? 1 : each > 4 ? 4 : each);
+  }
+
+  // Of `tasks` tasks, how many to lay side by side over the columns; the others cut the tiles.
+  static int column_parts(const Geometry& g, int tasks) {
+    const int units = ceil_divide(g.columns, kColumns);
+    int best = 1;
+    double best_cost = 0;
+    for (int parts = 1; parts <= smaller(tasks, units); ++parts) {
+      if (tasks % parts != 0) continue;
+      const double cost = task_cost(g, ceil_divide(g.tiles, tasks / parts), ceil_divide(units, parts) * kColumns);
+      if (best_cost == 0 || cost < best_cost) {
+        best = parts;
+        best_cost = cost;
+      }
+    }
+    return best;
+  }
+
+  // In multiply-adds of a lane; the constants were measured (docs/engine.md).
+  static double task_cost(const Geometry& g, std::int64_t tiles, int columns) {
+    constexpr double kTransform = 24;   // of a value, in or out
+    constexpr double kFirstFetch = 10;  // of a weight, from memory
+    constexpr double kFetch = 5;        // of one that an earlier block has read
+    const double channels = g.steps * kChannelBlock;
+    const auto count = static_cast<double>(tiles);
+    const double again = ceil_divide(tiles, std::int64_t{g.groups} * kTiles) - 1;
+    return kElements * (count * channels * columns + kTransform * count * (channels + columns) +
+                        (kFirstFetch + kFetch * again) * channels * columns);
+  }
+
+  static double cost(const ConvShape& s, int threads) noexcept {
+    const Geometry g(s);
+    const int all = tasks(s, threads);
+    const int parts = column_parts(g, all);
+    const int columns = smaller(ceil_divide(ceil_divide(g.columns, kColumns), parts) * kColumns, g.columns);
+    return task_cost(g, ceil_divide(g.tiles, all / parts), columns) * all / threads;
+  }
+
+  // --- computing ---
+
+  static void run(const ConvCall& call, int task, int tasks, void* scratch) noexcept {
+    const Geometry g(call.shape);
+    const int parts = column_parts(g, tasks);
+    const Part units(ceil_divide(g.columns, kColumns), task % parts, parts);
+    const Part tiles(g.tiles, task / parts, tasks / parts);
+    WinogradConv conv(call, g, static_cast<float*>(scratch));
+    const int blocks = ceil_divide(tiles.size(), std::int64_t{g.groups} * kTiles);
+    for (int block = 0; block < blocks; ++block) {
+      conv.run_block(tiles.part(block, blocks), static_cast<int>(units.begin), static_cast<int>(units.end));
+    }
+  }
+
+  WinogradConv(const ConvCall& call, const Geometry& g, float* scratch)
+      : call_(call), g_(g), inputs_(scratch), products_(inputs_ + kElements * g.input_values()) {}
+
+  // These tiles and column tiles [begin, end).
+  void run_block(Part tiles, int begin, int end) {
+    groups_ = ceil_divide(tiles.size(), kTiles);
+    for (int group = 0; group < groups_; ++group) {
+      const Part part = tiles.part(group, groups_);
+      group_tiles_[group] = static_cast<int>(part.size());
+      for (std::int64_t tile = part.begin; tile < part.end; ++tile) {
+        transform_input(tile, inputs_ + group * g_.panel_values() + (tile - part.begin) * kChannelBlock);
+      }
+    }
+    for (int unit = begin; unit < end; ++unit) {
+      const int column = unit * kColumns;
+      const int width = smaller(kColumns, g_.columns - column);
+      for (int chunk = 0; chunk < g_.chunks; ++chunk) multiply_chunk(chunk, column, width);
+      for (int group = 0; group < groups_; ++group) {
+        const Part part = tiles.part(group, groups_);
+        for (std::int64_t tile = part.begin; tile < part.end; ++tile) {
+          const float* products = products_ + (group * kTiles + tile - part.begin) * width;
+          for (int lane = 0; lane < width; lane += V::kLanes) transform_output(tile, products + lane, column + lane);
+        }
+      }
+    }
+  }
+
+  // Where tile number `tile` of the batch stands: its picture, and the first row and column of its outputs.
+  struct Place {
+    std::int64_t picture;
+    int y, x;
+    Place(const Geometry& g, std::int64_t tile) {
+      const std::int64_t row = tile / g.row_tiles;
+      picture = row / g.tile_rows;
+      y = static_cast<int>(row % g.tile_rows) * kOutputs;
+      x = static_cast<int>(tile % g.row_tiles) * kOutputs;
+    }
+  };
+
+  // `out` is the tile's place in the panels of its group.
+  void transform_input(std::int64_t tile, float* out) const {
+    const ConvShape& s = call_.shape;
+    const Place place(g_, tile);
+    const int top = place.y - s.padding;
+    const int left = place.x - s.padding;
+    const int pitch = padded_channels(s.in_channels);
+    const std::int64_t row = static_cast<std::int64_t>(s.in_width) * pitch;
+    const float* in =
+        static_cast<const float*>(call_.input) + (place.picture * s.in_height + top) * row + std::int64_t{left} * pitch;
+    const std::int64_t element = g_.input_values();
+    const bool inside = top >= 0 && left >= 0 && top + kSize <= s.in_height && left + kSize <= s.in_width;
+    if (inside) {
+      for_each_vector(out, [&](int channel, float* to) {
+        Transform::input([&](int i) { return V::load(in + i / kSize * row + i % kSize * pitch + channel); },
+                         [&](int i, Reg value) { V::store(to + i * element, value); });
+      });
+      return;
+    }
+    bool there[kElements];
+    for (int i = 0; i < kElements; ++i) {
+      const int y = top + i / kSize;
+      const int x = left + i % kSize;
+      there[i] = y >= 0 && y < s.in_height && x >= 0 && x < s.in_width;
+    }
+    for_each_vector(out, [&](int channel, float* to) {
+      Transform::input(
+          [&](int i) { return there[i] ? V::load(in + i / kSize * row + i % kSize * pitch + channel) : V::zero(); },
+          [&](int i, Reg value) { V::store(to + i * element, value); });
+    });
+  }
+
+  // Calls work(first channel, its place in the panel) for each vector of input channels.
+  template <class Work>
+  [[gnu::always_inline]] void for_each_vector(float* out, Work work) const {
+    for (int step = 0; step < g_.steps; ++step, out += kTiles * kChannelBlock) {
+      for (int lane = 0; lane < kChannelBlock; lane += V::kLanes) work(step * kChannelBlock + lane, out + lane);
+    }
+  }
+
+  // All elements' products of a chunk of the inner dimension, added to those of the chunks before. During an element's
+  // products the weights of the next one are fetched, which stand behind its own.
+  void multiply_chunk(int index, int column, int width) {
+    const Part chunk = g_.chunk(index);
+    const auto steps = static_cast<int>(chunk.size());
+    const std::int64_t values = std::int64_t{steps} * kChannelBlock * width;
+    const auto* all = static_cast<const float*>(call_.weights);
+    const float* end = all + std::int64_t{kElements} * kChannelBlock * g_.steps * g_.columns;
+    const float* weights =
+        all + std::int64_t{kElements} * kChannelBlock * (std::int64_t{g_.steps} * column + chunk.begin * width);
+    for (int element = 0; element < kElements; ++element, weights += values) {
+      ahead_.weights = {};
+      if (weights + values < end) {
+        ahead_.weights.start(reinterpret_cast<const std::byte*>(weights + values), values * 4, 1, 0,
+                             std::int64_t{groups_} * steps);
+      }
+      multiply_element(element, static_cast<int>(chunk.begin), steps, weights, width);
+    }
+  }
+
+  void multiply_element(int element, int first_step, int steps, const float* weights, int width) {
+    alignas(64) static constexpr float kZeros[kColumns] = {};
+    TileProduct product;
+    product.weights = weights;
+    product.steps = steps;
+    product.count = kChannelBlock;
+    product.bias = first_step == 0 ? kZeros : nullptr;
+    product.scale = nullptr;
+    product.residual = nullptr;
+    product.out_type = ValueType::kF32;
+    product.relu = false;
+    product.output_pitch = width;
+    product.ahead = &ahead_;
+    for (int group = 0; group < groups_; ++group) {
+      product.panel = inputs_ + element * g_.input_values() + group * g_.panel_values() +
+                      std::int64_t{first_step} * kTiles * kChannelBlock;
+      product.output = products_ + element * g_.product_values() + std::int64_t{group} * kTiles * width;
+      multiply<F32Product<V>, kChannelBlock>(group_tiles_[group], width, product);
+    }
+  }
+
+  // `products` is the tile's and vector's place in the first element's products.
+  void transform_output(std::int64_t tile, const float* products, int column) const {
+    const ConvShape& s = call_.shape;
+    const Place place(g_, tile);
+    const std::int64_t pitch = g_.columns;
+    const std::int64_t row = s.out_width * pitch;
+    const std::int64_t at = (place.picture * s.out_height + place.y) * row + place.x * pitch + column;
+    const int rows = smaller(kOutputs, s.out_height - place.y);
+    const int row_pixels = smaller(kOutputs, s.out_width - place.x);
+    const Reg bias = V::load(call_.bias + column);
+    const std::int64_t element = g_.product_values();
+    const auto* residual = static_cast<const float*>(call_.residual) + (s.residual ? at : 0);
+    float* output = static_cast<float*>(call_.output) + at;
+    Transform::output([&](int i) { return V::load(products + i * element); },
+                      [&](int i, Reg value) {
+                        if (i / kOutputs >= rows || i % kOutputs >= row_pixels) return;
+                        const std::int64_t pixel = i / kOutputs * row + i % kOutputs * pitch;
+                        value = V::add(value, bias);
+                        if (s.residual) value = V::add(value, V::load(residual + pixel));
+                        V::store(output + pixel, s.relu ? V::relu(value) : value);
+                      });
+  }
+
+  const ConvCall& call_;
+  const Geometry& g_;
+  float* inputs_;
+  float* products_;
+  int groups_ = 0;               // of the block
+  int group_tiles_[kMaxGroups];  // of each of them
+  Ahead ahead_;
+};
+
+template <class V, int kOutputs>
+constexpr ConvAlgorithm winograd_conv(const char* name) {
+  using Conv = WinogradConv<V, kOutputs>;
+  return {name,       ConvFamily::kWinograd, Conv::refuse, Conv::packed_bytes,
+          Conv::pack, Conv::scratch_bytes,   Conv::tasks,  Conv::cost,
+          Conv::run};
+}
+
+}  // namespace
+}  // namespace resnet
