@@ -26,7 +26,8 @@ class Canvas {
   void frame(double x, double y, double width, double height, double line, Color color);
 
   // One line; `x` is its beginning, middle or end.
-  void text(double x, double baseline, std::string_view text, double size, Color color, TextAlign align = TextAlign::kLeft);
+  void text(double x, double baseline, std::string_view text, double size, Color color,
+            TextAlign align = TextAlign::kLeft);
 
   // A picture as it is, RGB or gray.
   void picture(int x, int y, const Image& image);
