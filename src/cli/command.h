@@ -35,5 +35,6 @@ void add_eval(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_make_dataset(CLI::App& app);
 void add_quantize(CLI::App& app);
+void add_train(CLI::App& app);
 
 }  // namespace resnet::cli
