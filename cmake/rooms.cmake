@@ -4,7 +4,7 @@
 #
 # USES names the rooms it may know; the linker passes what they may know along. LINK names third-party
 # libraries. A file named *_benchmark.cc makes a program of its own beside the tests, which times the room. A room with
-# PROGRAM is an executable named `resnet` instead of a library.
+# PROGRAM has a main.cc, which makes an executable with the rest of the room.
 # Tests carry the label `unit`, and the room's name; a file named *_parity_test.cc also `parity`, and so on
 # for property, concurrency (also run under ThreadSanitizer) by a prefix of the test suite's name:
 # Parity*, Property*, Concurrency*.
@@ -23,11 +23,8 @@ function(resnet_room name)
     list(APPEND uses resnet_${room})
   endforeach()
 
-  if(ROOM_PROGRAM)
-    add_executable(${ROOM_PROGRAM} ${sources})
-    set_target_properties(${ROOM_PROGRAM} PROPERTIES OUTPUT_NAME resnet)
-    set(target ${ROOM_PROGRAM})
-  elseif(sources)
+  list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
+  if(sources)
     add_library(resnet_${id} STATIC ${sources})
     set(target resnet_${id})
   else()
@@ -39,6 +36,10 @@ function(resnet_room name)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${target} PUBLIC ${uses} ${ROOM_LINK})
   set_target_properties(${target} PROPERTIES ROOM_LINK "${ROOM_LINK}" ROOM_USES "${ROOM_USES}")
+  if(ROOM_PROGRAM)
+    add_executable(${ROOM_PROGRAM} ${PROJECT_SOURCE_DIR}/src/${name}/main.cc)
+    target_link_libraries(${ROOM_PROGRAM} PRIVATE ${target})
+  endif()
 
   if(RESNET_TESTS)
     foreach(benchmark ${benchmarks})
@@ -49,10 +50,7 @@ function(resnet_room name)
   endif()
   if(RESNET_TESTS AND tests)
     add_executable(${id}_test ${tests})
-    target_link_libraries(${id}_test PRIVATE ${uses} ${ROOM_LINK} GTest::gtest_main GTest::gmock)
-    if(NOT ROOM_PROGRAM)
-      target_link_libraries(${id}_test PRIVATE ${target})
-    endif()
+    target_link_libraries(${id}_test PRIVATE ${target} GTest::gtest_main GTest::gmock)
     target_compile_definitions(${id}_test PRIVATE RESNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     if(RESNET_SANITIZE)
       target_compile_definitions(${id}_test PRIVATE RESNET_SANITIZED)
@@ -92,6 +90,7 @@ function(resnet_library name)
   list(REMOVE_DUPLICATES link)
   list(REMOVE_ITEM link nlohmann_json::nlohmann_json)  # headers only: compiled in
   file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/resnet/*.h)
+  list(FILTER headers EXCLUDE REGEX "/(torch|train)\\.h$")  # resnet::train's
   add_library(${name} STATIC ${objects})
   add_library(resnet::${name} ALIAS ${name})
   target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${headers})

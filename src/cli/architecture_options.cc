@@ -12,14 +12,6 @@
 namespace resnet::cli {
 namespace {
 
-// 64, 128, 256, ... for so many stages; 16, 32, 64, ... behind a CIFAR stem.
-std::vector<int> doubling_widths(std::size_t stages, Stem stem) {
-  std::vector<int> widths;
-  int width = stem == Stem::kCifar ? 16 : 64;
-  for (std::size_t i = 0; i < stages; ++i, width *= 2) widths.push_back(width);
-  return widths;
-}
-
 // An error about a field of the architecture, told as one about the option that sets it.
 Usage as_usage(const Error& error) {
   std::string text = error.what();
@@ -55,19 +47,19 @@ void ArchitectureOptions::add_to(CLI::App& command, const std::string& label, co
   option("--block", block_, "basic or bottleneck");
   option("--depths", depths_, "Blocks in each stage, such as 3,4,6,3");
   option("--widths", widths_, "Channels of each stage before a bottleneck's expansion (64,128,256,512)");
-  option("--channels", channels_, "Channels of the input (3)");
-  option("--classes", classes_, "Outputs (1000)");
-  option("--groups", groups_, "Groups of a bottleneck's 3x3 convolution (1)");
-  option("--width-per-group", width_per_group_, "Its channels are width * this / 64 * groups (64)");
+  option("--channels", changes_.channels, "Channels of the input (3)");
+  option("--classes", changes_.classes, "Outputs (1000)");
+  option("--groups", changes_.groups, "Groups of a bottleneck's 3x3 convolution (1)");
+  option("--width-per-group", changes_.width_per_group, "Its channels are width * this / 64 * groups (64)");
   option("--stem", stem_, "imagenet (7x7, pooling), deep (three 3x3, pooling) or cifar (one 3x3)");
-  option("--stem-width", stem_width_, "Channels that enter the first stage (the first width)");
+  option("--stem-width", changes_.stem_width, "Channels that enter the first stage (the first width)");
   option("--shortcut", shortcut_, "projection, padding (option A), average_pool or none (a plain network)");
-  option("--dilated-stages", dilated_stages_, "So many of the last stages dilate instead of striding (0)");
+  option("--dilated-stages", changes_.dilated_stages, "So many of the last stages dilate instead of striding (0)");
   const auto flag = [&](const char* name, bool& value, const char* help) {
     options_.push_back(command.add_flag(name, value, help)->group("Architecture"));
   };
-  flag("--stride-on-first", stride_on_first_, "A bottleneck strides on its first 1x1 (the paper), not on its 3x3");
-  flag("--conv-bias", conv_bias_, "Convolutions have biases");
+  flag("--stride-on-first", changes_.stride_on_first, "A bottleneck strides on its first 1x1 (the paper), not on its 3x3");
+  flag("--conv-bias", changes_.conv_bias, "Convolutions have biases");
   command.add_option("--layout", layout_, "Names and order of modules: torchvision or tutorial")->group("Architecture");
 }
 
@@ -78,40 +70,24 @@ bool ArchitectureOptions::is_file() const {
   return network_.find_first_of("/.") != std::string::npos || std::filesystem::exists(network_, ignored);
 }
 
-Architecture ArchitectureOptions::described() const {
-  if (!network_.empty()) {
-    Architecture result = find_architecture(network_);
-    if (block_ || depths_ || widths_ || groups_ || width_per_group_ || stem_) result.name = "resnet";
-    return result;
-  }
-  if (!block_ || !depths_) throw Usage("name a network, or describe one with --block and --depths");
-  return {};
-}
-
-void ArchitectureOptions::change(Architecture& a) const {
-  if (block_) a.block = parse_block(*block_);
-  if (stem_) a.stem = parse_stem(*stem_);
-  if (depths_) a.depths = parse_numbers(*depths_, "--depths");
-  if (widths_) a.widths = parse_numbers(*widths_, "--widths");
-  if (!widths_ && (network_.empty() || a.widths.size() != a.depths.size())) {
-    a.widths = doubling_widths(std::min<std::size_t>(a.depths.size(), 8), a.stem);
-  }
-  if (depths_ || widths_) a.stem_width = a.widths.front();
-  if (stem_width_) a.stem_width = *stem_width_;
-  if (groups_) a.groups = *groups_;
-  if (width_per_group_) a.width_per_group = *width_per_group_;
-  if (shortcut_) a.shortcut = parse_shortcut(*shortcut_);
-  if (channels_) a.in_channels = *channels_;
-  if (classes_) a.classes = *classes_;
-  if (dilated_stages_) a.dilated_stages = *dilated_stages_;
-  a.stride_on_first = a.stride_on_first || stride_on_first_;
-  a.conv_bias = a.conv_bias || conv_bias_;
+ArchitectureChoice ArchitectureOptions::choice() const {
+  ArchitectureChoice choice = changes_;
+  choice.network = network_;
+  if (block_) choice.block = parse_block(*block_);
+  if (stem_) choice.stem = parse_stem(*stem_);
+  if (shortcut_) choice.shortcut = parse_shortcut(*shortcut_);
+  if (depths_) choice.depths = parse_numbers(*depths_, "--depths");
+  if (widths_) choice.widths = parse_numbers(*widths_, "--widths");
+  return choice;
 }
 
 Architecture ArchitectureOptions::architecture() const {
-  Architecture result = described();
+  if (network_.empty() && (!block_ || !depths_)) {
+    throw Usage("name a network, or describe one with --block and --depths");
+  }
+  if (!network_.empty()) find_architecture(network_);  // an unknown name is not an option's fault
   try {
-    change(result);
+    const Architecture result = choose(choice());
     return with_layout(result, layout_ ? parse_layout(*layout_) : result.layout);
   } catch (const Error& error) {
     throw as_usage(error);

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "arch/choice.h"
 #include "cli/command.h"
 #include "resnet/architecture.h"
 #include "resnet/model_file.h"
@@ -38,14 +39,11 @@ class ArchitectureOptions {
   std::optional<Layout> layout_alone(const std::string& reason) const;
 
  private:
-  Architecture described() const;
-  void change(Architecture& architecture) const;
+  ArchitectureChoice choice() const;
 
   std::string network_;
   std::optional<std::string> block_, depths_, widths_, stem_, shortcut_, layout_;
-  std::optional<int> channels_, classes_, groups_, width_per_group_, stem_width_, dilated_stages_;
-  bool stride_on_first_ = false;
-  bool conv_bias_ = false;
+  ArchitectureChoice changes_;  // those that are numbers or flags
   std::vector<const CLI::Option*> options_;  // all but --layout
 };
 

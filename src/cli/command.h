@@ -39,5 +39,6 @@ void add_similar(CLI::App& app);
 void add_bench(CLI::App& app);
 void add_make_dataset(CLI::App& app);
 void add_quantize(CLI::App& app);
+void add_train(CLI::App& app);
 
 }  // namespace resnet::cli

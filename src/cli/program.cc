@@ -1,0 +1,72 @@
+#include "cli/program.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <iostream>
+#include <new>
+
+#include "base/nearest.h"
+#include "base/text.h"
+#include "resnet/error.h"
+
+namespace resnet::cli {
+
+void say(std::string_view message) {
+  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;  // a list of misfitting tensors may be long
+  std::fputs(fmt::format("resnet: {}\n", one_line(message, kMaxBytes)).c_str(), stderr);  // closed or not
+}
+
+void flush_output() {
+  std::cout.flush();  // CLI11 prints its help there
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {
+    throw Error(ErrorCode::kIo, "", "cannot write to standard output");
+  }
+}
+
+namespace {
+
+constexpr int kFailure = 1;
+constexpr int kWrongUsage = 2;
+
+int report(const std::string& message, int status) {
+  say(message);
+  return status;
+}
+
+// "no command 'sumary'; did you mean summary?" for a first word that is none.
+void check_command(const CLI::App& app, int argc, char** argv) {
+  if (argc < 2 || argv[1][0] == '-') return;
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
+  if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
+  throw Usage(fmt::format("no command '{}'; did you mean {}?", argv[1], nearest(argv[1], names, 1)[0]));
+}
+
+}  // namespace
+
+int run_program(CLI::App& app, int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_DFL);  // `resnet ... | head` ends quietly
+  try {
+    check_command(app, argc, argv);
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::Success& success) {  // --help, --version
+      app.exit(success);
+    }
+    flush_output();
+  } catch (const CLI::ParseError& error) {
+    return report(error.what(), kWrongUsage);
+  } catch (const Usage& error) {
+    return report(error.what(), kWrongUsage);
+  } catch (const std::bad_alloc&) {
+    return report("out of memory", kFailure);
+  } catch (const std::exception& error) {  // resnet::Error, and the standard library's: a name too long for the system
+    return report(error.what(), kFailure);
+  }
+  return 0;
+}
+
+}  // namespace resnet::cli

@@ -1,0 +1,43 @@
+// resnet train: runs the trainer, a program of its own, so that this one links no LibTorch and starts at once.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+
+#include "base/error.h"
+#include "cli/command.h"
+
+namespace resnet::cli {
+namespace {
+
+constexpr const char* kTrainer = "resnet-train";
+
+[[noreturn]] void run_trainer(std::vector<std::string> arguments) {
+  std::error_code error;
+  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
+  const std::string trainer = (self.parent_path() / kTrainer).string();
+  if (!std::filesystem::exists(trainer, error)) {
+    fail(ErrorCode::kNotFound, trainer,
+         "the trainer is not there: this build found no LibTorch; build with `make TORCH=DIR`, or with the CPU wheel of "
+         "torch in .venv (docs/training.md)");
+  }
+  arguments.insert(arguments.begin(), {"resnet", "train"});
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  ::execv(trainer.c_str(), argv.data());
+  fail(ErrorCode::kIo, trainer, "cannot run: {}", std::strerror(errno));
+}
+
+}  // namespace
+
+void add_train(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("train", "Train a network on pictures, fine-tune one, go on with a run");
+  command->prefix_command();  // every argument is the trainer's
+  command->set_help_flag();
+  command->callback([command] { run_trainer(command->remaining()); });
+}
+
+}  // namespace resnet::cli

@@ -1,0 +1,119 @@
+// Recipes as TOML, and the checks that take more than one key.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+
+#include <toml++/toml.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/text.h"
+#include "recipe/keys.h"
+#include "recipe/parts.h"
+
+namespace resnet {
+namespace {
+
+constexpr std::size_t kMaxRecipeBytes = std::size_t{1} << 20;
+
+// A field's value out of TOML's. Whole numbers serve where numbers are asked for, never the reverse.
+template <typename Value>
+Value convert(const toml::node& node, const std::string& where) {
+  const auto wrong = [&](const char* expected) { fail(ErrorCode::kInvalidArgument, where, "is not {}", expected); };
+  if constexpr (std::is_same_v<Value, std::string>) {
+    if (const auto* value = node.as_string()) return value->get();
+    wrong("a text in quotes");
+  } else if constexpr (std::is_same_v<Value, bool>) {
+    if (const auto* value = node.as_boolean()) return value->get();
+    wrong("true or false");
+  } else if constexpr (std::is_same_v<Value, std::int64_t>) {
+    if (const auto* value = node.as_integer()) return value->get();
+    wrong("a whole number");
+  } else if constexpr (std::is_same_v<Value, double>) {
+    if (const auto* value = node.as_floating_point()) return value->get();
+    if (const auto* value = node.as_integer()) return static_cast<double>(value->get());
+    wrong("a number");
+  } else {
+    const toml::array* array = node.as_array();
+    if (array == nullptr) wrong("a list in brackets");
+    Value list;
+    for (const toml::node& item : *array) list.push_back(convert<typename Value::value_type>(item, where));
+    return list;
+  }
+  return {};
+}
+
+template <typename Value>
+void assign(Recipe& recipe, Value Recipe::*member, const toml::node& node, const std::string& where) {
+  recipe.*member = convert<Value>(node, where);
+}
+
+toml::table parse_toml(const std::string& path) {
+  const auto file = MappedFile::open(path, kMaxRecipeBytes);
+  const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  try {
+    return toml::parse(text, std::string_view(path));
+  } catch (const toml::parse_error& error) {
+    const auto line = error.source().begin.line;
+    // The key that stands on the line, where one does: the parser's message does not name it.
+    std::size_t begin = 0;
+    for (toml::source_index i = 1; i < line && begin < text.size(); ++i) begin = text.find('\n', begin) + 1;
+    const std::string_view key = text.substr(begin, text.find_first_of(" =\n", begin) - begin);
+    fail(ErrorCode::kFormat, fmt::format("{}: line {}", path, line), "{}: {}", one_line(key),
+         one_line(error.description(), 300));
+  }
+}
+
+[[noreturn]] void refuse(std::string_view key, const std::string& message) {
+  fail(ErrorCode::kInvalidArgument, "recipe", "{}: {}", key, message);
+}
+
+void check_parts(const Recipe& recipe) {
+  for (const std::string& part : recipe.freeze) {
+    if (part == "all-but-head" && recipe.freeze.size() == 1) continue;
+    if (!is_part_of_network(part)) refuse("freeze", fmt::format("'{}' is none of stem, layer1, ..., head or, alone, all-but-head", one_line(part)));
+  }
+  for (const std::string& item : recipe.stage_lr) parse_part_factor(item, "recipe: stage_lr");
+}
+
+}  // namespace
+
+Recipe read_recipe(const std::string& path, Recipe recipe) {
+  const toml::table table = parse_toml(path);
+  for (const auto& [name, node] : table) {
+    const std::string line = fmt::format("{}: line {}", path, node.source().begin.line);
+    const Key& key = find_key(name.str(), line);
+    const std::string where = fmt::format("{}: {}", line, key.name);
+    std::visit([&](auto member) { assign(recipe, member, node, where); }, key.member);
+    check_value(recipe, key, where);
+  }
+  return recipe;
+}
+
+std::string to_toml(const Recipe& recipe) {
+  std::string text;
+  std::string_view group;
+  for (const Key& key : recipe_keys()) {
+    if (key.group != group) text += fmt::format("{}# {}\n", group.empty() ? "" : "\n", key.group);
+    group = key.group;
+    text += fmt::format("{} = {}\n", key.name, toml_value(recipe, key));
+  }
+  return text;
+}
+
+void validate(const Recipe& recipe) {
+  for (const Key& key : recipe_keys()) check_value(recipe, key, fmt::format("recipe: {}", key.name));
+  check_parts(recipe);
+  if (recipe.data.empty()) refuse("data", "is missing: where are the pictures?");
+  if (recipe.mean.size() != recipe.std.size()) refuse("std", "has another number of values than mean");
+  if (recipe.nesterov && recipe.momentum == 0 && recipe.optimizer == "sgd") {
+    refuse("nesterov", "needs a momentum above 0");
+  }
+  if (recipe.warmup_epochs >= static_cast<double>(recipe.epochs)) refuse("warmup_epochs", "leaves no epoch after it");
+  if (recipe.schedule == "step" && recipe.step_epochs.empty()) refuse("step_epochs", "is empty: when does the rate fall?");
+  if (recipe.schedule == "one_cycle" && recipe.warmup_epochs > 0) refuse("warmup_epochs", "one_cycle warms up by itself");
+  if (recipe.mixup + recipe.cutmix > 0 && recipe.batch < 2) refuse("batch", "mixup and cutmix need two pictures");
+}
+
+}  // namespace resnet

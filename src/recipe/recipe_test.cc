@@ -1,0 +1,169 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "recipe/keys.h"
+#include "recipe/parts.h"
+#include "recipe/schedule.h"
+#include "resnet/error.h"
+
+namespace resnet {
+namespace {
+
+using ::testing::HasSubstr;
+
+class RecipeTest : public ::testing::Test {
+ protected:
+  std::string file(const std::string& text) {
+    std::ofstream(path_) << text;
+    return path_;
+  }
+  ~RecipeTest() override { std::filesystem::remove(path_); }
+
+  // The message of the error that reading the text gives, behind the path.
+  std::string error_of(const std::string& text) {
+    try {
+      read_recipe(file(text));
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      EXPECT_EQ(message.find(path_), 0U) << message;
+      return message.substr(std::min(path_.size(), message.size()));
+    }
+    ADD_FAILURE() << "no error: " << text;
+    return "";
+  }
+
+  std::string path_ = ::testing::TempDir() + "recipe_test.toml";
+};
+
+TEST_F(RecipeTest, ReadsWhatItWrites) {
+  Recipe recipe;
+  recipe.data = "a \"quoted\"\\ path\n\x01";
+  recipe.lr = 0.1 + 0.2;
+  recipe.mean = {0.5, 1, 1e-300};
+  recipe.depths = {1, 2, 3};
+  recipe.freeze = {"stem", "layer1"};
+  recipe.epochs = 7;
+  recipe.ema = 0.999;
+  recipe.nesterov = false;
+  EXPECT_EQ(read_recipe(file(to_toml(recipe))), recipe);
+  EXPECT_EQ(read_recipe(file(to_toml({}))), Recipe());
+}
+
+TEST_F(RecipeTest, KeepsWhatTheFileDoesNotSay) {
+  Recipe base;
+  base.epochs = 3;
+  base.lr = 0.5;
+  const Recipe read = read_recipe(file("lr = 1\n"), base);
+  EXPECT_EQ(read.epochs, 3);
+  EXPECT_EQ(read.lr, 1);
+}
+
+TEST_F(RecipeTest, EveryFieldHasAKey) {
+  // A field without a key would be lost between a run and its resumption: sizes of the table and of the type agree.
+  std::size_t bytes = 0;
+  for (const Key& key : recipe_keys()) {
+    bytes += std::visit([](auto member) { return sizeof(Recipe().*member); }, key.member);
+  }
+  EXPECT_LE(bytes, sizeof(Recipe));
+  EXPECT_GE(bytes + 8 * recipe_keys().size() / 4, sizeof(Recipe));  // bools are padded
+}
+
+TEST_F(RecipeTest, NamesFileLineAndKeyOfNonsense) {
+  EXPECT_EQ(error_of("epochs = 3\n\nlr = nan\n"), ": line 3: lr: nan is not between 1e-12 and 1000");
+  EXPECT_EQ(error_of("lr = -0.1\n"), ": line 1: lr: -0.1 is not between 1e-12 and 1000");
+  EXPECT_EQ(error_of("lr = inf\n"), ": line 1: lr: inf is not between 1e-12 and 1000");
+  EXPECT_THAT(error_of("epochs = 2\nlr = 1e400\n"), HasSubstr(": line 2: lr:"));
+  EXPECT_EQ(error_of("lr = \"0.1\"\n"), ": line 1: lr: is not a number");
+  EXPECT_EQ(error_of("epochs = 1.5\n"), ": line 1: epochs: is not a whole number");
+  EXPECT_EQ(error_of("epochs = 0\n"), ": line 1: epochs: 0 is not between 1 and 1000000");
+  EXPECT_EQ(error_of("\nleraning_rate = 1\n").substr(0, 31), ": line 2: no key 'leraning_rate");
+  EXPECT_EQ(error_of("wieght_decay = 1\n"), ": line 1: no key 'wieght_decay'; did you mean weight_decay?");
+  EXPECT_EQ(error_of("optimizer = \"adam\"\n"), ": line 1: optimizer: 'adam' is none of sgd, adamw, lamb");
+  EXPECT_EQ(error_of("mean = [0.1, true]\n"), ": line 1: mean: is not a number");
+  EXPECT_EQ(error_of("mean = 0.1\n"), ": line 1: mean: is not a list in brackets");
+  EXPECT_THAT(error_of("lr = \n"), HasSubstr(": line 1: lr:"));
+  EXPECT_THAT(error_of("lr = 1\nlr = 2\n"), HasSubstr(": line 2"));
+  EXPECT_THAT(error_of("[optimizer]\nlr = 1\n"), HasSubstr(": line 1: optimizer: is not a text"));
+  EXPECT_THROW(read_recipe("/absent.toml"), Error);
+}
+
+TEST_F(RecipeTest, TakesFlags) {
+  Recipe recipe;
+  const auto set = [&](const char* key, const char* text) { set_from_text(recipe, find_key(key, "x"), text, "--x"); };
+  set("lr", "1e-3");
+  set("depths", "1,2,3");
+  set("freeze", "stem,layer1");
+  set("nesterov", "false");
+  EXPECT_EQ(recipe.lr, 1e-3);
+  EXPECT_EQ(recipe.depths, (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_EQ(recipe.freeze, (std::vector<std::string>{"stem", "layer1"}));
+  EXPECT_FALSE(recipe.nesterov);
+  for (const char* text : {"nan", "-1", "1e400", "", "1x", "0"}) EXPECT_THROW(set("lr", text), Error) << text;
+  EXPECT_THROW(set("epochs", "99999999999999999999"), Error);
+  EXPECT_THROW(set("nesterov", "perhaps"), Error);
+  EXPECT_THROW(set("depths", "1,,2"), Error);
+}
+
+TEST_F(RecipeTest, RefusesWhatMakesNoSenseTogether) {
+  const auto problem = [](auto change) -> std::string {
+    Recipe recipe;
+    recipe.data = "data";
+    validate(recipe);
+    change(recipe);
+    try {
+      validate(recipe);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(problem([](Recipe& r) { r.data.clear(); }), HasSubstr("data: is missing"));
+  EXPECT_THAT(problem([](Recipe& r) { r.mean = {0.5}; }), HasSubstr("std: "));
+  EXPECT_THAT(problem([](Recipe& r) { r.momentum = 0; }), HasSubstr("nesterov: "));
+  EXPECT_THAT(problem([](Recipe& r) { r.warmup_epochs = 90; }), HasSubstr("warmup_epochs: "));
+  EXPECT_THAT(problem([](Recipe& r) { r.schedule = "step"; }), HasSubstr("step_epochs: "));
+  EXPECT_THAT(problem([](Recipe& r) { r.freeze = {"layer9"}; }), HasSubstr("freeze: "));
+  EXPECT_THAT(problem([](Recipe& r) { r.stage_lr = {"layer1=-1"}; }), HasSubstr("stage_lr: "));
+  EXPECT_THAT(problem([](Recipe& r) { r.stage_lr = {"layer1"}; }), HasSubstr("stage_lr: "));
+}
+
+TEST(ScheduleTest, RisesAndFallsAsItsNamesSay) {
+  Recipe r;
+  r.lr = 2;
+  r.epochs = 10;
+  const auto at = [&](std::int64_t step) { return learning_rate(r, step, 100); };
+  r.schedule = "constant";
+  EXPECT_EQ(at(0), 2);
+  EXPECT_EQ(at(999), 2);
+  r.warmup_epochs = 1;
+  r.warmup_start = 0.5;
+  EXPECT_EQ(at(0), 1);
+  EXPECT_EQ(at(50), 1.5);
+  EXPECT_EQ(at(100), 2);
+  r.schedule = "step";
+  r.step_epochs = {2, 5};
+  EXPECT_EQ(at(199), 2);
+  EXPECT_DOUBLE_EQ(at(200), 0.2);
+  EXPECT_DOUBLE_EQ(at(500), 0.02);
+  r.schedule = "cosine";
+  EXPECT_EQ(at(100), 2);
+  EXPECT_NEAR(at(550), 1, 1e-12);
+  EXPECT_LT(at(999), 1e-4);
+  r.schedule = "polynomial";
+  r.power = 2;
+  EXPECT_NEAR(at(550), 0.5, 1e-12);
+  // torch.optim.lr_scheduler.OneCycleLR(max_lr=2, total_steps=1000, pct_start=0.3, div_factor=25): steps 0, 100, 299, 600.
+  r.warmup_epochs = 0;
+  r.schedule = "one_cycle";
+  EXPECT_DOUBLE_EQ(at(0), 0.08);
+  EXPECT_NEAR(at(299), 2, 1e-12);
+  EXPECT_NEAR(at(999), 0, 1e-12);
+  EXPECT_NEAR(at(100), 0.08 + 1.92 * (1 - std::cos(3.14159265358979 * 100 / 299)) / 2, 1e-9);
+}
+
+}  // namespace
+}  // namespace resnet

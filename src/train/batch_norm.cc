@@ -1,0 +1,219 @@
+#include "train/batch_norm.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "train/batch_norm_kernels.h"
+
+namespace resnet {
+namespace {
+
+using torch::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr auto kNhwc = at::MemoryFormat::ChannelsLast;
+
+// The pixels of an NHWC tensor cut into pieces for threads. Their number depends on the tensor alone, so that sums do not
+// depend on the number of threads.
+struct Pieces {
+  std::int64_t rows, channels, count;
+
+  explicit Pieces(const Tensor& x)
+      : rows(x.size(0) * x.size(2) * x.size(3)),
+        channels(x.size(1)),
+        count(std::clamp<std::int64_t>(x.numel() >> 14, 1, 64)) {}
+
+  // work(piece, first row, rows)
+  template <typename Work>
+  void for_each(const Work& work) const {
+    at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t piece = begin; piece < end; ++piece) {
+        const std::int64_t first = rows * piece / count;
+        work(piece, first, rows * (piece + 1) / count - first);
+      }
+    });
+  }
+
+  // Adds up what add(first row, rows, sums) puts into 2 * channels sums.
+  template <typename Add>
+  std::vector<double> sum(const Add& add) const {
+    std::vector<double> sums(count * 2 * channels);
+    for_each([&](std::int64_t piece, std::int64_t first, std::int64_t n) {
+      add(first, n, sums.data() + piece * 2 * channels);
+    });
+    for (std::int64_t piece = 1; piece < count; ++piece) {
+      for (std::int64_t i = 0; i < 2 * channels; ++i) sums[i] += sums[piece * 2 * channels + i];
+    }
+    sums.resize(2 * channels);
+    return sums;
+  }
+};
+
+// The kernels' view of a tensor's values.
+template <typename T>
+T* values(const Tensor& tensor) {
+  return tensor.defined() ? static_cast<T*>(tensor.data_ptr()) : nullptr;
+}
+
+// Calls work(T()) for the type of the values.
+template <typename Work>
+void with_type(const Tensor& x, const Work& work) {
+  x.scalar_type() == torch::kFloat ? work(float()) : work(batch_norm::BFloat16());
+}
+
+bool is_fusible(const Tensor& x) {
+  return x.device().is_cpu() && (x.scalar_type() == torch::kFloat || x.scalar_type() == torch::kBFloat16) &&
+         x.dim() == 4 && x.numel() > 0 && x.is_contiguous(kNhwc);
+}
+
+// Per channel: y = scale * x + bias.
+struct Affine {
+  std::vector<float> scale, bias;
+
+  Affine(const Tensor& weight, const Tensor& bias_, const float* mean, const float* deviation_inverse)
+      : scale(weight.numel()), bias(weight.numel()) {
+    const float* w = weight.const_data_ptr<float>();
+    const float* b = bias_.const_data_ptr<float>();
+    for (std::size_t i = 0; i < scale.size(); ++i) {
+      scale[i] = w[i] * deviation_inverse[i];
+      bias[i] = b[i] - mean[i] * scale[i];
+    }
+  }
+};
+
+Tensor normalize(const Tensor& x, const Tensor& residual, const Affine& affine, bool relu) {
+  Tensor y = torch::empty_like(x, kNhwc);
+  const Pieces pieces(x);
+  with_type(x, [&]<typename T>(T) {
+    pieces.for_each([&](std::int64_t, std::int64_t first, std::int64_t n) {
+      const std::int64_t at = first * pieces.channels;
+      batch_norm::apply<T>(values<T>(x) + at, residual.defined() ? values<T>(residual) + at : nullptr, n,
+                           pieces.channels, affine.scale.data(), affine.bias.data(), relu, values<T>(y) + at);
+    });
+  });
+  return y;
+}
+
+struct Fused : torch::autograd::Function<Fused> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                        const std::optional<Tensor>& shortcut, Tensor running_mean, Tensor running_var,
+                        double momentum, double eps, bool relu) {
+    const Tensor residual = shortcut.value_or(Tensor());
+    const Pieces pieces(x);
+    const std::int64_t channels = pieces.channels;
+    Tensor statistics = torch::empty({2, channels}, torch::kFloat);  // mean, 1 / deviation
+    float* mean = statistics.mutable_data_ptr<float>();
+    float* inverse = mean + channels;
+    with_type(x, [&]<typename T>(T) {
+      std::vector<float> shift(channels);
+      const Tensor first_row = x[0].select(1, 0).select(1, 0).to(torch::kFloat).contiguous();
+      std::copy_n(first_row.const_data_ptr<float>(), channels, shift.data());
+      const std::vector<double> sums = pieces.sum([&](std::int64_t first, std::int64_t n, double* out) {
+        batch_norm::add_moments<T>(values<T>(x) + first * channels, n, channels, shift.data(), out);
+      });
+      const auto n = static_cast<double>(pieces.rows);
+      float* kept_mean = running_mean.mutable_data_ptr<float>();
+      float* kept_var = running_var.mutable_data_ptr<float>();
+      for (std::int64_t i = 0; i < channels; ++i) {
+        const double offset = sums[i] / n;
+        const double variance = std::max(0.0, sums[channels + i] / n - offset * offset);
+        mean[i] = static_cast<float>(shift[i] + offset);
+        inverse[i] = static_cast<float>(1 / std::sqrt(variance + eps));
+        const double unbiased = variance * n / std::max(1.0, n - 1);
+        kept_mean[i] = static_cast<float>((1 - momentum) * kept_mean[i] + momentum * mean[i]);
+        kept_var[i] = static_cast<float>((1 - momentum) * kept_var[i] + momentum * unbiased);
+      }
+    });
+    Tensor y = normalize(x, residual, Affine(weight, bias, mean, inverse), relu);
+    const bool by_output = relu && residual.defined();
+    context->save_for_backward({x, weight, bias, statistics, by_output ? y : Tensor()});
+    context->saved_data["relu"] = relu;
+    context->saved_data["residual"] = residual.defined();
+    return y;
+  }
+
+  static variable_list backward(AutogradContext* context, const variable_list& gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const Tensor& x = saved[0];
+    const Tensor& weight = saved[1];
+    const Tensor& statistics = saved[3];
+    const Tensor& y = saved[4];
+    const Tensor dy = gradients[0].contiguous(kNhwc);
+    const bool relu = context->saved_data["relu"].toBool();
+    const bool residual = context->saved_data["residual"].toBool();
+    const Pieces pieces(x);
+    const std::int64_t channels = pieces.channels;
+    const float* mean = statistics.const_data_ptr<float>();
+    const float* inverse = mean + channels;
+    const Affine affine(weight, saved[2], mean, inverse);
+    const batch_norm::Mask mask = !relu      ? batch_norm::Mask::kNone
+                                  : residual ? batch_norm::Mask::kFromOutput
+                                             : batch_norm::Mask::kFromInput;
+    Tensor masked = relu && residual ? torch::empty_like(x, kNhwc) : Tensor();
+    Tensor dx = torch::empty_like(x, kNhwc);
+    Tensor dweight = torch::empty_like(weight);
+    Tensor dbias = torch::empty_like(weight);
+    with_type(x, [&]<typename T>(T) {
+      const std::vector<double> sums = pieces.sum([&](std::int64_t first, std::int64_t n, double* out) {
+        const std::int64_t at = first * channels;
+        batch_norm::add_gradient_sums<T>(values<T>(dy) + at, values<T>(x) + at, y.defined() ? values<T>(y) + at : nullptr,
+                                         n, channels, affine.scale.data(), affine.bias.data(), mean, mask,
+                                         masked.defined() ? values<T>(masked) + at : nullptr, out);
+      });
+      std::vector<float> b(channels), c(channels);
+      const auto n = static_cast<double>(pieces.rows);
+      for (std::int64_t i = 0; i < channels; ++i) {
+        dbias.mutable_data_ptr<float>()[i] = static_cast<float>(sums[i]);
+        dweight.mutable_data_ptr<float>()[i] = static_cast<float>(sums[channels + i] * inverse[i]);
+        const double a = affine.scale[i];
+        const double factor = -a * inverse[i] * inverse[i] * sums[channels + i] / n;
+        b[i] = static_cast<float>(factor);
+        c[i] = static_cast<float>(-a * sums[i] / n - factor * mean[i]);
+      }
+      const Tensor& g = masked.defined() ? masked : dy;
+      const batch_norm::Mask rest = masked.defined() ? batch_norm::Mask::kNone : mask;
+      pieces.for_each([&](std::int64_t, std::int64_t first, std::int64_t rows) {
+        const std::int64_t at = first * channels;
+        batch_norm::apply_gradient<T>(values<T>(g) + at, values<T>(x) + at, rows, channels, affine.scale.data(),
+                                      affine.bias.data(), rest, affine.scale.data(), b.data(), c.data(),
+                                      values<T>(dx) + at);
+      });
+    });
+    const Tensor dresidual = !residual ? Tensor() : masked.defined() ? masked : dy;
+    return {dx, dweight, dbias, dresidual, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+  }
+};
+
+Tensor one_by_one(torch::nn::BatchNorm2dImpl& norm, const Tensor& x, const Tensor& residual, bool relu) {
+  Tensor y = torch::batch_norm(x, norm.weight, norm.bias, norm.running_mean, norm.running_var, norm.is_training(),
+                               *norm.options.momentum(), norm.options.eps(), /*cudnn_enabled=*/true);
+  if (residual.defined()) y = y + residual;
+  return relu ? y.relu_() : y;
+}
+
+}  // namespace
+
+Tensor batch_norm_add_relu(torch::nn::BatchNorm2dImpl& norm, const Tensor& x, const Tensor& residual, bool relu) {
+  const bool training = norm.is_training();
+  if (training) norm.num_batches_tracked += 1;
+  const bool fusible = is_fusible(x) && (!residual.defined() || (residual.is_contiguous(kNhwc) &&
+                                                                 residual.scalar_type() == x.scalar_type()));
+  if (!fusible) return one_by_one(norm, x, residual, relu);
+  if (training) {
+    const std::optional<Tensor> shortcut = residual.defined() ? std::optional(residual) : std::nullopt;
+    return Fused::apply(x, norm.weight, norm.bias, shortcut, norm.running_mean, norm.running_var,
+                        *norm.options.momentum(), norm.options.eps(), relu);
+  }
+  if (torch::GradMode::is_enabled()) return one_by_one(norm, x, residual, relu);
+  const Tensor inverse = torch::rsqrt(norm.running_var + norm.options.eps());
+  const Affine affine(norm.weight, norm.bias, norm.running_mean.const_data_ptr<float>(),
+                      inverse.const_data_ptr<float>());
+  return normalize(x, residual, affine, relu);
+}
+
+}  // namespace resnet

@@ -1,0 +1,191 @@
+#include "train/learner.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "weights/check_weights.h"
+
+namespace resnet {
+namespace {
+
+// "all-but-head" as the parts it stands for.
+std::vector<std::string> frozen_parts(const Recipe& recipe, const Graph& graph) {
+  if (recipe.freeze != std::vector<std::string>{"all-but-head"}) return recipe.freeze;
+  std::vector<std::string> parts = {"stem"};
+  for (std::size_t i = 0; i < graph.architecture.depths.size(); ++i) parts.push_back(fmt::format("layer{}", i + 1));
+  return parts;
+}
+
+ResNet make_network(const Task& task, const Device& device, const std::vector<std::string>& frozen) {
+  ResNet net(task.graph.architecture);
+  load_state_dict(net, task.weights);
+  move_to(net, device);
+  auto tensors = net->named_parameters();
+  for (const Parameter& parameter : parameters(task.graph)) {
+    const std::string part = part_of(task.graph.nodes[parameter.node]);
+    const bool learns = std::find(frozen.begin(), frozen.end(), part) == frozen.end();
+    if (parameter.learned) tensors[parameter.name].set_requires_grad(learns);
+  }
+  return net;
+}
+
+torch::Tensor labels_on(const std::vector<std::int64_t>& labels, const Device& device) {
+  return torch::tensor(labels, torch::kLong).to(device.device);
+}
+
+// Sets the threads that torch computes with, before the first operation.
+const Task& with_threads(const Task& task) {
+  if (task.recipe.threads > 0) torch::set_num_threads(static_cast<int>(task.recipe.threads));
+  return task;
+}
+
+}  // namespace
+
+Learner::Learner(const Task& task)
+    : recipe_(with_threads(task).recipe),
+      device_(Device::parse(recipe_.device, recipe_.precision)),
+      frozen_(frozen_parts(recipe_, task.graph)),
+      net_(make_network(task, device_, frozen_)),
+      optimizer_(net_, recipe_),
+      scale_(device_) {
+  if (recipe_.ema > 0) average_.emplace(net_, recipe_.ema);
+  if (!recipe_.class_weights.empty()) {
+    class_weights_ = torch::tensor(recipe_.class_weights, torch::kFloat).to(device_.device);
+  }
+  for (const Node& node : task.graph.nodes) blocks_ += node.op == Op::kAdd ? 1 : 0;
+}
+
+// Batch norms of frozen parts keep their statistics.
+void Learner::set_training() {
+  net_->train();
+  if (frozen_.empty()) return;
+  auto modules = net_->named_modules("", /*include_self=*/false);
+  for (const Node& node : net_->graph().nodes) {
+    if (node.op != Op::kBatchNorm) continue;
+    if (std::find(frozen_.begin(), frozen_.end(), part_of(node)) != frozen_.end()) modules[node.path]->eval();
+  }
+}
+
+// A row a block: 0 for the images that leave it out, else 1 / (probability of keeping it). Undefined where none does.
+torch::Tensor Learner::block_scale(std::int64_t images, std::int64_t number) const {
+  if (recipe_.stochastic_depth == 0 || blocks_ == 0) return {};
+  Random random(static_cast<std::uint64_t>(recipe_.seed) ^ (static_cast<std::uint64_t>(number + 1) << 20));
+  torch::Tensor scale = torch::empty({blocks_, images}, torch::kFloat);
+  float* value = scale.mutable_data_ptr<float>();
+  for (int block = 0; block < blocks_; ++block) {
+    const double keep = 1 - recipe_.stochastic_depth * (block + 1) / blocks_;
+    for (std::int64_t i = 0; i < images; ++i) *value++ = random.uniform() < keep ? static_cast<float>(1 / keep) : 0;
+  }
+  return scale.to(device_.device);
+}
+
+BatchResult Learner::learn(const Batch& batch, std::int64_t number) {
+  BatchResult result;
+  result.images = static_cast<std::int64_t>(batch.size);
+  if (batch.size == 0) return result;
+  set_training();
+  const torch::Tensor labels = labels_on(batch.labels, device_);
+  torch::Tensor logits;
+  {
+    const Autocast autocast(device_);
+    logits = net_->forward(pixels_on(batch, device_), block_scale(result.images, number)).to(torch::kFloat);
+  }
+  const auto loss_of = [&](const torch::Tensor& target) {
+    return torch::cross_entropy_loss(logits, target, class_weights_, at::Reduction::Mean, -100, recipe_.label_smoothing);
+  };
+  torch::Tensor loss = loss_of(labels);
+  if (!batch.other_labels.empty()) {
+    const torch::Tensor other = loss_of(labels_on(batch.other_labels, device_));
+    loss = loss * batch.weight + other * (1 - batch.weight);
+  }
+  result.loss = loss.item<double>();
+  if (!std::isfinite(result.loss)) return result;
+  (loss * (scale_.value() / static_cast<double>(recipe_.accumulate))).backward();
+  result.right = (logits.detach().argmax(1) == labels).sum().item<std::int64_t>();
+  return result;
+}
+
+void Learner::step(double lr) {
+  const bool scaled = device_.precision == TrainPrecision::kFp16;
+  bool take = true;
+  if (scaled || recipe_.clip > 0) {
+    const double length = optimizer_.clip_gradients(recipe_.clip, scale_.value());
+    take = scale_.update(std::isfinite(length));
+  }
+  if (take) {
+    optimizer_.step(lr);
+  } else {
+    optimizer_.set_steps(optimizer_.steps() + 1);  // the schedule goes on
+  }
+  optimizer_.zero_gradients();
+  if (average_) average_->update(optimizer_.steps());
+}
+
+std::optional<Score> Learner::evaluate(Loader& loader, bool averaged, const std::function<bool()>& stop) {
+  const torch::NoGradGuard no_grad;
+  if (averaged) average_->swap();
+  net_->eval();
+  Score score;
+  bool stopped = false;
+  loader.start(0);
+  while (auto batch = loader.next()) {
+    if (batch->size == 0) continue;
+    torch::Tensor logits;
+    {
+      const Autocast autocast(device_);
+      logits = net_->forward(pixels_on(*batch, device_)).to(torch::kFloat);
+    }
+    const torch::Tensor labels = labels_on(batch->labels, device_);
+    const auto top = std::get<1>(logits.topk(std::min<std::int64_t>(5, logits.size(1)), 1));
+    const torch::Tensor hits = top == labels.unsqueeze(1);
+    score.right1 += hits.select(1, 0).sum().item<std::int64_t>();
+    score.right5 += hits.sum().item<std::int64_t>();
+    score.loss += torch::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum).item<double>();
+    score.images += static_cast<std::int64_t>(batch->size);
+    if (stop && stop()) {
+      stopped = true;
+      break;
+    }
+  }
+  if (averaged) average_->swap();
+  if (stopped) return std::nullopt;
+  if (score.images > 0) score.loss /= static_cast<double>(score.images);
+  return score;
+}
+
+Model Learner::model(bool averaged) {
+  if (averaged) average_->swap();
+  Model result = to_model(net_);
+  if (averaged) average_->swap();
+  return result;
+}
+
+bool Learner::is_finite() {
+  const torch::NoGradGuard no_grad;
+  for (const torch::Tensor& value : net_->parameters()) {
+    if (!torch::isfinite(value).all().item<bool>()) return false;
+  }
+  return true;
+}
+
+void Learner::save(StateDict& tensors) {
+  for (const auto& [name, tensor] : state_dict(net_)) tensors.add("net." + name, tensor);
+  optimizer_.save(tensors);
+  if (average_) average_->save(tensors);
+}
+
+void Learner::restore(const StateDict& tensors, std::int64_t steps, const std::string& where) {
+  StateDict weights;
+  for (const auto& [name, tensor] : tensors) {
+    if (name.starts_with("net.")) weights.add(name.substr(4), tensor);
+  }
+  check_weights(net_->graph(), weights, where);
+  load_state_dict(net_, weights);
+  optimizer_.restore(tensors, where);
+  optimizer_.set_steps(steps);
+  if (average_) average_->restore(tensors, where);
+}
+
+}  // namespace resnet

@@ -1,0 +1,67 @@
+#include "train/position.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "journal/history.h"
+#include "weights/metadata.h"
+
+namespace resnet {
+namespace {
+
+constexpr const char* kPosition = "run.position";
+constexpr const char* kHistory = "run.history";
+constexpr const char* kArchitecture = "run.architecture";
+
+const std::string& value_of(const Checkpoint& checkpoint, const char* key, const std::string& where) {
+  const auto found = checkpoint.values.find(key);
+  if (found == checkpoint.values.end()) fail(ErrorCode::kFormat, where, "is no checkpoint of a run: it lacks {}", key);
+  return found->second;
+}
+
+}  // namespace
+
+void Position::start_epoch(std::int64_t number) {
+  epoch = number;
+  batch = right = images = 0;
+  loss_sum = seconds = 0;
+}
+
+void Position::put_into(Checkpoint& checkpoint, const Architecture& architecture) const {
+  nlohmann::ordered_json json = {{"epoch", epoch},       {"batch", batch},   {"step", step},
+                                 {"loss_scale", loss_scale}, {"loss_sum", loss_sum}, {"right", right},
+                                 {"images", images},     {"seconds", seconds}, {"best_epoch", best_epoch},
+                                 {"best_top1", best_top1}, {"best_is_ema", best_is_ema}};
+  checkpoint.values[kPosition] = json.dump();
+  checkpoint.values[kHistory] = to_json(std::span(history));
+  checkpoint.values[kArchitecture] = to_json(architecture).dump();
+}
+
+Position Position::from(const Checkpoint& checkpoint, const Architecture& architecture, const std::string& where) {
+  const std::string expected = to_json(architecture).dump();
+  const std::string& held = value_of(checkpoint, kArchitecture, where);
+  if (held != expected) {
+    fail(ErrorCode::kMismatch, where, "is a checkpoint of another network: {}, not {}", held, expected);
+  }
+  Position at;
+  try {
+    const auto json = nlohmann::json::parse(value_of(checkpoint, kPosition, where));
+    json.at("epoch").get_to(at.epoch);
+    json.at("batch").get_to(at.batch);
+    json.at("step").get_to(at.step);
+    json.at("loss_scale").get_to(at.loss_scale);
+    json.at("loss_sum").get_to(at.loss_sum);
+    json.at("right").get_to(at.right);
+    json.at("images").get_to(at.images);
+    json.at("seconds").get_to(at.seconds);
+    json.at("best_epoch").get_to(at.best_epoch);
+    if (!json.at("best_top1").is_null()) json.at("best_top1").get_to(at.best_top1);
+    json.at("best_is_ema").get_to(at.best_is_ema);
+  } catch (const nlohmann::json::exception& error) {
+    fail(ErrorCode::kFormat, where, "its {} cannot be read: {}", kPosition, error.what());
+  }
+  at.history = parse_history(value_of(checkpoint, kHistory, where), where);
+  return at;
+}
+
+}  // namespace resnet

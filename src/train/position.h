@@ -1,0 +1,38 @@
+// How far a run is, beside the weights: what a checkpoint holds as text.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "journal/checkpoints.h"
+#include "resnet/architecture.h"
+#include "resnet/train.h"
+
+namespace resnet {
+
+struct Position {
+  std::int64_t epoch = 0;  // from 0
+  std::int64_t batch = 0;  // the next one of the epoch
+  std::int64_t step = 0;   // steps taken
+  double loss_scale = 1;
+
+  // Sums of the epoch so far.
+  double loss_sum = 0;
+  std::int64_t right = 0, images = 0;
+  double seconds = 0;
+
+  std::int64_t best_epoch = 0;  // from 1; 0: none
+  double best_top1 = EpochRecord::kNone;
+  bool best_is_ema = false;
+  std::vector<EpochRecord> history;
+
+  void start_epoch(std::int64_t number);
+
+  void put_into(Checkpoint& checkpoint, const Architecture& architecture) const;
+
+  // Throws kFormat for a checkpoint that is none of a run, kMismatch for one of another architecture; the place is `where`.
+  static Position from(const Checkpoint& checkpoint, const Architecture& architecture, const std::string& where);
+};
+
+}  // namespace resnet

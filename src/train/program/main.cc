@@ -1,0 +1,11 @@
+// The program `resnet-train`, which `resnet` runs for the commands that need gradients.
+#include "cli/program.h"
+#include "train/program/train_command.h"
+
+int main(int argc, char** argv) {
+  using namespace resnet::cli;
+  CLI::App app("The trainer of `resnet`.", "resnet");
+  app.require_subcommand(1);
+  add_trainer(app);
+  return run_program(app, argc, argv);
+}

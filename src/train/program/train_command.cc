@@ -1,0 +1,169 @@
+// resnet train: a flag for each key of a recipe, and what people see of a run.
+#include "train/program/train_command.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include "cli/predict_output.h"
+#include "journal/history.h"
+#include "recipe/keys.h"
+
+namespace resnet::cli {
+namespace {
+
+struct TrainCommand {
+  std::string recipe;
+  std::string out;
+  bool resume = false;
+  bool json = false;
+  std::map<const Key*, std::string> flags;  // as they were given
+  std::vector<std::pair<const Key*, CLI::Option*>> options;
+};
+
+// The signal that asked the run to end; 0: none yet. The second one ends the process at once.
+volatile std::sig_atomic_t stop_signal = 0;
+
+void ask_to_stop(int signal) {
+  if (stop_signal != 0) std::_Exit(128 + signal);
+  stop_signal = signal;
+}
+
+void catch_signals() {
+  struct sigaction action {};
+  action.sa_handler = ask_to_stop;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+// The recipe of the run that is there, of the file, of the flags: later ones win.
+Recipe assemble(const TrainCommand& command) {
+  Recipe recipe;
+  const std::string begun = command.out + "/recipe.toml";
+  std::error_code ignored;
+  if (command.resume && std::filesystem::exists(begun, ignored)) recipe = read_recipe(begun);
+  if (!command.recipe.empty()) recipe = read_recipe(command.recipe, recipe);
+  for (const auto& [key, option] : command.options) {
+    if (option->count() > 0) set_from_text(recipe, *key, command.flags.at(key), flag_of(*key));
+  }
+  return recipe;
+}
+
+std::string duration(double seconds) {
+  const auto s = static_cast<std::int64_t>(std::min(seconds, 1e9));
+  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+// One line on a terminal that is written over; nothing elsewhere.
+class ProgressLine {
+ public:
+  void show(const StepProgress& p) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!terminal_ || now - last_ < std::chrono::milliseconds(200)) return;
+    last_ = now;
+    shown_ = true;
+    fmt::print(stderr, "\repoch {}/{}  batch {}/{}  loss {:.4f}  top-1 {:.2f} %  {:.1f} images/s  {} left\033[K", p.epoch,
+               p.epochs, p.batch, p.batches, p.loss, 100 * p.top1, p.images_per_second, duration(p.seconds_left));
+    std::fflush(stderr);
+  }
+
+  void clear() {
+    if (!shown_) return;
+    fmt::print(stderr, "\r\033[K");
+    std::fflush(stderr);
+    shown_ = false;
+  }
+
+ private:
+  bool terminal_ = ::isatty(STDERR_FILENO) == 1;
+  bool shown_ = false;
+  std::chrono::steady_clock::time_point last_{};
+};
+
+void print_epoch(const EpochRecord& r, std::int64_t epochs) {
+  fmt::print("epoch {}/{}  lr {:.4g}  loss {:.4f}  top-1 {:.2f} %", r.epoch, epochs, r.lr, r.train_loss, 100 * r.train_top1);
+  if (!std::isnan(r.val_top1)) fmt::print("  val loss {:.4f}  val top-1 {:.2f} %", r.val_loss, 100 * r.val_top1);
+  if (!std::isnan(r.ema_top1)) fmt::print("  averaged {:.2f} %", 100 * r.ema_top1);
+  fmt::print("  {:.1f} images/s  {}\n", r.images_per_second, duration(r.seconds));
+}
+
+void print_result(const TrainCommand& command, const TrainResult& result) {
+  constexpr const char* kEnds[] = {"finished", "early", "stopped"};
+  const char* end = kEnds[static_cast<int>(result.end)];
+  if (command.json) {
+    fmt::print("{{\"end\":\"{}\",\"best_epoch\":{},\"best_top1\":{},\"best_is_ema\":{},\"best\":{},\"checkpoint\":{}}}\n", end,
+               result.best_epoch, json_number(result.best_top1), result.best_is_ema, json_string(result.best_path),
+               json_string(result.checkpoint_path));
+    return;
+  }
+  if (result.end == TrainEnd::kEarly) fmt::print("no better for long enough: training ends early\n");
+  if (!std::isnan(result.best_top1)) {
+    fmt::print("best: {:.2f} % top-1 after epoch {}{}\n", 100 * result.best_top1, result.best_epoch,
+               result.best_is_ema ? ", averaged weights" : "");
+  }
+  fmt::print("model: {}\nreport: {}/report.html\n", result.best_path, command.out);
+}
+
+void train_network(TrainCommand& command) {
+  TrainOptions options{assemble(command), command.out, command.resume};
+  catch_signals();
+  ProgressLine line;
+  TrainHooks hooks;
+  hooks.step = [&](const StepProgress& progress) { line.show(progress); };
+  hooks.epoch = [&](const EpochRecord& record) {
+    line.clear();
+    command.json ? fmt::print("{}\n", to_json(record)) : print_epoch(record, options.recipe.epochs);
+    std::fflush(stdout);
+  };
+  hooks.notice = [&](const std::string& text) {
+    line.clear();
+    say(text);
+  };
+  hooks.stop = [] { return stop_signal != 0; };
+  const TrainResult result = train(options, hooks);
+  line.clear();
+  if (result.end != TrainEnd::kStopped) return print_result(command, result);
+  say(fmt::format("stopped; {} holds everything, --resume goes on", result.checkpoint_path));
+  flush_output();
+  std::_Exit(128 + stop_signal);
+}
+
+}  // namespace
+
+void add_trainer(CLI::App& app) {
+  CLI::App* sub = app.add_subcommand("train", "Train a network on pictures, fine-tune one, go on with a run");
+  auto command = std::make_shared<TrainCommand>();
+  sub->add_option("--out", command->out, "Folder of the run: model, checkpoints, metrics, report")->required();
+  sub->add_option("--recipe", command->recipe, "TOML file with any of the keys below")->check(CLI::ExistingFile);
+  sub->add_flag("--resume", command->resume, "Go on with the run in --out; begin where there is none yet");
+  sub->add_flag("--json", command->json, "Print JSON: a line an epoch, and one at the end");
+  const Recipe defaults;
+  for (const Key& key : recipe_keys()) {
+    std::string& text = command->flags[&key];
+    const std::string value = toml_value(defaults, key);
+    const bool empty = value == "\"\"" || value == "[]";
+    CLI::Option* option =
+        sub->add_option(flag_of(key), text, empty ? std::string(key.help) : fmt::format("{} [{}]", key.help, value));
+    option->group(std::string(key.group))->type_name("")->take_last();  // scripts add to what they always say
+    if (std::holds_alternative<bool Recipe::*>(key.member)) option->expected(0, 1)->default_str("true");
+    command->options.emplace_back(&key, option);
+  }
+  sub->footer(
+      "Every flag is a key of the recipe as well: --weight-decay 1e-4 is weight_decay = 1e-4. Flags win over the file.\n"
+      "Examples:\n"
+      "  resnet train --recipe recipes/cifar10-resnet20.toml --data cifar10-jpeg.tar.gz --out run\n"
+      "  resnet train --arch resnet50 --data photos --val 0.1 --epochs 30 --out run --resume\n"
+      "  resnet train --from resnet18.safetensors --freeze all-but-head --data photos --val 0.2 --lr 0.01 --out run");
+  sub->callback([command] { train_network(*command); });
+}
+
+}  // namespace resnet::cli

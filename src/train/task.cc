@@ -1,0 +1,164 @@
+#include "train/task.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "arch/choice.h"
+#include "base/error.h"
+#include "resnet/model_file.h"
+#include "weights/initialize.h"
+
+namespace resnet {
+namespace {
+
+Preprocessing make_preprocessing(const Recipe& recipe, Stem stem, const std::optional<Preprocessing>& of_model) {
+  const bool cifar = stem == Stem::kCifar;
+  Preprocessing how = preset(cifar ? "cifar" : "torchvision");
+  if (of_model) how = *of_model;
+  if (!recipe.preset.empty()) how = preset(recipe.preset);
+  if (recipe.size > 0) {
+    const double share = how.resize == 0 ? 0 : static_cast<double>(how.resize) / how.height;
+    how.resize = static_cast<int>(std::lround(share * static_cast<double>(recipe.size)));
+    how.height = how.width = static_cast<int>(recipe.size);
+  }
+  if (recipe.resize >= 0) how.resize = static_cast<int>(recipe.resize);
+  if (!recipe.interpolation.empty()) how.interpolation = parse_interpolation(recipe.interpolation);
+  if (!recipe.mean.empty()) {
+    how.mean.assign(recipe.mean.begin(), recipe.mean.end());
+    how.std.assign(recipe.std.begin(), recipe.std.end());
+  }
+  validate(how);
+  return how;
+}
+
+std::optional<std::vector<int>> numbers(const std::vector<std::int64_t>& values) {
+  if (values.empty()) return std::nullopt;
+  return std::vector<int>(values.begin(), values.end());
+}
+
+std::optional<int> number(std::int64_t value) {
+  return value == 0 ? std::nullopt : std::optional(static_cast<int>(value));
+}
+
+Architecture make_architecture(const Recipe& recipe) {
+  ArchitectureChoice choice;
+  choice.network = recipe.arch;
+  if (!recipe.block.empty()) choice.block = parse_block(recipe.block);
+  if (!recipe.stem.empty()) choice.stem = parse_stem(recipe.stem);
+  if (!recipe.shortcut.empty()) choice.shortcut = parse_shortcut(recipe.shortcut);
+  choice.depths = numbers(recipe.depths);
+  choice.widths = numbers(recipe.widths);
+  choice.groups = number(recipe.groups);
+  choice.width_per_group = number(recipe.width_per_group);
+  choice.stem_width = number(recipe.stem_width);
+  return choose(choice);
+}
+
+// The last batch norm of each block starts at zero, so that blocks begin as identities (Goyal et al. 2017,
+// arXiv:1706.02677, section 5.1).
+void zero_last_norms(const Graph& graph, StateDict& weights) {
+  for (const Node& node : graph.nodes) {
+    if (node.op != Op::kAdd) continue;
+    const Node& norm = graph.nodes[node.inputs[0]];
+    weights.set(norm.path + ".weight", Tensor::zeros(DType::kF32, {norm.out_channels}));
+  }
+}
+
+// The model's weights where they fit, fresh ones for a head of other classes.
+StateDict take_weights(const Graph& graph, const Model& model, bool new_head, std::uint64_t seed) {
+  StateDict weights = initial_weights(graph, seed);
+  const std::string head = graph.output().path + ".";
+  for (const auto& [name, tensor] : model.weights) {
+    if (!(new_head && name.starts_with(head))) weights.set(name, tensor);
+  }
+  return weights;
+}
+
+void check_fit(const Task& task) {
+  const Recipe& recipe = task.recipe;
+  if (!recipe.class_weights.empty() && recipe.class_weights.size() != task.classes.size()) {
+    fail(ErrorCode::kInvalidArgument, "recipe", "class_weights: {} values for {} classes", recipe.class_weights.size(),
+         task.classes.size());
+  }
+  if (recipe.patience > 0 && task.data.val.size() == 0) {
+    fail(ErrorCode::kInvalidArgument, "recipe", "patience: there is nothing to validate with; say --val");
+  }
+  const std::size_t stages = task.graph.architecture.depths.size();
+  const auto check_part = [&](const char* key, const std::string& part) {
+    if (part.starts_with("layer") && static_cast<std::size_t>(part[5] - '0') > stages) {
+      fail(ErrorCode::kInvalidArgument, "recipe", "{}: the network has no {}", key, part);
+    }
+  };
+  for (const std::string& part : recipe.freeze) check_part("freeze", part);
+  for (const std::string& item : recipe.stage_lr) check_part("stage_lr", item.substr(0, item.find('=')));
+  const Preprocessing& how = task.preprocessing;
+  infer_shapes(task.graph, {1, static_cast<std::int64_t>(how.mean.size()), how.height, how.width});
+}
+
+}  // namespace
+
+Task make_task(const Recipe& recipe) {
+  validate(recipe);
+  std::optional<Model> model;
+  if (!recipe.from.empty()) model = load_model(recipe.from);
+  Architecture architecture = model ? model->architecture : make_architecture(recipe);
+
+  Task task;
+  task.recipe = recipe;
+  task.preprocessing = make_preprocessing(recipe, architecture.stem, model ? model->preprocessing : std::nullopt);
+  if (!model) architecture.in_channels = static_cast<int>(task.preprocessing.mean.size());
+  const auto seed = static_cast<std::uint64_t>(recipe.seed);
+  task.data = open_training_data(recipe.data, recipe.val, seed);
+  task.classes = task.data.train.classes();
+  const int classes = static_cast<int>(task.classes.size());
+  const bool new_head = model && (model->architecture.classes != classes ||
+                                  (!model->classes.empty() && model->classes != task.classes));
+  architecture.classes = classes;
+  task.graph = expand(architecture);
+  task.weights = model ? take_weights(task.graph, *model, new_head, seed) : initial_weights(task.graph, seed);
+  if (!model && recipe.zero_init) zero_last_norms(task.graph, task.weights);
+  check_fit(task);
+  return task;
+}
+
+LoaderOptions validation_loader(const Task& task) {
+  const Recipe& recipe = task.recipe;
+  LoaderOptions options;
+  options.preprocessing = task.preprocessing;
+  options.batch = static_cast<std::size_t>(recipe.batch);
+  options.shuffle = false;
+  options.drop_last = false;
+  options.seed = static_cast<std::uint64_t>(recipe.seed);
+  options.threads = static_cast<int>(recipe.threads);
+  options.bad_images = recipe.bad_images == "skip" ? BadImages::kSkip : BadImages::kFail;
+  options.channels_last = true;
+  options.decoded_memory = static_cast<std::size_t>(recipe.cache_megabytes) << 20;
+  return options;
+}
+
+LoaderOptions training_loader(const Task& task) {
+  const Recipe& recipe = task.recipe;
+  LoaderOptions options = validation_loader(task);
+  options.shuffle = recipe.shuffle;
+  options.drop_last = true;
+  Augmentation change;
+  if (recipe.crop == "resized") {
+    change.resized_crop.emplace().min_area = recipe.crop_min_area;
+  } else if (recipe.crop == "padded") {
+    change.padded_crop = PadAndCrop{static_cast<int>(recipe.padding)};
+  }
+  change.flip = recipe.flip;
+  change.jitter = {recipe.brightness, recipe.contrast, recipe.saturation, recipe.hue};
+  change.trivial_augment = recipe.policy == "trivial";
+  if (recipe.policy == "rand") {
+    change.rand_augment = RandAugment{static_cast<int>(recipe.rand_operations), static_cast<int>(recipe.rand_magnitude)};
+  }
+  change.erasing.probability = recipe.erasing;
+  change.mixup = recipe.mixup;
+  change.cutmix = recipe.cutmix;
+  options.augmentation = change;
+  return options;
+}
+
+}  // namespace resnet

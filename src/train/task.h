@@ -1,0 +1,31 @@
+// What a recipe asks for, found and checked before any work: the data, the network and its first weights, how pictures are
+// prepared.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "dataset/image_set.h"
+#include "dataset/loader.h"
+#include "resnet/graph.h"
+#include "resnet/train.h"
+
+namespace resnet {
+
+struct Task {
+  Recipe recipe;
+  TrainingData data;
+  std::vector<std::string> classes;
+  Preprocessing preprocessing;
+  Graph graph;
+  StateDict weights;  // to start from
+};
+
+// Throws kInvalidArgument, naming the key, where the recipe does not fit the data or the network.
+Task make_task(const Recipe& recipe);
+
+// Threads, memory and seeds as the recipe says; the training pictures changed at random, the others not.
+LoaderOptions training_loader(const Task& task);
+LoaderOptions validation_loader(const Task& task);
+
+}  // namespace resnet

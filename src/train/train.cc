@@ -1,0 +1,272 @@
+// train(): the epochs of a run, and what they leave behind.
+#include "resnet/train.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "base/error.h"
+#include "journal/event_file.h"
+#include "journal/history.h"
+#include "journal/run_folder.h"
+#include "recipe/keys.h"
+#include "recipe/schedule.h"
+#include "train/learner.h"
+#include "train/position.h"
+
+
+namespace resnet {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+// What a run may be continued with although it was begun with something else: where things are, and how often it saves.
+bool may_change(std::string_view key) {
+  for (const char* free : {"data", "val", "device", "threads", "cache_megabytes", "checkpoint_steps", "keep"}) {
+    if (key == free) return true;
+  }
+  return false;
+}
+
+void check_same_recipe(const Recipe& recipe, const Recipe& begun, const std::string& where) {
+  for (const Key& key : recipe_keys()) {
+    const std::string now = toml_value(recipe, key);
+    const std::string then = toml_value(begun, key);
+    if (now != then && !may_change(key.name)) {
+      fail(ErrorCode::kInvalidArgument, where, "{}: {}, but the run was begun with {}", key.name, now, then);
+    }
+  }
+}
+
+class Run {
+ public:
+  Run(const TrainOptions& options, const TrainHooks& hooks)
+      : hooks_(hooks),
+        task_(make_task(options.recipe)),
+        recipe_(task_.recipe),
+        learner_(task_),
+        loader_(task_.data.train, training_loader(task_)),
+        folder_(options.out, options.resume),
+        checkpoints_(folder_.checkpoints(), recipe_.keep) {
+    if (task_.data.val.size() > 0) validation_.emplace(task_.data.val, validation_loader(task_));
+    steps_per_epoch_ = static_cast<std::int64_t>(loader_.batches()) / recipe_.accumulate;
+    if (steps_per_epoch_ == 0) {
+      fail(ErrorCode::kInvalidArgument, "recipe", "accumulate: an epoch has only {} batches", loader_.batches());
+    }
+    if (folder_.holds_run()) check_same_recipe(recipe_, read_recipe(folder_.recipe()), folder_.recipe());
+    folder_.write_recipe(recipe_);
+    checkpoints_.remove_unfinished();
+    restore();
+  }
+
+  TrainResult run() {
+    EventFile events(folder_.path(), learner_.steps() + 1);
+    TrainEnd end = is_patience_over() ? TrainEnd::kEarly : TrainEnd::kFinished;
+    while (end == TrainEnd::kFinished && at_.epoch < recipe_.epochs) {
+      session_ = Clock::now();
+      if (!learn_epoch(events) || !finish_epoch(events)) {
+        end = TrainEnd::kStopped;
+        save_checkpoint();
+      } else if (is_patience_over()) {
+        end = TrainEnd::kEarly;
+      }
+    }
+    return {end, at_.history, at_.best_epoch, at_.best_top1, at_.best_is_ema, folder_.best(), checkpoint_path_};
+  }
+
+ private:
+  void notice(const std::string& text) const {
+    if (hooks_.notice) hooks_.notice(text);
+  }
+  bool is_stop_asked() const { return hooks_.stop && hooks_.stop(); }
+  bool is_patience_over() const {
+    return recipe_.patience > 0 && at_.best_epoch > 0 && at_.epoch - at_.best_epoch >= recipe_.patience;
+  }
+  std::int64_t batches() const { return steps_per_epoch_ * recipe_.accumulate; }
+
+  void restore() {
+    const auto found = checkpoints_.newest();
+    if (!found) return;
+    for (const std::string& damaged : found->damaged) notice(damaged);
+    at_ = Position::from(found->checkpoint, task_.graph.architecture, found->path);
+    if (at_.batch > batches()) {
+      fail(ErrorCode::kMismatch, found->path, "is {} batches into an epoch; now an epoch has {}", at_.batch, batches());
+    }
+    learner_.restore(found->checkpoint.tensors, at_.step, found->path);
+    learner_.set_loss_scale(at_.loss_scale);
+    checkpoint_path_ = found->path;
+    folder_.write_report(summary());
+    notice(fmt::format("goes on from {}: epoch {} of {}, batch {} of {}", found->path, at_.epoch + 1, recipe_.epochs,
+                       at_.batch, batches()));
+  }
+
+  void save_checkpoint() {
+    if (!learner_.is_finite()) {
+      fail(ErrorCode::kInvalidArgument, fmt::format("step {}", learner_.steps()),
+           "a weight is no longer a number; nothing was saved, the newest checkpoint is {}",
+           checkpoint_path_.empty() ? "none" : checkpoint_path_);
+    }
+    at_.step = learner_.steps();
+    at_.loss_scale = learner_.loss_scale();
+    Checkpoint checkpoint;
+    at_.put_into(checkpoint, task_.graph.architecture);
+    learner_.save(checkpoint.tensors);
+    checkpoint_path_ = checkpoints_.save(checkpoint, at_.step);
+  }
+
+  // False where the hook asked to stop; the position is then that of the next batch.
+  bool learn_epoch(EventFile& events) {
+    loader_.start(static_cast<std::uint64_t>(at_.epoch), static_cast<std::size_t>(at_.batch));
+    session_batches_ = 0;
+    while (at_.batch < batches()) {
+      learn_batch(events);
+      const bool stepped = at_.batch % recipe_.accumulate == 0;
+      if (!stepped) continue;
+      if (is_stop_asked()) return false;
+      const bool due = recipe_.checkpoint_steps > 0 && learner_.steps() % recipe_.checkpoint_steps == 0;
+      if (due && at_.batch < batches()) save_checkpoint();
+    }
+    return true;
+  }
+
+  void learn_batch(EventFile& events) {
+    const Clock::time_point begin = Clock::now();
+    const auto batch = loader_.next();
+    RESNET_ASSERT(batch);
+    for (const BadImage& bad : batch->bad) notice(bad.error);
+    const double lr = learning_rate(recipe_, learner_.steps(), steps_per_epoch_);
+    const BatchResult result = learner_.learn(*batch, at_.epoch * batches() + at_.batch);
+    if (!std::isfinite(result.loss)) {
+      fail(ErrorCode::kInvalidArgument, fmt::format("step {}", learner_.steps() + 1),
+           "the loss is {} in batch {} of epoch {}, at learning rate {}; the newest checkpoint is {}", result.loss,
+           at_.batch + 1, at_.epoch + 1, lr, checkpoint_path_.empty() ? "none" : checkpoint_path_);
+    }
+    at_.loss_sum += result.loss * static_cast<double>(result.images);
+    at_.right += result.right;
+    at_.images += result.images;
+    ++at_.batch;
+    if (at_.batch % recipe_.accumulate == 0) learner_.step(lr);
+    events.add("loss", learner_.steps(), result.loss);
+    at_.seconds += seconds_since(begin);
+    ++session_batches_;
+    if (hooks_.step) hooks_.step(progress());
+  }
+
+  StepProgress progress() const {
+    const auto n = static_cast<double>(std::max<std::int64_t>(at_.images, 1));
+    const double per_batch = seconds_since(session_) / static_cast<double>(session_batches_);
+    const std::int64_t epochs_left = recipe_.epochs - at_.epoch;
+    const double batches_left = static_cast<double>(epochs_left * batches() - at_.batch);
+    return {at_.epoch + 1, recipe_.epochs, at_.batch, batches(), at_.loss_sum / n, static_cast<double>(at_.right) / n,
+            static_cast<double>(at_.images) / at_.seconds,
+            per_batch * batches_left + validation_seconds_ * static_cast<double>(epochs_left)};
+  }
+
+  // Validates, keeps the best, writes everything down. False where the hook asked to stop meanwhile.
+  bool finish_epoch(EventFile& events) {
+    EpochRecord record;
+    const auto n = static_cast<double>(std::max<std::int64_t>(at_.images, 1));
+    record.epoch = at_.epoch + 1;
+    record.step = learner_.steps();
+    record.lr = learning_rate(recipe_, learner_.steps() - 1, steps_per_epoch_);
+    record.train_loss = at_.loss_sum / n;
+    record.train_top1 = static_cast<double>(at_.right) / n;
+    record.images_per_second = at_.seconds > 0 ? static_cast<double>(at_.images) / at_.seconds : 0;
+    if (!validate_into(record)) return false;
+    record.seconds = at_.seconds + validation_seconds_;
+    keep_best(record);
+    at_.history.push_back(record);
+    at_.start_epoch(at_.epoch + 1);
+    save_checkpoint();
+    folder_.write_report(summary());
+    for (const RecordField& field : record_fields()) {
+      if (!field.whole) events.add(field.name, record.step, field.get(record));
+    }
+    if (hooks_.epoch) hooks_.epoch(record);
+    return true;
+  }
+
+  bool validate_into(EpochRecord& record) {
+    if (!validation_) return true;
+    const Clock::time_point begin = Clock::now();
+    const auto score = learner_.evaluate(*validation_, false, hooks_.stop);
+    if (!score) return false;
+    record.val_loss = score->loss;
+    record.val_top1 = score->top1();
+    record.val_top5 = score->top5();
+    if (learner_.averages()) {
+      const auto averaged = learner_.evaluate(*validation_, true, hooks_.stop);
+      if (!averaged) return false;
+      record.ema_loss = averaged->loss;
+      record.ema_top1 = averaged->top1();
+      record.ema_top5 = averaged->top5();
+    }
+    validation_seconds_ = seconds_since(begin);
+    return true;
+  }
+
+  // Without validation the newest is the best.
+  void keep_best(const EpochRecord& record) {
+    const bool averaged = validation_ ? record.ema_top1 >= record.val_top1 : learner_.averages();
+    const double top1 = averaged ? record.ema_top1 : record.val_top1;
+    if (validation_ && at_.best_epoch > 0 && !(top1 > at_.best_top1)) return;
+    if (!learner_.is_finite()) return;  // save_checkpoint() says so
+    Model model = learner_.model(averaged);
+    model.classes = task_.classes;
+    model.preprocessing = task_.preprocessing;
+    model.metadata["training.epoch"] = std::to_string(record.epoch);
+    if (validation_) model.metadata["training.val_top1"] = fmt::format("{}", top1);
+    model.metadata["training.recipe"] = to_toml(recipe_);
+    save_model(model, folder_.best());
+    at_.best_epoch = record.epoch;
+    at_.best_top1 = top1;
+    at_.best_is_ema = averaged;
+  }
+
+  RunSummary summary() const {
+    RunSummary run;
+    const std::string name = task_.graph.architecture.name;
+    run.title = name;
+    run.facts = {{"pictures", fmt::format("{} to learn from, {} to validate with", task_.data.train.size(), task_.data.val.size())},
+                 {"classes", fmt::format("{}", task_.classes.size())},
+                 {"parameters", fmt::format("{}", parameter_count(task_.graph))},
+                 {"epochs", fmt::format("{} of {}", at_.history.size(), recipe_.epochs)}};
+    if (at_.best_epoch > 0 && validation_) {
+      run.facts.emplace_back("best", fmt::format("{:.2f} % top-1 after epoch {}{}", 100 * at_.best_top1, at_.best_epoch,
+                                                 at_.best_is_ema ? ", averaged weights" : ""));
+    }
+    run.history = at_.history;
+    run.recipe = to_toml(recipe_);
+    return run;
+  }
+
+  const TrainHooks& hooks_;
+  Task task_;
+  const Recipe& recipe_;
+  Learner learner_;
+  Loader loader_;
+  std::optional<Loader> validation_;
+  RunFolder folder_;
+  CheckpointFolder checkpoints_;
+  std::int64_t steps_per_epoch_ = 0;
+  Position at_;
+  std::string checkpoint_path_;
+  Clock::time_point session_;           // when this process began with the epoch
+  std::int64_t session_batches_ = 0;
+  double validation_seconds_ = 0;       // of the last epoch
+};
+
+}  // namespace
+
+TrainResult train(const TrainOptions& options, const TrainHooks& hooks) {
+  try {
+    return Run(options, hooks).run();
+  } catch (const c10::Error& error) {  // memory that there is not, and the like
+    fail(ErrorCode::kUnsupported, "LibTorch", "{}", error.what_without_backtrace());
+  }
+}
+
+}  // namespace resnet

@@ -1,0 +1,223 @@
+"""resnet train: a small run from pictures to a model that predicts; resumption bit for bit; bad input and faults."""
+import csv
+import glob
+import json
+import math
+import os
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+import pictures
+from pictures import resnet
+
+TRAINER = os.path.join(os.path.dirname(os.environ["RESNET"]), "resnet-train")
+NETWORK = ["--arch", "resnet20", "--depths", "1,1", "--widths", "8,16", "--size", "16", "--crop", "padded", "--padding", "2"]
+SHORT = [*NETWORK, "--batch", "8", "--epochs", "3", "--lr", "0.05", "--val", "0.25", "--ema", "0.9"]
+
+
+def picture(kind, seed):
+    """A kind of picture that a small network can tell from others."""
+    return pictures.png(16, 16, seed * 3 + kind * 40, 3) if kind < 3 else b""
+
+
+@unittest.skipUnless(os.path.exists(TRAINER), "built without LibTorch")
+class TrainTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.root = cls.temporary.name
+        cls.data = f"{cls.root}/data"
+        for kind, name in enumerate(("ant", "bee", "cow")):
+            for i in range(24):
+                pictures.write(f"{cls.data}/{name}/{i:02}.png", picture(kind, i))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.temporary.cleanup()
+
+    def out(self):
+        return tempfile.mkdtemp(dir=self.root)
+
+    def train(self, out, *arguments, data=None):
+        return resnet("train", "--data", data or self.data, "--out", out, *arguments)
+
+    def trained(self, *arguments):
+        out = self.out()
+        done = self.train(out, *SHORT, *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return out, done
+
+    def fails(self, text, *arguments, status=1, **options):
+        out = options.pop("out", None) or self.out()
+        done = self.train(out, *arguments, **options)
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertIn(text, done.stderr.decode())
+        self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+        return out
+
+    def weights(self, out):
+        with open(sorted(glob.glob(f"{out}/checkpoints/*.safetensors"))[-1], "rb") as file:
+            data = file.read()
+        size = int.from_bytes(data[:8], "little")
+        return data[8 + size:]
+
+    def start(self, out, *arguments):
+        return subprocess.Popen([os.environ["RESNET"], "train", "--data", self.data, "--out", out, *arguments],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def test_a_run_leaves_a_model_and_its_story(self):
+        out, done = self.trained("--json")
+        lines = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual([line.get("epoch") for line in lines[:-1]], [1, 2, 3])
+        self.assertEqual(lines[-1]["end"], "finished")
+        self.assertEqual(lines[-1]["best"], f"{out}/best.safetensors")
+        with open(f"{out}/metrics.csv") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual(len(rows), 3)
+        self.assertAlmostEqual(float(rows[2]["val_top1"]), lines[2]["val_top1"])
+        self.assertEqual(len(glob.glob(f"{out}/events.out.tfevents.*")), 1)
+        with open(f"{out}/report.html") as file:
+            self.assertIn("<svg", file.read())
+        predicted = resnet("predict", f"{out}/best.safetensors", f"{self.data}/bee/00.png", "--json")
+        self.assertEqual(predicted.returncode, 0, predicted.stderr)
+        self.assertIn(json.loads(predicted.stdout)["top"][0]["class"], ("ant", "bee", "cow"))
+        best = max(max(line["val_top1"], line["ema_top1"]) for line in lines[:-1])
+        self.assertEqual(lines[-1]["best_top1"], best)
+
+    def test_resumes_bit_for_bit(self):
+        """Killed at random moments, also within epochs, and gone on with: the same weights, momenta and averages."""
+        arguments = [*SHORT, "--checkpoint-steps", "2", "--seed", "5", "--stochastic-depth", "0.2", "--epochs", "6"]
+        whole = self.out()
+        done = self.train(whole, *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        out, choice = self.out(), random.Random(7)
+        for _ in range(3):
+            process = self.start(out, *arguments, "--resume")
+            before = len(os.listdir(f"{out}/checkpoints")) if os.path.exists(f"{out}/checkpoints") else 0
+            deadline = time.time() + 60
+            while process.poll() is None and time.time() < deadline:  # until it works
+                if os.path.exists(f"{out}/checkpoints") and len(os.listdir(f"{out}/checkpoints")) > min(before, 0):
+                    break
+                time.sleep(0.01)
+            time.sleep(choice.random() * 0.3)
+            process.kill()
+            process.communicate()
+        done = self.train(out, *arguments, "--resume")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.weights(out), self.weights(whole))
+        with open(f"{out}/best.safetensors", "rb") as ours, open(f"{whole}/best.safetensors", "rb") as theirs:
+            self.assertEqual(ours.read()[-1000:], theirs.read()[-1000:])
+        again = self.train(out, *arguments, "--resume")  # a run that is over stays as it is
+        self.assertEqual(again.returncode, 0, again.stderr)
+        self.assertEqual(self.weights(out), self.weights(whole))
+
+    def test_a_damaged_checkpoint_is_passed_over_loudly(self):
+        out, _ = self.trained()
+        newest = sorted(glob.glob(f"{out}/checkpoints/*"))[-1]
+        with open(newest, "r+b") as file:
+            file.seek(-100, os.SEEK_END)
+            file.write(b"\0" * 50 + b"\xff" * 50)
+        expected = self.weights(self.trained()[0])
+        done = self.train(out, *SHORT, "--resume")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(f"{newest}: its checksum does not fit", done.stderr.decode())
+        self.assertEqual(self.weights(out), expected)
+
+    def test_signals_write_a_checkpoint(self):
+        for sent in (signal.SIGINT, signal.SIGTERM):
+            out = self.out()
+            process = self.start(out, *SHORT, "--epochs", "100000")
+            while not os.path.exists(f"{out}/metrics.csv"):
+                self.assertIsNone(process.poll())
+                time.sleep(0.02)
+            process.send_signal(sent)
+            _, said = process.communicate(timeout=60)
+            self.assertEqual(process.returncode, 128 + sent, said)
+            self.assertIn(b"--resume goes on", said)
+            self.assertTrue(glob.glob(f"{out}/checkpoints/*.safetensors"))
+
+    def test_a_loss_that_is_no_number_stops_the_run(self):
+        out = self.fails("the loss is ", *SHORT, "--lr", "1000", "--momentum", "0.99", "--epochs", "50", "--weight-decay", "10",
+                         "--clip", "0", "--zero-init", "false")
+        for path in glob.glob(f"{out}/checkpoints/*"):
+            done = resnet("inspect", path)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_fine_tuning_replaces_the_head_and_keeps_what_is_frozen(self):
+        out, _ = self.trained()
+        model = f"{out}/best.safetensors"
+        two = f"{self.root}/two"
+        for kind, name in enumerate(("dog", "elk")):
+            for i in range(16):
+                pictures.write(f"{two}/{name}/{i}.png", picture(kind, i))
+        tuned = self.out()
+        done = self.train(tuned, "--from", model, "--freeze", "all-but-head", "--epochs", "2", "--batch", "8", "--crop", "none",
+                          data=two)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        def tensors(path):
+            with open(path, "rb") as file:
+                data = file.read()
+            size = int.from_bytes(data[:8], "little")
+            header = json.loads(data[8:8 + size])
+            return {name: data[8 + size + entry["data_offsets"][0]:8 + size + entry["data_offsets"][1]]
+                    for name, entry in header.items() if name != "__metadata__"}
+        before, after = tensors(model), tensors(f"{tuned}/best.safetensors")
+        for name in before:
+            if not name.startswith("fc.") and not name.endswith("num_batches_tracked"):
+                self.assertEqual(before[name], after[name], name)
+        self.assertEqual(len(after["fc.bias"]), 2 * 4)
+
+    def test_nonsense_is_found_before_any_work(self):
+        recipe = pictures.write(f"{self.root}/bad.toml", b"epochs = 3\nlr = nan\n")
+        out = self.fails(f"{recipe}: line 2: lr: nan is not between", "--recipe", recipe)
+        self.assertEqual(os.listdir(out), [])
+        for value in ("nan", "-1", "1e400", "zero"):
+            self.fails("--lr: ", "--lr", value)
+        self.fails("--epochs", "--epochs", "0")
+        self.fails("resnet51", "--arch", "resnet51")
+        self.fails("larger than", *SHORT, "--batch", "1000")
+        self.fails("class_weights: 2 values for 3 classes", *SHORT, "--class-weights", "1,2")
+        self.fails("no CUDA", *SHORT, "--device", "cuda")
+        self.fails("fp16 needs CUDA", *SHORT, "--precision", "fp16")
+        self.fails("freeze", *SHORT, "--freeze", "layer7")
+        self.fails("data: is missing", data="")
+        self.fails("/absent", *SHORT, data="/absent")
+        self.fails("cannot", *SHORT, out="/proc/nowhere")
+        empty = f"{self.root}/empty"
+        os.makedirs(empty, exist_ok=True)
+        self.fails(empty, *SHORT, data=empty)
+        bad = f"{self.root}/bad"
+        shutil.copytree(self.data, bad, dirs_exist_ok=True)
+        pictures.write(f"{bad}/ant/zero.png", b"")
+        self.fails("zero.png", *SHORT, data=bad)
+        done = self.train(self.out(), *SHORT, "--bad-images", "skip", "--epochs", "1", data=bad)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"zero.png", done.stderr)
+
+    def test_a_run_is_not_mixed_with_another(self):
+        out, _ = self.trained()
+        self.fails("holds a run already", *SHORT, out=out)
+        self.fails("lr: 0.01, but the run was begun with 0.05", *SHORT, "--resume", "--lr", "0.01", out=out)
+        other = self.out()
+        shutil.copytree(f"{out}/checkpoints", f"{other}/checkpoints")
+        self.fails("is a checkpoint of another network", *SHORT, "--widths", "8,8", "--resume", out=other)
+
+    def test_optimisers_schedules_and_regularisers_learn(self):
+        for arguments in (["--optimizer", "adamw", "--lr", "0.005", "--schedule", "polynomial", "--warmup-epochs", "1"],
+                          ["--optimizer", "lamb", "--lr", "0.02", "--clip", "1", "--accumulate", "2"],
+                          ["--schedule", "one_cycle", "--mixup", "0.2", "--cutmix", "1", "--label-smoothing", "0.1"],
+                          ["--precision", "bf16", "--class-weights", "1,2,1"],
+                          ["--schedule", "step", "--step-epochs", "2", "--patience", "1"]):
+            out, _ = self.trained(*arguments)
+            with open(f"{out}/metrics.csv") as file:
+                rows = list(csv.DictReader(file))
+            self.assertTrue(all(math.isfinite(float(row["train_loss"])) for row in rows), arguments)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,107 @@
+"""The LibTorch module against Python PyTorch on the same weights and batch: logits, loss, every gradient and every
+statistic; and the engine's logits against the module's.
+
+Both compute in float32 and round differently, and deep networks magnify that. The yardstick is therefore the same
+network in float64: the module may be at most four times as far from it as PyTorch's own float32 is, or 1e-5 of the
+largest value. Exits with 77 without torch or without the trainer.
+"""
+import os
+import subprocess
+import sys
+import tempfile
+
+try:
+    import numpy as np
+    import torch
+except ImportError:
+    print("skipped: PyTorch is not installed")
+    sys.exit(77)
+
+import models
+from saving import save_model
+
+PROBE = os.path.join(os.path.dirname(os.environ["RESNET"]), "train_probe")
+if not os.path.exists(PROBE):
+    print("skipped: built without LibTorch")
+    sys.exit(77)
+FLOOR, FACTOR = 1e-5, 4
+folder = tempfile.TemporaryDirectory()
+failures = []
+
+
+def path(name):
+    return os.path.join(folder.name, name)
+
+
+def training_pass(model, batch, labels):
+    """All that the probe writes but the engine's logits."""
+    with torch.no_grad():
+        result = {"eval": model.eval()(batch)}
+    model.train()
+    logits = model(batch)
+    loss = torch.nn.functional.cross_entropy(logits, labels)
+    loss.backward()
+    result.update(logits=logits.detach(), loss=loss.detach())
+    result.update({"grad." + name: value.grad for name, value in model.named_parameters()})
+    result.update({"state." + name: value for name, value in model.state_dict().items()})
+    return {name: value.double() for name, value in result.items()}
+
+
+def copy_of(model, layout, dtype):
+    copy = models.build(model.options, layout=layout)
+    copy.load_state_dict(model.state_dict())
+    return copy.to(dtype)
+
+
+def distance(a, b):
+    return ((a - b).abs().max() / b.abs().max().clamp(min=1e-30)).item()
+
+
+def compare(title, model, layout, batch, memory):
+    """Prints the largest share that a tensor takes of what it is allowed."""
+    torch.manual_seed(len(title))
+    models.randomize(model, seed=len(title))
+    labels = torch.randint(model.options.classes, (len(batch),))
+    save_model(model, path("model.safetensors"), layout)
+    np.save(path("batch.npy"), batch.numpy())
+    done = subprocess.run([PROBE, path("model.safetensors"), path("batch.npy"), ",".join(map(str, labels.tolist())),
+                           path("out.pth"), memory], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    got = {name: value.double() for name, value in torch.load(path("out.pth"), weights_only=True).items()}
+    engine = got.pop("engine")
+    exact = training_pass(copy_of(model, layout, torch.float64), batch.double(), labels)
+    theirs = training_pass(copy_of(model, layout, torch.float32), batch, labels)
+    assert list(got) == list(theirs), sorted(set(got) ^ set(theirs))
+    worst, name = max((distance(got[name], exact[name]) / max(FLOOR, FACTOR * distance(theirs[name], exact[name])), name)
+                      for name in got)
+    engine_error = distance(engine, got["eval"])
+    good = worst <= 1 and engine_error < 1e-5
+    print(f"{title:40} {memory}  {worst:5.2f} of what is allowed, at {name}; engine {engine_error:.1e}"
+          f"{'' if good else '  WRONG'}", flush=True)
+    if not good:
+        failures.append(title)
+
+
+def compare_all():
+    small = models.Options(depths=(1, 2, 1), widths=(24, 40, 56), stem_width=24, classes=11)
+    basic = models.Options(block="basic", depths=(2, 1, 1), widths=(8, 20, 36), stem_width=8, classes=5)
+    cases = [("resnet18", {}), ("resnet50", {}), ("resnext50_32x4d", {}), ("resnet50d", {}), ("plain18", {}), ("resnet20", {}),
+             ("plain20", {}), ("resnet56", {})]
+    cases += [(base, change) for base in (small, basic) for change in (
+        {"dilated_stages": 2}, {"conv_bias": True}, {"stem": "deep", "shortcut": "average_pool"}, {"shortcut": "padding"},
+        {"in_channels": 1, "stem": "cifar"})]
+    cases += [(small, {"stride_on_first": True}), (small, {"groups": 4, "width_per_group": 32})]
+    for base, change in cases:
+        model = models.build(base, **change)
+        title = base if isinstance(base, str) else f"{base.block} {change}"
+        size = 32 if model.options.stem == "cifar" else 64
+        batch = torch.randn(8, model.options.in_channels, size, size - 3, generator=torch.Generator().manual_seed(1))
+        compare(title, model, "torchvision", batch, "nhwc")
+    batch = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    compare("resnet18", models.build("resnet18"), "torchvision", batch, "nchw")
+    compare("resnet18 tutorial", models.build("resnet18", layout="tutorial"), "tutorial", batch, "nhwc")
+
+
+compare_all()
+print(f"{len(failures)} wrong {failures}" if failures else "all agree")
+sys.exit(1 if failures else 0)
