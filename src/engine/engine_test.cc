@@ -10,9 +10,8 @@
 #include <map>
 #include <thread>
 
-#include "arch/quantized.h"
+#include "engine/int8_weights.h"
 #include "engine/random_weights.h"
-#include "engine/steps.h"
 #include "resnet/error.h"
 
 namespace resnet {
@@ -145,50 +144,6 @@ EngineOptions with(Precision precision, int threads = 1) {
   return options;
 }
 
-// Weights in int8, scales of activations from the input that the tests run; every third layer stays in floating point
-// where `mixed`.
-StateDict int8_weights(const Graph& graph, const StateDict& weights, const FeatureShape& shape, bool mixed) {
-  StateDict numbers = weights;
-  std::map<int, std::pair<float, float>> ranges;
-  std::vector<float> logits(static_cast<std::size_t>(shape.batch * graph.architecture.classes));
-  Engine(graph, weights, {1})
-      .run(random_input(shape), shape, logits, [&](int node, const FeatureShape&, std::span<const float> values) {
-        const auto [low, high] = std::minmax_element(values.begin(), values.end());
-        ranges[node] = {std::min(*low, 0.0F), std::max(*high, 1e-6F)};
-      });
-  int layers = 0;
-  for (const Step& step : fused_steps(graph)) {
-    const Node& node = graph.nodes[step.node];
-    const std::string name = value_name(node);
-    const bool layer = node.op == Op::kConv || node.op == Op::kLinear;
-    if (node.op == Op::kConv || node.op == Op::kInput || node.op == Op::kGlobalAveragePool) {
-      const auto [low, high] = ranges.at(step.output);
-      const float scale = (high - low) / 255;
-      Tensor zero_point = Tensor::zeros(DType::kU8, {});
-      const auto zero = std::make_shared<std::uint8_t>(static_cast<std::uint8_t>(std::lround(-low / scale)));
-      numbers.set(name + kOutputScale, Tensor::from(std::span(&scale, 1), {}));
-      numbers.set(name + kOutputZeroPoint, Tensor::view(DType::kU8, {}, std::as_bytes(std::span(zero.get(), 1)), zero));
-    }
-    if (!layer || (mixed && ++layers % 3 == 0)) continue;
-    const Tensor& source = weights.at(name + ".weight");
-    const std::size_t row = source.f32().size() / static_cast<std::size_t>(node.out_channels);
-    const auto rounded = std::make_shared<std::vector<std::int8_t>>();
-    std::vector<float> scales;
-    for (int c = 0; c < node.out_channels; ++c) {
-      float largest = 1e-6F;
-      for (const float weight : source.f32().subspan(c * row, row)) largest = std::max(largest, std::abs(weight));
-      scales.push_back(largest / 127);
-      for (const float weight : source.f32().subspan(c * row, row)) {
-        rounded->push_back(static_cast<std::int8_t>(std::lround(weight / scales.back())));
-      }
-    }
-    numbers.set(name + ".weight",
-                Tensor::view(DType::kI8, source.shape(), std::as_bytes(std::span(*rounded)), rounded));
-    numbers.set(name + kWeightScale, Tensor::from(scales, {node.out_channels}));
-  }
-  return numbers;
-}
-
 double rms_error(const std::vector<float>& got, const std::vector<float>& expected) {
   double noise = 0, signal = 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -217,7 +172,7 @@ TEST(PropertyEngine, Int8IsTheSameEverywhereAndNearFloat) {
     const std::vector<float> exact = features(Engine(graph, weights, {1}), c.input);
     for (const bool mixed : {false, true}) {
       SCOPED_TRACE(c.architecture.name + (mixed ? ", mixed, " : ", ") + std::to_string(c.input.height));
-      const StateDict numbers = int8_weights(graph, weights, c.input, mixed);
+      const StateDict numbers = int8_weights(graph, weights, random_input(c.input), c.input, mixed);
       std::vector<float> expected;
       {
         const ForcedIsa forced("ref");
@@ -267,7 +222,7 @@ TEST(EngineTest, Int8ObserversSeeRealValues) {
         exact[node].assign(values.begin(), values.end());
       });
   std::size_t seen = 0;
-  Engine(graph, int8_weights(graph, weights, shape, true), {1})
+  Engine(graph, int8_weights(graph, weights, random_input(shape), shape, true), {1})
       .run(random_input(shape), shape, logits, [&](int node, const FeatureShape&, std::span<const float> values) {
         EXPECT_LT(rms_error({values.begin(), values.end()}, exact.at(node)), 0.15) << graph.nodes[node].path;
         ++seen;
@@ -294,7 +249,7 @@ TEST(EngineTest, RefusesPrecisionsThatCannotBe) {
     EXPECT_EQ(code_of([&] { Engine(graph, weights, with(Precision::kBf16)); }), ErrorCode::kUnsupported);
   }
 
-  const StateDict numbers = int8_weights(graph, weights, shape, false);
+  const StateDict numbers = int8_weights(graph, weights, random_input(shape), shape, false);
   EXPECT_EQ(Engine(graph, numbers, {1}).precision(), Precision::kInt8);
   const auto without = [&](const std::string& name) {
     StateDict rest;
