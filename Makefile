@@ -7,31 +7,28 @@
 # make bench-peers                times the engine beside ONNX Runtime, OpenVINO, PyTorch, MNN, ncnn; renews docs/benchmarks.md
 # make bench-layers               times its convolutions beside oneDNN's, layer by layer
 # make bench-compare BASE=main    times this tree beside another commit; all four take OPTIONS="...", OPTIONS=--help says which
-# TORCH=DIR    LibTorch 2.x for `resnet train`; without it the CPU wheel of torch in .venv, where that is
 # What is needed and missing is installed first (Debian packages, as root or with sudo).
 
 BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev \
   libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libprotobuf-dev protobuf-compiler libonnx-dev \
-  libstb-dev nettle-dev fonts-roboto-unhinted libtomlplusplus-dev
-DEMO_PACKAGES := python3 python3-venv
+  libstb-dev nettle-dev fonts-roboto-unhinted
 TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev \
-  $(DEMO_PACKAGES) python3-dev man-db dpkg-dev file chromium
-TORCH ?=
+  python3 python3-venv python3-dev man-db dpkg-dev file chromium
 JOBS ?= $(shell nproc)
 OPTIONS ?=
 
 .PHONY: build demo package test test-all bench bench-peers bench-layers bench-compare format lint \
-  packages-build packages-demo packages-test
+  packages-build packages-test
 
 build: packages-build
-	cmake --preset release -DRESNET_TORCH=$(abspath $(TORCH)) > /dev/null
+	cmake --preset release > /dev/null
 	cmake --build --preset release -j $(JOBS)
 
 package: build
 	$(call install,dpkg-dev file)
 	cd build/release && cpack -G DEB
 
-demo: packages-demo $(if $(TORCH),,.venv/torch) build
+demo: build
 	tests/demo.sh
 
 test: packages-test .venv/complete
@@ -81,22 +78,14 @@ endef
 packages-build:
 	$(call install,$(BUILD_PACKAGES))
 
-packages-demo:
-	$(call install,$(DEMO_PACKAGES))
-
 packages-test:
 	$(call install,$(TEST_PACKAGES))
 
-# The CPU wheel of PyTorch: its C++ library makes the trainer, its Python is what the parity tests compare with. Without it
-# `resnet train` says what is missing and these tests skip.
-.venv/torch:
+# PyTorch, NumPy, Pillow and what else the parity tests compare with. Without them these tests skip and golden files serve.
+.venv/complete: tests/requirements.txt
 	python3 -m venv .venv
+	.venv/bin/pip install --quiet -r tests/requirements.txt
 	.venv/bin/pip install --quiet torch==2.13.0+cpu || \
 	  .venv/bin/pip install --quiet --retries 1 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 || \
-	  echo "PyTorch could not be installed: no trainer, and tests against it will be skipped"
-	touch $@
-
-# NumPy and Pillow as well. Golden files serve where they are not.
-.venv/complete: tests/requirements.txt .venv/torch
-	.venv/bin/pip install --quiet -r tests/requirements.txt
+	  echo "PyTorch could not be installed: tests against it will be skipped"
 	touch $@

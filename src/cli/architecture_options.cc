@@ -58,7 +58,8 @@ void ArchitectureOptions::add_to(CLI::App& command, const std::string& label, co
   const auto flag = [&](const char* name, bool& value, const char* help) {
     options_.push_back(command.add_flag(name, value, help)->group("Architecture"));
   };
-  flag("--stride-on-first", changes_.stride_on_first, "A bottleneck strides on its first 1x1 (the paper), not on its 3x3");
+  flag("--stride-on-first", changes_.stride_on_first,
+       "A bottleneck strides on its first 1x1 (the paper), not on its 3x3");
   flag("--conv-bias", changes_.conv_bias, "Convolutions have biases");
   command.add_option("--layout", layout_, "Names and order of modules: torchvision or tutorial")->group("Architecture");
 }

@@ -43,7 +43,7 @@ class ArchitectureOptions {
 
   std::string network_;
   std::optional<std::string> block_, depths_, widths_, stem_, shortcut_, layout_;
-  ArchitectureChoice changes_;  // those that are numbers or flags
+  ArchitectureChoice changes_;               // those that are numbers or flags
   std::vector<const CLI::Option*> options_;  // all but --layout
 };
 

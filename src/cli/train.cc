@@ -19,9 +19,10 @@ constexpr const char* kTrainer = "resnet-train";
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   const std::string trainer = (self.parent_path() / kTrainer).string();
   if (!std::filesystem::exists(trainer, error)) {
-    fail(ErrorCode::kNotFound, trainer,
-         "the trainer is not there: this build found no LibTorch; build with `make TORCH=DIR`, or with the CPU wheel of "
-         "torch in .venv (docs/training.md)");
+    fail(
+        ErrorCode::kNotFound, trainer,
+        "the trainer is not there: this build found no LibTorch; build with `make TORCH=DIR`, or with the CPU wheel of "
+        "torch in .venv (docs/training.md)");
   }
   arguments.insert(arguments.begin(), {"resnet", "train"});
   std::vector<char*> argv;

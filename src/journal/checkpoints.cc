@@ -17,7 +17,9 @@ constexpr const char* kChecksumKey = "checkpoint.crc32c";
 constexpr std::string_view kPrefix = "step-";
 constexpr std::string_view kSuffix = ".safetensors";
 
-std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
+}
 
 // Of names, types, shapes and values, in order, and of the values beside them.
 std::string checksum(const Checkpoint& checkpoint) {
@@ -45,7 +47,8 @@ Checkpoint read(const std::string& path) {
   Checkpoint checkpoint{std::move(file.tensors), std::move(file.metadata)};
   const auto stated = checkpoint.values.find(kChecksumKey);
   if (stated == checkpoint.values.end()) fail(ErrorCode::kFormat, path, "has no checksum");
-  if (stated->second != checksum(checkpoint)) fail(ErrorCode::kFormat, path, "its checksum does not fit: it is damaged");
+  if (stated->second != checksum(checkpoint))
+    fail(ErrorCode::kFormat, path, "its checksum does not fit: it is damaged");
   checkpoint.values.erase(stated);
   return checkpoint;
 }

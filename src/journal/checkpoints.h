@@ -1,8 +1,8 @@
 // Checkpoints of a run: a folder with the last few of them.
 //
-// A checkpoint is a .safetensors file whose metadata holds the values beside the tensors and a checksum of everything. It is
-// written under a temporary name, flushed and renamed, and only then are older ones removed: whenever the process or the
-// machine stops, the newest whole one is there.
+// A checkpoint is a .safetensors file whose metadata holds the values beside the tensors and a checksum of everything.
+// It is written under a temporary name, flushed and renamed, and only then are older ones removed: whenever the process
+// or the machine stops, the newest whole one is there.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ class CheckpointFolder {
   // Nothing is touched yet. `keep` is at least 1.
   CheckpointFolder(std::string directory, std::int64_t keep) : directory_(std::move(directory)), keep_(keep) {}
 
-  // Writes the checkpoint of a step and gives its path. Makes the folder. Throws kIo, and then the ones before are as they
-  // were.
+  // Writes the checkpoint of a step and gives its path. Makes the folder. Throws kIo, and then the ones before are as
+  // they were.
   std::string save(const Checkpoint& checkpoint, std::int64_t step) const;
 
   struct Found {

@@ -15,7 +15,8 @@
 namespace resnet {
 namespace {
 
-// Protobuf's wire format (https://protobuf.dev/programming-guides/encoding): a key of field number and type, then the value.
+// Protobuf's wire format (https://protobuf.dev/programming-guides/encoding): a key of field number and type, then the
+// value.
 enum WireType { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
 template <typename Value>

@@ -1,7 +1,7 @@
 // TensorBoard's event files: scalars over steps, as `tensorboard --logdir RUN` shows them.
 //
-// A file is a list of records: length (8 bytes, little endian), its masked CRC-32C, a protobuf message `Event`, its masked
-// CRC-32C (tensorflow/core/lib/io/record_writer.h; event.proto and summary.proto for the fields).
+// A file is a list of records: length (8 bytes, little endian), its masked CRC-32C, a protobuf message `Event`, its
+// masked CRC-32C (tensorflow/core/lib/io/record_writer.h; event.proto and summary.proto for the fields).
 #pragma once
 
 #include <cstdint>

@@ -8,17 +8,22 @@
 namespace resnet {
 namespace {
 
-#define RESNET_FIELD(NAME, WHOLE)                                                                         \
-  RecordField {                                                                                           \
-    #NAME, [](const EpochRecord& r) { return static_cast<double>(r.NAME); },                              \
-        [](EpochRecord& r, double value) { r.NAME = static_cast<decltype(r.NAME)>(value); }, WHOLE        \
+#define RESNET_FIELD(NAME, WHOLE)                                                                                            \
+  RecordField {                                                                                                              \
+#NAME,                                                                                                                   \
+        [](const EpochRecord&                                                                                                \
+               r) { return static_cast<double>(r.NAME); },                                                                   \
+                                                        [](EpochRecord & r,                                                  \
+                                                           double                                                            \
+                                                               value) { r.NAME = static_cast<decltype(r.NAME)>(value); },    \
+                                                                                                                       WHOLE \
   }
 
 constexpr RecordField kFields[] = {
-    RESNET_FIELD(epoch, true),        RESNET_FIELD(step, true),      RESNET_FIELD(lr, false),
-    RESNET_FIELD(train_loss, false),  RESNET_FIELD(train_top1, false), RESNET_FIELD(val_loss, false),
-    RESNET_FIELD(val_top1, false),    RESNET_FIELD(val_top5, false), RESNET_FIELD(ema_loss, false),
-    RESNET_FIELD(ema_top1, false),    RESNET_FIELD(ema_top5, false), RESNET_FIELD(images_per_second, false),
+    RESNET_FIELD(epoch, true),       RESNET_FIELD(step, true),        RESNET_FIELD(lr, false),
+    RESNET_FIELD(train_loss, false), RESNET_FIELD(train_top1, false), RESNET_FIELD(val_loss, false),
+    RESNET_FIELD(val_top1, false),   RESNET_FIELD(val_top5, false),   RESNET_FIELD(ema_loss, false),
+    RESNET_FIELD(ema_top1, false),   RESNET_FIELD(ema_top5, false),   RESNET_FIELD(images_per_second, false),
     RESNET_FIELD(seconds, false),
 };
 

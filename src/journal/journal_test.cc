@@ -120,8 +120,8 @@ TEST_F(JournalTest, FullDiskKeepsWhatWasThere) {
   EXPECT_EQ(std::distance(fs::directory_iterator(root_ + "/c"), {}), 1);
 }
 
-// A process that writes one checkpoint after another is killed at any moment: the newest that it said was written is there,
-// or a newer one. 20 times, 200 with RESNET_TEST_ALL.
+// A process that writes one checkpoint after another is killed at any moment: the newest that it said was written is
+// there, or a newer one. 20 times, 200 with RESNET_TEST_ALL.
 TEST_F(JournalTest, KillsLeaveTheNewestCheckpointWhole) {
   const CheckpointFolder folder(root_ + "/c", 2);
   Random random(1);
@@ -201,7 +201,8 @@ TEST_F(JournalTest, EventFilesAreRecords) {
 
 TEST_F(JournalTest, HistoryComesBack) {
   std::vector<EpochRecord> history(2);
-  history[0] = {1, 390, 0.1, 2.3, 0.25, 1.5, 0.5, 0.9, EpochRecord::kNone, EpochRecord::kNone, EpochRecord::kNone, 500, 80};
+  history[0] = {1,   390, 0.1, 2.3, 0.25, 1.5, 0.5, 0.9, EpochRecord::kNone, EpochRecord::kNone, EpochRecord::kNone,
+                500, 80};
   history[1].epoch = 2;
   const auto back = parse_history(to_json(std::span(std::as_const(history))), "x");
   ASSERT_EQ(back.size(), 2U);

@@ -29,7 +29,8 @@ RunFolder::RunFolder(std::string path, bool resume) : path_(std::move(path)) {
   std::filesystem::create_directories(path_, error);
   if (error) fail(ErrorCode::kIo, path_, "cannot make the folder: {}", error.message());
   if (!resume && holds_run()) {
-    fail(ErrorCode::kInvalidArgument, path_, "holds a run already: --resume goes on with it, another --out begins anew");
+    fail(ErrorCode::kInvalidArgument, path_,
+         "holds a run already: --resume goes on with it, another --out begins anew");
   }
   const std::string lock = path_ + "/lock";
   lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);

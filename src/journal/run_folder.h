@@ -10,8 +10,8 @@ namespace resnet {
 
 class RunFolder {
  public:
-  // Makes the folder and locks it until the object or the process ends. Throws kInvalidArgument where it holds a run and
-  // `resume` is false, kIo where it cannot be written or another process trains in it.
+  // Makes the folder and locks it until the object or the process ends. Throws kInvalidArgument where it holds a run
+  // and `resume` is false, kIo where it cannot be written or another process trains in it.
   RunFolder(std::string path, bool resume);
   RunFolder(const RunFolder&) = delete;
   RunFolder& operator=(const RunFolder&) = delete;

@@ -69,10 +69,12 @@ std::string to_html(const RunSummary& run) {
   const LineChart charts[] = {
       chart("Loss", "cross-entropy",
             {curve("training", h, &EpochRecord::train_loss, 1), curve("validation", h, &EpochRecord::val_loss, 1),
-             curve("validation, averaged weights", h, &EpochRecord::ema_loss, 1)}, false),
+             curve("validation, averaged weights", h, &EpochRecord::ema_loss, 1)},
+            false),
       chart("Top-1 accuracy", "%",
             {curve("training", h, &EpochRecord::train_top1, 100), curve("validation", h, &EpochRecord::val_top1, 100),
-             curve("validation, averaged weights", h, &EpochRecord::ema_top1, 100)}, false),
+             curve("validation, averaged weights", h, &EpochRecord::ema_top1, 100)},
+            false),
       chart("Learning rate", "", {curve("at the end of the epoch", h, &EpochRecord::lr, 1)}, true),
       chart("Speed", "images/s", {curve("training", h, &EpochRecord::images_per_second, 1)}, true),
   };

@@ -9,10 +9,10 @@
 namespace resnet {
 
 struct RunSummary {
-  std::string title;                      // "resnet20 on cifar10"
+  std::string title;                                       // "resnet20 on cifar10"
   std::vector<std::pair<std::string, std::string>> facts;  // name and value, in order
   std::span<const EpochRecord> history;
-  std::string recipe;                     // TOML
+  std::string recipe;  // TOML
 };
 
 std::string to_html(const RunSummary& run);

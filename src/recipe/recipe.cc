@@ -72,7 +72,8 @@ toml::table parse_toml(const std::string& path) {
 void check_parts(const Recipe& recipe) {
   for (const std::string& part : recipe.freeze) {
     if (part == "all-but-head" && recipe.freeze.size() == 1) continue;
-    if (!is_part_of_network(part)) refuse("freeze", fmt::format("'{}' is none of stem, layer1, ..., head or, alone, all-but-head", one_line(part)));
+    if (!is_part_of_network(part))
+      refuse("freeze", fmt::format("'{}' is none of stem, layer1, ..., head or, alone, all-but-head", one_line(part)));
   }
   for (const std::string& item : recipe.stage_lr) parse_part_factor(item, "recipe: stage_lr");
 }
@@ -111,8 +112,10 @@ void validate(const Recipe& recipe) {
     refuse("nesterov", "needs a momentum above 0");
   }
   if (recipe.warmup_epochs >= static_cast<double>(recipe.epochs)) refuse("warmup_epochs", "leaves no epoch after it");
-  if (recipe.schedule == "step" && recipe.step_epochs.empty()) refuse("step_epochs", "is empty: when does the rate fall?");
-  if (recipe.schedule == "one_cycle" && recipe.warmup_epochs > 0) refuse("warmup_epochs", "one_cycle warms up by itself");
+  if (recipe.schedule == "step" && recipe.step_epochs.empty())
+    refuse("step_epochs", "is empty: when does the rate fall?");
+  if (recipe.schedule == "one_cycle" && recipe.warmup_epochs > 0)
+    refuse("warmup_epochs", "one_cycle warms up by itself");
   if (recipe.mixup + recipe.cutmix > 0 && recipe.batch < 2) refuse("batch", "mixup and cutmix need two pictures");
 }
 

@@ -156,7 +156,8 @@ TEST(ScheduleTest, RisesAndFallsAsItsNamesSay) {
   r.schedule = "polynomial";
   r.power = 2;
   EXPECT_NEAR(at(550), 0.5, 1e-12);
-  // torch.optim.lr_scheduler.OneCycleLR(max_lr=2, total_steps=1000, pct_start=0.3, div_factor=25): steps 0, 100, 299, 600.
+  // torch.optim.lr_scheduler.OneCycleLR(max_lr=2, total_steps=1000, pct_start=0.3, div_factor=25): steps 0, 100, 299,
+  // 600.
   r.warmup_epochs = 0;
   r.schedule = "one_cycle";
   EXPECT_DOUBLE_EQ(at(0), 0.08);

@@ -28,7 +28,8 @@ double factor(const Recipe& r, double step, double steps_per_epoch) {
   if (r.schedule == "cosine") return half_cosine(1, r.end_factor, part);
   if (r.schedule == "polynomial") return r.end_factor + (1 - r.end_factor) * std::pow(1 - part, r.power);
   if (r.schedule == "step") {
-    const auto passed = std::count_if(r.step_epochs.begin(), r.step_epochs.end(), [&](double epoch) { return step >= epoch * steps_per_epoch; });
+    const auto passed = std::count_if(r.step_epochs.begin(), r.step_epochs.end(),
+                                      [&](double epoch) { return step >= epoch * steps_per_epoch; });
     return std::pow(r.step_factor, static_cast<double>(passed));
   }
   return 1;

@@ -62,12 +62,14 @@ std::string path_of(const Curve& curve, const Axis& x, const Axis& y) {
 std::string grid(const Axis& x, const Axis& y) {
   std::string svg;
   y.for_ticks([&](double value) {
-    svg += fmt::format(R"(<path class="grid" d="M{:.1f} {:.1f}H{:.1f}"/><text x="{:.1f}" y="{:.1f}" text-anchor="end">{:.4g}</text>)",
-                       kLeft, y.place(value), kWidth - kRight, kLeft - 8, y.place(value) + 4, value);
+    svg += fmt::format(
+        R"(<path class="grid" d="M{:.1f} {:.1f}H{:.1f}"/><text x="{:.1f}" y="{:.1f}" text-anchor="end">{:.4g}</text>)",
+        kLeft, y.place(value), kWidth - kRight, kLeft - 8, y.place(value) + 4, value);
   });
   x.for_ticks([&](double value) {
-    svg += fmt::format(R"(<path class="grid" d="M{:.1f} {:.1f}V{:.1f}"/><text x="{:.1f}" y="{:.1f}" text-anchor="middle">{:.6g}</text>)",
-                       x.place(value), kTop, kHeight - kBottom, x.place(value), kHeight - kBottom + 18, value);
+    svg += fmt::format(
+        R"(<path class="grid" d="M{:.1f} {:.1f}V{:.1f}"/><text x="{:.1f}" y="{:.1f}" text-anchor="middle">{:.6g}</text>)",
+        x.place(value), kTop, kHeight - kBottom, x.place(value), kHeight - kBottom + 18, value);
   });
   return svg;
 }
@@ -103,7 +105,8 @@ std::string to_svg(const LineChart& chart) {
       "stroke-linejoin:round}}</style>"
       R"(<text x="{}" y="20" font-size="15" font-weight="600">{}</text>)",
       kWidth, kHeight, escape_markup(chart.title), kLeft, escape_markup(chart.title));
-  if (!(xs.low <= xs.high)) return svg + fmt::format(R"(<text x="{}" y="{}">nothing measured yet</text></svg>)", kLeft, kHeight / 2);
+  if (!(xs.low <= xs.high))
+    return svg + fmt::format(R"(<text x="{}" y="{}">nothing measured yet</text></svg>)", kLeft, kHeight / 2);
   if (chart.from_zero) ys.add(0);
   const Axis x(xs.low, xs.high, kLeft, kWidth - kRight);
   const Axis y(ys.low, ys.high, kHeight - kBottom, kTop);
@@ -114,10 +117,12 @@ std::string to_svg(const LineChart& chart) {
     const char* color = kColors[i % kColors.size()];
     svg += fmt::format(R"(<path class="curve" stroke="{}" d="{}"/>)", color, path_of(curve, x, y));
     for (std::size_t k = 0; curve.x.size() <= 40 && k < curve.x.size(); ++k) {
-      if (is_point(curve, k)) svg += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="2.5" fill="{}"/>)", x.place(curve.x[k]), y.place(curve.y[k]), color);
+      if (is_point(curve, k))
+        svg += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="2.5" fill="{}"/>)", x.place(curve.x[k]),
+                           y.place(curve.y[k]), color);
     }
-    svg += fmt::format(R"(<path stroke="{}" stroke-width="3" d="M{:.1f} 36h14"/><text x="{:.1f}" y="40">{}</text>)", color,
-                       at, at + 19, escape_markup(curve.name));
+    svg += fmt::format(R"(<path stroke="{}" stroke-width="3" d="M{:.1f} 36h14"/><text x="{:.1f}" y="40">{}</text>)",
+                       color, at, at + 19, escape_markup(curve.name));
     at += 34 + 7.0 * static_cast<double>(curve.name.size());
   }
   svg += fmt::format(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)", (kLeft + kWidth - kRight) / 2,

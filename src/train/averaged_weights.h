@@ -15,8 +15,8 @@ class AveragedWeights {
   // Starts from the network's values.
   AveragedWeights(ResNet& net, double decay);
 
-  // After step `step` (from 1): average = d * average + (1 - d) * value, d rising as (1 + step) / (10 + step) to `decay`, so
-  // that the first steps are soon forgotten.
+  // After step `step` (from 1): average = d * average + (1 - d) * value, d rising as (1 + step) / (10 + step) to
+  // `decay`, so that the first steps are soon forgotten.
   void update(std::int64_t step);
 
   // Exchanges the average's values and the network's; a second call puts them back.
@@ -28,7 +28,7 @@ class AveragedWeights {
  private:
   double decay_;
   std::vector<std::string> names_;
-  std::vector<torch::Tensor> values_;    // the network's own
+  std::vector<torch::Tensor> values_;  // the network's own
   std::vector<torch::Tensor> averages_;
 };
 

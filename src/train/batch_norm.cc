@@ -18,8 +18,8 @@ using torch::autograd::variable_list;
 
 constexpr auto kNhwc = at::MemoryFormat::ChannelsLast;
 
-// The pixels of an NHWC tensor cut into pieces for threads. Their number depends on the tensor alone, so that sums do not
-// depend on the number of threads.
+// The pixels of an NHWC tensor cut into pieces for threads. Their number depends on the tensor alone, so that sums do
+// not depend on the number of threads.
 struct Pieces {
   std::int64_t rows, channels, count;
 
@@ -101,8 +101,8 @@ Tensor normalize(const Tensor& x, const Tensor& residual, const Affine& affine, 
 
 struct Fused : torch::autograd::Function<Fused> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias,
-                        const std::optional<Tensor>& shortcut, Tensor running_mean, Tensor running_var,
-                        double momentum, double eps, bool relu) {
+                        const std::optional<Tensor>& shortcut, Tensor running_mean, Tensor running_var, double momentum,
+                        double eps, bool relu) {
     const Tensor residual = shortcut.value_or(Tensor());
     const Pieces pieces(x);
     const std::int64_t channels = pieces.channels;
@@ -161,8 +161,9 @@ struct Fused : torch::autograd::Function<Fused> {
     with_type(x, [&]<typename T>(T) {
       const std::vector<double> sums = pieces.sum([&](std::int64_t first, std::int64_t n, double* out) {
         const std::int64_t at = first * channels;
-        batch_norm::add_gradient_sums<T>(values<T>(dy) + at, values<T>(x) + at, y.defined() ? values<T>(y) + at : nullptr,
-                                         n, channels, affine.scale.data(), affine.bias.data(), mean, mask,
+        batch_norm::add_gradient_sums<T>(values<T>(dy) + at, values<T>(x) + at,
+                                         y.defined() ? values<T>(y) + at : nullptr, n, channels, affine.scale.data(),
+                                         affine.bias.data(), mean, mask,
                                          masked.defined() ? values<T>(masked) + at : nullptr, out);
       });
       std::vector<float> b(channels), c(channels);
@@ -201,8 +202,8 @@ Tensor one_by_one(torch::nn::BatchNorm2dImpl& norm, const Tensor& x, const Tenso
 Tensor batch_norm_add_relu(torch::nn::BatchNorm2dImpl& norm, const Tensor& x, const Tensor& residual, bool relu) {
   const bool training = norm.is_training();
   if (training) norm.num_batches_tracked += 1;
-  const bool fusible = is_fusible(x) && (!residual.defined() || (residual.is_contiguous(kNhwc) &&
-                                                                 residual.scalar_type() == x.scalar_type()));
+  const bool fusible = is_fusible(x) && (!residual.defined() ||
+                                         (residual.is_contiguous(kNhwc) && residual.scalar_type() == x.scalar_type()));
   if (!fusible) return one_by_one(norm, x, residual, relu);
   if (training) {
     const std::optional<Tensor> shortcut = residual.defined() ? std::optional(residual) : std::nullopt;

@@ -1,5 +1,6 @@
-// Batch norm, the addition of a shortcut and ReLU as one operation of autograd: fewer passes over memory than three, and
-// only the input is kept for the gradient (with a shortcut, the output as well, which the next convolution keeps anyway).
+// Batch norm, the addition of a shortcut and ReLU as one operation of autograd: fewer passes over memory than three,
+// and only the input is kept for the gradient (with a shortcut, the output as well, which the next convolution keeps
+// anyway).
 #pragma once
 
 #include <torch/torch.h>
@@ -7,8 +8,8 @@
 namespace resnet {
 
 // relu(norm(x) + residual), without the addition where `residual` is undefined, without the ReLU where `relu` is false.
-// In training mode the running statistics are updated, as torch::nn::BatchNorm2d does. On a CPU, float32 and bfloat16 in
-// memory format channels_last take the fused path; everything else takes torch's own operations one by one.
+// In training mode the running statistics are updated, as torch::nn::BatchNorm2d does. On a CPU, float32 and bfloat16
+// in memory format channels_last take the fused path; everything else takes torch's own operations one by one.
 torch::Tensor batch_norm_add_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x,
                                   const torch::Tensor& residual, bool relu);
 

@@ -9,8 +9,8 @@
 namespace resnet::batch_norm {
 namespace {
 
-constexpr int kLanes = 16;           // channels worked on together: sums stay in registers
-constexpr std::int64_t kTile = 64;   // rows whose sums are float32, and which stay in the nearest cache
+constexpr int kLanes = 16;          // channels worked on together: sums stay in registers
+constexpr std::int64_t kTile = 64;  // rows whose sums are float32, and which stay in the nearest cache
 
 RESNET_INLINE float load(const float* value) { return *value; }
 RESNET_INLINE float load(const BFloat16* value) {
@@ -23,8 +23,8 @@ RESNET_INLINE void store(BFloat16* place, float value) {  // to the nearest, tie
   place->bits = static_cast<std::uint16_t>(value == value ? rounded : (bits >> 16) | 0x40);
 }
 
-// Calls body(row, row_end, channel, lanes) for tiles of rows and groups of channels; `lanes` is a constant for all but a last
-// odd group.
+// Calls body(row, row_end, channel, lanes) for tiles of rows and groups of channels; `lanes` is a constant for all but
+// a last odd group.
 template <typename Body>
 RESNET_INLINE void for_tiles(std::int64_t rows, std::int64_t channels, const Body& body) {
   for (std::int64_t row = 0; row < rows; row += kTile) {
@@ -36,41 +36,44 @@ RESNET_INLINE void for_tiles(std::int64_t rows, std::int64_t channels, const Bod
 }
 
 template <typename T>
-RESNET_INLINE void moments_body(const T* x, std::int64_t rows, std::int64_t channels, const float* shift, double* sums) {
-  for_tiles(rows, channels, [&](std::int64_t row, std::int64_t row_end, std::int64_t channel, int lanes)
-                                __attribute__((always_inline)) {
-    float sum[kLanes] = {};
-    float square[kLanes] = {};
-    for (; row < row_end; ++row) {
-      const T* in = x + row * channels + channel;
-      for (int i = 0; i < lanes; ++i) {
-        const float value = load(in + i) - shift[channel + i];
-        sum[i] += value;
-        square[i] += value * value;
-      }
-    }
-    for (int i = 0; i < lanes; ++i) {
-      sums[channel + i] += sum[i];
-      sums[channels + channel + i] += square[i];
-    }
-  });
+RESNET_INLINE void moments_body(const T* x, std::int64_t rows, std::int64_t channels, const float* shift,
+                                double* sums) {
+  for_tiles(
+      rows, channels,
+      [&](std::int64_t row, std::int64_t row_end, std::int64_t channel, int lanes) __attribute__((always_inline)) {
+        float sum[kLanes] = {};
+        float square[kLanes] = {};
+        for (; row < row_end; ++row) {
+          const T* in = x + row * channels + channel;
+          for (int i = 0; i < lanes; ++i) {
+            const float value = load(in + i) - shift[channel + i];
+            sum[i] += value;
+            square[i] += value * value;
+          }
+        }
+        for (int i = 0; i < lanes; ++i) {
+          sums[channel + i] += sum[i];
+          sums[channels + channel + i] += square[i];
+        }
+      });
 }
 
 template <bool kResidual, bool kRelu, typename T>
 RESNET_INLINE void apply_body(const T* x, const T* residual, std::int64_t rows, std::int64_t channels,
                               const float* scale, const float* bias, T* y) {
-  for_tiles(rows, channels, [&](std::int64_t row, std::int64_t row_end, std::int64_t channel, int lanes)
-                                __attribute__((always_inline)) {
-    for (; row < row_end; ++row) {
-      const std::int64_t at = row * channels + channel;
-      for (int i = 0; i < lanes; ++i) {
-        float value = scale[channel + i] * load(x + at + i) + bias[channel + i];
-        if (kResidual) value += load(residual + at + i);
-        if (kRelu) value = value < 0 ? 0 : value;  // what is no number stays none
-        store(y + at + i, value);
-      }
-    }
-  });
+  for_tiles(
+      rows, channels,
+      [&](std::int64_t row, std::int64_t row_end, std::int64_t channel, int lanes) __attribute__((always_inline)) {
+        for (; row < row_end; ++row) {
+          const std::int64_t at = row * channels + channel;
+          for (int i = 0; i < lanes; ++i) {
+            float value = scale[channel + i] * load(x + at + i) + bias[channel + i];
+            if (kResidual) value += load(residual + at + i);
+            if (kRelu) value = value < 0 ? 0 : value;  // what is no number stays none
+            store(y + at + i, value);
+          }
+        }
+      });
 }
 
 template <typename T>
@@ -94,24 +97,26 @@ template <Mask kMask, bool kWrite, typename T>
 RESNET_INLINE void gradient_sums_body(const T* dy, const T* x, const T* y, std::int64_t rows, std::int64_t channels,
                                       const float* scale, const float* bias, const float* mean, T* masked,
                                       double* sums) {
-  for_tiles(rows, channels, [&](std::int64_t row, std::int64_t row_end, std::int64_t channel, int lanes)
-                                __attribute__((always_inline)) {
-    float sum[kLanes] = {};
-    float product[kLanes] = {};
-    for (; row < row_end; ++row) {
-      const std::int64_t at = row * channels + channel;
-      for (int i = 0; i < lanes; ++i) {
-        const float g = masked_gradient<kMask>(dy + at + i, x + at + i, y + at + i, scale[channel + i], bias[channel + i]);
-        if (kWrite) store(masked + at + i, g);
-        sum[i] += g;
-        product[i] += g * (load(x + at + i) - mean[channel + i]);
-      }
-    }
-    for (int i = 0; i < lanes; ++i) {
-      sums[channel + i] += sum[i];
-      sums[channels + channel + i] += product[i];
-    }
-  });
+  for_tiles(
+      rows, channels,
+      [&](std::int64_t row, std::int64_t row_end, std::int64_t channel, int lanes) __attribute__((always_inline)) {
+        float sum[kLanes] = {};
+        float product[kLanes] = {};
+        for (; row < row_end; ++row) {
+          const std::int64_t at = row * channels + channel;
+          for (int i = 0; i < lanes; ++i) {
+            const float g =
+                masked_gradient<kMask>(dy + at + i, x + at + i, y + at + i, scale[channel + i], bias[channel + i]);
+            if (kWrite) store(masked + at + i, g);
+            sum[i] += g;
+            product[i] += g * (load(x + at + i) - mean[channel + i]);
+          }
+        }
+        for (int i = 0; i < lanes; ++i) {
+          sums[channel + i] += sum[i];
+          sums[channels + channel + i] += product[i];
+        }
+      });
 }
 
 template <typename T>
@@ -136,47 +141,48 @@ template <Mask kMask, typename T>
 RESNET_INLINE void apply_gradient_body(const T* dy, const T* x, std::int64_t rows, std::int64_t channels,
                                        const float* scale, const float* bias, const float* a, const float* b,
                                        const float* c, T* dx) {
-  for_tiles(rows, channels, [&](std::int64_t row, std::int64_t row_end, std::int64_t channel, int lanes)
-                                __attribute__((always_inline)) {
-    for (; row < row_end; ++row) {
-      const std::int64_t at = row * channels + channel;
-      for (int i = 0; i < lanes; ++i) {
-        const std::int64_t k = channel + i;
-        const float g = masked_gradient<kMask>(dy + at + i, x + at + i, x, scale[k], bias[k]);
-        store(dx + at + i, a[k] * g + (b[k] * load(x + at + i) + c[k]));
-      }
-    }
-  });
+  for_tiles(
+      rows, channels,
+      [&](std::int64_t row, std::int64_t row_end, std::int64_t channel, int lanes) __attribute__((always_inline)) {
+        for (; row < row_end; ++row) {
+          const std::int64_t at = row * channels + channel;
+          for (int i = 0; i < lanes; ++i) {
+            const std::int64_t k = channel + i;
+            const float g = masked_gradient<kMask>(dy + at + i, x + at + i, x, scale[k], bias[k]);
+            store(dx + at + i, a[k] * g + (b[k] * load(x + at + i) + c[k]));
+          }
+        }
+      });
 }
 
 }  // namespace
 
-#define RESNET_INSTANTIATE(T)                                                                                          \
-  template <>                                                                                                          \
-  RESNET_CLONES void add_moments<T>(const T* x, std::int64_t rows, std::int64_t channels, const float* shift,          \
-                                    double* sums) {                                                                    \
-    moments_body(x, rows, channels, shift, sums);                                                                      \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  RESNET_CLONES void apply<T>(const T* x, const T* residual, std::int64_t rows, std::int64_t channels,                 \
-                              const float* scale, const float* bias, bool relu, T* y) {                                \
-    apply_any(x, residual, rows, channels, scale, bias, relu, y);                                                      \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  RESNET_CLONES void add_gradient_sums<T>(const T* dy, const T* x, const T* y, std::int64_t rows,                      \
-                                          std::int64_t channels, const float* scale, const float* bias,                \
-                                          const float* mean, Mask mask, T* masked, double* sums) {                     \
-    gradient_sums_any(dy, x, y, rows, channels, scale, bias, mean, mask, masked, sums);                                \
-  }                                                                                                                    \
-  template <>                                                                                                          \
-  RESNET_CLONES void apply_gradient<T>(const T* dy, const T* x, std::int64_t rows, std::int64_t channels,              \
-                                       const float* scale, const float* bias, Mask mask, const float* a,               \
-                                       const float* b, const float* c, T* dx) {                                        \
-    if (mask == Mask::kFromInput) {                                                                                    \
-      apply_gradient_body<Mask::kFromInput>(dy, x, rows, channels, scale, bias, a, b, c, dx);                          \
-    } else {                                                                                                           \
-      apply_gradient_body<Mask::kNone>(dy, x, rows, channels, scale, bias, a, b, c, dx);                               \
-    }                                                                                                                  \
+#define RESNET_INSTANTIATE(T)                                                                                 \
+  template <>                                                                                                 \
+  RESNET_CLONES void add_moments<T>(const T* x, std::int64_t rows, std::int64_t channels, const float* shift, \
+                                    double* sums) {                                                           \
+    moments_body(x, rows, channels, shift, sums);                                                             \
+  }                                                                                                           \
+  template <>                                                                                                 \
+  RESNET_CLONES void apply<T>(const T* x, const T* residual, std::int64_t rows, std::int64_t channels,        \
+                              const float* scale, const float* bias, bool relu, T* y) {                       \
+    apply_any(x, residual, rows, channels, scale, bias, relu, y);                                             \
+  }                                                                                                           \
+  template <>                                                                                                 \
+  RESNET_CLONES void add_gradient_sums<T>(const T* dy, const T* x, const T* y, std::int64_t rows,             \
+                                          std::int64_t channels, const float* scale, const float* bias,       \
+                                          const float* mean, Mask mask, T* masked, double* sums) {            \
+    gradient_sums_any(dy, x, y, rows, channels, scale, bias, mean, mask, masked, sums);                       \
+  }                                                                                                           \
+  template <>                                                                                                 \
+  RESNET_CLONES void apply_gradient<T>(const T* dy, const T* x, std::int64_t rows, std::int64_t channels,     \
+                                       const float* scale, const float* bias, Mask mask, const float* a,      \
+                                       const float* b, const float* c, T* dx) {                               \
+    if (mask == Mask::kFromInput) {                                                                           \
+      apply_gradient_body<Mask::kFromInput>(dy, x, rows, channels, scale, bias, a, b, c, dx);                 \
+    } else {                                                                                                  \
+      apply_gradient_body<Mask::kNone>(dy, x, rows, channels, scale, bias, a, b, c, dx);                      \
+    }                                                                                                         \
   }
 
 RESNET_INSTANTIATE(float)

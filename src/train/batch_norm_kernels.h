@@ -1,6 +1,6 @@
 // The arithmetic of batch norm, addition and ReLU on a CPU, one pass over memory each. A picture's pixels are rows of
-// `channels` dense values (NHWC); callers cut the rows into pieces and run them on several threads. float or bfloat16 in
-// memory, float32 in registers.
+// `channels` dense values (NHWC); callers cut the rows into pieces and run them on several threads. float or bfloat16
+// in memory, float32 in registers.
 //
 //   y  = relu(scale * x + bias + residual)      scale = weight / deviation, bias = bias - mean * scale
 //   dx = a * g + b * x + c                      g: the gradient of y where y > 0
@@ -19,13 +19,13 @@ struct BFloat16 {
 
 // What the ReLU let through.
 enum class Mask {
-  kNone,         // there is no ReLU
-  kFromInput,    // where scale * x + bias > 0
-  kFromOutput,   // where y > 0
+  kNone,        // there is no ReLU
+  kFromInput,   // where scale * x + bias > 0
+  kFromOutput,  // where y > 0
 };
 
-// Adds the sums of x - shift and (x - shift)^2 of each channel to sums[0, channels) and sums[channels, 2 channels). A shift
-// close to the mean keeps the variance from being a small difference of large numbers.
+// Adds the sums of x - shift and (x - shift)^2 of each channel to sums[0, channels) and sums[channels, 2 channels). A
+// shift close to the mean keeps the variance from being a small difference of large numbers.
 template <typename T>
 void add_moments(const T* x, std::int64_t rows, std::int64_t channels, const float* shift, double* sums);
 
@@ -34,11 +34,11 @@ template <typename T>
 void apply(const T* x, const T* residual, std::int64_t rows, std::int64_t channels, const float* scale,
            const float* bias, bool relu, T* y);
 
-// Adds the sums of g and g * (x - mean) to sums[0, channels) and sums[channels, 2 channels), g = dy behind the mask. Writes
-// g to `masked` where it is not null. `y` is read for kFromOutput alone, scale and bias for kFromInput alone.
+// Adds the sums of g and g * (x - mean) to sums[0, channels) and sums[channels, 2 channels), g = dy behind the mask.
+// Writes g to `masked` where it is not null. `y` is read for kFromOutput alone, scale and bias for kFromInput alone.
 template <typename T>
-void add_gradient_sums(const T* dy, const T* x, const T* y, std::int64_t rows, std::int64_t channels, const float* scale,
-                       const float* bias, const float* mean, Mask mask, T* masked, double* sums);
+void add_gradient_sums(const T* dy, const T* x, const T* y, std::int64_t rows, std::int64_t channels,
+                       const float* scale, const float* bias, const float* mean, Mask mask, T* masked, double* sums);
 
 // dx = a * g + b * x + c, g = dy behind the mask (kNone or kFromInput).
 template <typename T>

@@ -56,8 +56,8 @@ torch::Tensor pixels_on(const Batch& batch, const Device& device) {
   const std::int64_t n = static_cast<std::int64_t>(batch.size);
   const std::int64_t c = batch.channels, h = batch.height, w = batch.width;
   const auto keep = batch.pixels;
-  const torch::Tensor pixels = torch::from_blob(batch.pixels.get(), {n, c, h, w}, {h * w * c, 1, w * c, c},
-                                                [keep](void*) {}, torch::kFloat);
+  const torch::Tensor pixels = torch::from_blob(
+      batch.pixels.get(), {n, c, h, w}, {h * w * c, 1, w * c, c}, [keep](void*) {}, torch::kFloat);
   return pixels.to(device.device, /*non_blocking=*/true);
 }
 

@@ -17,8 +17,8 @@ struct Device {
   torch::Device device = torch::kCPU;
   TrainPrecision precision = TrainPrecision::kFp32;
 
-  // "cpu", "cuda", "cuda:1", "auto" (CUDA where there is any); "fp32", "bf16", "fp16". Throws kInvalidArgument for other
-  // texts, kUnsupported for a device that is not there and for fp16 on a CPU.
+  // "cpu", "cuda", "cuda:1", "auto" (CUDA where there is any); "fp32", "bf16", "fp16". Throws kInvalidArgument for
+  // other texts, kUnsupported for a device that is not there and for fp16 on a CPU.
   static Device parse(const std::string& device, const std::string& precision);
 };
 
@@ -42,11 +42,12 @@ class Autocast {
   bool active_;
 };
 
-// float16's gradients underflow: the loss is multiplied by a scale, which falls where a gradient overflows and rises after
-// 2,000 steps without (Micikevicius et al. 2017, arXiv:1710.03740, section 3.2). 1 for other precisions.
+// float16's gradients underflow: the loss is multiplied by a scale, which falls where a gradient overflows and rises
+// after 2,000 steps without (Micikevicius et al. 2017, arXiv:1710.03740, section 3.2). 1 for other precisions.
 class LossScale {
  public:
-  explicit LossScale(const Device& device) : active_(device.precision == TrainPrecision::kFp16), value_(active_ ? 65536 : 1) {}
+  explicit LossScale(const Device& device)
+      : active_(device.precision == TrainPrecision::kFp16), value_(active_ ? 65536 : 1) {}
 
   double value() const noexcept { return value_; }
   void set_value(double value) noexcept { value_ = value; }

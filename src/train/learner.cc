@@ -93,7 +93,8 @@ BatchResult Learner::learn(const Batch& batch, std::int64_t number) {
     logits = net_->forward(pixels_on(batch, device_), block_scale(result.images, number)).to(torch::kFloat);
   }
   const auto loss_of = [&](const torch::Tensor& target) {
-    return torch::cross_entropy_loss(logits, target, class_weights_, at::Reduction::Mean, -100, recipe_.label_smoothing);
+    return torch::cross_entropy_loss(logits, target, class_weights_, at::Reduction::Mean, -100,
+                                     recipe_.label_smoothing);
   };
   torch::Tensor loss = loss_of(labels);
   if (!batch.other_labels.empty()) {

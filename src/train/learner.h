@@ -31,8 +31,8 @@ class Learner {
   // Throws kUnsupported for a device that is not there.
   explicit Learner(const Task& task);
 
-  // Forward and backward: adds the gradients of loss / recipe.accumulate to those that are there. `number` is that of the
-  // batch in the run, which stochastic depth draws from.
+  // Forward and backward: adds the gradients of loss / recipe.accumulate to those that are there. `number` is that of
+  // the batch in the run, which stochastic depth draws from.
   BatchResult learn(const Batch& batch, std::int64_t number);
 
   // Takes the step that the gradients say, at this learning rate, and forgets them.

@@ -73,8 +73,8 @@ torch::Tensor pad_shortcut(const Node& node, const torch::Tensor& x) {
 
 }  // namespace
 
-// What runs at a node, and the nodes that run with it. A batch norm followed by nothing but an addition and a ReLU takes
-// both along; the step then stands where the last of them stood.
+// What runs at a node, and the nodes that run with it. A batch norm followed by nothing but an addition and a ReLU
+// takes both along; the step then stands where the last of them stood.
 struct ResNetImpl::Step {
   int node = 0;           // of the operation
   int input = 0;          // whose output it reads

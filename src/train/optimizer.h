@@ -1,5 +1,5 @@
-// SGD, AdamW and LAMB over a network's parameters, with the arithmetic of torch.optim where it has them. torch's own C++
-// optimisers have no LAMB and keep their state where a checkpoint cannot name it.
+// SGD, AdamW and LAMB over a network's parameters, with the arithmetic of torch.optim where it has them. torch's own
+// C++ optimisers have no LAMB and keep their state where a checkpoint cannot name it.
 #pragma once
 
 #include <torch/torch.h>
@@ -27,8 +27,8 @@ class Optimizer {
 
   void zero_gradients();
 
-  // Of all gradients together, after they were divided by `scale` in place. Where it is longer than `longest` (0: any) they
-  // are shortened to that.
+  // Of all gradients together, after they were divided by `scale` in place. Where it is longer than `longest` (0: any)
+  // they are shortened to that.
   double clip_gradients(double longest, double scale);
 
   // The state by name ("first.conv1.weight"), copied. restore() throws kMismatch where a name or a shape does not fit.

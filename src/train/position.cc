@@ -28,10 +28,17 @@ void Position::start_epoch(std::int64_t number) {
 }
 
 void Position::put_into(Checkpoint& checkpoint, const Architecture& architecture) const {
-  nlohmann::ordered_json json = {{"epoch", epoch},       {"batch", batch},   {"step", step},
-                                 {"loss_scale", loss_scale}, {"loss_sum", loss_sum}, {"right", right},
-                                 {"images", images},     {"seconds", seconds}, {"best_epoch", best_epoch},
-                                 {"best_top1", best_top1}, {"best_is_ema", best_is_ema}};
+  nlohmann::ordered_json json = {{"epoch", epoch},
+                                 {"batch", batch},
+                                 {"step", step},
+                                 {"loss_scale", loss_scale},
+                                 {"loss_sum", loss_sum},
+                                 {"right", right},
+                                 {"images", images},
+                                 {"seconds", seconds},
+                                 {"best_epoch", best_epoch},
+                                 {"best_top1", best_top1},
+                                 {"best_is_ema", best_is_ema}};
   checkpoint.values[kPosition] = json.dump();
   checkpoint.values[kHistory] = to_json(std::span(history));
   checkpoint.values[kArchitecture] = to_json(architecture).dump();

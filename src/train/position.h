@@ -31,7 +31,8 @@ struct Position {
 
   void put_into(Checkpoint& checkpoint, const Architecture& architecture) const;
 
-  // Throws kFormat for a checkpoint that is none of a run, kMismatch for one of another architecture; the place is `where`.
+  // Throws kFormat for a checkpoint that is none of a run, kMismatch for one of another architecture; the place is
+  // `where`.
   static Position from(const Checkpoint& checkpoint, const Architecture& architecture, const std::string& where);
 };
 

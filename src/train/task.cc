@@ -112,8 +112,8 @@ Task make_task(const Recipe& recipe) {
   task.data = open_training_data(recipe.data, recipe.val, seed);
   task.classes = task.data.train.classes();
   const int classes = static_cast<int>(task.classes.size());
-  const bool new_head = model && (model->architecture.classes != classes ||
-                                  (!model->classes.empty() && model->classes != task.classes));
+  const bool new_head =
+      model && (model->architecture.classes != classes || (!model->classes.empty() && model->classes != task.classes));
   architecture.classes = classes;
   task.graph = expand(architecture);
   task.weights = model ? take_weights(task.graph, *model, new_head, seed) : initial_weights(task.graph, seed);
@@ -152,7 +152,8 @@ LoaderOptions training_loader(const Task& task) {
   change.jitter = {recipe.brightness, recipe.contrast, recipe.saturation, recipe.hue};
   change.trivial_augment = recipe.policy == "trivial";
   if (recipe.policy == "rand") {
-    change.rand_augment = RandAugment{static_cast<int>(recipe.rand_operations), static_cast<int>(recipe.rand_magnitude)};
+    change.rand_augment =
+        RandAugment{static_cast<int>(recipe.rand_operations), static_cast<int>(recipe.rand_magnitude)};
   }
   change.erasing.probability = recipe.erasing;
   change.mixup = recipe.mixup;

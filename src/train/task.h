@@ -1,5 +1,5 @@
-// What a recipe asks for, found and checked before any work: the data, the network and its first weights, how pictures are
-// prepared.
+// What a recipe asks for, found and checked before any work: the data, the network and its first weights, how pictures
+// are prepared.
 #pragma once
 
 #include <string>

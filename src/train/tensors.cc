@@ -11,9 +11,9 @@ struct TypePair {
 };
 
 constexpr TypePair kTypes[] = {
-    {DType::kF32, torch::kFloat}, {DType::kF16, torch::kHalf},   {DType::kBF16, torch::kBFloat16},
-    {DType::kF64, torch::kDouble}, {DType::kI8, torch::kChar},   {DType::kI16, torch::kShort},
-    {DType::kI32, torch::kInt},   {DType::kI64, torch::kLong},   {DType::kU8, torch::kByte},
+    {DType::kF32, torch::kFloat},  {DType::kF16, torch::kHalf}, {DType::kBF16, torch::kBFloat16},
+    {DType::kF64, torch::kDouble}, {DType::kI8, torch::kChar},  {DType::kI16, torch::kShort},
+    {DType::kI32, torch::kInt},    {DType::kI64, torch::kLong}, {DType::kU8, torch::kByte},
     {DType::kBool, torch::kBool},
 };
 
@@ -22,7 +22,8 @@ constexpr TypePair kTypes[] = {
 Tensor from_torch(const torch::Tensor& tensor) {
   for (const auto& [ours, theirs] : kTypes) {
     if (theirs != tensor.scalar_type()) continue;
-    const auto dense = std::make_shared<torch::Tensor>(tensor.detach().to(torch::kCPU).clone(at::MemoryFormat::Contiguous));
+    const auto dense =
+        std::make_shared<torch::Tensor>(tensor.detach().to(torch::kCPU).clone(at::MemoryFormat::Contiguous));
     const std::span bytes(static_cast<const std::byte*>(dense->const_data_ptr()), dense->nbytes());
     return Tensor::view(ours, tensor.sizes().vec(), bytes, dense);
   }

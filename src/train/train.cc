@@ -15,7 +15,6 @@
 #include "train/learner.h"
 #include "train/position.h"
 
-
 namespace resnet {
 namespace {
 
@@ -160,7 +159,12 @@ class Run {
     const double per_batch = seconds_since(session_) / static_cast<double>(session_batches_);
     const std::int64_t epochs_left = recipe_.epochs - at_.epoch;
     const double batches_left = static_cast<double>(epochs_left * batches() - at_.batch);
-    return {at_.epoch + 1, recipe_.epochs, at_.batch, batches(), at_.loss_sum / n, static_cast<double>(at_.right) / n,
+    return {at_.epoch + 1,
+            recipe_.epochs,
+            at_.batch,
+            batches(),
+            at_.loss_sum / n,
+            static_cast<double>(at_.right) / n,
             static_cast<double>(at_.images) / at_.seconds,
             per_batch * batches_left + validation_seconds_ * static_cast<double>(epochs_left)};
   }
@@ -230,7 +234,8 @@ class Run {
     RunSummary run;
     const std::string name = task_.graph.architecture.name;
     run.title = name;
-    run.facts = {{"pictures", fmt::format("{} to learn from, {} to validate with", task_.data.train.size(), task_.data.val.size())},
+    run.facts = {{"pictures",
+                  fmt::format("{} to learn from, {} to validate with", task_.data.train.size(), task_.data.val.size())},
                  {"classes", fmt::format("{}", task_.classes.size())},
                  {"parameters", fmt::format("{}", parameter_count(task_.graph))},
                  {"epochs", fmt::format("{} of {}", at_.history.size(), recipe_.epochs)}};
@@ -254,9 +259,9 @@ class Run {
   std::int64_t steps_per_epoch_ = 0;
   Position at_;
   std::string checkpoint_path_;
-  Clock::time_point session_;           // when this process began with the epoch
+  Clock::time_point session_;  // when this process began with the epoch
   std::int64_t session_batches_ = 0;
-  double validation_seconds_ = 0;       // of the last epoch
+  double validation_seconds_ = 0;  // of the last epoch
 };
 
 }  // namespace

@@ -1,6 +1,6 @@
 // train_probe MODEL BATCH.npy LABELS OUT.pth nhwc|nchw: what the LibTorch module of a model file makes of a batch, for
-// train_parity.py. OUT holds the logits in evaluation ("eval") and those of the engine ("engine"), then those of a training
-// pass ("logits"), its loss ("loss"), every gradient ("grad.NAME") and the statistics after it ("state.NAME").
+// train_parity.py. OUT holds the logits in evaluation ("eval") and those of the engine ("engine"), then those of a
+// training pass ("logits"), its loss ("loss"), every gradient ("grad.NAME") and the statistics after it ("state.NAME").
 #include <cstdio>
 #include <cstring>
 #include <sstream>
@@ -60,7 +60,8 @@ void probe(const std::string& model_path, const std::string& batch_path, const s
   loss.backward();
   result.add("logits", resnet::from_torch(logits));
   result.add("loss", resnet::from_torch(loss));
-  for (const auto& item : net->named_parameters()) result.add("grad." + item.key(), resnet::from_torch(item.value().grad()));
+  for (const auto& item : net->named_parameters())
+    result.add("grad." + item.key(), resnet::from_torch(item.value().grad()));
   for (const auto& [name, tensor] : resnet::state_dict(net)) result.add("state." + name, tensor);
   resnet::write_torch_file(result, out);
 }

@@ -71,8 +71,9 @@ class ProgressLine {
     if (!terminal_ || now - last_ < std::chrono::milliseconds(200)) return;
     last_ = now;
     shown_ = true;
-    fmt::print(stderr, "\repoch {}/{}  batch {}/{}  loss {:.4f}  top-1 {:.2f} %  {:.1f} images/s  {} left\033[K", p.epoch,
-               p.epochs, p.batch, p.batches, p.loss, 100 * p.top1, p.images_per_second, duration(p.seconds_left));
+    fmt::print(stderr, "\repoch {}/{}  batch {}/{}  loss {:.4f}  top-1 {:.2f} %  {:.1f} images/s  {} left\033[K",
+               p.epoch, p.epochs, p.batch, p.batches, p.loss, 100 * p.top1, p.images_per_second,
+               duration(p.seconds_left));
     std::fflush(stderr);
   }
 
@@ -90,7 +91,8 @@ class ProgressLine {
 };
 
 void print_epoch(const EpochRecord& r, std::int64_t epochs) {
-  fmt::print("epoch {}/{}  lr {:.4g}  loss {:.4f}  top-1 {:.2f} %", r.epoch, epochs, r.lr, r.train_loss, 100 * r.train_top1);
+  fmt::print("epoch {}/{}  lr {:.4g}  loss {:.4f}  top-1 {:.2f} %", r.epoch, epochs, r.lr, r.train_loss,
+             100 * r.train_top1);
   if (!std::isnan(r.val_top1)) fmt::print("  val loss {:.4f}  val top-1 {:.2f} %", r.val_loss, 100 * r.val_top1);
   if (!std::isnan(r.ema_top1)) fmt::print("  averaged {:.2f} %", 100 * r.ema_top1);
   fmt::print("  {:.1f} images/s  {}\n", r.images_per_second, duration(r.seconds));
@@ -100,9 +102,10 @@ void print_result(const TrainCommand& command, const TrainResult& result) {
   constexpr const char* kEnds[] = {"finished", "early", "stopped"};
   const char* end = kEnds[static_cast<int>(result.end)];
   if (command.json) {
-    fmt::print("{{\"end\":\"{}\",\"best_epoch\":{},\"best_top1\":{},\"best_is_ema\":{},\"best\":{},\"checkpoint\":{}}}\n", end,
-               result.best_epoch, json_number(result.best_top1), result.best_is_ema, json_string(result.best_path),
-               json_string(result.checkpoint_path));
+    fmt::print(
+        "{{\"end\":\"{}\",\"best_epoch\":{},\"best_top1\":{},\"best_is_ema\":{},\"best\":{},\"checkpoint\":{}}}\n", end,
+        result.best_epoch, json_number(result.best_top1), result.best_is_ema, json_string(result.best_path),
+        json_string(result.checkpoint_path));
     return;
   }
   if (result.end == TrainEnd::kEarly) fmt::print("no better for long enough: training ends early\n");
@@ -158,7 +161,8 @@ void add_trainer(CLI::App& app) {
     command->options.emplace_back(&key, option);
   }
   sub->footer(
-      "Every flag is a key of the recipe as well: --weight-decay 1e-4 is weight_decay = 1e-4. Flags win over the file.\n"
+      "Every flag is a key of the recipe as well: --weight-decay 1e-4 is weight_decay = 1e-4. Flags win over the "
+      "file.\n"
       "Examples:\n"
       "  resnet train --recipe recipes/cifar10-resnet20.toml --data cifar10-jpeg.tar.gz --out run\n"
       "  resnet train --arch resnet50 --data photos --val 0.1 --epochs 30 --out run --resume\n"
