@@ -3,7 +3,7 @@
 
 int main(int argc, char** argv) {
   using namespace resnet::cli;
-  CLI::App app("Residual networks in native C++: describe, inspect, convert, run, measure and train them.", "resnet");
+  CLI::App app("Residual networks in native C++: describe, inspect, convert, run, measure and explain them.", "resnet");
   app.set_version_flag("--version", "resnet " RESNET_VERSION);
   app.require_subcommand(1);
   app.footer("resnet COMMAND --help explains a command and shows an example.");
@@ -24,6 +24,8 @@ int main(int argc, char** argv) {
   add_bench(app);
   add_make_dataset(app);
   add_quantize(app);
+#ifdef RESNET_TRAIN  // by CMakeLists.txt
   add_train(app);
+#endif
   return run_program(app, argc, argv);
 }
