@@ -3,14 +3,22 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "resnet/train.h"
 
 namespace resnet {
 
+struct RunFact {
+  std::string value;   // "87.3 %"
+  std::string what;    // "best top-1"
+  std::string remark;  // "after epoch 28"
+};
+
 struct RunSummary {
-  std::string title;                                       // "resnet20 on cifar10"
-  std::vector<std::pair<std::string, std::string>> facts;  // name and value, in order
+  std::string title;     // "resnet20"
+  std::string subtitle;  // what it was trained on
+  std::vector<RunFact> facts;
   std::span<const EpochRecord> history;
   std::string recipe;  // TOML
 };

@@ -160,7 +160,7 @@ TEST(ScheduleTest, RisesAndFallsAsItsNamesSay) {
   // 600.
   r.warmup_epochs = 0;
   r.schedule = "one_cycle";
-  EXPECT_DOUBLE_EQ(at(0), 0.08);
+  EXPECT_NEAR(at(0), 0.08, 1e-12);
   EXPECT_NEAR(at(299), 2, 1e-12);
   EXPECT_NEAR(at(999), 0, 1e-12);
   EXPECT_NEAR(at(100), 0.08 + 1.92 * (1 - std::cos(3.14159265358979 * 100 / 299)) / 2, 1e-9);

@@ -6,6 +6,8 @@
 #include <array>
 #include <cmath>
 
+#include "report/page.h"
+
 namespace resnet {
 namespace {
 
@@ -76,20 +78,6 @@ std::string grid(const Axis& x, const Axis& y) {
 
 }  // namespace
 
-std::string escape_markup(std::string_view text) {
-  std::string result;
-  for (const char c : text) {
-    switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&quot;"; break;
-      default: result += c;
-    }
-  }
-  return result;
-}
-
 std::string to_svg(const LineChart& chart) {
   Range xs, ys;
   for (const Curve& curve : chart.curves) {
@@ -101,10 +89,10 @@ std::string to_svg(const LineChart& chart) {
   }
   std::string svg = fmt::format(
       R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" role="img" aria-label="{}" font-family="system-ui,sans-serif" font-size="12">)"
-      "<style>text{{fill:var(--text,#333)}}.grid{{stroke:var(--grid,#ddd);fill:none}}.curve{{fill:none;stroke-width:2;"
+      "<style>text{{fill:var(--quiet,#555)}}.grid{{stroke:var(--line,#ddd);fill:none}}.curve{{fill:none;stroke-width:2;"
       "stroke-linejoin:round}}</style>"
       R"(<text x="{}" y="20" font-size="15" font-weight="600">{}</text>)",
-      kWidth, kHeight, escape_markup(chart.title), kLeft, escape_markup(chart.title));
+      kWidth, kHeight, escape_html(chart.title), kLeft, escape_html(chart.title));
   if (!(xs.low <= xs.high))
     return svg + fmt::format(R"(<text x="{}" y="{}">nothing measured yet</text></svg>)", kLeft, kHeight / 2);
   if (chart.from_zero) ys.add(0);
@@ -122,13 +110,13 @@ std::string to_svg(const LineChart& chart) {
                            y.place(curve.y[k]), color);
     }
     svg += fmt::format(R"(<path stroke="{}" stroke-width="3" d="M{:.1f} 36h14"/><text x="{:.1f}" y="40">{}</text>)",
-                       color, at, at + 19, escape_markup(curve.name));
+                       color, at, at + 19, escape_html(curve.name));
     at += 34 + 7.0 * static_cast<double>(curve.name.size());
   }
   svg += fmt::format(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)", (kLeft + kWidth - kRight) / 2,
-                     kHeight - 8, escape_markup(chart.x_label));
+                     kHeight - 8, escape_html(chart.x_label));
   svg += fmt::format(R"svg(<text transform="translate(14 {:.1f}) rotate(-90)" text-anchor="middle">{}</text></svg>)svg",
-                     (kTop + kHeight - kBottom) / 2, escape_markup(chart.y_label));
+                     (kTop + kHeight - kBottom) / 2, escape_html(chart.y_label));
   return svg;
 }
 

@@ -22,7 +22,4 @@ struct LineChart {
 // Text is escaped. A chart without a point says so.
 std::string to_svg(const LineChart& chart);
 
-// The text with what HTML and XML read as markup escaped.
-std::string escape_markup(std::string_view text);
-
 }  // namespace resnet

@@ -232,17 +232,16 @@ class Run {
 
   RunSummary summary() const {
     RunSummary run;
-    const std::string name = task_.graph.architecture.name;
-    run.title = name;
-    run.facts = {{"pictures",
-                  fmt::format("{} to learn from, {} to validate with", task_.data.train.size(), task_.data.val.size())},
-                 {"classes", fmt::format("{}", task_.classes.size())},
-                 {"parameters", fmt::format("{}", parameter_count(task_.graph))},
-                 {"epochs", fmt::format("{} of {}", at_.history.size(), recipe_.epochs)}};
+    run.title = task_.graph.architecture.name;
+    run.subtitle = fmt::format("{} pictures of {} classes to learn from, {} to validate with", task_.data.train.size(),
+                               task_.classes.size(), task_.data.val.size());
     if (at_.best_epoch > 0 && validation_) {
-      run.facts.emplace_back("best", fmt::format("{:.2f} % top-1 after epoch {}{}", 100 * at_.best_top1, at_.best_epoch,
-                                                 at_.best_is_ema ? ", averaged weights" : ""));
+      run.facts.push_back(
+          {fmt::format("{:.2f} %", 100 * at_.best_top1), "best top-1",
+           fmt::format("after epoch {}{}", at_.best_epoch, at_.best_is_ema ? ", with averaged weights" : "")});
     }
+    run.facts.push_back({fmt::format("{} of {}", at_.history.size(), recipe_.epochs), "epochs", ""});
+    run.facts.push_back({fmt::format("{}", parameter_count(task_.graph)), "parameters", ""});
     run.history = at_.history;
     run.recipe = to_toml(recipe_);
     return run;

@@ -32,12 +32,36 @@ def learning_rate(step, steps, lr, peak=0.25, start=0.1, end=0.0):
     return lr * (high + (low - high) * (1 + math.cos(math.pi * part)) / 2)
 
 
-def make_optimizer(model, weight_decay=5e-4):
-    """Nesterov's SGD; weight decay off for batch norms and biases."""
+class Lamb(torch.optim.Optimizer):
+    """You et al. 2019 (arXiv:1904.00962), algorithm 2; without weight decay, AdamW's step."""
+
+    def __init__(self, groups, betas=(0.9, 0.999), eps=1e-8):
+        super().__init__(groups, {"lr": 0, "betas": betas, "eps": eps})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                if not state:
+                    state.update(t=0, m=torch.zeros_like(p), v=torch.zeros_like(p))
+                state["t"] += 1
+                for name, value, beta in (("m", p.grad, group["betas"][0]), ("v", p.grad**2, group["betas"][1])):
+                    state[name] = beta * state[name] + (1 - beta) * value
+                m, v = (state[name] / (1 - beta**state["t"]) for name, beta in zip("mv", group["betas"]))
+                update = m / (v.sqrt() + group["eps"]) + group["weight_decay"] * p
+                trust = p.norm() / update.norm() if group["weight_decay"] and p.norm() > 0 and update.norm() > 0 else 1
+                p -= group["lr"] * trust * update
+
+
+def make_optimizer(model, weight_decay=5e-4, name="sgd"):
+    """SGD with Nesterov's momentum, AdamW or LAMB; weight decay off for batch norms and biases."""
     decayed = [value for value in model.parameters() if value.dim() > 1]
     others = [value for value in model.parameters() if value.dim() <= 1]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
+    if name == "adamw":
+        return torch.optim.AdamW(groups)
+    return Lamb(groups) if name == "lamb" else torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
 
 
 def train_step(model, optimizer, x, y, lr, label_smoothing=0.05, precision="fp32"):

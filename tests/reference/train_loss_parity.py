@@ -21,7 +21,7 @@ import models
 from saving import save_model
 import train
 
-LIMIT, STEPS, BATCH, EPOCHS, LR = 1e-3, 100, 16, 4, 0.05
+LIMIT, STEPS, BATCH, EPOCHS = 1e-3, 100, 16, 4
 if not os.path.exists(os.path.join(os.path.dirname(os.environ["RESNET"]), "resnet-train")):
     print("skipped: built without LibTorch")
     sys.exit(77)
@@ -63,11 +63,11 @@ def scalars(path, tag):
     return found
 
 
-def compare(title, arch, **changes):
+def compare(optimizer_name, lr, arch="resnet20"):
     with tempfile.TemporaryDirectory() as folder:
         data = os.path.join(folder, "data")
         draw_pictures(data)
-        model = models.build(arch, classes=4, **changes)
+        model = models.build(arch, classes=4, depths=(1, 1, 1), widths=(8, 16, 32), stem_width=8)
         torch.manual_seed(1)
         models.randomize(model, seed=1)
         save_model(model, os.path.join(folder, "first.safetensors"))
@@ -75,25 +75,24 @@ def compare(title, arch, **changes):
         command = [os.environ["RESNET"], "train", "--from", os.path.join(folder, "first.safetensors"), "--data", data, "--out", out,
                    "--mean", ",".join(map(str, train.MEAN)), "--std", ",".join(map(str, train.STD)), "--size", "32",
                    "--resize", "0", "--crop", "none", "--flip", "0", "--shuffle", "false", "--batch", BATCH, "--epochs", EPOCHS,
-                   "--lr", LR, "--weight-decay", "5e-4", "--schedule", "one_cycle", "--peak", "0.25", "--start-factor", "0.1",
+                   "--lr", lr, "--optimizer", optimizer_name, "--weight-decay", "5e-4", "--schedule", "one_cycle", "--peak", "0.25", "--start-factor", "0.1",
                    "--label-smoothing", "0.05"]
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         ours = scalars(glob.glob(out + "/events.out.tfevents.*")[0], "loss")
         pictures = train.Pictures(data, augment=False)
-        optimizer = train.make_optimizer(model.train())
+        optimizer = train.make_optimizer(model.train(), name=optimizer_name)
         batches = len(pictures) // BATCH
         worst = 0
         for step in range(STEPS):
             items = [pictures[i] for i in range(step % batches * BATCH, (step % batches + 1) * BATCH)]
             x, y = torch.stack([x for x, _ in items]), torch.tensor([y for _, y in items])
-            loss = train.train_step(model, optimizer, x, y, train.learning_rate(step, batches * EPOCHS, LR))
+            loss = train.train_step(model, optimizer, x, y, train.learning_rate(step, batches * EPOCHS, lr))
             worst = max(worst, abs(ours[step + 1] - loss) / abs(loss))
-        print(f"{title:24} {STEPS} steps, last loss {loss:.5f}, largest relative difference {worst:.1e}"
+        print(f"{arch}, {optimizer_name:6} {STEPS} steps, last loss {loss:.5f}, largest relative difference {worst:.1e}"
               f"{'' if worst < LIMIT else '  WRONG'}", flush=True)
         return worst < LIMIT
 
 
-good = [compare("resnet8", "resnet20", depths=(1, 1, 1), widths=(8, 16, 32), stem_width=8),
-        compare("plain8", "plain20", depths=(1, 1, 1), widths=(8, 16, 32), stem_width=8)]
+good = [compare("sgd", 0.05), compare("sgd", 0.05, "plain20"), compare("adamw", 1e-3), compare("lamb", 1e-2)]
 sys.exit(0 if all(good) else 1)
