@@ -45,7 +45,7 @@ typedef enum resnet_status {
 } resnet_status;
 
 /* "ok", "invalid argument", ...; "unknown" for a number that is no status. */
-const char* resnet_status_name(resnet_status status);
+const char* resnet_status_name(int status);
 
 /* Why the last call of this thread that failed did so: "model.safetensors: offset 8: ...". Empty before any has. Valid
  * until the thread's next call that fails. */

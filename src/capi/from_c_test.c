@@ -43,7 +43,7 @@ static const char* check_facts(const resnet_classifier* model) {
   CHECK(resnet_class_name(model, 3) == NULL && resnet_class_name(model, -1) == NULL);
   CHECK(strcmp(resnet_status_name(RESNET_OK), "ok") == 0);
   CHECK(strcmp(resnet_status_name(RESNET_MISMATCH), "mismatch") == 0);
-  CHECK(strcmp(resnet_status_name((resnet_status)99), "unknown") == 0);
+  CHECK(strcmp(resnet_status_name(99), "unknown") == 0);
   return NULL;
 }
 

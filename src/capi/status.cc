@@ -39,7 +39,7 @@ const char* resnet_last_error() { return resnet::capi::last_error; }
 
 const char* resnet_version() { return RESNET_VERSION; }
 
-const char* resnet_status_name(resnet_status status) {
+const char* resnet_status_name(int status) {
   switch (status) {
     case RESNET_OK: return "ok";
     case RESNET_INVALID_ARGUMENT: return "invalid argument";
