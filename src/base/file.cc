@@ -117,7 +117,9 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
     if (descriptor_ < 0) fail(ErrorCode::kIo, path_, "cannot write: {}", std::strerror(errno));
     return;
   }
-  if (std::filesystem::is_symlink(std::filesystem::symlink_status(path_, ignored)) && std::filesystem::exists(status)) {
+  if (std::filesystem::is_symlink(std::filesystem::symlink_status(path_, ignored))) {
+    // Such as /dev/stdout where standard output is closed: renaming would replace the link itself.
+    if (!std::filesystem::exists(status)) fail(ErrorCode::kIo, path_, "is a link that leads nowhere");
     path_ = std::filesystem::canonical(path_, ignored).string();
   }
   do {  // a file of that name was left by a process that was killed

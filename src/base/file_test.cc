@@ -79,6 +79,12 @@ TEST_F(FileTest, ReplacesTheFileBehindASymbolicLink) {
   EXPECT_EQ(text_of(*MappedFile::open(path)), "new");
 }
 
+TEST_F(FileTest, KeepsALinkThatLeadsNowhere) {
+  std::filesystem::create_symlink(directory_ / "absent", directory_ / "link");
+  EXPECT_THROW(AtomicFile(directory_ / "link"), Error);
+  EXPECT_TRUE(std::filesystem::is_symlink(directory_ / "link"));
+}
+
 TEST_F(FileTest, NamesWhatIsWrong) {
   const auto code_of = [](const std::string& path) {
     try {
