@@ -147,8 +147,8 @@ def check_random(title, model, size, layers):
 
 def check_trained():
     """The network of others in shared data, on the first pictures of three classes."""
-    file = os.path.join(DATA, "weights", "resnet20-12fca82f.th")
-    state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+    weights = os.path.join(DATA, "weights", "resnet20-12fca82f.th")
+    state = torch.load(weights, map_location="cpu", weights_only=True)["state_dict"]
     model = models.build("resnet20")
     model.load_state_dict({name.removeprefix("module.").replace("linear.", "fc."): tensor
                            for name, tensor in state.items()}, strict=False)
@@ -163,7 +163,8 @@ def check_trained():
         with open(path(f"{i}.jpg"), "wb") as file:
             file.write(picture)
         x = torch.from_numpy(pillow_pipeline.normalise(np.asarray(pillow_pipeline.decode(io.BytesIO(picture)))))
-        check(f"trained resnet20, picture {i}", model, file, path(f"{i}.jpg"), x, (3, 5, 9), ("layer2", "layer3"))
+        check(f"trained resnet20, picture {i}", model, weights, path(f"{i}.jpg"), x, (3, 5, 9),
+              ("layer2", "layer3"))
 
 
 small = models.Options(depths=(1, 2, 1), widths=(24, 40, 56), stem_width=24, classes=11)
