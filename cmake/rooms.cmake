@@ -54,6 +54,7 @@ function(resnet_room name)
     target_compile_definitions(${id}_test PRIVATE RESNET_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
     if(RESNET_SANITIZE)
       target_compile_definitions(${id}_test PRIVATE RESNET_SANITIZED)
+      target_compile_options(${id}_test PRIVATE -O0)  # a third of the time to compile
     endif()
     foreach(kind Parity Property Concurrency)
       string(TOLOWER ${kind} label)

@@ -19,7 +19,7 @@ import models  # noqa: E402
 
 SHAPES = ["circle", "square", "triangle", "star", "cross", "ring"]
 RESNET = os.environ.get("RESNET", str(root / "build" / "release" / "resnet"))
-SIZE = 64  # of the network's input; pictures are drawn four times as large
+SIZE = 32  # of the network's input; pictures are drawn eight times as large
 random = np.random.default_rng(7)
 
 
@@ -45,7 +45,7 @@ def colour(low, high):
     return tuple(int(v) for v in random.integers(low, high, 3))
 
 
-def draw(shape, width=4 * SIZE, height=4 * SIZE):
+def draw(shape, width=8 * SIZE, height=8 * SIZE):
     """A shape before a landscape of soft spots and a few lines."""
     image = Image.new("RGB", (width, height), colour(60, 200))
     pen = ImageDraw.Draw(image)
@@ -56,7 +56,7 @@ def draw(shape, width=4 * SIZE, height=4 * SIZE):
     pen = ImageDraw.Draw(image)
     for _ in range(4):
         pen.line([tuple(random.uniform(0, (width, height))) for _ in range(2)], fill=colour(20, 240), width=4)
-    r = random.uniform(0.13, 0.24) * min(width, height)
+    r = random.uniform(0.18, 0.3) * min(width, height)
     x, y = random.uniform(1.2 * r, width - 1.2 * r), random.uniform(1.2 * r, height - 1.2 * r)
     fill = colour(0, 256)
     if shape in ("circle", "ring"):
@@ -75,7 +75,7 @@ def train(pictures, labels):
     x = torch.from_numpy(small).permute(0, 3, 1, 2).float() / 127.5 - 1
     y = torch.tensor(labels)
     model.train()
-    epochs, batch = 12, 64
+    epochs, batch = 15, 64
     steps = epochs * (len(y) // batch)
     optimiser = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=1e-4, nesterov=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 0.1, total_steps=steps)
@@ -99,7 +99,7 @@ def resnet(*arguments):
 
 with tempfile.TemporaryDirectory() as folder:
     folder = pathlib.Path(folder)
-    labels = [i % len(SHAPES) for i in range(4800)]
+    labels = [i % len(SHAPES) for i in range(3000)]
     torch.save(train([draw(SHAPES[label]) for label in labels], labels).state_dict(), folder / "shapes.pth")
     (folder / "names.txt").write_text("\n".join(SHAPES))
     resnet("convert", folder / "shapes.pth", folder / "shapes.safetensors", "--classes", folder / "names.txt", "--size",
@@ -108,7 +108,7 @@ with tempfile.TemporaryDirectory() as folder:
     for i in range(120):
         shape = SHAPES[i % len(SHAPES)]
         draw(shape).save(folder / "drawn" / f"{shape}{i // len(SHAPES) + 1}.png")
-    draw("star", 6 * SIZE, 4 * SIZE).save(folder / "star.png")
+    draw("star", 12 * SIZE, 8 * SIZE).save(folder / "star.png")
     resnet("explain", folder / "shapes.safetensors", folder / "star.png", "-o", folder)
     (folder / "star-explained.png").replace(root / "docs" / "images" / "explain.png")
     resnet("features", folder / "shapes.safetensors", folder / "drawn", "-o", folder / "drawn.npy")

@@ -18,7 +18,7 @@ std::string percent(double share) { return fmt::format("{:.2f} %", 100 * share);
 std::string file_name(const ComparedModel& model) { return std::filesystem::path(model.card.path).filename().string(); }
 
 std::string models_table(const Comparison& c) {
-  Table table({{""}, {"A", true}, {"B", true}, {"B \u2212 A", true}});
+  Table table({{"Figure"}, {"A", true}, {"B", true}, {"B \u2212 A", true}});
   const auto add = [&](const char* what, double a, double b, auto text) {
     const std::string cells[] = {what, text(a), text(b), (b > a ? "+" : "") + text(b - a)};
     table.add(cells);
@@ -43,13 +43,13 @@ std::string models_table(const Comparison& c) {
 }
 
 std::string test_section(const Comparison& c) {
-  Table table({{""}, {"B right", true}, {"B wrong", true}});
+  Table table({{"Pictures that"}, {"B has right", true}, {"B has wrong", true}});
   const auto row = [&](const char* what, std::int64_t right, std::int64_t wrong) {
     const std::string cells[] = {what, fmt::format("{}", right), fmt::format("{}", wrong)};
     table.add(cells);
   };
-  row("A right", c.both_right, c.only_a);
-  row("A wrong", c.only_b, c.both_wrong);
+  row("A has right", c.both_right, c.only_a);
+  row("A has wrong", c.only_b, c.both_wrong);
   const std::string verdict =
       c.p_value < 0.05 ? fmt::format("{} is better beyond what chance explains", c.only_a > c.only_b ? "A" : "B")
                        : std::string("Chance alone could explain the difference");

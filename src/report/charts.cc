@@ -18,16 +18,21 @@ std::string text(double x, double y, const char* anchor, std::string_view conten
                      escape_html(content));
 }
 
-// A matrix as gray pixels: a row's shares, brightened so that a single picture of many is still seen.
+// A matrix as gray pixels: a row's shares, brightened so that a single picture of many is still seen. Where there are
+// more classes than pixels on a screen, the largest of some neighbours, so that none gets lost.
 Image shades(const MatrixChart& matrix) {
+  constexpr std::size_t kMaxPixels = 400;
   const std::size_t classes = matrix.names.size();
-  Image image{static_cast<int>(classes), static_cast<int>(classes), 1, std::vector<std::uint8_t>(classes * classes)};
+  const std::size_t block = (classes + kMaxPixels - 1) / kMaxPixels;
+  const std::size_t pixels = (classes + block - 1) / block;
+  Image image{static_cast<int>(pixels), static_cast<int>(pixels), 1, std::vector<std::uint8_t>(pixels * pixels)};
   for (std::size_t row = 0; row < classes; ++row) {
     const auto begin = matrix.counts.begin() + static_cast<std::ptrdiff_t>(row * classes);
     const std::int64_t total = std::accumulate(begin, begin + static_cast<std::ptrdiff_t>(classes), std::int64_t{0});
     for (std::size_t column = 0; column < classes && total > 0; ++column) {
       const double share = static_cast<double>(begin[static_cast<std::ptrdiff_t>(column)]) / static_cast<double>(total);
-      image.pixels[row * classes + column] = static_cast<std::uint8_t>(std::lround(255 * std::sqrt(share)));
+      std::uint8_t& pixel = image.pixels[row / block * pixels + column / block];
+      pixel = std::max(pixel, static_cast<std::uint8_t>(std::lround(255 * std::sqrt(share))));
     }
   }
   return image;
@@ -67,13 +72,13 @@ std::string matrix_counts(const MatrixChart& matrix, double left, double top, do
 }  // namespace
 
 std::string reliability_chart(std::span<const ReliabilityColumn> before, std::span<const ReliabilityColumn> after) {
-  constexpr double kLeft = 48;
+  constexpr double kLeft = 72;
   constexpr double kTop = 12;
   constexpr double kSize = 340;
   const auto x = [](double share) { return kLeft + kSize * share; };
   const auto y = [](double share) { return kTop + kSize * (1 - share); };
   std::string svg =
-      "<svg class=\"chart\" viewBox=\"0 0 400 404\" role=\"img\"><title>Accuracy over confidence</title>\n";
+      "<svg class=\"chart\" viewBox=\"0 0 440 404\" role=\"img\"><title>Accuracy over confidence</title>\n";
   for (const double tick : {0.0, 0.25, 0.5, 0.75, 1.0}) {
     svg += fmt::format("<path class=\"axis\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>\n", x(0), y(tick), x(1));
     svg += text(kLeft - 8, y(tick) + 4, "end", fmt::format("{:.0f} %", 100 * tick));
@@ -104,8 +109,8 @@ std::string matrix_chart(const MatrixChart& matrix) {
   const std::size_t classes = matrix.names.size();
   RESNET_ASSERT(matrix.counts.size() == classes * classes);
   const bool named = classes <= 40;
-  const double room = named ? 96 : 0;
-  const double left = named ? room + 36 : 36;
+  const double room = named ? 110 : 0;
+  const double left = named ? 1.25 * room + 36 : 36;  // the browser's letters may be wider than ours
   const double top = left;
   constexpr double kSize = 480;
   // The picture is a mask over a plain colour, so that it follows the page's theme.
@@ -113,10 +118,10 @@ std::string matrix_chart(const MatrixChart& matrix) {
       "<svg class=\"chart\" style=\"max-width:40rem\" viewBox=\"0 0 {0:.0f} {0:.0f}\" role=\"img\">"
       "<title>Confusion matrix: a row is a class, a column what it was taken for</title>\n"
       "<mask id=\"matrix\"><image x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\" "
-      "preserveAspectRatio=\"none\" style=\"image-rendering:{4}\" href=\"{5}\"/></mask>\n"
+      "preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{4}\"/></mask>\n"
       "<rect class=\"track\" x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\"/>\n"
       "<rect class=\"heat\" x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\" mask=\"url(#matrix)\"/>\n",
-      left + kSize + 8, left, top, kSize, classes <= 240 ? "pixelated" : "auto", png_address(shades(matrix)));
+      left + kSize + 8, left, top, kSize, png_address(shades(matrix)));
   if (named) svg += matrix_labels(matrix, left, top, kSize, room);
   if (classes <= 20) svg += matrix_counts(matrix, left, top, kSize);
   svg += text(left + kSize / 2, 16, "middle", "taken for");
