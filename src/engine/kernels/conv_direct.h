@@ -38,6 +38,20 @@ struct DirectConv {
     return static_cast<std::size_t>(g.depth() * g.columns) * sizeof(float);
   }
 
+  static int pack_unit(const ConvShape& s) noexcept { return column_unit(geometry(s, kLayout, P::kPack)); }
+
+  static void pack(const ConvShape& s, int begin, int end, const float* weights, void* packed) noexcept {
+    const Geometry g = geometry(s, kLayout, P::kPack);
+    const int stop = end < s.out_channels ? end : g.columns;
+    for (int column = begin; column < stop;) {
+      const int slice = column / g.slice_columns * g.slice_columns;
+      const int width = smaller(kColumns, slice + g.slice_columns - column);
+      auto* to = static_cast<Element*>(packed) + column * g.depth() * P::kPack;
+      pack_tile<P, kLayout>(s, g, column, width, weights + (column - begin) * weights_of_channel(s), to);
+      column += width;
+    }
+  }
+
   // Sums of other types than the output's cannot be kept there.
   static int chunks(const Geometry& g) { return P::kPack > 1 ? 1 : ceil_divide(g.steps, kChunkValues / kStride); }
   static int chunk_steps(const Geometry& g) { return ceil_divide(g.steps, chunks(g)); }
@@ -253,9 +267,8 @@ struct DirectConv {
 template <class P, Layout kLayout>
 constexpr ConvAlgorithm direct_conv(const char* name) {
   using Conv = DirectConv<P, kLayout>;
-  return {
-      name,        ConvFamily::kDirect, Conv::refuse, Conv::packed_bytes, pack_weights<P, kLayout>, Conv::scratch_bytes,
-      Conv::tasks, Conv::cost,          Conv::run};
+  return {name,       ConvFamily::kDirect, Conv::refuse, Conv::packed_bytes, Conv::pack_unit,
+          Conv::pack, Conv::scratch_bytes, Conv::tasks,  Conv::cost,         Conv::run};
 }
 
 }  // namespace

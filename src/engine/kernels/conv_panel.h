@@ -6,39 +6,51 @@
 namespace resnet {
 namespace {
 
-// Weights, out x in / groups x kernel x kernel, become [columns / tile][steps][count][columns of the tile][kPack]; a
-// slice's last tile may be one of 16 columns. Zeros stand where a column's group does not see a channel.
-template <class P, Layout kLayout>
-void pack_weights(const ConvShape& s, const float* weights, void* packed) noexcept {
-  const Geometry g = geometry(s, kLayout, P::kPack);
-  const int group_in = s.in_channels / s.groups;
-  const int group_out = s.out_channels / s.groups;
-  const int tile = P::Vector::kLanes * P::Vector::kTileVectors;
-  auto* out = static_cast<typename P::Element*>(packed);
-  // Of value `k` of step `step`, in a slice whose channels begin with block `block`.
-  const auto weight = [&](int block, int step, int k, int column) {
-    const int row = k / s.in_channels;  // 0 for taps
-    const int tap = kLayout == Layout::kTaps ? step / g.slice_blocks : step * s.kernel + row;
+template <class T>
+void fill(T* to, int count, T value) {
+  for (int i = 0; i < count; ++i) to[i] = value;
+}
+
+// Of an output channel.
+inline std::int64_t weights_of_channel(const ConvShape& s) {
+  return std::int64_t{s.in_channels} / s.groups * s.kernel * s.kernel;
+}
+
+// The weights of a step that one column has: calls put(k, weight) for its values k, as far as there are some. `own` are
+// the column's, `block` is the first block of channels that its slice sees.
+template <Layout kLayout, class Put>
+[[gnu::always_inline]] inline void for_each_weight(const ConvShape& s, const Geometry& g, int column, int block,
+                                                   int step, const float* own, Put put) {
+  const int window = s.kernel * s.kernel;
+  if constexpr (kLayout == Layout::kTaps) {
+    const int group_in = s.in_channels / s.groups;
     const int channel =
-        kLayout == Layout::kTaps ? (block + step % g.slice_blocks) * kChannelBlock + k : k % s.in_channels;
-    const int in = channel - column / group_out * group_in;
-    const bool past = kLayout == Layout::kRows && row >= s.kernel;
-    if (past || column >= s.out_channels || in < 0 || in >= group_in) return 0.0F;
-    return weights[(static_cast<std::int64_t>(column) * group_in + in) * s.kernel * s.kernel + tap];
-  };
-  for (int slice = 0; slice < g.columns; slice += g.slice_columns) {
-    const int block = first_block(s, g, slice);
-    for (int first = slice; first < slice + g.slice_columns; first += tile) {
-      const int last = smaller(first + tile, slice + g.slice_columns);
-      for (int step = 0; step < g.steps; ++step) {
-        for (int word = 0; word < g.count; ++word) {
-          for (int column = first; column < last; ++column) {
-            for (int k = word * P::kPack; k < (word + 1) * P::kPack; ++k) {
-              *out++ = P::weight(weight(block, step, k, column));
-            }
-          }
-        }
-      }
+        (block + step % g.slice_blocks) * kChannelBlock - column / (s.out_channels / s.groups) * group_in;
+    const int tap = step / g.slice_blocks;
+    const int last = smaller(kChannelBlock, group_in - channel);
+    for (int k = larger(0, -channel); k < last; ++k) put(k, own[(channel + k) * window + tap]);
+  } else {
+    for (int k = 0; k < s.kernel * s.in_channels; ++k) {
+      put(k, own[k % s.in_channels * window + step * s.kernel + k / s.in_channels]);
+    }
+  }
+}
+
+// Weights, out x in / groups x kernel x kernel, become [columns / tile][steps][count][columns of the tile][kPack]; a
+// slice's last tile may be one of 16 columns. Zeros stand where a column's group does not see a channel. This packs the
+// tile of `width` columns from `first` on, whose own `weights` are.
+template <class P, Layout kLayout>
+void pack_tile(const ConvShape& s, const Geometry& g, int first, int width, const float* weights,
+               typename P::Element* out) {
+  const int block = first_block(s, g, first);
+  const std::int64_t step_values = std::int64_t{g.count} * width * P::kPack;
+  for (int step = 0; step < g.steps; ++step, out += step_values) {
+    fill(out, static_cast<int>(step_values), typename P::Element{});
+    for (int column = first; column < smaller(first + width, s.out_channels); ++column) {
+      auto* to = out + (column - first) * P::kPack;
+      for_each_weight<kLayout>(
+          s, g, column, block, step, weights + (column - first) * weights_of_channel(s),
+          [&](int k, float weight) { to[k / P::kPack * width * P::kPack + k % P::kPack] = P::weight(weight); });
     }
   }
 }
@@ -84,11 +96,6 @@ struct Windows {
     }
   }
 };
-
-template <class T>
-void fill(T* to, int count, T value) {
-  for (int i = 0; i < count; ++i) to[i] = value;
-}
 
 template <class P>
 void clear_block(typename P::Element zero, typename P::Element* to) {
