@@ -18,7 +18,7 @@ struct DirectConv {
   using Element = typename P::Element;
   static constexpr int kPixels = P::Vector::kTilePixels;
   static constexpr int kColumns = P::Vector::kLanes * P::Vector::kTileVectors;
-  static constexpr int kStride = kLayout == Layout::kTaps ? kChannelBlock / P::kPack : kRowStride;  // words
+  static constexpr int kStride = (kLayout == Layout::kTaps ? kChannelBlock : kWindowValues) / P::kPack;  // words
   static constexpr int kPanelWords = P::kPanelBytes / 4;
   static constexpr std::int64_t kValueSize = sizeof(Value);
 
@@ -28,7 +28,7 @@ struct DirectConv {
       if (!s.dense_input) return "the input is padded to blocks of channels";
       if (s.groups > 1) return "grouped";
       if (s.dilation > 1) return "dilated";
-      if (s.kernel * s.in_channels > kRowStride * P::kPack) return "too many values in a row of the window";
+      if (s.kernel * s.kernel * s.in_channels > kWindowValues) return "too many values in a window";
     }
     return nullptr;
   }
@@ -220,7 +220,7 @@ struct DirectConv {
         fill_taps<P>(s, g_, windows, first_block(s, g_, slice), static_cast<int>(steps.begin),
                      static_cast<int>(steps.end), panel);
       } else {
-        fill_rows<P>(s, windows, static_cast<int>(steps.begin), static_cast<int>(steps.end), panel);
+        fill_rows<P>(s, windows, panel);
       }
     }
   }

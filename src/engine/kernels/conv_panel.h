@@ -30,9 +30,7 @@ template <Layout kLayout, class Put>
     const int last = smaller(kChannelBlock, group_in - channel);
     for (int k = larger(0, -channel); k < last; ++k) put(k, own[(channel + k) * window + tap]);
   } else {
-    for (int k = 0; k < s.kernel * s.in_channels; ++k) {
-      put(k, own[k % s.in_channels * window + step * s.kernel + k / s.in_channels]);
-    }
+    for (int k = 0; k < window * s.in_channels; ++k) put(k, own[k % s.in_channels * window + k / s.in_channels]);
   }
 }
 
@@ -151,46 +149,44 @@ void fill_taps(const ConvShape& s, const Geometry& g, const Windows<P>& windows,
   }
 }
 
-// A whole row of a window, of `count` values.
+// A row of a window, of `count` values; the last vector overlaps the one before.
 template <class P>
-void copy_row(const typename P::Value* from, int count, typename P::Element* to) {
-  if constexpr (P::kPack == 1) {
-    copy_first<P>(from, count, to);
-    copy_first<P>(from + kChannelBlock, count - kChannelBlock, to + kChannelBlock);
-  } else {
-    int i = 0;
-    for (; i + kChannelBlock <= count; i += kChannelBlock) P::copy_block(from + i, to + i);
-    if (i > 0 && i < count) return P::copy_block(from + count - kChannelBlock, to + count - kChannelBlock);
-    for (; i < count; ++i) to[i] = static_cast<typename P::Element>(from[i]);
+[[gnu::always_inline]] inline void copy_row(const typename P::Value* from, int count, typename P::Element* to) {
+  using V = typename P::Vector;
+  constexpr int kStep = P::kPack == 1 ? V::kLanes : kChannelBlock;
+  const auto copy = [&](int at) {
+    if constexpr (P::kPack == 1) {
+      V::store(to + at, V::load(from + at));
+    } else {
+      P::copy_block(from + at, to + at);
+    }
+  };
+  if (count < kStep) {
+    for (int i = 0; i < count; ++i) to[i] = static_cast<typename P::Element>(from[i]);
+    return;
   }
+  for (int i = 0; i + kStep <= count; i += kStep) copy(i);
+  if (count % kStep > 0) copy(count - kStep);
 }
 
-// Steps [begin, end), rows of the window, of the panel [steps][kTilePixels][kRowStride words].
+// The panel [kTilePixels][kWindowValues]: rows of the windows, one after another.
 template <class P>
-void fill_rows(const ConvShape& s, const Windows<P>& windows, int begin, int end, typename P::Element* panel) {
-  constexpr int kStride = kRowStride * P::kPack;
-  const int values = s.kernel * s.in_channels;
-  const int used = ceil_divide(values, P::kPack) * P::kPack;
-  for (int row = begin; row < end; ++row) {
-    for (int i = 0; i < windows.count; ++i, panel += kStride) {
-      const int y = windows.top[i] + row;
-      const int left = windows.left[i];
-      const bool inside = y >= 0 && y < s.in_height;
-      // Pixels [skip, stop) of the window's row lie inside the picture.
-      const int skip = inside ? smaller(larger(-left, 0), s.kernel) : s.kernel;
-      const int stop = larger(smaller(s.in_width - left, s.kernel), skip);
-      const auto* in = windows.picture[i] + (static_cast<std::int64_t>(y) * s.in_width + left) * s.in_channels;
-      fill<typename P::Element>(panel + values, used - values, 0);
-      if (skip == 0 && (stop == s.kernel || P::kPack == 1)) {
-        copy_row<P>(in, stop * s.in_channels, panel);
-        continue;
-      }
-      for (int k = 0; k < values; ++k) {
-        const bool seen = k >= skip * s.in_channels && k < stop * s.in_channels;
-        panel[k] = seen ? static_cast<typename P::Element>(in[k]) : windows.zero;
-      }
+void fill_rows(const ConvShape& s, const Windows<P>& windows, typename P::Element* panel) {
+  const int row_values = s.kernel * s.in_channels;
+  const int values = s.kernel * row_values;
+  for (int i = 0; i < windows.count; ++i, panel += kWindowValues) {
+    // Values [first, last) of the window's rows lie inside the picture, where rows [top, bottom) do.
+    const int left = windows.left[i];
+    const int first = smaller(larger(-left, 0), s.kernel) * s.in_channels;
+    const int last = larger(smaller(s.in_width - left, s.kernel) * s.in_channels, first);
+    const int top = larger(-windows.top[i], 0);
+    const int bottom = smaller(s.in_height - windows.top[i], s.kernel);
+    if (last - first < row_values || bottom - top < s.kernel) fill(panel, values, windows.zero);
+    for (int row = top; row < bottom; ++row) {
+      const std::int64_t at = (std::int64_t{windows.top[i] + row} * s.in_width + left) * s.in_channels;
+      copy_row<P>(windows.picture[i] + at + first, last - first, panel + row * row_values + first);
     }
-    panel += (P::Vector::kTilePixels - windows.count) * kStride;
+    for (int k = values; k % P::kPack != 0; ++k) panel[k] = 0;  // shares a word with the last ones
   }
 }
 
