@@ -99,7 +99,7 @@ inline void prepare(Layer& layer, const Kernels& kernels, const std::string& wan
   const float scale = std::sqrt(6.0F / depth);
   for (float& weight : layer.weights.span()) weight = uniform(random) * scale;
   layer.packed = AlignedBuffer<std::byte>(layer.algorithm->packed_bytes(s));
-  layer.algorithm->pack(s, layer.weights.data(), layer.packed.data());
+  layer.algorithm->pack(s, 0, s.out_channels, layer.weights.data(), layer.packed.data());
   layer.bias = AlignedBuffer<float>(padded_channels(s.out_channels), true);
   for (int i = 0; i < s.out_channels; ++i) layer.bias[i] = uniform(random);
 }

@@ -52,6 +52,9 @@ class Tensor {
   std::int64_t count() const noexcept { return count_; }
   std::span<const std::byte> bytes() const noexcept { return bytes_; }
 
+  // The part [begin, end) of the first dimension, which shares the memory (kInvalidArgument where there is none).
+  Tensor rows(std::int64_t begin, std::int64_t end) const;
+
   // Says that the bytes will not be read soon: pages of a mapped file no longer count as resident memory, and come back
   // when they are read. Does nothing for other memory.
   void release() const noexcept;

@@ -76,51 +76,105 @@ ScaleShift scale_shift_of_sums(const Graph& graph, const StateDict& weights, con
   return sums;
 }
 
-// A layer computed in floating point: scales become part of the weights.
-void pack_floats(const ConstantsRequest& request, const Tensor& stored, const ScaleShift& sums, std::byte* place) {
-  const std::size_t channels = sums.scale.size();
-  const std::size_t row = stored.f32().size() / channels;
-  AlignedBuffer<float> scaled(stored.f32().size());
-  for (std::size_t c = 0; c < channels; ++c) {
-    const float* in = stored.f32().data() + c * row;
-    for (std::size_t i = 0; i < row; ++i) scaled[c * row + i] = static_cast<float>(in[i] * sums.scale[c]);
+// A layer to be packed.
+struct Layer {
+  const ConstantsRequest* request;
+  const Tensor* stored;  // out x in / groups x kernel x kernel
+  ScaleShift sums;
+  std::byte* place;
+
+  float* bias() const { return reinterpret_cast<float*>(place + weight_bytes(*request)); }
+};
+
+// Output channels of a layer, which one thread packs.
+struct LayerPart {
+  const Layer* layer;
+  int begin, end;
+};
+
+// Cuts layers into parts of about kBytes of float32, so that threads have as much to do as each other, little memory is
+// taken on the way, and pages of a mapped file are given back soon.
+void cut(const Layer& layer, std::vector<LayerPart>& parts) {
+  constexpr std::int64_t kBytes = 1 << 18;
+  const ConvShape& shape = layer.request->shape;
+  const std::int64_t unit = layer.request->algorithm->pack_unit(shape);
+  const std::int64_t unit_bytes = unit * (layer.stored->count() / shape.out_channels) * std::int64_t{sizeof(float)};
+  const std::int64_t step = unit * std::max<std::int64_t>(1, kBytes / unit_bytes);
+  for (std::int64_t begin = 0; begin < shape.out_channels; begin += step) {
+    const std::int64_t end = std::min<std::int64_t>(begin + step, shape.out_channels);
+    parts.push_back({&layer, static_cast<int>(begin), static_cast<int>(end)});
   }
-  request.algorithm->pack(request.shape, scaled.data(), place);
-  auto* bias = reinterpret_cast<float*>(place + weight_bytes(request));
-  std::fill(std::copy(sums.shift.begin(), sums.shift.end(), bias), bias + floats_of(request), 0.0F);
+}
+
+// A layer computed in floating point: scales become part of the weights. `codes` are the part's.
+void pack_floats(const LayerPart& part, std::span<const float> codes) {
+  const ConstantsRequest& request = *part.layer->request;
+  const ScaleShift& sums = part.layer->sums;
+  const std::size_t row = codes.size() / static_cast<std::size_t>(part.end - part.begin);
+  AlignedBuffer<float> scaled(codes.size());
+  for (int c = part.begin; c < part.end; ++c) {
+    const std::size_t at = static_cast<std::size_t>(c - part.begin) * row;
+    for (std::size_t i = at; i < at + row; ++i) scaled[i] = static_cast<float>(codes[i] * sums.scale[c]);
+    part.layer->bias()[c] = static_cast<float>(sums.shift[c]);
+  }
+  request.algorithm->pack(request.shape, part.begin, part.end, scaled.data(), part.layer->place);
 }
 
 // A layer computed in int8. With x = s_x (q_x - z_x), and so on for the output y and the residual r,
 //   y = scale * sum(w x) + shift + r   becomes   q_y = m * sum(w q_x) + b + q_r * s_r / s_y,   where
 //   m = scale * s_x / s_y   and   b = z_y + shift / s_y - m * z_x * sum(w) - z_r * s_r / s_y.
-void pack_numbers(const ConstantsRequest& request, const Tensor& stored, const ScaleShift& sums, std::byte* place) {
-  const std::size_t channels = sums.scale.size();
-  const std::size_t row = stored.f32().size() / channels;
+void pack_numbers(const LayerPart& part, std::span<const float> codes) {
+  const ConstantsRequest& request = *part.layer->request;
+  const ScaleShift& sums = part.layer->sums;
+  const std::size_t row = codes.size() / static_cast<std::size_t>(part.end - part.begin);
   const ValueFormat& in = request.step.in;
   const ValueFormat& out = request.step.out;
   const ValueFormat& residual = request.step.residual_format;
-  request.algorithm->pack(request.shape, stored.f32().data(), place);
-  auto* bias = reinterpret_cast<float*>(place + weight_bytes(request));
+  float* bias = part.layer->bias();
   float* scale = bias + padded_channels(request.shape.out_channels);
-  std::fill(bias, scale, static_cast<float>(out.zero_point));  // of padding: zero
-  std::fill(scale, bias + floats_of(request), 0.0F);
   const double shortcut = request.shape.residual ? static_cast<double>(residual.zero_point) * residual.scale : 0;
-  for (std::size_t c = 0; c < channels; ++c) {
-    const float* codes = stored.f32().data() + c * row;
-    const double sum = std::accumulate(codes, codes + row, 0.0);
+  for (int c = part.begin; c < part.end; ++c) {
+    const float* own = codes.data() + static_cast<std::size_t>(c - part.begin) * row;
+    const double sum = std::accumulate(own, own + row, 0.0);
     const double factor = sums.scale[c] * in.scale;
     scale[c] = static_cast<float>(factor / out.scale);
     bias[c] =
         static_cast<float>(out.zero_point + (sums.shift[c] - factor * in.zero_point * sum - shortcut) / out.scale);
   }
+  request.algorithm->pack(request.shape, part.begin, part.end, codes.data(), part.layer->place);
 }
 
-void pack_layer(const Graph& graph, const StateDict& weights, const ConstantsRequest& request, std::byte* place) {
-  const Tensor& original = weights.at(graph.nodes[request.step.node].path + ".weight");
-  const ScaleShift sums = scale_shift_of_sums(graph, weights, request.step);
+// Biases and scales of the channels that are padding: what gives the format's zero.
+void fill_padding(const Layer& layer) {
+  const ConstantsRequest& request = *layer.request;
+  const int channels = request.shape.out_channels;
+  const int padded = padded_channels(channels);
   const bool numbers = request.shape.in_type == ValueType::kU8;
-  (numbers ? pack_numbers : pack_floats)(request, original.to_f32(), sums, place);
-  original.release();
+  float* bias = layer.bias();
+  std::fill(bias + channels, bias + padded, numbers ? static_cast<float>(request.step.out.zero_point) : 0.0F);
+  if (numbers) std::fill(bias + padded + channels, bias + 2 * padded, 0.0F);
+}
+
+void pack(const LayerPart& part) {
+  const Tensor stored = part.layer->stored->rows(part.begin, part.end);
+  const Tensor codes = stored.to_f32();
+  const bool numbers = part.layer->request->shape.in_type == ValueType::kU8;
+  (numbers ? pack_numbers : pack_floats)(part, codes.f32());
+  stored.release();
+}
+
+void pack_all(const std::vector<LayerPart>& parts, ThreadPool& team) {
+  std::exception_ptr error;
+  std::mutex error_mutex;
+  team.run(static_cast<int>(parts.size()), [&](int task, int) {
+    try {
+      pack(parts[task]);
+    } catch (...) {  // out of memory, in a thread that must not throw
+      const std::lock_guard lock(error_mutex);
+      error = std::current_exception();
+    }
+  });
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace
@@ -158,19 +212,20 @@ std::vector<StepConstants> Constants::get(const std::vector<ConstantsRequest>& r
     bytes += weight_bytes(request) + floats_of(request) * sizeof(float);
   }
   const auto memory = std::make_shared<AlignedBuffer<std::byte>>(bytes);
-  std::exception_ptr error;
-  std::mutex error_mutex;
-  team.run(static_cast<int>(missing.size()), [&](int task, int) {
-    try {
-      pack_layer(graph_, weights_, *missing[task], memory->data() + offsets[task]);
-    } catch (...) {  // out of memory, in a thread that must not throw
-      const std::lock_guard lock(error_mutex);
-      error = std::current_exception();
-    }
-  });
-  if (error) std::rethrow_exception(error);
-
+  std::vector<Layer> layers;
+  layers.reserve(missing.size());
+  std::vector<LayerPart> parts;
   for (std::size_t i = 0; i < missing.size(); ++i) {
+    const Step& step = missing[i]->step;
+    const Layer& layer =
+        layers.emplace_back(Layer{missing[i], &weights_.at(graph_.nodes[step.node].path + ".weight"),
+                                  scale_shift_of_sums(graph_, weights_, step), memory->data() + offsets[i]});
+    fill_padding(layer);
+    cut(layer, parts);
+  }
+  pack_all(parts, team);
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    layers[i].stored->release();  // pages that two parts share
     made_[{missing[i]->step.node, missing[i]->algorithm}] =
         constants_at(memory->data() + offsets[i], *missing[i], memory);
   }

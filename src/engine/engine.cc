@@ -237,8 +237,8 @@ void Engine::run_from(int node, std::span<const float> values, const FeatureShap
   expect_size("values", values.size(), given.out.count());
   expect_size("logits", logits.size(), plan->steps.back().out.count());
   workspace.fit(*plan);
-  to_kernel_layout(given.out, pixel_pitch(given), values.data(), given.step.out, workspace.arena.data() + given.output,
-                   0, given.out.batch * given.out.height);
+  to_kernel_layout(impl_->kernels, given.out, pixel_pitch(given), values.data(), given.step.out,
+                   workspace.arena.data() + given.output, 0, given.out.batch * given.out.height);
   for (std::size_t i = first + 1; i < plan->steps.size(); ++i) {
     run_step(plan->steps[i], impl_->kernels, nullptr, workspace);
   }

@@ -64,7 +64,7 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
   switch (step.op) {
     case Op::kInput:
       return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
-        to_kernel_layout(step.out, pixel_pitch(step), input, step.step.out, out, begin, end);
+        to_kernel_layout(kernels, step.out, pixel_pitch(step), input, step.step.out, out, begin, end);
       });
     case Op::kConv:
     case Op::kLinear: return run_conv(step, workspace);

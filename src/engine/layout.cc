@@ -3,26 +3,45 @@
 #include <algorithm>
 
 #include "base/bfloat16.h"
+#include "base/buffer.h"
 #include "engine/kernels/quantize.h"
 
 namespace resnet {
 namespace {
 
-// Calls work(to, from) with functions from float32 to the stored type and back; `to` returns that type.
+constexpr std::int64_t kLine = 256;  // values converted together, in whole blocks
+
+// Rows [begin, end) as values of T: of channels, and zeros between them and the next pixel. convert(from, count) gives
+// values that are side by side in the stored type.
+template <typename T, typename Convert>
+void spread_rows(const FeatureShape& shape, std::int64_t pitch, const float* nchw, T zero, void* nhwc,
+                 std::int64_t begin, std::int64_t end, Convert convert) {
+  const std::int64_t plane = shape.height * shape.width;
+  for (std::int64_t row = begin; row < end; ++row) {
+    const float* in = nchw + row / shape.height * shape.channels * plane + row % shape.height * shape.width;
+    T* out = static_cast<T*>(nhwc) + row * shape.width * pitch;
+    for (std::int64_t c = 0; c < shape.channels; ++c) {
+      for (std::int64_t first = 0; first < shape.width; first += kLine) {
+        const std::int64_t count = std::min(kLine, shape.width - first);
+        const T* line = convert(in + c * plane + first, count);
+        for (std::int64_t x = 0; x < count; ++x) out[(first + x) * pitch + c] = line[x];
+      }
+    }
+    for (std::int64_t c = shape.channels; c < pitch; ++c) {
+      for (std::int64_t x = 0; x < shape.width; ++x) out[x * pitch + c] = zero;
+    }
+  }
+}
+
+// Calls work(zero of the stored type, from) with the function from that type to float32.
 template <typename Work>
 void with_format(const ValueFormat& format, Work work) {
   switch (format.type) {
-    case ValueType::kF32: {
-      const auto same = [](float value) { return value; };
-      return work(same, same);
-    }
-    case ValueType::kBf16: return work(float_to_bfloat16, bfloat16_to_float);
-    case ValueType::kU8: {
-      const float inverse = 1 / format.scale;
-      const float zero = format.zero_point;
-      return work([=](float value) { return quantize(value, inverse, zero); },
-                  [&, zero](std::uint8_t number) { return dequantize(number, format.scale, zero); });
-    }
+    case ValueType::kF32: return work(0.0F, [](float value) { return value; });
+    case ValueType::kBf16: return work(std::uint16_t{0}, bfloat16_to_float);
+    case ValueType::kU8:
+      return work(format.zero_point, [zero = static_cast<float>(format.zero_point), scale = format.scale](
+                                         std::uint8_t number) { return dequantize(number, scale, zero); });
   }
 }
 
@@ -46,31 +65,31 @@ void pad_rows(const FeatureShape& in_shape, const FeatureShape& out_shape, int s
 
 }  // namespace
 
-void to_kernel_layout(const FeatureShape& shape, std::int64_t pitch, const float* nchw, const ValueFormat& format,
-                      void* nhwc, std::int64_t begin, std::int64_t end) {
-  const std::int64_t channels = shape.channels;
-  const std::int64_t plane = shape.height * shape.width;
-  with_format(format, [&](auto to, auto) {
-    using T = decltype(to(0.0F));
-    for (std::int64_t row = begin; row < end; ++row) {
-      const std::int64_t image = row / shape.height;
-      const float* in = nchw + image * shape.channels * plane + row % shape.height * shape.width;
-      T* out = static_cast<T*>(nhwc) + row * shape.width * pitch;
-      for (std::int64_t c = 0; c < channels; ++c) {
-        for (std::int64_t x = 0; x < shape.width; ++x) out[x * pitch + c] = to(in[c * plane + x]);
-      }
-      for (std::int64_t c = channels; c < pitch; ++c) {
-        for (std::int64_t x = 0; x < shape.width; ++x) out[x * pitch + c] = to(0.0F);
-      }
-    }
-  });
+void to_kernel_layout(const Kernels& kernels, const FeatureShape& shape, std::int64_t pitch, const float* nchw,
+                      const ValueFormat& format, void* nhwc, std::int64_t begin, std::int64_t end) {
+  const auto rows = [&](auto zero) {
+    alignas(kAlignment) float values[kLine] = {};
+    alignas(kAlignment) decltype(zero) line[kLine];
+    spread_rows(shape, pitch, nchw, zero, nhwc, begin, end, [&](const float* from, std::int64_t count) {
+      std::copy_n(from, count, values);  // kernels convert whole blocks
+      kernels.convert({}, values, format, line, 0, static_cast<std::size_t>(padded_channels(static_cast<int>(count))));
+      return line;
+    });
+  };
+  switch (format.type) {
+    case ValueType::kF32:
+      return spread_rows(shape, pitch, nchw, 0.0F, nhwc, begin, end,
+                         [](const float* from, std::int64_t) { return from; });
+    case ValueType::kBf16: return rows(std::uint16_t{0});
+    case ValueType::kU8: return rows(format.zero_point);
+  }
 }
 
 void from_kernel_layout(const FeatureShape& shape, std::int64_t pitch, const ValueFormat& format, const void* nhwc,
                         float* nchw) {
   const std::int64_t plane = shape.height * shape.width;
-  with_format(format, [&](auto to, auto from) {
-    using T = decltype(to(0.0F));
+  with_format(format, [&](auto zero, auto from) {
+    using T = decltype(zero);
     for (std::int64_t image = 0; image < shape.batch; ++image) {
       for (std::int64_t c = 0; c < shape.channels; ++c) {
         const T* in = static_cast<const T*>(nhwc) + image * plane * pitch + c;

@@ -10,9 +10,9 @@
 
 namespace resnet {
 
-// Rounded to `format`.
-void to_kernel_layout(const FeatureShape& shape, std::int64_t pitch, const float* nchw, const ValueFormat& format,
-                      void* nhwc, std::int64_t begin, std::int64_t end);
+// Rounded to `format` by the kernels.
+void to_kernel_layout(const Kernels& kernels, const FeatureShape& shape, std::int64_t pitch, const float* nchw,
+                      const ValueFormat& format, void* nhwc, std::int64_t begin, std::int64_t end);
 
 void from_kernel_layout(const FeatureShape& shape, std::int64_t pitch, const ValueFormat& format, const void* nhwc,
                         float* nchw);

@@ -110,6 +110,18 @@ Tensor Tensor::view(DType type, Shape shape, std::span<const std::byte> bytes, s
   return tensor;
 }
 
+Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
+  if (shape_.empty() || begin < 0 || end < begin || end > shape_[0]) {
+    fail(ErrorCode::kInvalidArgument, "tensor", "{} has no rows {} to {}", to_string(shape_), begin, end);
+  }
+  const std::size_t row = shape_[0] == 0 ? 0 : bytes_.size() / static_cast<std::size_t>(shape_[0]);
+  Shape shape = shape_;
+  shape[0] = end - begin;
+  return view(dtype_, std::move(shape),
+              bytes_.subspan(static_cast<std::size_t>(begin) * row, static_cast<std::size_t>(end - begin) * row),
+              owner_);
+}
+
 void Tensor::release() const noexcept {
   if (const MappedFile* file = MappedFile::shared_by(owner_)) file->release(bytes_);
 }

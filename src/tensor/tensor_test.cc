@@ -46,6 +46,18 @@ TEST(TensorTest, ViewChecksItsSize) {
 }
 
 // The pages of a mapped file leave memory and come back.
+TEST(Tensor, RowsShareMemory) {
+  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
+  const Tensor tensor = Tensor::from(values, {3, 2});
+  const Tensor rows = tensor.rows(1, 3);
+  EXPECT_EQ(rows.shape(), (Shape{2, 2}));
+  EXPECT_EQ(rows.f32().data(), tensor.f32().data() + 2);
+  EXPECT_EQ(tensor.rows(3, 3).count(), 0);
+  EXPECT_THROW(tensor.rows(2, 4), Error);
+  EXPECT_THROW(tensor.rows(2, 1), Error);
+  EXPECT_THROW(Tensor().rows(0, 0), Error);
+}
+
 TEST(TensorTest, ReleasesPagesOfAFile) {
   constexpr std::size_t kCount = 1 << 20;
   const auto path = std::filesystem::temp_directory_path() / ("resnet-release-" + std::to_string(getpid()));

@@ -18,7 +18,7 @@ struct DirectConv {
   using Element = typename P::Element;
   static constexpr int kPixels = P::Vector::kTilePixels;
   static constexpr int kColumns = P::Vector::kLanes * P::Vector::kTileVectors;
-  static constexpr int kStride = kLayout == Layout::kTaps ? kChannelBlock / P::kPack : kRowStride;  // words
+  static constexpr int kStride = (kLayout == Layout::kTaps ? kChannelBlock : kWindowValues) / P::kPack;  // words
   static constexpr int kPanelWords = P::kPanelBytes / 4;
   static constexpr std::int64_t kValueSize = sizeof(Value);
 
@@ -28,7 +28,7 @@ struct DirectConv {
       if (!s.dense_input) return "the input is padded to blocks of channels";
       if (s.groups > 1) return "grouped";
       if (s.dilation > 1) return "dilated";
-      if (s.kernel * s.in_channels > kRowStride * P::kPack) return "too many values in a row of the window";
+      if (s.kernel * s.kernel * s.in_channels > kWindowValues) return "too many values in a window";
     }
     return nullptr;
   }
@@ -36,6 +36,20 @@ struct DirectConv {
   static std::size_t packed_bytes(const ConvShape& s) noexcept {
     const Geometry g = geometry(s, kLayout, P::kPack);
     return static_cast<std::size_t>(g.depth() * g.columns) * sizeof(float);
+  }
+
+  static int pack_unit(const ConvShape& s) noexcept { return column_unit(geometry(s, kLayout, P::kPack)); }
+
+  static void pack(const ConvShape& s, int begin, int end, const float* weights, void* packed) noexcept {
+    const Geometry g = geometry(s, kLayout, P::kPack);
+    const int stop = end < s.out_channels ? end : g.columns;
+    for (int column = begin; column < stop;) {
+      const int slice = column / g.slice_columns * g.slice_columns;
+      const int width = smaller(kColumns, slice + g.slice_columns - column);
+      auto* to = static_cast<Element*>(packed) + column * g.depth() * P::kPack;
+      pack_tile<P, kLayout>(s, g, column, width, weights + (column - begin) * weights_of_channel(s), to);
+      column += width;
+    }
   }
 
   // Sums of other types than the output's cannot be kept there.
@@ -206,7 +220,7 @@ struct DirectConv {
         fill_taps<P>(s, g_, windows, first_block(s, g_, slice), static_cast<int>(steps.begin),
                      static_cast<int>(steps.end), panel);
       } else {
-        fill_rows<P>(s, windows, static_cast<int>(steps.begin), static_cast<int>(steps.end), panel);
+        fill_rows<P>(s, windows, panel);
       }
     }
   }
@@ -253,9 +267,8 @@ struct DirectConv {
 template <class P, Layout kLayout>
 constexpr ConvAlgorithm direct_conv(const char* name) {
   using Conv = DirectConv<P, kLayout>;
-  return {
-      name,        ConvFamily::kDirect, Conv::refuse, Conv::packed_bytes, pack_weights<P, kLayout>, Conv::scratch_bytes,
-      Conv::tasks, Conv::cost,          Conv::run};
+  return {name,       ConvFamily::kDirect, Conv::refuse, Conv::packed_bytes, Conv::pack_unit,
+          Conv::pack, Conv::scratch_bytes, Conv::tasks,  Conv::cost,         Conv::run};
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 // ordinary convolution; a group, or 16 columns of several small groups, in a grouped one (weights between different
 // groups are then zeros). A product's inner dimension is `steps` steps of `count` words of 32 bits, which hold one, two
 // or four values: per tap of the window and block of 16 input channels of the slice, or, where an unpadded picture
-// comes in, per row of the window.
+// comes in, one step for the whole window.
 #pragma once
 
 #include "engine/kernels/kernels.h"
@@ -13,7 +13,7 @@ namespace resnet {
 namespace {
 
 constexpr std::int64_t kTaskWork = 25'000'000;  // multiply-adds worth a task of its own
-constexpr int kRowStride = 32;                  // a window's row of an unpadded picture has room for so many words
+constexpr int kWindowValues = 208;              // a window of an unpadded picture has room for so many
 
 constexpr int ceil_divide(std::int64_t a, std::int64_t b) { return static_cast<int>((a + b - 1) / b); }
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
@@ -33,7 +33,7 @@ struct Part {
   }
 };
 
-// Two ways to lay out a panel: 16 channels of a tap, or a row of the window.
+// Two ways to lay out a pixel's part of a panel: 16 channels of each tap, or the rows of the window, one after another.
 enum class Layout { kTaps, kRows };
 
 struct Geometry {
@@ -79,8 +79,9 @@ Geometry geometry(const ConvShape& s, Layout layout, int pack) {
       g.slice_blocks = larger(g.slice_blocks, range.last + 1 - range.first);
     }
   }
-  g.steps = layout == Layout::kTaps ? s.kernel * s.kernel * g.slice_blocks : s.kernel;
-  g.count = layout == Layout::kTaps ? kChannelBlock / pack : ceil_divide(s.kernel * s.in_channels, pack);
+  const int taps = s.kernel * s.kernel;
+  g.steps = layout == Layout::kTaps ? taps * g.slice_blocks : 1;
+  g.count = layout == Layout::kTaps ? kChannelBlock / pack : ceil_divide(taps * s.in_channels, pack);
   return g;
 }
 

@@ -6,39 +6,49 @@
 namespace resnet {
 namespace {
 
-// Weights, out x in / groups x kernel x kernel, become [columns / tile][steps][count][columns of the tile][kPack]; a
-// slice's last tile may be one of 16 columns. Zeros stand where a column's group does not see a channel.
-template <class P, Layout kLayout>
-void pack_weights(const ConvShape& s, const float* weights, void* packed) noexcept {
-  const Geometry g = geometry(s, kLayout, P::kPack);
-  const int group_in = s.in_channels / s.groups;
-  const int group_out = s.out_channels / s.groups;
-  const int tile = P::Vector::kLanes * P::Vector::kTileVectors;
-  auto* out = static_cast<typename P::Element*>(packed);
-  // Of value `k` of step `step`, in a slice whose channels begin with block `block`.
-  const auto weight = [&](int block, int step, int k, int column) {
-    const int row = k / s.in_channels;  // 0 for taps
-    const int tap = kLayout == Layout::kTaps ? step / g.slice_blocks : step * s.kernel + row;
+template <class T>
+void fill(T* to, int count, T value) {
+  for (int i = 0; i < count; ++i) to[i] = value;
+}
+
+// Of an output channel.
+inline std::int64_t weights_of_channel(const ConvShape& s) {
+  return std::int64_t{s.in_channels} / s.groups * s.kernel * s.kernel;
+}
+
+// The weights of a step that one column has: calls put(k, weight) for its values k, as far as there are some. `own` are
+// the column's, `block` is the first block of channels that its slice sees.
+template <Layout kLayout, class Put>
+[[gnu::always_inline]] inline void for_each_weight(const ConvShape& s, const Geometry& g, int column, int block,
+                                                   int step, const float* own, Put put) {
+  const int window = s.kernel * s.kernel;
+  if constexpr (kLayout == Layout::kTaps) {
+    const int group_in = s.in_channels / s.groups;
     const int channel =
-        kLayout == Layout::kTaps ? (block + step % g.slice_blocks) * kChannelBlock + k : k % s.in_channels;
-    const int in = channel - column / group_out * group_in;
-    const bool past = kLayout == Layout::kRows && row >= s.kernel;
-    if (past || column >= s.out_channels || in < 0 || in >= group_in) return 0.0F;
-    return weights[(static_cast<std::int64_t>(column) * group_in + in) * s.kernel * s.kernel + tap];
-  };
-  for (int slice = 0; slice < g.columns; slice += g.slice_columns) {
-    const int block = first_block(s, g, slice);
-    for (int first = slice; first < slice + g.slice_columns; first += tile) {
-      const int last = smaller(first + tile, slice + g.slice_columns);
-      for (int step = 0; step < g.steps; ++step) {
-        for (int word = 0; word < g.count; ++word) {
-          for (int column = first; column < last; ++column) {
-            for (int k = word * P::kPack; k < (word + 1) * P::kPack; ++k) {
-              *out++ = P::weight(weight(block, step, k, column));
-            }
-          }
-        }
-      }
+        (block + step % g.slice_blocks) * kChannelBlock - column / (s.out_channels / s.groups) * group_in;
+    const int tap = step / g.slice_blocks;
+    const int last = smaller(kChannelBlock, group_in - channel);
+    for (int k = larger(0, -channel); k < last; ++k) put(k, own[(channel + k) * window + tap]);
+  } else {
+    for (int k = 0; k < window * s.in_channels; ++k) put(k, own[k % s.in_channels * window + k / s.in_channels]);
+  }
+}
+
+// Weights, out x in / groups x kernel x kernel, become [columns / tile][steps][count][columns of the tile][kPack]; a
+// slice's last tile may be one of 16 columns. Zeros stand where a column's group does not see a channel. This packs the
+// tile of `width` columns from `first` on, whose own `weights` are.
+template <class P, Layout kLayout>
+void pack_tile(const ConvShape& s, const Geometry& g, int first, int width, const float* weights,
+               typename P::Element* out) {
+  const int block = first_block(s, g, first);
+  const std::int64_t step_values = std::int64_t{g.count} * width * P::kPack;
+  for (int step = 0; step < g.steps; ++step, out += step_values) {
+    fill(out, static_cast<int>(step_values), typename P::Element{});
+    for (int column = first; column < smaller(first + width, s.out_channels); ++column) {
+      auto* to = out + (column - first) * P::kPack;
+      for_each_weight<kLayout>(
+          s, g, column, block, step, weights + (column - first) * weights_of_channel(s),
+          [&](int k, float weight) { to[k / P::kPack * width * P::kPack + k % P::kPack] = P::weight(weight); });
     }
   }
 }
@@ -84,11 +94,6 @@ struct Windows {
     }
   }
 };
-
-template <class T>
-void fill(T* to, int count, T value) {
-  for (int i = 0; i < count; ++i) to[i] = value;
-}
 
 template <class P>
 void clear_block(typename P::Element zero, typename P::Element* to) {
@@ -144,46 +149,44 @@ void fill_taps(const ConvShape& s, const Geometry& g, const Windows<P>& windows,
   }
 }
 
-// A whole row of a window, of `count` values.
+// A row of a window, of `count` values; the last vector overlaps the one before.
 template <class P>
-void copy_row(const typename P::Value* from, int count, typename P::Element* to) {
-  if constexpr (P::kPack == 1) {
-    copy_first<P>(from, count, to);
-    copy_first<P>(from + kChannelBlock, count - kChannelBlock, to + kChannelBlock);
-  } else {
-    int i = 0;
-    for (; i + kChannelBlock <= count; i += kChannelBlock) P::copy_block(from + i, to + i);
-    if (i > 0 && i < count) return P::copy_block(from + count - kChannelBlock, to + count - kChannelBlock);
-    for (; i < count; ++i) to[i] = static_cast<typename P::Element>(from[i]);
+[[gnu::always_inline]] inline void copy_row(const typename P::Value* from, int count, typename P::Element* to) {
+  using V = typename P::Vector;
+  constexpr int kStep = P::kPack == 1 ? V::kLanes : kChannelBlock;
+  const auto copy = [&](int at) {
+    if constexpr (P::kPack == 1) {
+      V::store(to + at, V::load(from + at));
+    } else {
+      P::copy_block(from + at, to + at);
+    }
+  };
+  if (count < kStep) {
+    for (int i = 0; i < count; ++i) to[i] = static_cast<typename P::Element>(from[i]);
+    return;
   }
+  for (int i = 0; i + kStep <= count; i += kStep) copy(i);
+  if (count % kStep > 0) copy(count - kStep);
 }
 
-// Steps [begin, end), rows of the window, of the panel [steps][kTilePixels][kRowStride words].
+// The panel [kTilePixels][kWindowValues]: rows of the windows, one after another.
 template <class P>
-void fill_rows(const ConvShape& s, const Windows<P>& windows, int begin, int end, typename P::Element* panel) {
-  constexpr int kStride = kRowStride * P::kPack;
-  const int values = s.kernel * s.in_channels;
-  const int used = ceil_divide(values, P::kPack) * P::kPack;
-  for (int row = begin; row < end; ++row) {
-    for (int i = 0; i < windows.count; ++i, panel += kStride) {
-      const int y = windows.top[i] + row;
-      const int left = windows.left[i];
-      const bool inside = y >= 0 && y < s.in_height;
-      // Pixels [skip, stop) of the window's row lie inside the picture.
-      const int skip = inside ? smaller(larger(-left, 0), s.kernel) : s.kernel;
-      const int stop = larger(smaller(s.in_width - left, s.kernel), skip);
-      const auto* in = windows.picture[i] + (static_cast<std::int64_t>(y) * s.in_width + left) * s.in_channels;
-      fill<typename P::Element>(panel + values, used - values, 0);
-      if (skip == 0 && (stop == s.kernel || P::kPack == 1)) {
-        copy_row<P>(in, stop * s.in_channels, panel);
-        continue;
-      }
-      for (int k = 0; k < values; ++k) {
-        const bool seen = k >= skip * s.in_channels && k < stop * s.in_channels;
-        panel[k] = seen ? static_cast<typename P::Element>(in[k]) : windows.zero;
-      }
+void fill_rows(const ConvShape& s, const Windows<P>& windows, typename P::Element* panel) {
+  const int row_values = s.kernel * s.in_channels;
+  const int values = s.kernel * row_values;
+  for (int i = 0; i < windows.count; ++i, panel += kWindowValues) {
+    // Values [first, last) of the window's rows lie inside the picture, where rows [top, bottom) do.
+    const int left = windows.left[i];
+    const int first = smaller(larger(-left, 0), s.kernel) * s.in_channels;
+    const int last = larger(smaller(s.in_width - left, s.kernel) * s.in_channels, first);
+    const int top = larger(-windows.top[i], 0);
+    const int bottom = smaller(s.in_height - windows.top[i], s.kernel);
+    if (last - first < row_values || bottom - top < s.kernel) fill(panel, values, windows.zero);
+    for (int row = top; row < bottom; ++row) {
+      const std::int64_t at = (std::int64_t{windows.top[i] + row} * s.in_width + left) * s.in_channels;
+      copy_row<P>(windows.picture[i] + at + first, last - first, panel + row * row_values + first);
     }
-    panel += (P::Vector::kTilePixels - windows.count) * kStride;
+    for (int k = values; k % P::kPack != 0; ++k) panel[k] = 0;  // shares a word with the last ones
   }
 }
 

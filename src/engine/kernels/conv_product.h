@@ -80,20 +80,52 @@ struct IntSums {
 
   template <int kRows, int kVectors>
   [[gnu::always_inline]] static void finish(const TileProduct& p, Sum (&sum)[kRows][kVectors]) {
+    if (p.out_type == ValueType::kU8) {
+      finish_rows(p, sum, static_cast<std::uint8_t*>(p.output), [](std::uint8_t* to, const Reg(&value)[kVectors]) {
+        if constexpr (2 * kLanes == kChannelBlock) {
+          V::store_block(to, value[0], value[1]);
+        } else {
+          for (int j = 0; j < kVectors; ++j) V::store(to + j * kLanes, value[j]);
+        }
+      });
+    } else {
+      const bool relu = p.relu;
+      finish_rows(p, sum, static_cast<float*>(p.output), [=](float* to, const Reg(&value)[kVectors]) {
+        for (int j = 0; j < kVectors; ++j) V::store(to + j * kLanes, relu ? V::relu(value[j]) : value[j]);
+      });
+    }
+  }
+
+ private:
+  using Reg = typename V::Reg;
+
+  // Calls store(place in the output, results) for each row of a tile. What `p` says is read before: to the compiler,
+  // bytes that are stored might change it.
+  template <int kRows, int kVectors, class T, class Store>
+  [[gnu::always_inline]] static void finish_rows(const TileProduct& p, const Sum (&sum)[kRows][kVectors], T* output,
+                                                 Store store) {
     const std::int64_t pitch = p.output_pitch;
+    const float* scale = p.scale;
+    const float* bias = p.bias;
     const auto* residual = static_cast<const std::uint8_t*>(p.residual);
-    for_each_sum<kRows, kVectors>([&](int i, int j) {
-      const std::int64_t at = i * pitch + j * kLanes;
-      auto value = V::multiply_add(V::to_float(sum[i][j]), V::load(p.scale + j * kLanes), V::load(p.bias + j * kLanes));
-      if (residual != nullptr) {
-        value = V::multiply_add(V::load(residual + at), V::broadcast(&p.residual_scale), value);
+    const Reg residual_scale = V::broadcast(&p.residual_scale);
+    const auto rows = [&](auto add_residual) {
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) {
+        Reg value[kVectors];
+#pragma GCC unroll 2
+        for (int j = 0; j < kVectors; ++j) {
+          value[j] = V::multiply_add(V::to_float(sum[i][j]), V::load(scale + j * kLanes), V::load(bias + j * kLanes));
+          value[j] = add_residual(value[j], i * pitch + j * kLanes);
+        }
+        store(output + i * pitch, value);
       }
-      if (p.out_type == ValueType::kU8) {
-        V::store(static_cast<std::uint8_t*>(p.output) + at, value);
-      } else {
-        V::store(static_cast<float*>(p.output) + at, p.relu ? V::relu(value) : value);
-      }
-    });
+    };
+    if (residual == nullptr) {
+      rows([](Reg value, std::int64_t) { return value; });
+    } else {
+      rows([&](Reg value, std::int64_t at) { return V::multiply_add(V::load(residual + at), residual_scale, value); });
+    }
   }
 };
 

@@ -62,22 +62,29 @@ class ReferenceConv {
     return static_cast<std::size_t>(s.groups) * group_blocks(s) * block_values(s) * sizeof(Weight);
   }
 
-  static void pack(const ConvShape& s, const float* weights, void* packed) noexcept {
-    auto* out = static_cast<Weight*>(packed);
+  // A block, of which groups have whole ones.
+  static int pack_unit(const ConvShape& s) noexcept {
+    return s.groups == 1 ? kChannelBlock : s.out_channels / s.groups;
+  }
+
+  static void pack(const ConvShape& s, int begin, int end, const float* weights, void* packed) noexcept {
     const int group_in = s.in_channels / s.groups;
     const int group_out = s.out_channels / s.groups;
     const int window = s.kernel * s.kernel;
-    for (int group = 0; group < s.groups; ++group) {
-      for (int first = 0; first < group_out; first += kChannelBlock) {
-        for (int tap = 0; tap < window; ++tap) {
-          for (int in = 0; in < group_in; ++in) {
-            for (int lane = 0; lane < kChannelBlock; ++lane) {
-              const std::int64_t row = static_cast<std::int64_t>(group) * group_out + first + lane;
-              *out++ = T::write(first + lane < group_out ? weights[(row * group_in + in) * window + tap] : 0.0F);
-            }
+    for (int first = begin; first < end;) {
+      const int group = first / group_out;
+      const int last = std::min(first + kChannelBlock, (group + 1) * group_out);
+      const int block = group * group_blocks(s) + first % group_out / kChannelBlock;
+      auto* out = static_cast<Weight*>(packed) + static_cast<std::size_t>(block) * block_values(s);
+      for (int tap = 0; tap < window; ++tap) {
+        for (int in = 0; in < group_in; ++in) {
+          for (int channel = first; channel < first + kChannelBlock; ++channel) {
+            const std::int64_t row = channel - begin;
+            *out++ = T::write(channel < last ? weights[(row * group_in + in) * window + tap] : 0.0F);
           }
         }
       }
+      first = last;
     }
   }
 
@@ -171,8 +178,8 @@ class ReferenceConv {
 template <class T>
 constexpr ConvAlgorithm reference_conv(const char* name) {
   using Conv = ReferenceConv<T>;
-  return {name,        ConvFamily::kDirect, Conv::refuse, Conv::packed_bytes, Conv::pack, Conv::no_scratch,
-          Conv::tasks, Conv::cost,          Conv::run};
+  return {name,       ConvFamily::kDirect, Conv::refuse, Conv::packed_bytes, Conv::pack_unit,
+          Conv::pack, Conv::no_scratch,    Conv::tasks,  Conv::cost,         Conv::run};
 }
 
 }  // namespace

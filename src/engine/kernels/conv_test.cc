@@ -102,12 +102,25 @@ Data random_data(const ConvShape& s, Random& random) {
   return data;
 }
 
+// Packed in as many parts as can be, the last one first.
+AlignedBuffer<std::byte> pack_in_parts(const ConvAlgorithm& algorithm, const ConvShape& s,
+                                       const std::vector<float>& weights) {
+  AlignedBuffer<std::byte> packed(algorithm.packed_bytes(s));
+  std::memset(packed.data(), 0xFF, packed.size());
+  const int unit = algorithm.pack_unit(s);
+  for (int begin = (s.out_channels - 1) / unit * unit; begin >= 0; begin -= unit) {
+    const std::vector<float> own(weights.begin() + static_cast<std::ptrdiff_t>(begin) * depth(s),
+                                 weights.begin() + std::min<std::ptrdiff_t>(begin + unit, s.out_channels) * depth(s));
+    algorithm.pack(s, begin, std::min(begin + unit, s.out_channels), own.data(), packed.data());
+  }
+  return packed;
+}
+
 // The output as float32.
 std::vector<float> compute(const ConvAlgorithm& algorithm, const Data& data, int threads) {
   ConvCall call = data.call;
   const ConvShape& s = call.shape;
-  AlignedBuffer<std::byte> packed(algorithm.packed_bytes(s));
-  algorithm.pack(s, data.weights.data(), packed.data());
+  const AlignedBuffer<std::byte> packed = pack_in_parts(algorithm, s, data.weights);
   const std::size_t count = output_pixels(s) * padded_channels(s.out_channels);
   std::vector<std::byte> output(count * size_in_bytes(s.out_type), std::byte{0xFF});
   call.weights = packed.data();

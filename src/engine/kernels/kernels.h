@@ -83,11 +83,13 @@ struct ConvAlgorithm {
   // Null where it can compute this shape, else the reason why not, for people.
   const char* (*refuse)(const ConvShape& shape) noexcept;
 
-  // Weights in the algorithm's own order; `weights`, whole numbers from -128 to 127 where the input is kU8, is
-  // out x in / groups x kernel x kernel. Both depend on channels,
-  // groups, kernel and types alone: plans for different input sizes share packed weights.
+  // Weights in the algorithm's own order. All of it depends on channels, groups, kernel and types alone: plans for
+  // different input sizes share packed weights. Output channels [begin, end) are packed at a time, in any order and by
+  // several threads; both are multiples of pack_unit(), but for an end that is the last. `weights`, whole numbers from
+  // -128 to 127 where the input is kU8, are theirs alone: (end - begin) x in / groups x kernel x kernel.
   std::size_t (*packed_bytes)(const ConvShape& shape) noexcept;
-  void (*pack)(const ConvShape& shape, const float* weights, void* packed) noexcept;
+  int (*pack_unit)(const ConvShape& shape) noexcept;
+  void (*pack)(const ConvShape& shape, int begin, int end, const float* weights, void* packed) noexcept;
 
   // Memory that each thread needs for itself while it runs a task, 64-byte aligned.
   std::size_t (*scratch_bytes)(const ConvShape& shape) noexcept;

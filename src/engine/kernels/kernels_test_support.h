@@ -20,10 +20,17 @@ inline std::vector<const Kernels*> fast_kernels() {
 // Those that need rare instructions, over a vector of plain C++ (emulated_kernels_test.cc).
 std::span<const ConvAlgorithm> emulated_convs();
 
-// How many random shapes to try: RESNET_PROPERTY_CASES where it is set.
+// How many random shapes to try: RESNET_PROPERTY_CASES where it is set; else four times as many as usual in the long
+// runs (RESNET_TEST_ALL), and an eighth beside a sanitizer.
 inline int property_cases(int usual) {
   const char* cases = std::getenv("RESNET_PROPERTY_CASES");
-  return cases != nullptr ? std::atoi(cases) : usual;
+  if (cases != nullptr) return std::atoi(cases);
+  if (std::getenv("RESNET_TEST_ALL") != nullptr) return 4 * usual;
+#ifdef RESNET_SANITIZED
+  return usual / 8;
+#else
+  return usual;
+#endif
 }
 
 // Values between -1 and 1 as bytes of the type; of u8, all numbers occur.

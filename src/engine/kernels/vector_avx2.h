@@ -62,6 +62,17 @@ struct Avx2 {
     _mm_storel_epi64((__m128i*)p, _mm_packus_epi16(halves, halves));
   }
 
+  // Two vectors, a block of channels, rounded so. Packing cuts to 0 ... 255 itself, but for what no 32 bits hold: above
+  // it is cut before, and below it becomes the least number, as NaN does.
+  static void store_block(std::uint8_t* p, Reg a, Reg b) {
+    const Reg most = _mm256_set1_ps(255);
+    const __m256i low = _mm256_cvtps_epi32(_mm256_min_ps(most, a));
+    const __m256i high = _mm256_cvtps_epi32(_mm256_min_ps(most, b));
+    const __m256i halves = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xD8);
+    const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(halves), _mm256_extracti128_si256(halves, 1));
+    _mm_storeu_si128((__m128i*)p, bytes);
+  }
+
   // bfloat16 as floats, and back as float_to_bfloat16() rounds.
   static Reg load(const std::uint16_t* p) {
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p)), 16));

@@ -60,9 +60,9 @@ struct Avx512 {
   // u8 numbers as floats, and back as to_u8() rounds.
   static Reg load(const std::uint8_t* p) { return to_float(load_ints(p)); }
   static void store(std::uint8_t* p, Reg a) {
-    const Reg above = _mm512_maskz_max_ps(0xFFFF, a, zero());
-    const __m512i whole = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_maskz_min_ps(0xFFFF, above, _mm512_set1_ps(255)));
-    _mm_storeu_si128((__m128i*)p, _mm512_maskz_cvtepi32_epi8(0xFFFF, whole));
+    // What no 32 bits hold becomes 0x80000000, which is cut to 255 with all that lies above.
+    const __m512i whole = _mm512_maskz_cvtps_epi32(0xFFFF, _mm512_maskz_max_ps(0xFFFF, a, zero()));
+    _mm_storeu_si128((__m128i*)p, _mm512_maskz_cvtusepi32_epi8(0xFFFF, whole));
   }
 
   // bfloat16 as floats, and back as float_to_bfloat16() rounds.

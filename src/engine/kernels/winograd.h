@@ -73,18 +73,23 @@ struct WinogradConv {
     return sizeof(float) * kElements * static_cast<std::size_t>(g.input_values() + g.product_values());
   }
 
+  static int pack_unit(const ConvShape&) noexcept { return kColumns; }
+
   // Packed: [column tile][chunk][element][channel of the chunk][columns].
-  static void pack(const ConvShape& s, const float* weights, void* packed) noexcept {
+  static void pack(const ConvShape& s, int begin, int end, const float* weights, void* packed) noexcept {
     const Geometry g(s);
-    auto* out = static_cast<float*>(packed);
-    for (int first = 0; first < g.columns; first += kColumns) {
+    const int stop = end < s.out_channels ? end : g.columns;
+    auto* out = static_cast<float*>(packed) + std::int64_t{kElements} * kChannelBlock * g.steps * begin;
+    for (int first = begin; first < stop; first += kColumns) {
       const int width = smaller(kColumns, g.columns - first);
       for (int index = 0; index < g.chunks; ++index) {
         const Part chunk = g.chunk(index);
         const std::int64_t channels = chunk.size() * kChannelBlock;
         for (std::int64_t c = 0; c < channels; ++c) {
           alignas(64) float taps[9 * kColumns];
-          gather_taps(s, weights, first, width, static_cast<int>(chunk.begin * kChannelBlock + c), taps);
+          gather_taps(s, weights + std::int64_t{first - begin} * s.in_channels * 9,
+                      smaller(width, s.out_channels - first), width, static_cast<int>(chunk.begin * kChannelBlock + c),
+                      taps);
           for (int lane = 0; lane < width; lane += V::kLanes) {
             float* to = out + c * width + lane;
             Transform::weight([&](int i) { return V::load(taps + i * width + lane); },
@@ -96,11 +101,11 @@ struct WinogradConv {
     }
   }
 
-  // Weights of one input channel and columns [first, first + width): [9][width]; zeros where there are none.
-  static void gather_taps(const ConvShape& s, const float* weights, int first, int width, int channel, float* taps) {
+  // Weights of one input channel for `width` columns, of which the first `count` exist: [9][width].
+  static void gather_taps(const ConvShape& s, const float* weights, int count, int width, int channel, float* taps) {
     for (int column = 0; column < width; ++column) {
-      const bool there = channel < s.in_channels && first + column < s.out_channels;
-      const float* from = weights + (static_cast<std::int64_t>(first + column) * s.in_channels + channel) * 9;
+      const bool there = channel < s.in_channels && column < count;
+      const float* from = weights + (static_cast<std::int64_t>(column) * s.in_channels + channel) * 9;
       for (int tap = 0; tap < 9; ++tap) taps[tap * width + column] = there ? from[tap] : 0;
     }
   }
@@ -319,9 +324,8 @@ struct WinogradConv {
 template <class V, int kOutputs>
 constexpr ConvAlgorithm winograd_conv(const char* name) {
   using Conv = WinogradConv<V, kOutputs>;
-  return {name,       ConvFamily::kWinograd, Conv::refuse, Conv::packed_bytes,
-          Conv::pack, Conv::scratch_bytes,   Conv::tasks,  Conv::cost,
-          Conv::run};
+  return {name,       ConvFamily::kWinograd, Conv::refuse, Conv::packed_bytes, Conv::pack_unit,
+          Conv::pack, Conv::scratch_bytes,   Conv::tasks,  Conv::cost,         Conv::run};
 }
 
 }  // namespace
