@@ -45,7 +45,7 @@ def measure(arguments, model, precision):
         command += ["--threads", arguments.threads]
     result = resnet(*command)
     if result.returncode != 0:
-        return {"error": result.stderr.strip().removeprefix("resnet: ")}
+        return {"error": result.stderr.strip().splitlines()[-1].removeprefix("resnet: ")}
     return json.loads(result.stdout)
 
 

@@ -21,7 +21,7 @@ class Failed(Exception):
 def resnet(*arguments):
     result = subprocess.run([RESNET, *map(str, arguments)], capture_output=True, text=True)
     if result.returncode != 0:
-        raise Failed(result.stderr.strip().removeprefix("resnet: "))
+        raise Failed(result.stderr.strip().splitlines()[-1].removeprefix("resnet: "))  # notes come before
     return result.stdout
 
 

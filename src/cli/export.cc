@@ -15,6 +15,7 @@ struct Options {
   std::string model;
   std::string output;
   std::string architecture;
+  bool int8 = false;
   bool json = false;
 };
 
@@ -22,6 +23,7 @@ void print_json(const Options& options, const Model& model, const OnnxFile& file
   const FeatureShape& in = file.input;
   const nlohmann::ordered_json json = {{"path", options.output},
                                        {"architecture", model.architecture.name},
+                                       {"precision", options.int8 ? "int8" : "fp32"},
                                        {"opset", kOnnxOpset},
                                        {"input", kOnnxInput},
                                        {"output", kOnnxOutput},
@@ -37,13 +39,13 @@ void export_model(const Options& options) {
   LoadOptions load;
   if (!options.architecture.empty()) load.architecture = find_architecture(options.architecture);
   const Model model = load_model(options.model, load);
-  const OnnxFile file = export_onnx(model, options.output);
+  const OnnxFile file = export_onnx(model, options.output, {.int8 = options.int8});
   if (options.json) {
     print_json(options, model, file);
   } else {
-    fmt::print("{}: {}, opset {}, {} Nx{}x{}x{} -> {} Nx{}, {} bytes\n", options.output, model.architecture.name,
-               kOnnxOpset, kOnnxInput, file.input.channels, file.input.height, file.input.width, kOnnxOutput,
-               model.architecture.classes, grouped(file.bytes));
+    fmt::print("{}: {}, {}, opset {}, {} Nx{}x{}x{} -> {} Nx{}, {} bytes\n", options.output, model.architecture.name,
+               options.int8 ? "int8" : "fp32", kOnnxOpset, kOnnxInput, file.input.channels, file.input.height,
+               file.input.width, kOnnxOutput, model.architecture.classes, grouped(file.bytes));
   }
 }
 
@@ -55,10 +57,12 @@ void add_export(CLI::App& app) {
   command->add_option("MODEL", options->model, "A .safetensors or PyTorch file")->required();
   command->add_option("OUT", options->output, "The .onnx file to write")->required();
   command->add_option("--arch", options->architecture, "Name of the architecture, where it is not what the file shows");
+  command->add_flag("--int8", options->int8, "Keep the int8 of a file that `resnet quantize` wrote, as QDQ");
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
-      "Example:\n"
-      "  resnet export resnet50.safetensors resnet50.onnx");
+      "Examples:\n"
+      "  resnet export resnet50.safetensors resnet50.onnx\n"
+      "  resnet export resnet50-int8.safetensors resnet50-int8.onnx --int8");
   command->callback([options] { export_model(*options); });
 }
 

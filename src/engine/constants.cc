@@ -52,30 +52,6 @@ StepConstants constants_at(std::byte* place, const ConstantsRequest& request,
   return {place, floats, scales ? floats + padded_channels(request.shape.out_channels) : nullptr, std::move(owner)};
 }
 
-// Per output channel, what is done to sums of a layer's inputs times its weights as they are stored: its own bias, its
-// batch norm, and the scale of int8 weights. scale * (w x + b) + shift = (scale * w) x + (scale * b + shift).
-ScaleShift scale_shift_of_sums(const Graph& graph, const StateDict& weights, const Step& step) {
-  const Node& node = graph.nodes[step.node];
-  const auto channels = static_cast<std::size_t>(node.out_channels);
-  ScaleShift sums{std::vector<double>(channels, 1.0), std::vector<double>(channels, 0.0)};
-  if (node.bias) {
-    const Tensor values = weights.at(node.path + ".bias").to_f32();
-    std::copy(values.f32().begin(), values.f32().end(), sums.shift.begin());
-  }
-  if (step.batch_norm >= 0) {
-    const ScaleShift norm = batch_norm(weights, graph.nodes[step.batch_norm].path);
-    for (std::size_t c = 0; c < channels; ++c) {
-      sums.scale[c] = norm.scale[c];
-      sums.shift[c] = sums.shift[c] * norm.scale[c] + norm.shift[c];
-    }
-  }
-  if (is_quantized(weights, node.path)) {
-    const Tensor scales = weights.at(node.path + kWeightScale).to_f32();
-    for (std::size_t c = 0; c < channels; ++c) sums.scale[c] *= scales.f32()[c];
-  }
-  return sums;
-}
-
 // A layer to be packed.
 struct Layer {
   const ConstantsRequest* request;
@@ -178,6 +154,28 @@ void pack_all(const std::vector<LayerPart>& parts, ThreadPool& team) {
 }
 
 }  // namespace
+
+ScaleShift scale_shift_of_sums(const Graph& graph, const StateDict& weights, const Step& step) {
+  const Node& node = graph.nodes[step.node];
+  const auto channels = static_cast<std::size_t>(node.out_channels);
+  ScaleShift sums{std::vector<double>(channels, 1.0), std::vector<double>(channels, 0.0)};
+  if (node.bias) {
+    const Tensor values = weights.at(node.path + ".bias").to_f32();
+    std::copy(values.f32().begin(), values.f32().end(), sums.shift.begin());
+  }
+  if (step.batch_norm >= 0) {
+    const ScaleShift norm = batch_norm(weights, graph.nodes[step.batch_norm].path);
+    for (std::size_t c = 0; c < channels; ++c) {
+      sums.scale[c] = norm.scale[c];
+      sums.shift[c] = sums.shift[c] * norm.scale[c] + norm.shift[c];
+    }
+  }
+  if (is_quantized(weights, node.path)) {
+    const Tensor scales = weights.at(node.path + kWeightScale).to_f32();
+    for (std::size_t c = 0; c < channels; ++c) sums.scale[c] *= scales.f32()[c];
+  }
+  return sums;
+}
 
 StepConstants scale_shift_constants(const ScaleShift& norm) {
   const auto channels = static_cast<std::size_t>(padded_channels(static_cast<int>(norm.scale.size())));

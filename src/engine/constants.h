@@ -27,6 +27,11 @@ struct StepConstants {
   std::shared_ptr<const void> owner;  // of the memory
 };
 
+// Per output channel of a convolution or linear layer, what is done to sums of its inputs times its weights as they are
+// stored: its own bias, its batch norm, and the scale of int8 weights.
+// scale * (w x + b) + shift = (scale * w) x + (scale * b + shift).
+ScaleShift scale_shift_of_sums(const Graph& graph, const StateDict& weights, const Step& step);
+
 // Of a batch norm that stands alone.
 StepConstants scale_shift_constants(const ScaleShift& norm);
 

@@ -7,8 +7,11 @@
 #include <span>
 
 #include "arch/describe.h"
+#include "arch/quantized.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "engine/formats.h"
+#include "engine/steps.h"
 #include "onnx/graph_writer.h"
 #include "weights/metadata.h"
 
@@ -52,16 +55,17 @@ FeatureShape input_shape(const Model& model) {
 }
 
 // Refused before memory is taken.
-void check_size(const Graph& graph, const std::string& path) {
+void check_size(const Graph& graph, const StateDict& weights, bool int8, const std::string& path) {
   std::int64_t bytes = 0;
   for (const Parameter& parameter : parameters(graph)) {
-    bytes += element_count(parameter.shape) * static_cast<std::int64_t>(sizeof(float));
+    const bool numbers = int8 && weights.at(parameter.name).dtype() == DType::kI8;
+    bytes += element_count(parameter.shape) * (numbers ? 1 : 4);
     if (bytes > kMaxBytes)
       fail(ErrorCode::kLimit, path, "an ONNX file holds at most 2 GiB, less than the weights take");
   }
 }
 
-onnx::ModelProto make_model(const Model& model, const Graph& graph, const FeatureShape& input) {
+onnx::ModelProto make_model(const Model& model, const Graph& graph, const FeatureShape& input, bool int8) {
   onnx::ModelProto proto;
   proto.set_ir_version(kIrVersion);
   proto.set_producer_name("resnet.cpp");
@@ -72,7 +76,12 @@ onnx::ModelProto make_model(const Model& model, const Graph& graph, const Featur
     entry.set_key(key);
     entry.set_value(value);
   }
-  write_graph(graph, model.weights, input, *proto.mutable_graph());
+  if (int8) {
+    const auto steps = give_formats(graph, fused_steps(graph), model.weights, Precision::kInt8);
+    write_graph(graph, steps, model.weights, input, *proto.mutable_graph());
+  } else {
+    write_graph(graph, plain_steps(graph), dequantized(graph, model.weights), input, *proto.mutable_graph());
+  }
   return proto;
 }
 
@@ -91,14 +100,17 @@ std::int64_t write_file(const onnx::ModelProto& proto, const std::string& path) 
 
 }  // namespace
 
-OnnxFile export_onnx(const Model& model, const std::string& path) {
+OnnxFile export_onnx(const Model& model, const std::string& path, const OnnxOptions& options) {
   const Graph graph = expand(model.architecture);
   check_weights(graph, model.weights, path);
-  check_size(graph, path);
+  if (options.int8 && !is_quantized(graph, model.weights)) {
+    fail(ErrorCode::kMismatch, path, "the weights are not int8; 'resnet quantize' makes a model whose are");
+  }
+  check_size(graph, model.weights, options.int8, path);
   OnnxFile result;
   result.input = input_shape(model);
   infer_shapes(graph, result.input);
-  const onnx::ModelProto proto = make_model(model, graph, result.input);
+  const onnx::ModelProto proto = make_model(model, graph, result.input, options.int8);
   result.nodes = proto.graph().node_size();
   result.bytes = write_file(proto, path);
   return result;

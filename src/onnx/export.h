@@ -1,9 +1,9 @@
 // ONNX (https://onnx.ai): a network and its weights as one file that other runtimes read. This room is the only one
 // that knows protobuf and the ONNX schema; neither shows here.
 //
-// Nodes are the graph's, one by one: batch norms are kept, so that every tensor of the state dict that inference needs
-// stands in the file under its own name, value for value; runtimes fold them when they load. docs/onnx.md describes
-// the file.
+// In float32 nodes are the graph's, one by one: batch norms are kept, so that every tensor of the state dict that
+// inference needs stands in the file under its own name, value for value; runtimes fold them when they load.
+// docs/onnx.md describes the file.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +20,13 @@ inline constexpr std::int64_t kOnnxOpset = 13;
 inline constexpr const char* kOnnxInput = "input";    // batch x channels x height x width, float32
 inline constexpr const char* kOnnxOutput = "logits";  // batch x classes, float32
 
+struct OnnxOptions {
+  // The network as it runs in int8, written as pairs of QuantizeLinear and DequantizeLinear (QDQ) with the scales of
+  // the model file; only for weights that `resnet quantize` made. Batch norms are then part of scales and biases. Where
+  // false, int8 weights are multiplied with their scales.
+  bool int8 = false;
+};
+
 // What a written file is.
 struct OnnxFile {
   FeatureShape input;  // of one picture; the file leaves the batch open
@@ -28,8 +35,9 @@ struct OnnxFile {
 };
 
 // Writes `model` to `path`, atomically. Height and width are those of the model's preprocessing, else what the
-// architecture is made for. Throws kMismatch where the weights are not the architecture's, kInvalidArgument where the
-// picture is too small for the network, kLimit where the file would be larger than the format allows (2 GiB), kIo.
-OnnxFile export_onnx(const Model& model, const std::string& path);
+// architecture is made for. Throws kMismatch where the weights are not the architecture's, or not int8 where that is
+// asked for, kInvalidArgument where the picture is too small for the network, kLimit where the file would be larger
+// than the format allows (2 GiB), kIo.
+OnnxFile export_onnx(const Model& model, const std::string& path, const OnnxOptions& options = {});
 
 }  // namespace resnet

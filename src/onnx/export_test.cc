@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "arch/quantized.h"
 #include "engine/random_weights.h"
 #include "onnx/graph_writer.h"
 #include "weights/test_files.h"
@@ -36,8 +37,8 @@ class ExportTest : public FormatTest {
     model.weights = random_weights(expand(architecture), 1);
     return exported(model);
   }
-  onnx::ModelProto exported(const Model& model) {
-    file_ = export_onnx(model, path("m.onnx"));
+  onnx::ModelProto exported(const Model& model, bool int8 = false) {
+    file_ = export_onnx(model, path("m.onnx"), {.int8 = int8});
     onnx::ModelProto proto;
     const std::string bytes = read(path("m.onnx"));
     EXPECT_EQ(file_.bytes, static_cast<std::int64_t>(bytes.size()));
@@ -213,6 +214,80 @@ TEST_F(ExportTest, TakesWeightsOfOtherTypes) {
   EXPECT_EQ(weight.raw_data(), std::string(5 * sizeof(float), '\0'));
 }
 
+// Weights as `resnet quantize` writes them: the layers' numbers all 3, their scales 0.5; what they give in steps of
+// 0.25.
+Model int8_model(const Architecture& architecture) {
+  Model model;
+  model.architecture = architecture;
+  const Graph graph = expand(architecture);
+  const auto numbers = std::make_shared<const std::vector<std::byte>>(100'000, std::byte{3});
+  for (const auto& [name, tensor] : random_weights(graph, 1)) {
+    const bool weight = tensor.shape().size() > 1;
+    const auto count = static_cast<std::size_t>(tensor.count());
+    model.weights.add(
+        name, weight ? Tensor::view(DType::kI8, tensor.shape(), std::span(*numbers).first(count), numbers) : tensor);
+  }
+  for (const auto& [name, node] : quantization_tensors(graph)) {
+    const bool per_channel = name.ends_with(kWeightScale);
+    const Shape shape = per_channel ? Shape{node->out_channels} : Shape{};
+    const std::vector<float> scales(per_channel ? node->out_channels : 1, per_channel ? 0.5F : 0.25F);
+    model.weights.add(name,
+                      name.ends_with(kOutputZeroPoint) ? Tensor::zeros(DType::kU8, {}) : Tensor::from(scales, shape));
+  }
+  return model;
+}
+
+TEST_F(ExportTest, WritesInt8AsPairsOfQuantizeAndDequantize) {
+  const onnx::ModelProto proto = exported(int8_model(small()), true);
+  expect_sound(proto.graph());
+  for (const onnx::NodeProto& node : proto.graph().node()) EXPECT_NE(node.op_type(), "BatchNormalization");
+  EXPECT_THAT(node(proto, "input.quantized").input(), ElementsAre("input", "input.scale", "input.zero_point"));
+  const onnx::NodeProto& conv = node(proto, "layer1.0.conv2");
+  EXPECT_THAT(conv.input(), ElementsAre("layer1.0.relu.dequantized", "layer1.0.conv2.weight.dequantized",
+                                        "layer1.0.conv2.bias.dequantized"));
+  EXPECT_THAT(node(proto, "layer1.0").input(), ElementsAre("layer1.0.conv2", "maxpool.dequantized"));
+  EXPECT_THAT(node(proto, "layer1.0.relu_2.quantized").op_type(), "QuantizeLinear");
+  EXPECT_THAT(ints(node(proto, "layer1.0.conv2.weight.dequantized"), "axis"), ElementsAre(0));
+  const onnx::TensorProto& weight = initializer(proto, "layer1.0.conv2.weight");
+  EXPECT_EQ(weight.data_type(), onnx::TensorProto::INT8);
+  EXPECT_EQ(initializer(proto, "layer1.0.conv2.bias").data_type(), onnx::TensorProto::INT32);
+  // A batch norm that turns a channel's sign turns its numbers, not its scale.
+  const std::string scales = initializer(proto, "layer1.0.conv2.weight_scale").raw_data();
+  const Tensor gamma = int8_model(small()).weights.at("layer1.0.bn2.weight");
+  for (std::size_t c = 0; c < 8; ++c) {
+    float scale;
+    std::memcpy(&scale, scales.data() + c * sizeof(float), sizeof scale);
+    EXPECT_GT(scale, 0);
+    const std::size_t row = weight.raw_data().size() / 8;
+    EXPECT_EQ(weight.raw_data()[c * row], gamma.f32()[c] < 0 ? -3 : 3) << c;
+  }
+}
+
+TEST_F(ExportTest, WritesInt8InFloat32UnlessAsked) {
+  const onnx::ModelProto proto = exported(int8_model(small()));
+  expect_sound(proto.graph());
+  const onnx::TensorProto& weight = initializer(proto, "conv1.weight");
+  EXPECT_EQ(weight.data_type(), onnx::TensorProto::FLOAT);
+  float value;
+  std::memcpy(&value, weight.raw_data().data(), sizeof value);
+  EXPECT_EQ(value, 1.5F);
+}
+
+TEST_F(ExportTest, LeavesFloatLayersInFloatsAmongInt8) {
+  Model model = int8_model(small());
+  const Graph graph = expand(small());
+  StateDict weights;
+  for (const auto& [name, tensor] : model.weights) {
+    if (name == "layer2.0.conv1.weight_scale") continue;
+    weights.add(name, name == "layer2.0.conv1.weight" ? random_weights(graph, 1).at(name) : tensor);
+  }
+  model.weights = weights;
+  const onnx::ModelProto proto = exported(model, true);
+  expect_sound(proto.graph());
+  EXPECT_EQ(node(proto, "layer2.0.bn1").op_type(), "BatchNormalization");
+  EXPECT_EQ(initializer(proto, "layer2.0.conv1.weight").data_type(), onnx::TensorProto::FLOAT);
+}
+
 TEST_F(ExportTest, RefusesWhatMakesNoFile) {
   const auto refused = [&](const Model& model, const std::string& to, ErrorCode code, const std::string& message) {
     try {
@@ -228,6 +303,7 @@ TEST_F(ExportTest, RefusesWhatMakesNoFile) {
   model.architecture = small();
   refused(model, path("m.onnx"), ErrorCode::kMismatch, "missing conv1.weight");
   model.weights = zero_weights(model.architecture);
+  EXPECT_THROW(export_onnx(model, path("m.onnx"), {.int8 = true}), Error);
   refused(model, path("none/m.onnx"), ErrorCode::kIo, "none/m.onnx: cannot write");
   model.architecture.depths = {20, 1};  // 128 MiB a block
   model.architecture.widths = {1348, 8};

@@ -2,183 +2,227 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <map>
-#include <span>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "arch/describe.h"
 #include "base/error.h"
+#include "engine/constants.h"
 #include "onnx/export.h"
+#include "onnx/proto_writer.h"
 
 namespace resnet {
 namespace {
 
-constexpr const char* kBatch = "batch";  // the name of the open dimension
+using Names = std::vector<std::string>;
 
 class GraphWriter {
  public:
   GraphWriter(const Graph& graph, const StateDict& weights, onnx::GraphProto& out)
-      : graph_(graph), weights_(weights), out_(out) {}
+      : graph_(graph), weights_(weights), proto_(out), out_(out) {}
 
-  void write(const FeatureShape& input) {
+  void write(const std::vector<Step>& steps, const FeatureShape& input) {
     out_.set_name(graph_.architecture.name);
-    declare(*out_.add_input(), kOnnxInput, {input.channels, input.height, input.width});
-    for (const Parameter& parameter : parameters(graph_)) {
-      if (parameter.dtype == DType::kF32) add_floats(parameter.name, weights_.at(parameter.name));
-    }
-    values_.emplace_back(kOnnxInput);
-    for (std::size_t i = 1; i < graph_.nodes.size(); ++i) write(graph_.nodes[i]);
+    proto_.input(kOnnxInput, {input.channels, input.height, input.width});
+    for (const Step& step : steps) write(step);
     out_.mutable_node(out_.node_size() - 1)->set_output(0, kOnnxOutput);
-    declare(*out_.add_output(), kOnnxOutput, {graph_.output().out_channels});
+    proto_.output(kOnnxOutput, {graph_.output().out_channels});
   }
 
  private:
-  // --- the parts of an ONNX graph
-
-  static void declare(onnx::ValueInfoProto& value, const char* name, std::initializer_list<std::int64_t> sizes) {
-    value.set_name(name);
-    onnx::TypeProto::Tensor& type = *value.mutable_type()->mutable_tensor_type();
-    type.set_elem_type(onnx::TensorProto::FLOAT);
-    type.mutable_shape()->add_dim()->set_dim_param(kBatch);
-    for (const std::int64_t size : sizes) type.mutable_shape()->add_dim()->set_dim_value(size);
-  }
-
-  void add_initializer(const std::string& name, onnx::TensorProto::DataType type, const Shape& shape,
-                       std::span<const std::byte> bytes) {
-    onnx::TensorProto& tensor = *out_.add_initializer();
-    tensor.set_name(name);
-    tensor.set_data_type(type);
-    tensor.mutable_dims()->Add(shape.begin(), shape.end());
-    tensor.set_raw_data(bytes.data(), bytes.size());  // little endian, as a Tensor's
-  }
-
-  void add_floats(const std::string& name, const Tensor& tensor) {
-    add_initializer(name, onnx::TensorProto::FLOAT, tensor.shape(), tensor.to_f32().bytes());
-    tensor.release();
-  }
-
-  // Returns the name.
-  std::string add_integers(const std::string& name, const std::vector<std::int64_t>& values) {
-    add_initializer(name, onnx::TensorProto::INT64, {static_cast<std::int64_t>(values.size())},
-                    std::as_bytes(std::span(values)));
-    return name;
-  }
-
-  onnx::NodeProto& add_node(const char* op, const std::string& name, const std::vector<std::string>& inputs) {
-    onnx::NodeProto& node = *out_.add_node();
-    node.set_op_type(op);
-    node.set_name(name);
-    for (const std::string& input : inputs) node.add_input(input);
-    node.add_output(name);
-    return node;
-  }
-
-  static onnx::AttributeProto& attribute(onnx::NodeProto& node, const char* name,
-                                         onnx::AttributeProto::AttributeType type) {
-    onnx::AttributeProto& result = *node.add_attribute();
-    result.set_name(name);
-    result.set_type(type);
-    return result;
-  }
-  static void set(onnx::NodeProto& node, const char* name, std::int64_t value) {
-    attribute(node, name, onnx::AttributeProto::INT).set_i(value);
-  }
-  static void set(onnx::NodeProto& node, const char* name, const std::vector<std::int64_t>& values) {
-    attribute(node, name, onnx::AttributeProto::INTS).mutable_ints()->Add(values.begin(), values.end());
-  }
-
-  // A window is square and the same on every side.
-  static void set_window(onnx::NodeProto& proto, const Node& node) {
-    set(proto, "kernel_shape", {node.kernel, node.kernel});
-    set(proto, "strides", {node.stride, node.stride});
-    set(proto, "pads", {node.padding, node.padding, node.padding, node.padding});
-  }
-
-  // --- nodes of the network
+  const Node& node(int index) const { return graph_.nodes[static_cast<std::size_t>(index)]; }
 
   // A node and the value it gives have one name: the module's path, numbered where a module is used again.
-  std::string name_of(const Node& node) {
-    const std::string base = label(node);
+  std::string unique(const std::string& base) {
     const int use = ++uses_[base];
     return use == 1 ? base : fmt::format("{}_{}", base, use);
   }
 
-  void write(const Node& node) {
-    const std::string name = name_of(node);
-    std::vector<std::string> inputs;
-    for (const int input : node.inputs) inputs.push_back(values_[static_cast<std::size_t>(input)]);
-    switch (node.op) {
-      case Op::kInput: RESNET_ASSERT(false); break;  // the first node alone
-      case Op::kConv: write_conv(node, name, std::move(inputs)); break;
-      case Op::kBatchNorm: write_batch_norm(node, name, std::move(inputs)); break;
-      case Op::kRelu: add_node("Relu", name, inputs); break;
-      case Op::kMaxPool: set_window(add_node("MaxPool", name, inputs), node); break;
-      case Op::kAveragePool: {
-        onnx::NodeProto& pool = add_node("AveragePool", name, inputs);
-        set_window(pool, node);
-        set(pool, "ceil_mode", node.ceil_mode ? 1 : 0);
-        break;
-      }
-      case Op::kPadShortcut: write_pad_shortcut(node, name, std::move(inputs)); break;
-      case Op::kAdd: add_node("Add", name, inputs); break;
-      case Op::kGlobalAveragePool: add_node("GlobalAveragePool", name, inputs); break;
-      case Op::kFlatten: add_node("Flatten", name, inputs); break;
-      case Op::kLinear: write_linear(node, name, std::move(inputs)); break;
+  // --- steps
+
+  void write(const Step& step) {
+    std::string value;
+    if (step.convert) {  // numbers have been written as floats too
+      value = step.out.type == ValueType::kU8 ? rounded(values_.at(step.input), step.out) : values_.at(step.input);
+    } else {
+      value = computed(step);
+      if (step.out.type == ValueType::kU8) value = rounded(value, step.out);
     }
-    values_.push_back(name);
+    values_[step.output] = value;
   }
 
-  void write_conv(const Node& node, const std::string& name, std::vector<std::string> inputs) {
-    inputs.push_back(node.path + ".weight");
-    if (node.bias) inputs.push_back(node.path + ".bias");
-    onnx::NodeProto& conv = add_node("Conv", name, inputs);
-    set_window(conv, node);
-    set(conv, "dilations", {node.dilation, node.dilation});
-    set(conv, "group", node.groups);
+  // What the step gives in floats.
+  std::string computed(const Step& step) {
+    const Node& main = node(step.node);
+    const bool numbers = step.in.type == ValueType::kU8;
+    std::string value;
+    switch (main.op) {
+      case Op::kInput: return kOnnxInput;
+      case Op::kConv: value = write_conv(step, numbers); break;
+      case Op::kLinear: value = write_linear(step, numbers); break;
+      case Op::kBatchNorm: value = write_batch_norm(main, values_.at(step.input)); break;
+      case Op::kPadShortcut: value = write_pad_shortcut(main, values_.at(step.input)); break;
+      case Op::kMaxPool:
+      case Op::kAveragePool: value = write_pool(main, values_.at(step.input)); break;
+      case Op::kAdd: value = values_.at(step.input); break;
+      case Op::kRelu: return write_simple("Relu", label(main), {values_.at(step.input)});
+      case Op::kGlobalAveragePool: return write_simple("GlobalAveragePool", label(main), {values_.at(step.input)});
+      case Op::kFlatten: return write_simple("Flatten", label(main), {values_.at(step.input)});
+    }
+    if (step.batch_norm >= 0 && !numbers) value = write_batch_norm(node(step.batch_norm), value);
+    return add_residual(step, value);
   }
 
-  void write_batch_norm(const Node& node, const std::string& name, std::vector<std::string> inputs) {
+  // The step's addition and ReLU, where it has them. What it gives is the value of the last node that it took in.
+  std::string add_residual(const Step& step, std::string value) {
+    const Node& last = node(step.output);
+    if (step.residual >= 0) {
+      const Node& sum = step.relu ? node(last.inputs[0]) : last;
+      value = write_simple("Add", label(sum), {value, values_.at(step.residual)});
+    }
+    return step.relu ? write_simple("Relu", label(last), {value}) : value;
+  }
+
+  // The value rounded to numbers of 8 bits, as floats again.
+  std::string rounded(const std::string& value, const ValueFormat& format) {
+    const Names how = {proto_.floats(value + ".scale", std::span(&format.scale, 1), {}),
+                       proto_.uint8(value + ".zero_point", format.zero_point)};
+    const std::string numbers = value + ".quantized";
+    proto_.node("QuantizeLinear", numbers, {value, how[0], how[1]});
+    return proto_.node("DequantizeLinear", value + ".dequantized", {numbers, how[0], how[1]}).name();
+  }
+
+  std::string write_simple(const char* op, const std::string& name, const Names& inputs) {
+    return proto_.node(op, unique(name), inputs).name();
+  }
+
+  // --- operators
+
+  std::string write_conv(const Step& step, bool numbers) {
+    const Node& conv = node(step.node);
+    Names inputs = {values_.at(step.input)};
+    add_weights(step, numbers, inputs);
+    onnx::NodeProto& proto = proto_.node("Conv", unique(label(conv)), inputs);
+    ProtoWriter::set_window(proto, conv);
+    ProtoWriter::set(proto, "dilations", {conv.dilation, conv.dilation});
+    ProtoWriter::set(proto, "group", std::int64_t{conv.groups});
+    return proto.name();
+  }
+
+  std::string write_linear(const Step& step, bool numbers) {
+    const Node& linear = node(step.node);
+    Names inputs = {values_.at(step.input)};
+    const bool flat = step.input < static_cast<int>(graph_.nodes.size()) && node(step.input).op == Op::kFlatten;
+    if (!flat) inputs[0] = write_simple("Flatten", "flatten", inputs);
+    add_weights(step, numbers, inputs);
+    onnx::NodeProto& proto = proto_.node("Gemm", unique(label(linear)), inputs);
+    ProtoWriter::set(proto, "transB", std::int64_t{1});
+    return proto.name();
+  }
+
+  std::string write_batch_norm(const Node& norm, const std::string& value) {
+    Names inputs = {value};
     for (const char* parameter : {".weight", ".bias", ".running_mean", ".running_var"}) {
-      inputs.push_back(node.path + parameter);
+      inputs.push_back(proto_.floats(norm.path + parameter, weights_.at(norm.path + parameter)));
     }
-    onnx::NodeProto& norm = add_node("BatchNormalization", name, inputs);
-    attribute(norm, "epsilon", onnx::AttributeProto::FLOAT).set_f(kBatchNormEpsilon);
+    onnx::NodeProto& proto = proto_.node("BatchNormalization", unique(label(norm)), inputs);
+    ProtoWriter::set(proto, "epsilon", kBatchNormEpsilon);
+    return proto.name();
+  }
+
+  std::string write_pool(const Node& pool, const std::string& value) {
+    const bool average = pool.op == Op::kAveragePool;
+    onnx::NodeProto& proto = proto_.node(average ? "AveragePool" : "MaxPool", unique(label(pool)), {value});
+    ProtoWriter::set_window(proto, pool);
+    if (average) ProtoWriter::set(proto, "ceil_mode", std::int64_t{pool.ceil_mode});
+    return proto.name();
   }
 
   // Option A: every stride-th pixel; zeros before and after the channels.
-  void write_pad_shortcut(const Node& node, const std::string& name, std::vector<std::string> inputs) {
-    if (node.stride > 1) {
-      inputs.push_back(add_integers(name + ".starts", {0, 0}));
-      inputs.push_back(add_integers(name + ".ends", {INT64_MAX, INT64_MAX}));
-      inputs.push_back(add_integers(name + ".axes", {2, 3}));
-      inputs.push_back(add_integers(name + ".steps", {node.stride, node.stride}));
-      add_node("Slice", name + ".slice", inputs);
-      inputs = {name + ".slice"};
+  std::string write_pad_shortcut(const Node& shortcut, std::string value) {
+    const std::string name = unique(label(shortcut));
+    if (shortcut.stride > 1) {
+      const Names inputs = {value, proto_.integers(name + ".starts", {0, 0}),
+                            proto_.integers(name + ".ends", {INT64_MAX, INT64_MAX}),
+                            proto_.integers(name + ".axes", {2, 3}),
+                            proto_.integers(name + ".steps", {shortcut.stride, shortcut.stride})};
+      value = proto_.node("Slice", name + ".slice", inputs).name();
     }
-    const std::int64_t zeros = (node.out_channels - node.in_channels) / 2;
-    inputs.push_back(add_integers(name + ".pads", {0, zeros, 0, 0, 0, zeros, 0, 0}));
-    add_node("Pad", name, inputs);
+    const std::int64_t zeros = (shortcut.out_channels - shortcut.in_channels) / 2;
+    const std::string pads = proto_.integers(name + ".pads", {0, zeros, 0, 0, 0, zeros, 0, 0});
+    return proto_.node("Pad", name, {value, pads}).name();
   }
 
-  void write_linear(const Node& node, const std::string& name, std::vector<std::string> inputs) {
-    inputs.push_back(node.path + ".weight");
-    if (node.bias) inputs.push_back(node.path + ".bias");
-    set(add_node("Gemm", name, inputs), "transB", 1);
+  // --- weights
+
+  void add_weights(const Step& step, bool numbers, Names& inputs) {
+    const Node& layer = node(step.node);
+    if (numbers) {
+      add_numbers(step, inputs);
+      return;
+    }
+    inputs.push_back(proto_.floats(layer.path + ".weight", weights_.at(layer.path + ".weight")));
+    if (layer.bias) inputs.push_back(proto_.floats(layer.path + ".bias", weights_.at(layer.path + ".bias")));
   }
+
+  // int8 weights with a scale per output channel, and biases as int32 in units of that scale times the input's, as
+  // runtimes add them up; the batch norm is part of both.
+  void add_numbers(const Step& step, Names& inputs) {
+    const Node& layer = node(step.node);
+    const Tensor& stored = weights_.at(layer.path + ".weight");
+    const ScaleShift sums = scale_shift_of_sums(graph_, weights_, step);
+    const std::size_t channels = sums.scale.size(), row = stored.bytes().size() / channels;
+    std::vector<std::int8_t> weights(stored.bytes().size());
+    std::vector<std::int32_t> biases(channels);
+    std::vector<float> scales(channels), bias_scales(channels);
+    for (std::size_t c = 0; c < channels; ++c) {
+      // As it is, but not negative, nor so small that the bias does not fit: the weights take up the difference.
+      const double least = std::abs(sums.shift[c]) / step.in.scale / kMaxBias;
+      scales[c] = static_cast<float>(std::max({std::abs(sums.scale[c]), least, kMinScale}));
+      bias_scales[c] = scales[c] * step.in.scale;
+      biases[c] = static_cast<std::int32_t>(std::lrint(sums.shift[c] / bias_scales[c]));
+      for (std::size_t i = c * row; i < (c + 1) * row; ++i) {
+        const double weight = static_cast<std::int8_t>(stored.bytes()[i]) * sums.scale[c] / scales[c];
+        weights[i] = static_cast<std::int8_t>(std::clamp(std::lrint(weight), -128L, 127L));
+      }
+    }
+    const std::string name = label(layer);
+    const std::vector<std::int8_t> zeros(channels);  // also the default; ONNX Runtime's exact kernels want them said
+    const std::string zero_points = proto_.int8s(name + ".weight_zero_point", zeros, count(channels));
+    inputs.push_back(dequantized(proto_.int8s(name + ".weight", weights, stored.shape()), scales, {zero_points}));
+    inputs.push_back(dequantized(proto_.int32s(name + ".bias", biases), bias_scales, {}));
+  }
+
+  // Numbers times the scale of their first dimension. `zero_points` holds one name or none.
+  std::string dequantized(const std::string& numbers, const std::vector<float>& scales, const Names& zero_points) {
+    Names inputs = {numbers, proto_.floats(numbers + "_scale", scales, count(scales.size()))};
+    inputs.insert(inputs.end(), zero_points.begin(), zero_points.end());
+    onnx::NodeProto& proto = proto_.node("DequantizeLinear", numbers + ".dequantized", inputs);
+    ProtoWriter::set(proto, "axis", std::int64_t{0});
+    return proto.name();
+  }
+
+  static Shape count(std::size_t values) { return {static_cast<std::int64_t>(values)}; }
+
+  static constexpr double kMaxBias = 1 << 30;
+  static constexpr double kMinScale = 1e-30;
 
   const Graph& graph_;
   const StateDict& weights_;
+  ProtoWriter proto_;
   onnx::GraphProto& out_;
-  std::vector<std::string> values_;  // one per node
+  std::map<int, std::string> values_;  // of each value, the name of its floats
   std::map<std::string, int> uses_;
 };
 
 }  // namespace
 
-void write_graph(const Graph& graph, const StateDict& weights, const FeatureShape& input, onnx::GraphProto& out) {
-  GraphWriter(graph, weights, out).write(input);
+void write_graph(const Graph& graph, const std::vector<Step>& steps, const StateDict& weights,
+                 const FeatureShape& input, onnx::GraphProto& out) {
+  GraphWriter(graph, weights, out).write(steps, input);
 }
 
 }  // namespace resnet

@@ -25,10 +25,10 @@ def refused(*arguments, status=1):
 resnet("init", "resnet20", "-o", "a.safetensors")
 out = resnet("export", "a.safetensors", "a.onnx").stdout
 size = os.path.getsize("a.onnx")
-assert out == (f"a.onnx: resnet20, opset 13, input Nx3x32x32 -> logits Nx10, {size:,} bytes\n"), out
+assert out == f"a.onnx: resnet20, fp32, opset 13, input Nx3x32x32 -> logits Nx10, {size:,} bytes\n", out
 described = json.loads(resnet("export", "a.safetensors", "b.onnx", "--json").stdout)
-assert described == {"path": "b.onnx", "architecture": "resnet20", "opset": 13, "input": "input", "output": "logits",
-                     "input_shape": [None, 3, 32, 32], "output_shape": [None, 10], "nodes": 73,
+assert described == {"path": "b.onnx", "architecture": "resnet20", "precision": "fp32", "opset": 13,
+                     "input": "input", "output": "logits", "input_shape": [None, 3, 32, 32], "output_shape": [None, 10], "nodes": 73,
                      "size_bytes": size}, described
 with open("a.onnx", "rb") as a, open("b.onnx", "rb") as b:
     assert a.read() == b.read()
@@ -38,6 +38,10 @@ resnet("convert", "a.safetensors", "m.safetensors", "--size", "40x48", "--resize
 assert "input Nx3x40x48" in resnet("export", "m.safetensors", "m.onnx").stdout
 resnet("init", "plain20", "-o", "plain.pth")
 assert ": plain20," in resnet("export", "plain.pth", "plain.onnx", "--arch", "plain20").stdout
+
+# int8 needs weights that are.
+assert refused("export", "a.safetensors", "x.onnx", "--int8") == \
+    "x.onnx: the weights are not int8; 'resnet quantize' makes a model whose are"
 
 # Refused; the old file stays.
 assert refused("export", "absent.pth", "a.onnx").startswith("absent.pth: ")

@@ -57,6 +57,16 @@ class QuantizeTest(unittest.TestCase):
         self.assertEqual(report["layers"][-1]["method"], "")
         self.assertLess(report["layers"][4]["low"], 0)  # a projection gives negative values too
 
+    def test_export_keeps_the_numbers(self):
+        fp32, int8 = f"{self.root}/fp32.onnx", f"{self.root}/int8.onnx"
+        self.assertIn("int8.onnx: resnet, int8, opset 13,", self.ok("export", self.int8, int8, "--int8"))
+        described = json.loads(self.ok("export", self.int8, int8, "--int8", "--json"))
+        self.assertEqual(described["precision"], "int8")
+        self.assertEqual(described["size_bytes"], os.path.getsize(int8))
+        self.ok("export", self.int8, fp32)
+        self.assertLess(os.path.getsize(int8), os.path.getsize(fp32))
+        self.fails(1, "the weights are not int8", "export", self.model, int8, "--int8")
+
     def test_the_file_is_an_ordinary_one(self):
         inspected = json.loads(self.ok("inspect", self.int8, "--json"))
         tensors = {tensor["name"]: tensor for tensor in inspected["tensors"]}
