@@ -103,6 +103,11 @@ def measure(name):
         return json.load(file), *(resnet("eval", path, DATA, "--only", "val") for path in (model, int8))
 
 
+def decibels(value):
+    """Weights that all are whole numbers already have no noise, and JSON no infinity."""
+    return "-" if value is None else f"{value:.1f}"
+
+
 def main():
     if not os.path.exists(DATA):
         resnet("make-dataset", "shapes", "--size", 224, "--train", 4000, "--val", 1000, "--out", DATA)
@@ -117,7 +122,8 @@ def main():
         for layer in said["layers"]:
             low = "0" if layer["low"] == 0 else f"{layer['low']:.2f}"
             span = f"{low} to {layer['high']:.2f} | {layer['method']}" if layer["method"] else "float32 | "
-            print(f"| `{layer['name']}` | {span} | {layer['weight_sqnr_db']:.1f} | {layer['output_sqnr_db']:.1f} |")
+            print(f"| `{layer['name']}` | {span} | {decibels(layer['weight_sqnr_db'])} | "
+                  f"{decibels(layer['output_sqnr_db'])} |")
     wrong = [name for name, (_, fp32, int8) in results.items() if fp32["top1"] < 0.6 or fp32["top1"] - int8["top1"] > 0.005]
     print(f"\n{'wrong: ' + ', '.join(wrong) if wrong else 'all within 0.5 points'}")
     sys.exit(1 if wrong else 0)
