@@ -7,7 +7,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <numeric>
 #include <optional>
 #include <random>
 
@@ -142,9 +141,16 @@ void print_steps(const Measurement& m, double peak) {
     fmt::print("\n");
     for (const std::string& reason : step.refused) fmt::print("{:<26} not {}\n", "", reason);
   }
-  const double sum = std::accumulate(m.steps.begin(), m.steps.end(), 0.0,
-                                     [](double total, const StepProfile& step) { return total + step.median_ms; });
-  fmt::print("{:<26} {:<18} {:>16} {:>9} {:>9.3f}\n\n", "sum", "", "", "", sum);
+  double sum = 0;
+  double convolutions = 0;  // and the linear layer
+  for (const StepProfile& step : m.steps) {
+    sum += step.median_ms;
+    if (step.macs > 0) convolutions += step.median_ms;
+  }
+  const double gflops = Measurement::gflops_of(m.macs, convolutions);
+  fmt::print("{:<26} {:<18} {:>16} {:>9} {:>9.3f} {:>8.1f} {:>7.1f}\n", "all convolutions", "", "", "", convolutions,
+             gflops, 100 * gflops / peak);
+  fmt::print("{:<26} {:<18} {:>16} {:>9} {:>9.3f}\n\n", "all", "", "", "", sum);
 }
 
 void print_run(const std::string& model, Precision precision, const Measurement& m, double peak) {
