@@ -6,6 +6,10 @@ include(CMakePackageConfigHelpers)
 if(RESNET_PROGRAM)
   install(TARGETS resnet-program RUNTIME COMPONENT runtime)
 endif()
+if(TARGET resnet-train)  # component trainer; it finds LibTorch where it was when this was built
+  set_target_properties(resnet-train PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  install(TARGETS resnet-train RUNTIME COMPONENT trainer)
+endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/resnet)
 install(TARGETS resnet EXPORT resnet-targets
@@ -25,10 +29,18 @@ install(FILES ${PROJECT_BINARY_DIR}/resnet.pc DESTINATION ${CMAKE_INSTALL_LIBDIR
 # Man pages and the completion for bash, written by the program from the tables of its options.
 if(RESNET_PROGRAM)
   set(reference ${PROJECT_BINARY_DIR}/reference)
+  set(trainer "")
+  set(trainer_command ${CMAKE_COMMAND} -E true)
+  if(TARGET resnet-train)
+    set(trainer resnet-train)
+    set(trainer_command resnet-train reference ${reference}/trainer)
+    install(FILES ${reference}/trainer/man1/resnet-train.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT trainer)
+  endif()
   add_custom_command(OUTPUT ${reference}/bash-completion/resnet
                      COMMAND ${CMAKE_COMMAND} -E rm -rf ${reference}
                      COMMAND resnet-program reference ${reference}
-                     DEPENDS resnet-program VERBATIM)
+                     COMMAND ${trainer_command}
+                     DEPENDS resnet-program ${trainer} VERBATIM)
   add_custom_target(reference ALL DEPENDS ${reference}/bash-completion/resnet)
   install(DIRECTORY ${reference}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT runtime)
   install(DIRECTORY ${reference}/bash-completion/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions

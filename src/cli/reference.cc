@@ -1,5 +1,6 @@
 // resnet reference: writes the man pages and the completion for bash, which the build installs. --help does not show
-// it.
+// it. A command that another program carries out, `resnet train`, has its page from that program, which knows its
+// options.
 #include <filesystem>
 
 #include "base/error.h"
@@ -26,7 +27,7 @@ void write_reference(const CLI::App& app, const std::filesystem::path& folder) {
   };
   write_page(app);
   for (const CLI::App* command : app.get_subcommands({})) {
-    if (!command->get_group().empty()) write_page(*command);
+    if (!command->get_group().empty() && !command->get_prefix_command()) write_page(*command);
   }
   write(folder / "bash-completion" / app.get_name(), bash_completion(app));
 }

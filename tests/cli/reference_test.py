@@ -17,6 +17,11 @@ def commands():
     return re.findall(r"^  ([\w-]+) ", text[text.index("Subcommands:"):], re.MULTILINE)
 
 
+def own_commands():
+    """Those that the program carries out itself; train is another program's, where LibTorch is."""
+    return [command for command in commands() if command != "train"]
+
+
 def long_options(command):
     return set(re.findall(r"^ +(?:-\w,)?(--[a-z0-9-]+)", resnet(command, "--help").stdout.decode(), re.MULTILINE))
 
@@ -42,21 +47,32 @@ class ReferenceTest(unittest.TestCase):
 
     def test_every_command_has_a_page(self):
         self.assertGreaterEqual(len(commands()), 9)
-        expected = ["resnet.1"] + [f"resnet-{command}.1" for command in commands()]
+        expected = ["resnet.1"] + [f"resnet-{command}.1" for command in own_commands()]
         self.assertEqual(sorted(os.listdir(self.pages)), sorted(expected))
         self.assertNotIn("reference", commands())
 
     @unittest.skipUnless(shutil.which("man"), "no man")
     def test_pages_read_well(self):
         main = self.rendered("resnet.1")
-        for command in commands():
+        for command in own_commands():
             self.assertIn(f"resnet-{command}(1)", main)
             page = self.rendered(f"resnet-{command}.1")
             for heading in ("NAME", "SYNOPSIS", "OPTIONS", "EXAMPLES", "EXIT STATUS", "SEE ALSO"):
                 self.assertIn(f"\n{heading}\n", "\n" + page, command)
             for option in long_options(command):
                 self.assertIn(option, page, command)
+        self.assertIn("resnet-train(1)", main)
         self.assertIn("resnet predict model.safetensors - < cat.jpg", self.rendered("resnet-predict.1"))
+
+    @unittest.skipUnless(long_options("train") and shutil.which("man"), "no trainer or no man")
+    def test_the_trainer_describes_itself(self):
+        folder = os.path.join(self.folder.name, "trainer")
+        trainer = os.path.join(os.path.dirname(os.environ["RESNET"]), "resnet-train")
+        subprocess.run([trainer, "reference", folder], check=True)
+        page = self.rendered(os.path.join(folder, "man1", "resnet-train.1"))
+        for option in long_options("train"):
+            self.assertIn(option, page)
+        self.assertEqual(self.offered("train"), long_options("train"))
 
     def test_bash_finds_no_fault(self):
         self.assertEqual(subprocess.run(["bash", "-n", self.completion], capture_output=True, check=True).stderr, b"")
@@ -73,12 +89,18 @@ class ReferenceTest(unittest.TestCase):
             self.assertEqual(bash.completed("resnet summary resnet15"), "resnet summary resnet152 ")
             self.assertEqual(bash.completed("resnet predict phot"), "resnet predict photo\\ of\\ a\\ cat.jpg ")
 
+    def offered(self, command):
+        """The options that the completion knows."""
+        script = f"source {self.completion}; COMP_WORDS=(resnet {command} --) COMP_CWORD=2; _resnet; echo ${{COMPREPLY[@]}}"
+        path = os.path.dirname(os.path.abspath(os.environ["RESNET"])) + os.pathsep + os.environ["PATH"]
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True,
+                              env={**os.environ, "PATH": path})
+        return set(done.stdout.split())
+
     def test_completes_every_option(self):
-        for command in commands():
-            script = f"source {self.completion}; COMP_WORDS=(resnet {command} --) COMP_CWORD=2; _resnet; echo ${{COMPREPLY[@]}}"
-            done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+        for command in own_commands():
             self.assertGreaterEqual(len(long_options(command)), 1, command)
-            self.assertEqual(set(done.stdout.split()), long_options(command), command)
+            self.assertEqual(self.offered(command), long_options(command), command)
 
 
 class Bash:

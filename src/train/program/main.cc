@@ -6,6 +6,8 @@ int main(int argc, char** argv) {
   using namespace resnet::cli;
   CLI::App app("The trainer of `resnet`.", "resnet");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "resnet " RESNET_VERSION);
+  add_reference(app);
   add_trainer(app);
   return run_program(app, argc, argv);
 }
