@@ -70,7 +70,8 @@ bool takes_network(const CLI::Option& option) {
 // The options of a command that another program carries out: those of its --help, where that program is.
 std::string foreign_case(const CLI::App& command) {
   return fmt::format(
-      "    {0})\n      options=$({1} {0} --help 2>/dev/null | grep -oE '^ +(-.,)?--[a-z0-9-]+' | grep -oE -- '--.*') ;;\n",
+      "    {0})\n      options=$({1} {0} --help 2>/dev/null | grep -oE '^ +(-.,)?--[a-z0-9-]+' | grep -oE -- '--.*') "
+      ";;\n",
       command.get_name(), command.get_parent()->get_name());
 }
 
