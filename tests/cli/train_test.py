@@ -44,7 +44,7 @@ class TrainTest(unittest.TestCase):
         return tempfile.mkdtemp(dir=self.root)
 
     def train(self, out, *arguments, data=None):
-        return resnet("train", "--data", data or self.data, "--out", out, *arguments)
+        return resnet("train", "--data", self.data if data is None else data, "--out", out, *arguments)
 
     def trained(self, *arguments):
         out = self.out()
