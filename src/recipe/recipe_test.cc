@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -36,7 +37,7 @@ class RecipeTest : public ::testing::Test {
     return "";
   }
 
-  std::string path_ = ::testing::TempDir() + "recipe_test.toml";
+  std::string path_ = ::testing::TempDir() + "recipe_test-" + std::to_string(getpid()) + ".toml";
 };
 
 TEST_F(RecipeTest, ReadsWhatItWrites) {

@@ -98,5 +98,5 @@ def compare(optimizer_name, lr, arch="resnet20"):
         return worst < LIMIT
 
 
-good = [compare("sgd", 0.01), compare("sgd", 0.005, "plain20"), compare("adamw", 1e-3), compare("lamb", 2e-3)]
+good = [compare("sgd", 5e-3), compare("sgd", 5e-3, "plain20"), compare("adamw", 5e-4), compare("lamb", 5e-4)]
 sys.exit(0 if all(good) else 1)
