@@ -1,5 +1,5 @@
 # make build   the program, build/release/resnet
-# make demo    build, then classify pictures and show the result
+# make demo    build, then train a small network, judge it and classify pictures with it
 # make package the Debian packages, build/release/*.deb
 # make test    everything but the long runs; make test-all adds them
 # make lint    clang-format and clang-tidy
@@ -8,6 +8,8 @@
 # make bench-layers               times its convolutions beside oneDNN's, layer by layer
 # make bench-compare BASE=main    times this tree beside another commit; all four take OPTIONS="...", OPTIONS=--help says which
 # What is needed and missing is installed first (Debian packages, as root or with sudo).
+# TORCH=DIR names LibTorch, which the trainer needs: the archive unpacked, or an installed torch package. Without it demo and
+# test fetch the wheel for CPUs into .venv, and build uses that where it is.
 
 BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev \
   libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libprotobuf-dev protobuf-compiler libonnx-dev libtomlplusplus-dev \
@@ -16,19 +18,23 @@ TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format 
   python3 python3-venv python3-dev man-db dpkg-dev file chromium
 JOBS ?= $(shell nproc)
 OPTIONS ?=
+TORCH ?=
+export TORCH
+CONFIGURE := $(if $(TORCH),-DRESNET_TORCH=$(abspath $(TORCH)))
 
 .PHONY: build demo package test test-all bench bench-peers bench-layers bench-compare format lint \
   packages-build packages-test
 
 build: packages-build
-	cmake --preset release > /dev/null
+	cmake --preset release $(CONFIGURE) > /dev/null
 	cmake --build --preset release -j $(JOBS)
 
 package: build
 	$(call install,dpkg-dev file)
 	cd build/release && cpack -G DEB
 
-demo: build
+demo: $(if $(TORCH),,.venv/torch)
+	$(MAKE) build
 	tests/demo.sh
 
 test: packages-test .venv/complete
@@ -81,11 +87,15 @@ packages-build:
 packages-test:
 	$(call install,$(TEST_PACKAGES))
 
-# PyTorch, NumPy, Pillow and what else the parity tests compare with. Without them these tests skip and golden files serve.
-.venv/complete: tests/requirements.txt
+# The wheel of PyTorch, whose LibTorch the trainer is built with. Without it that is left out, and tried again next time.
+.venv/torch:
+	$(call install,python3 python3-venv)
 	python3 -m venv .venv
-	.venv/bin/pip install --quiet -r tests/requirements.txt
 	.venv/bin/pip install --quiet torch==2.13.0+cpu || \
 	  .venv/bin/pip install --quiet --retries 1 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 || \
-	  echo "PyTorch could not be installed: tests against it will be skipped"
+	  { echo "PyTorch could not be installed: nothing is built or tested that needs it"; exit 0; } && touch $@
+
+# NumPy, Pillow and what else the parity tests compare with. Without them these tests skip and golden files serve.
+.venv/complete: tests/requirements.txt .venv/torch
+	.venv/bin/pip install --quiet -r tests/requirements.txt
 	touch $@

@@ -1,32 +1,49 @@
 #!/usr/bin/env bash
-# Shows the main job: describe a network, make a model file, classify a picture. Called by `make demo` after the build.
+# Shows the main job: draw a set of pictures, train a small ResNet on it, judge it, classify single pictures. Called by
+# `make demo` after the build; what it makes stays in build/demo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 resnet=${RESNET:-$PWD/build/release/resnet}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+work=$PWD/build/demo
+recipe=$PWD/recipes/shapes.toml
+rm -rf "$work"
+mkdir -p "$work"
 
-# Prints a command as people type it, then runs it beside the files of the demo.
+# Prints a command as people type it, then runs it in the folder of the demo.
 show() {
   printf '\n$ resnet'
-  printf ' %s' "$@"
+  printf ' %s' "${@/#$PWD\//}"
   printf '\n'
   (cd "$work" && "$resnet" "$@")
 }
 
-cp tests/demo.jpg "$work/house.jpg"
-printf '== A network: ResNet-18 beside its deeper relatives\n'
-show summary --compare resnet18,resnet34,resnet50
+printf '== A network: the CIFAR ResNet beside its deeper relatives\n'
+show summary --compare resnet20,resnet56,resnet50
 
-printf '\n== A model file. No trained model ships with the project yet, so this one is made from a seed: its weights are\n'
-printf '   random, and so are its answers. With a file of yours, .pth or .safetensors, the same commands give real ones.\n'
-show init resnet18 --seed 1 --calibrated -o resnet18.safetensors
-show convert resnet18.safetensors model.safetensors --preset torchvision
+if [ ! -x "$(dirname "$resnet")/resnet-train" ]; then
+  printf '\n== PyTorch could not be had, so nothing is trained here: the weights of this model are random, made from a seed,\n'
+  printf '   and so are its answers. With a file of yours, .pth or .safetensors, the same commands give real ones.\n'
+  cp tests/demo.jpg "$work/house.jpg"
+  show init resnet18 --seed 1 --calibrated -o model.safetensors
+  show predict model.safetensors house.jpg
+  exit
+fi
 
-printf '\n== A picture, classified\n'
-show predict model.safetensors house.jpg
+printf '\n== Pictures: ten shapes of any colour, texture, size and place\n'
+show make-dataset shapes --out shapes --size 32 --train 6000 --val 1000
 
-printf '\n== The same for programs\n'
-show predict model.safetensors house.jpg --json --top 2
+printf '\n== A small ResNet learns them, in a minute or two\n'
+show train --recipe "$recipe" --data shapes --out run
 
-printf '\nTry it on your own: build/release/resnet predict MODEL PICTURE...\n'
+printf '\n== How good it is, on pictures it has not seen\n'
+show eval run/best.safetensors shapes/val --report eval.html
+
+printf '\n== Single pictures, classified\n'
+show predict run/best.safetensors shapes/val/heart/00001.jpg shapes/val/star/00001.jpg --top 3
+show predict run/best.safetensors shapes/val/ring/00002.jpg --json --top 2
+show explain run/best.safetensors shapes/val/star/00001.jpg -o .
+
+printf '\nCurves of the training:      build/demo/run/report.html\n'
+printf 'Right and wrong, picture by picture: build/demo/eval.html\n'
+printf 'Where it looked:             build/demo/00001-explained.png\n'
+printf 'Try it on your own:          build/release/resnet train --data FOLDER --val 0.1 --out RUN\n'

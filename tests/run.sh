@@ -11,7 +11,7 @@ step() { printf '\n== %s\n' "$*"; }
 build() {  # PRESET [TARGET...]
   local preset=$1
   shift
-  cmake --preset "$preset" > /dev/null
+  cmake --preset "$preset" ${TORCH:+"-DRESNET_TORCH=$(realpath "$TORCH")"} > /dev/null
   cmake --build --preset "$preset" -j "$jobs" ${1:+--target "$@"}
 }
 

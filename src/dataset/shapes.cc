@@ -210,8 +210,8 @@ struct Scratch {
 // The colours of background and shape, two each; those of the shape stand out.
 struct Palette {
   explicit Palette(Random& random) : back{draw_color(random)}, front{draw_color(random)} {
-    constexpr double kContrast = 0.45;
-    back[1] = mix(back[0], draw_color(random), random.uniform(0.1, 0.5));
+    constexpr double kContrast = 0.6;
+    back[1] = mix(back[0], draw_color(random), random.uniform(0.1, 0.35));
     while (distance(front[0], back[0]) < kContrast || distance(front[0], back[1]) < kContrast) {
       front[0] = draw_color(random);
     }
@@ -232,13 +232,13 @@ struct Scene {
         surface(palette.front[0], palette.front[1], random) {
     edge = mix(palette.front[0], random.below(2) == 0 ? Color{} : Color{1, 1, 1}, 0.7);
     edge_width = random.below(3) == 0 ? random.uniform(0.05, 0.14) : 0;
-    radius = random.uniform(0.2, 0.38);
+    radius = random.uniform(0.26, 0.42);
     stretch = random.uniform(0.85, 1.18);
     angle = random.uniform(0, 2 * kPi);
     const double room = 0.5 - radius * 0.9;
     center = {0.5 + random.uniform(-room, room), 0.5 + random.uniform(-room, room)};
-    for (std::uint64_t i = random.below(4); i > 0; --i) scratches.emplace_back(random);
-    noise = random.uniform(0.0, 0.06);
+    for (std::uint64_t i = random.below(3); i > 0; --i) scratches.emplace_back(random);
+    noise = random.uniform(0.0, 0.04);
     light = {random.uniform(-0.15, 0.15), random.uniform(-0.15, 0.15)};
   }
 
