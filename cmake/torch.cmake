@@ -28,8 +28,11 @@ function(resnet_find_torch)
   foreach(directory ${TORCH_INCLUDE_DIRS})
     list(APPEND flags "SHELL:-idirafter ${directory}")
   endforeach()
-  target_compile_options(resnet_libtorch INTERFACE ${flags})
-  target_link_libraries(resnet_libtorch INTERFACE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
+  # Its flags, not its target: the library at run time is LibTorch's own, where that has one.
+  separate_arguments(openmp UNIX_COMMAND "${OpenMP_CXX_FLAGS}")
+  target_compile_options(resnet_libtorch INTERFACE ${flags} ${openmp})
+  target_link_options(resnet_libtorch INTERFACE ${openmp})
+  target_link_libraries(resnet_libtorch INTERFACE ${TORCH_LIBRARIES})
 endfunction()
 
 # Targets that include <torch/torch.h>, which takes most of their time to compile, share one precompiled header. ccache
