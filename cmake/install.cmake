@@ -34,7 +34,7 @@ if(RESNET_PROGRAM)
   if(TARGET resnet-train)
     set(trainer resnet-train)
     set(trainer_command resnet-train reference ${reference}/trainer)
-    install(FILES ${reference}/trainer/man1/resnet-train.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT trainer)
+    install(FILES ${reference}/trainer/man1/resnet-train.1 ${reference}/trainer/man1/resnet-study.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT trainer)
   endif()
   add_custom_command(OUTPUT ${reference}/bash-completion/resnet
                      COMMAND ${CMAKE_COMMAND} -E rm -rf ${reference}

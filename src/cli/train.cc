@@ -1,4 +1,5 @@
-// resnet train: runs the trainer, a program of its own, so that this one links no LibTorch and starts at once.
+// resnet train and resnet study: run the trainer, a program of its own, so that this one links no LibTorch and starts
+// at once.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@ namespace {
 
 constexpr const char* kTrainer = "resnet-train";
 
-[[noreturn]] void run_trainer(std::vector<std::string> arguments) {
+[[noreturn]] void run_trainer(const char* command, std::vector<std::string> arguments) {
   std::error_code error;
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   const std::string trainer = (self.parent_path() / kTrainer).string();
@@ -24,7 +25,7 @@ constexpr const char* kTrainer = "resnet-train";
         "the trainer is not there: this build found no LibTorch; build with `make TORCH=DIR`, or with the CPU wheel of "
         "torch in .venv (docs/training.md)");
   }
-  arguments.insert(arguments.begin(), {"resnet", "train"});
+  arguments.insert(arguments.begin(), {"resnet", command});
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
@@ -35,10 +36,14 @@ constexpr const char* kTrainer = "resnet-train";
 }  // namespace
 
 void add_train(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("train", "Train a network on pictures, fine-tune one, go on with a run");
-  command->prefix_command();  // every argument is the trainer's
-  command->set_help_flag();
-  command->callback([command] { run_trainer(command->remaining()); });
+  const auto add = [&](const char* name, const char* description) {
+    CLI::App* command = app.add_subcommand(name, description);
+    command->prefix_command();  // every argument is the trainer's
+    command->set_help_flag();
+    command->callback([=] { run_trainer(name, command->remaining()); });
+  };
+  add("train", "Train a network on pictures, fine-tune one, go on with a run");
+  add("study", "Repeat an experiment of the paper: plain and residual networks of growing depth");
 }
 
 }  // namespace resnet::cli

@@ -16,6 +16,7 @@
 #include "base/random.h"
 #include "journal/checkpoints.h"
 #include "journal/crc32c.h"
+#include "journal/degradation.h"
 #include "journal/event_file.h"
 #include "journal/history.h"
 #include "journal/run_folder.h"
@@ -234,6 +235,51 @@ TEST_F(JournalTest, ASecondRunIsNotBegunInTheSameFolder) {
   RunFolder(path, false).write_recipe({});
   EXPECT_THROW(RunFolder(path, false), Error);
   EXPECT_NO_THROW(RunFolder(path, true));
+}
+
+// A run whose errors fall to those given.
+StudyRun study_run(const std::string& network, bool residual, int depth, std::int64_t seed, double train, double test) {
+  StudyRun run{network, residual, depth, seed, {}};
+  for (int epoch = 1; epoch <= 3; ++epoch) {
+    EpochRecord record;
+    record.epoch = epoch;
+    record.step = 100 * epoch;
+    record.train_top1 = 1 - train * (4 - epoch) / 100;
+    record.val_top1 = 1 - test * (4 - epoch) / 100;
+    run.history.push_back(record);
+  }
+  return run;
+}
+
+TEST(DegradationStudyTest, SaysWhatItsNumbersSay) {
+  const DegradationStudy study({study_run("resnet56", true, 56, 0, 8, 13), study_run("plain56", false, 56, 0, 20, 21),
+                                study_run("plain20", false, 20, 0, 10, 14),
+                                study_run("resnet20", true, 20, 0, 10, 14)});
+  ASSERT_EQ(study.results().size(), 4U);
+  EXPECT_EQ(study.results()[0].network, "plain20");
+  EXPECT_EQ(study.results()[3].network, "resnet56");
+  EXPECT_NEAR(study.results()[1].train_error, 20, 1e-9);
+  const std::vector<std::string> findings = study.findings();
+  ASSERT_EQ(findings.size(), 2U);
+  EXPECT_THAT(findings[0],
+              HasSubstr("plain56, the deeper one, learns its training pictures worse than plain20 (error 20.00 % "));
+  EXPECT_THAT(findings[1], HasSubstr("resnet56, the deeper one, learns its training pictures better than resnet20"));
+  EXPECT_THAT(study.to_markdown(), HasSubstr("| plain56 | 20.00 % | 21.00 % |"));
+  EXPECT_THAT(study.to_markdown(), HasSubstr("One seed each"));
+  EXPECT_THAT(study.to_svg(false), HasSubstr("plain56 training"));
+  EXPECT_THAT(study.to_svg(false), ::testing::Not(HasSubstr("resnet56")));
+  EXPECT_THAT(study.to_html("lr = 0.1"), HasSubstr("resnet56, test error"));
+}
+
+TEST(DegradationStudyTest, SpreadIsOverSeeds) {
+  const DegradationStudy study(
+      {study_run("plain20", false, 20, 0, 10, 14), study_run("plain20", false, 20, 1, 12, 14)});
+  ASSERT_EQ(study.results().size(), 1U);
+  EXPECT_NEAR(study.results()[0].train_error, 11, 1e-9);
+  EXPECT_NEAR(study.results()[0].train_spread, std::sqrt(2.0), 1e-9);
+  EXPECT_EQ(study.results()[0].seeds, 2);
+  EXPECT_TRUE(study.findings().empty()) << "one depth shows nothing";
+  EXPECT_THAT(study.to_json(), HasSubstr("\"seeds\":2"));
 }
 
 }  // namespace

@@ -96,21 +96,23 @@ std::string to_svg(const LineChart& chart) {
   if (!(xs.low <= xs.high))
     return svg + fmt::format(R"(<text x="{}" y="{}">nothing measured yet</text></svg>)", kLeft, kHeight / 2);
   if (chart.from_zero) ys.add(0);
+  if (chart.y_reach != 0) ys.add(chart.y_reach);
   const Axis x(xs.low, xs.high, kLeft, kWidth - kRight);
   const Axis y(ys.low, ys.high, kHeight - kBottom, kTop);
   svg += grid(x, y);
   double at = kLeft;
   for (std::size_t i = 0; i < chart.curves.size(); ++i) {
     const Curve& curve = chart.curves[i];
-    const char* color = kColors[i % kColors.size()];
-    svg += fmt::format(R"(<path class="curve" stroke="{}" d="{}"/>)", color, path_of(curve, x, y));
+    const char* color = kColors[(curve.color < 0 ? i : static_cast<std::size_t>(curve.color)) % kColors.size()];
+    const char* dashes = curve.dashed ? R"( stroke-dasharray="5 4")" : "";
+    svg += fmt::format(R"(<path class="curve" stroke="{}"{} d="{}"/>)", color, dashes, path_of(curve, x, y));
     for (std::size_t k = 0; curve.x.size() <= 40 && k < curve.x.size(); ++k) {
       if (is_point(curve, k))
         svg += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="2.5" fill="{}"/>)", x.place(curve.x[k]),
                            y.place(curve.y[k]), color);
     }
-    svg += fmt::format(R"(<path stroke="{}" stroke-width="3" d="M{:.1f} 36h14"/><text x="{:.1f}" y="40">{}</text>)",
-                       color, at, at + 19, escape_html(curve.name));
+    svg += fmt::format(R"(<path stroke="{}"{} stroke-width="3" d="M{:.1f} 36h14"/><text x="{:.1f}" y="40">{}</text>)",
+                       color, dashes, at, at + 19, escape_html(curve.name));
     at += 34 + 7.0 * static_cast<double>(curve.name.size());
   }
   svg += fmt::format(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>)", (kLeft + kWidth - kRight) / 2,

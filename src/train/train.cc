@@ -98,6 +98,7 @@ class Run {
     learner_.set_loss_scale(at_.loss_scale);
     checkpoint_path_ = found->path;
     folder_.write_report(summary());
+    if (at_.epoch >= recipe_.epochs) return notice(fmt::format("{} is that of the last epoch", found->path));
     notice(fmt::format("goes on from {}: epoch {} of {}, batch {} of {}", found->path, at_.epoch + 1, recipe_.epochs,
                        at_.batch, batches()));
   }

@@ -30,6 +30,10 @@ struct NormCase {
   std::int64_t channels, size;
 };
 
+void PrintTo(const NormCase& c, std::ostream* out) {
+  *out << c.channels << (c.residual ? "_add" : "") << (c.relu ? "_relu" : "");
+}
+
 class FusedBatchNormTest : public ::testing::TestWithParam<NormCase> {};
 
 // The tensor in channels_last takes the fused path, the same one in NCHW torch's operations one by one.

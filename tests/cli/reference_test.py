@@ -12,14 +12,17 @@ import unittest
 from pictures import resnet
 
 
+TRAINER_COMMANDS = ("train", "study")
+
+
 def commands():
     text = resnet("--help").stdout.decode()
     return re.findall(r"^  ([\w-]+) ", text[text.index("Subcommands:"):], re.MULTILINE)
 
 
 def own_commands():
-    """Those that the program carries out itself; train is another program's, where LibTorch is."""
-    return [command for command in commands() if command != "train"]
+    """Those that the program carries out itself; the others are another program's, where LibTorch is."""
+    return [command for command in commands() if command not in TRAINER_COMMANDS]
 
 
 def long_options(command):
@@ -61,18 +64,20 @@ class ReferenceTest(unittest.TestCase):
                 self.assertIn(f"\n{heading}\n", "\n" + page, command)
             for option in long_options(command):
                 self.assertIn(option, page, command)
-        self.assertIn("resnet-train(1)", main)
+        for command in TRAINER_COMMANDS:
+            self.assertIn(f"resnet-{command}(1)", main)
         self.assertIn("resnet predict model.safetensors - < cat.jpg", self.rendered("resnet-predict.1"))
 
     @unittest.skipUnless(long_options("train") and shutil.which("man"), "no trainer or no man")
-    def test_the_trainer_describes_itself(self):
+    def test_the_trainer_describes_its_commands(self):
         folder = os.path.join(self.folder.name, "trainer")
         trainer = os.path.join(os.path.dirname(os.environ["RESNET"]), "resnet-train")
         subprocess.run([trainer, "reference", folder], check=True)
-        page = self.rendered(os.path.join(folder, "man1", "resnet-train.1"))
-        for option in long_options("train"):
-            self.assertIn(option, page)
-        self.assertEqual(self.offered("train"), long_options("train"))
+        for command in TRAINER_COMMANDS:
+            page = self.rendered(os.path.join(folder, "man1", f"resnet-{command}.1"))
+            for option in long_options(command):
+                self.assertIn(option, page)
+            self.assertEqual(self.offered(command), long_options(command))
 
     def test_bash_finds_no_fault(self):
         self.assertEqual(subprocess.run(["bash", "-n", self.completion], capture_output=True, check=True).stderr, b"")

@@ -9,5 +9,6 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", "resnet " RESNET_VERSION);
   add_reference(app);
   add_trainer(app);
+  add_study(app);
   return run_program(app, argc, argv);
 }

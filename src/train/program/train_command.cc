@@ -2,12 +2,8 @@
 #include "train/program/train_command.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
 #include <cmath>
-#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
@@ -15,6 +11,7 @@
 #include "cli/predict_output.h"
 #include "journal/history.h"
 #include "recipe/keys.h"
+#include "train/program/console.h"
 
 namespace resnet::cli {
 namespace {
@@ -28,22 +25,6 @@ struct TrainCommand {
   std::vector<std::pair<const Key*, CLI::Option*>> options;
 };
 
-// The signal that asked the run to end; 0: none yet. The second one ends the process at once.
-volatile std::sig_atomic_t stop_signal = 0;
-
-void ask_to_stop(int signal) {
-  if (stop_signal != 0) std::_Exit(128 + signal);
-  stop_signal = signal;
-}
-
-void catch_signals() {
-  struct sigaction action {};
-  action.sa_handler = ask_to_stop;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-}
-
 // The recipe of the run that is there, of the file, of the flags: later ones win.
 Recipe assemble(const TrainCommand& command) {
   Recipe recipe;
@@ -56,39 +37,6 @@ Recipe assemble(const TrainCommand& command) {
   }
   return recipe;
 }
-
-std::string duration(double seconds) {
-  const auto s = static_cast<std::int64_t>(std::min(seconds, 1e9));
-  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
-  return fmt::format("{}:{:02}", s / 60, s % 60);
-}
-
-// One line on a terminal that is written over; nothing elsewhere.
-class ProgressLine {
- public:
-  void show(const StepProgress& p) {
-    const auto now = std::chrono::steady_clock::now();
-    if (!terminal_ || now - last_ < std::chrono::milliseconds(200)) return;
-    last_ = now;
-    shown_ = true;
-    fmt::print(stderr, "\repoch {}/{}  batch {}/{}  loss {:.4f}  top-1 {:.2f} %  {:.1f} images/s  {} left\033[K",
-               p.epoch, p.epochs, p.batch, p.batches, p.loss, 100 * p.top1, p.images_per_second,
-               duration(p.seconds_left));
-    std::fflush(stderr);
-  }
-
-  void clear() {
-    if (!shown_) return;
-    fmt::print(stderr, "\r\033[K");
-    std::fflush(stderr);
-    shown_ = false;
-  }
-
- private:
-  bool terminal_ = ::isatty(STDERR_FILENO) == 1;
-  bool shown_ = false;
-  std::chrono::steady_clock::time_point last_{};
-};
 
 void print_epoch(const EpochRecord& r, std::int64_t epochs) {
   fmt::print("epoch {}/{}  lr {:.4g}  loss {:.4f}  top-1 {:.2f} %", r.epoch, epochs, r.lr, r.train_loss,
@@ -131,13 +79,12 @@ void train_network(TrainCommand& command) {
     line.clear();
     say(text);
   };
-  hooks.stop = [] { return stop_signal != 0; };
+  hooks.stop = [] { return stop_signal() != 0; };
   const TrainResult result = train(options, hooks);
   line.clear();
   if (result.end != TrainEnd::kStopped) return print_result(command, result);
   say(fmt::format("stopped; {} holds everything, --resume goes on", result.checkpoint_path));
-  flush_output();
-  std::_Exit(128 + stop_signal);
+  end_stopped();
 }
 
 }  // namespace

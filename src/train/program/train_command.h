@@ -1,4 +1,4 @@
-// `train`, the command of the program resnet-train.
+// `train` and `study`, the commands of the program resnet-train.
 #pragma once
 
 #include "cli/command.h"
@@ -6,5 +6,6 @@
 namespace resnet::cli {
 
 void add_trainer(CLI::App& app);
+void add_study(CLI::App& app);
 
 }  // namespace resnet::cli

@@ -1,0 +1,64 @@
+#include "train/program/console.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdlib>
+
+#include "cli/command.h"
+
+namespace resnet::cli {
+namespace {
+
+volatile std::sig_atomic_t noted_signal = 0;
+
+void ask_to_stop(int signal) {
+  if (noted_signal != 0) std::_Exit(128 + signal);
+  noted_signal = signal;
+}
+
+}  // namespace
+
+void catch_signals() {
+  struct sigaction action {};
+  action.sa_handler = ask_to_stop;
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+int stop_signal() { return noted_signal; }
+
+void end_stopped() {
+  flush_output();
+  std::_Exit(128 + noted_signal);
+}
+
+std::string duration(double seconds) {
+  const auto s = static_cast<std::int64_t>(std::min(seconds, 1e9));
+  if (s >= 3600) return fmt::format("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60);
+  return fmt::format("{}:{:02}", s / 60, s % 60);
+}
+
+void ProgressLine::show(const StepProgress& p) {
+  static const bool kTerminal = ::isatty(STDERR_FILENO) == 1;
+  const auto now = std::chrono::steady_clock::now();
+  if (!kTerminal || now - last_ < std::chrono::milliseconds(200)) return;
+  last_ = now;
+  shown_ = true;
+  fmt::print(stderr, "\r{}epoch {}/{}  batch {}/{}  loss {:.4f}  top-1 {:.2f} %  {:.1f} images/s  {} left\033[K",
+             title_, p.epoch, p.epochs, p.batch, p.batches, p.loss, 100 * p.top1, p.images_per_second,
+             duration(p.seconds_left));
+  std::fflush(stderr);
+}
+
+void ProgressLine::clear() {
+  if (!shown_) return;
+  fmt::print(stderr, "\r\033[K");
+  std::fflush(stderr);
+  shown_ = false;
+}
+
+}  // namespace resnet::cli
