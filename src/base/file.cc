@@ -64,6 +64,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path, std:
   struct stat status {};
   if (::fstat(file.get(), &status) != 0) fail_errno(path, "cannot stat");
   if (S_ISDIR(status.st_mode)) fail(ErrorCode::kInvalidArgument, path, "is a directory, not a file");
+  if (S_ISCHR(status.st_mode)) fail(ErrorCode::kInvalidArgument, path, "is a device, not a file");  // some never end
 
   auto* const made = new MappedFile();
   std::shared_ptr<MappedFile> result(made, Close{made});

@@ -14,8 +14,8 @@ namespace resnet {
 // others meanwhile: reading beyond its new end would stop the process with SIGBUS.
 class MappedFile {
  public:
-  // Throws kNotFound where there is no such file, kInvalidArgument for a directory, kIo otherwise. Pipes and other
-  // files without a size are read into memory, at most `max_bytes` (kLimit).
+  // Throws kNotFound where there is no such file, kInvalidArgument for a directory and a device such as /dev/zero,
+  // kIo otherwise. Pipes are read into memory, at most `max_bytes` (kLimit).
   static std::shared_ptr<const MappedFile> open(const std::string& path, std::size_t max_bytes = SIZE_MAX);
 
   // The file that open() gave and `owner` shares; null for any other owner.

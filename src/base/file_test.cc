@@ -68,6 +68,15 @@ TEST_F(FileTest, WritesToDevicesWithoutReplacingThem) {
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
 }
 
+TEST_F(FileTest, ReadsNoDevice) {
+  try {
+    MappedFile::open("/dev/zero");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "/dev/zero: is a device, not a file");
+  }
+}
+
 TEST_F(FileTest, ReplacesTheFileBehindASymbolicLink) {
   const std::string path = directory_ / "out";
   std::ofstream(path) << "old";

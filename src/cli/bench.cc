@@ -15,6 +15,7 @@
 #include "cli/architecture_options.h"
 #include "cli/classifier_options.h"
 #include "cli/engine_options.h"
+#include "cli/progress.h"
 #include "model/calibrate.h"
 #include "quantize/quantize.h"
 #include "resnet/engine.h"
@@ -77,6 +78,7 @@ Measurement measure(const Engine& engine, const FeatureShape& shape, bool profil
   std::vector<float> logits(static_cast<std::size_t>(shape.batch * graph.architecture.classes));
 
   reset_peak_memory();
+  Progress progress("runs", std::nullopt);  // written between the runs, not within
   for (int i = 0; i < 3; ++i) engine.run(input, shape, logits);
   const auto start = Clock::now();
   const auto enough = [&] {
@@ -87,6 +89,7 @@ Measurement measure(const Engine& engine, const FeatureShape& shape, bool profil
     const auto before = Clock::now();
     engine.run(input, shape, logits);
     result.times_ms.push_back(std::chrono::duration<double, std::milli>(Clock::now() - before).count());
+    progress.update(static_cast<std::int64_t>(result.times_ms.size()));
   }
   result.peak_memory = peak_memory_bytes();
   const int runs = static_cast<int>(result.times_ms.size());
