@@ -82,7 +82,9 @@ void check_parts(const Recipe& recipe) {
 
 Recipe read_recipe(const std::string& path, Recipe recipe) {
   const toml::table table = parse_toml(path);
-  for (const auto& [name, node] : table) {
+  for (const auto& entry : table) {
+    const toml::key& name = entry.first;
+    const toml::node& node = entry.second;
     const std::string line = fmt::format("{}: line {}", path, node.source().begin.line);
     const Key& key = find_key(name.str(), line);
     const std::string where = fmt::format("{}: {}", line, key.name);
