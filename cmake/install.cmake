@@ -16,8 +16,14 @@ install(TARGETS resnet EXPORT resnet-targets
         ARCHIVE COMPONENT development
         FILE_SET HEADERS COMPONENT development)
 install(EXPORT resnet-targets NAMESPACE resnet:: DESTINATION ${package_dir} COMPONENT development)
+if(TARGET resnet_trainer)
+  install(TARGETS resnet_trainer EXPORT resnet-train-targets
+          ARCHIVE COMPONENT trainer
+          FILE_SET HEADERS COMPONENT trainer)
+  install(EXPORT resnet-train-targets NAMESPACE resnet:: DESTINATION ${package_dir} COMPONENT trainer)
+endif()
 configure_package_config_file(cmake/resnet-config.cmake.in resnet-config.cmake INSTALL_DESTINATION ${package_dir}
-                              NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
+                              NO_SET_AND_CHECK_MACRO)
 write_basic_package_version_file(resnet-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/resnet-config.cmake ${PROJECT_BINARY_DIR}/resnet-config-version.cmake
         DESTINATION ${package_dir} COMPONENT development)

@@ -68,20 +68,26 @@ function(resnet_room name)
   endif()
 endfunction()
 
-# resnet_library(NAME room...): one archive of the objects of the rooms named, for other programs. It carries the public
-# headers and, for the linker, what the rooms LINK; nothing of the rooms themselves is seen by who uses it. Whatever a room
-# uses must be named too.
+# resnet_library(NAME ROOMS room... HEADERS header... [ON library] [EXCEPT target...]): one archive of the objects of the
+# rooms named, for other programs. It carries public headers and, for the linker, what the rooms LINK, but the targets
+# EXCEPT; nothing of the rooms themselves is seen by who uses it. Whatever a room uses must be named too, or be in the
+# library that it stands ON.
 function(resnet_library name)
+  cmake_parse_arguments(LIBRARY "" "ON" "ROOMS;HEADERS;EXCEPT" ${ARGN})
+  set(below "")
+  if(LIBRARY_ON)
+    get_target_property(below ${LIBRARY_ON} LIBRARY_ROOMS)
+  endif()
   set(objects "")
-  set(link "")
-  foreach(room ${ARGN})
+  set(link ${LIBRARY_ON})
+  foreach(room ${LIBRARY_ROOMS})
     string(REPLACE "/" "_" id ${room})
     get_target_property(type resnet_${id} TYPE)
     if(NOT type STREQUAL INTERFACE_LIBRARY)
       list(APPEND objects $<TARGET_OBJECTS:resnet_${id}>)
     endif()
     get_property(uses TARGET resnet_${id} PROPERTY ROOM_USES)
-    list(REMOVE_ITEM uses ${ARGN})
+    list(REMOVE_ITEM uses ${LIBRARY_ROOMS} ${below})
     if(uses)
       message(FATAL_ERROR "${name} holds ${room}, which uses ${uses}, but not that")
     endif()
@@ -89,12 +95,10 @@ function(resnet_library name)
     list(APPEND link ${room_link})
   endforeach()
   list(REMOVE_DUPLICATES link)
-  list(REMOVE_ITEM link nlohmann_json::nlohmann_json)  # headers only: compiled in
-  file(GLOB headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/include/resnet/*.h)
-  list(FILTER headers EXCLUDE REGEX "/(torch|train)\\.h$")  # resnet::train's
+  list(REMOVE_ITEM link nlohmann_json::nlohmann_json ${LIBRARY_EXCEPT})  # the former is headers only: compiled in
   add_library(${name} STATIC ${objects})
-  add_library(resnet::${name} ALIAS ${name})
-  target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${headers})
+  set_target_properties(${name} PROPERTIES LIBRARY_ROOMS "${LIBRARY_ROOMS}")
+  target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${LIBRARY_HEADERS})
   target_compile_features(${name} PUBLIC cxx_std_20)
   target_link_libraries(${name} PRIVATE ${link})
 endfunction()

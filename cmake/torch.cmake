@@ -11,6 +11,7 @@ function(resnet_find_torch)
     message(STATUS "LibTorch is not here: without resnet train (make TORCH=DIR names it)")
     return()
   endif()
+  set(RESNET_TORCH_FOUND ${place} CACHE INTERNAL "LibTorch that the trainer is built with")
   set(CMAKE_MESSAGE_LOG_LEVEL ERROR)  # it warns of static libraries that shared ones do not need
   set(Torch_DIR ${place}/share/cmake/Torch)
   find_package(Torch 2.0 CONFIG REQUIRED)
@@ -22,6 +23,10 @@ function(resnet_find_torch)
       set_target_properties(${target} PROPERTIES INTERFACE_INCLUDE_DIRECTORIES "")
     endif()
   endforeach()
+  find_path(RESNET_GLOO gloo/algorithm.h PATHS ${TORCH_INCLUDE_DIRS})
+  if(NOT RESNET_GLOO)
+    message(FATAL_ERROR "LibTorch is here, but not Gloo's headers: install libgloo-dev, or say -DRESNET_TRAIN=OFF")
+  endif()
   find_package(OpenMP REQUIRED)  # at::parallel_for is serial without
   add_library(resnet_libtorch INTERFACE)
   separate_arguments(flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")  # the ABI of std::string, where it is not the default

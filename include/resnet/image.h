@@ -25,8 +25,8 @@ struct Image {
 struct ImageView {
   ImageView(const Image& image)
       : width(image.width), height(image.height), channels(image.channels), pixels(image.pixels) {}
-  ImageView(int width_, int height_, int channels_, std::span<const std::uint8_t> pixels_)
-      : width(width_), height(height_), channels(channels_), pixels(pixels_) {}
+  ImageView(int width, int height, int channels, std::span<const std::uint8_t> pixels)
+      : width(width), height(height), channels(channels), pixels(pixels) {}
 
   int width;
   int height;

@@ -10,13 +10,18 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "resnet/graph.h"
 #include "resnet/model_file.h"
 
 namespace resnet {
+
+// Replaces the values of a float64 tensor on the CPU with their sums over several processes.
+using SumAcross = std::function<void(torch::Tensor&)>;
 
 class ResNetImpl : public torch::nn::Module {
  public:
@@ -36,6 +41,11 @@ class ResNetImpl : public torch::nn::Module {
   // depth (Huang et al. 2016, arXiv:1603.09382) where a scale is 0 or 1 / (probability of keeping the block).
   torch::Tensor forward(const torch::Tensor& images, const torch::Tensor& block_scale);
 
+  // For the same network in several processes, each with a part of the batch: from now on batch norms in training mode
+  // take statistics, and what their gradients need, over the pictures of all (CPU, float32 or bfloat16). The processes
+  // call it in the same order, from forward() and from the backward pass; it is kept.
+  void set_sum_across(SumAcross sum) { sum_across_ = std::move(sum); }
+
   const Graph& graph() const noexcept { return graph_; }
 
  private:
@@ -44,6 +54,7 @@ class ResNetImpl : public torch::nn::Module {
 
   Graph graph_;
   std::vector<Step> steps_;
+  SumAcross sum_across_;
 };
 TORCH_MODULE(ResNet);
 

@@ -27,8 +27,8 @@ struct Recipe {
   std::int64_t groups = 0, width_per_group = 0, stem_width = 0;  // 0: the architecture's
   std::string from;                 // a model file to start from; the architecture is its own then
   std::vector<std::string> freeze;  // "stem", "layer1", ..., "all-but-head"
-  bool zero_init = true;            // the last batch norm of each block starts at zero, unless `from`
-  double stochastic_depth = 0;      // probability that the last block is left out, growing linearly from the first
+  bool zero_init = true;  // the last batch norm of each block starts at zero; not with `from`, nor padding shortcuts
+  double stochastic_depth = 0;  // probability that the last block is left out, growing linearly from the first
 
   // The data.
   std::string data;
@@ -105,10 +105,28 @@ std::string to_toml(const Recipe& recipe);
 // Throws kInvalidArgument, naming the key, where values are out of their range or make no sense together.
 void validate(const Recipe& recipe);
 
+// This process among those that train one network together; by default it is the only one.
+struct Worker {
+  int rank = 0;
+  int world_size = 1;
+  int local_world_size = 1;      // of them on this machine, which share its processors
+  std::string address;           // where rank 0 listens
+  int port = 0;                  // TCP
+  bool served = false;           // something else listens there already, such as torchrun
+  std::string attempt;           // tells restarts apart that meet at the same place
+  double timeout_seconds = 300;  // longest wait for another process
+};
+
+// What the environment says of this process: the variables of torchrun (RANK, WORLD_SIZE, LOCAL_WORLD_SIZE,
+// MASTER_ADDR, MASTER_PORT), Open MPI or Slurm; the only process where there are none. Throws kInvalidArgument, naming
+// the variable.
+Worker worker_from_environment();
+
 struct TrainOptions {
-  Recipe recipe;
-  std::string out;      // the run's folder; made where there is none
+  Recipe recipe;        // the same in all processes; `batch` is that of all of them together
+  std::string out;      // the run's folder, made where there is none; rank 0 alone looks at it
   bool resume = false;  // go on with what is there, or start where there is nothing yet
+  Worker worker;
 };
 
 // One line of metrics.csv. What was not measured is not a number.
@@ -134,12 +152,12 @@ struct StepProgress {
   double seconds_left = 0;  // of the run
 };
 
-// What train() tells while it works, from the calling thread. Any may be empty.
+// What train() tells while it works, from the calling thread; in every process. Any may be empty.
 struct TrainHooks {
   std::function<void(const StepProgress&)> step;
   std::function<void(const EpochRecord&)> epoch;
   std::function<void(const std::string&)> notice;  // a line for people: what was resumed, skipped, or damaged
-  std::function<bool()> stop;                      // asked after each step: true writes a checkpoint and returns
+  std::function<bool()> stop;  // asked after each step: true, in any process, writes a checkpoint and returns
 };
 
 enum class TrainEnd { kFinished, kEarly, kStopped };  // all epochs; patience was over; the hook said so
@@ -157,7 +175,8 @@ struct TrainResult {
 // Trains, and leaves in `out`: recipe.toml, best.safetensors, checkpoints/, metrics.csv, TensorBoard's event files and
 // report.html. Throws what reading the data and the files throws; kInvalidArgument where the recipe does not fit data
 // or network, and, naming step, learning rate and batch, where the loss is no number; kUnsupported for a device that is
-// not there; kMismatch for a checkpoint of another network; kIo. Uses its own threads; one run a process.
+// not there; kMismatch for a checkpoint of another network, and for processes that were started unlike each other; kIo,
+// also, naming ranks, where other processes are gone. Uses its own threads; one run a process.
 TrainResult train(const TrainOptions& options, const TrainHooks& hooks = {});
 
 }  // namespace resnet

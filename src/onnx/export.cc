@@ -91,7 +91,7 @@ std::int64_t write_file(const onnx::ModelProto& proto, const std::string& path) 
   AtomicFile file(path);
   FileStream stream(file);
   google::protobuf::io::CopyingOutputStreamAdaptor adaptor(&stream);
-  const bool written = proto.SerializeToZeroCopyStream(&adaptor) && adaptor.Flush();
+  [[maybe_unused]] const bool written = proto.SerializeToZeroCopyStream(&adaptor) && adaptor.Flush();
   stream.rethrow();
   RESNET_ASSERT(written);
   file.commit();

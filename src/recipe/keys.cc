@@ -34,7 +34,8 @@ const std::vector<Key> kKeys = {
      {"", "projection", "padding", "average_pool", "none"}},
     {"from", "Network", &Recipe::from, "Model file to start from; its head is replaced where the classes differ"},
     {"freeze", "Network", &Recipe::freeze, "Parts that do not learn: stem,layer1,... or all-but-head"},
-    {"zero_init", "Network", &Recipe::zero_init, "The last batch norm of each block starts at zero"},
+    {"zero_init", "Network", &Recipe::zero_init,
+     "The last batch norm of each block starts at zero, except where shortcuts pad"},
     {"stochastic_depth", "Network", &Recipe::stochastic_depth, "Probability that the last block is left out", 0, 0.99},
 
     {"data", "Data", &Recipe::data,

@@ -22,6 +22,8 @@ class AveragedWeights {
   // Exchanges the average's values and the network's; a second call puts them back.
   void swap();
 
+  std::vector<torch::Tensor> values() const { return averages_; }  // handles
+
   void save(StateDict& tensors) const;  // as "ema.conv1.weight"
   void restore(const StateDict& tensors, const std::string& where);
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/error.h"
 #include "train/batch_norm_kernels.h"
 
 namespace resnet {
@@ -99,10 +100,40 @@ Tensor normalize(const Tensor& x, const Tensor& residual, const Affine& affine, 
   return y;
 }
 
+// The sums over a batch of which every process has a part: the pixels that they are over, and 2 * channels sums.
+struct Across : torch::CustomClassHolder {
+  explicit Across(SumAcross function) : sum_across(std::move(function)) {}
+
+  // Replaces rows and sums with those of all processes.
+  void operator()(double& rows, std::vector<double>& sums) const {
+    torch::Tensor values = torch::empty({static_cast<std::int64_t>(sums.size()) + 1}, torch::kDouble);
+    double* value = values.mutable_data_ptr<double>();
+    value[0] = rows;
+    std::copy(sums.begin(), sums.end(), value + 1);
+    sum_across(values);
+    value = values.mutable_data_ptr<double>();
+    rows = value[0];
+    std::copy_n(value + 1, sums.size(), sums.begin());
+  }
+
+  SumAcross sum_across;
+};
+
+// Sums of x - shift and (x - shift)^2 as sums of x and x^2, which do not depend on a process's shift.
+void remove_shift(std::vector<double>& sums, double rows, std::vector<float>& shift) {
+  const std::size_t channels = shift.size();
+  for (std::size_t i = 0; i < channels; ++i) {
+    const double s = shift[i];
+    sums[channels + i] += s * (2 * sums[i] + s * rows);
+    sums[i] += s * rows;
+    shift[i] = 0;
+  }
+}
+
 struct Fused : torch::autograd::Function<Fused> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const std::optional<Tensor>& shortcut, Tensor running_mean, Tensor running_var, double momentum,
-                        double eps, bool relu) {
+                        double eps, bool relu, const c10::intrusive_ptr<Across>& across) {
     const Tensor residual = shortcut.value_or(Tensor());
     const Pieces pieces(x);
     const std::int64_t channels = pieces.channels;
@@ -113,10 +144,14 @@ struct Fused : torch::autograd::Function<Fused> {
       std::vector<float> shift(channels);
       const Tensor first_row = x[0].select(1, 0).select(1, 0).to(torch::kFloat).contiguous();
       std::copy_n(first_row.const_data_ptr<float>(), channels, shift.data());
-      const std::vector<double> sums = pieces.sum([&](std::int64_t first, std::int64_t n, double* out) {
+      std::vector<double> sums = pieces.sum([&](std::int64_t first, std::int64_t n, double* out) {
         batch_norm::add_moments<T>(values<T>(x) + first * channels, n, channels, shift.data(), out);
       });
-      const auto n = static_cast<double>(pieces.rows);
+      auto n = static_cast<double>(pieces.rows);
+      if (across) {
+        remove_shift(sums, n, shift);
+        (*across)(n, sums);
+      }
       float* kept_mean = running_mean.mutable_data_ptr<float>();
       float* kept_var = running_var.mutable_data_ptr<float>();
       for (std::int64_t i = 0; i < channels; ++i) {
@@ -134,6 +169,7 @@ struct Fused : torch::autograd::Function<Fused> {
     context->save_for_backward({x, weight, bias, statistics, by_output ? y : Tensor()});
     context->saved_data["relu"] = relu;
     context->saved_data["residual"] = residual.defined();
+    if (across) context->saved_data["across"] = c10::IValue::make_capsule(across);
     return y;
   }
 
@@ -159,18 +195,24 @@ struct Fused : torch::autograd::Function<Fused> {
     Tensor dweight = torch::empty_like(weight);
     Tensor dbias = torch::empty_like(weight);
     with_type(x, [&]<typename T>(T) {
-      const std::vector<double> sums = pieces.sum([&](std::int64_t first, std::int64_t n, double* out) {
+      std::vector<double> sums = pieces.sum([&](std::int64_t first, std::int64_t n, double* out) {
         const std::int64_t at = first * channels;
         batch_norm::add_gradient_sums<T>(values<T>(dy) + at, values<T>(x) + at,
                                          y.defined() ? values<T>(y) + at : nullptr, n, channels, affine.scale.data(),
                                          affine.bias.data(), mean, mask,
                                          masked.defined() ? values<T>(masked) + at : nullptr, out);
       });
-      std::vector<float> b(channels), c(channels);
-      const auto n = static_cast<double>(pieces.rows);
       for (std::int64_t i = 0; i < channels; ++i) {
         dbias.mutable_data_ptr<float>()[i] = static_cast<float>(sums[i]);
         dweight.mutable_data_ptr<float>()[i] = static_cast<float>(sums[channels + i] * inverse[i]);
+      }
+      auto n = static_cast<double>(pieces.rows);
+      const auto across = context->saved_data.find("across");
+      if (across != context->saved_data.end()) {
+        (*c10::static_intrusive_pointer_cast<Across>(across->second.toCapsule()))(n, sums);
+      }
+      std::vector<float> b(channels), c(channels);
+      for (std::int64_t i = 0; i < channels; ++i) {
         const double a = affine.scale[i];
         const double factor = -a * inverse[i] * inverse[i] * sums[channels + i] / n;
         b[i] = static_cast<float>(factor);
@@ -186,7 +228,7 @@ struct Fused : torch::autograd::Function<Fused> {
       });
     });
     const Tensor dresidual = !residual ? Tensor() : masked.defined() ? masked : dy;
-    return {dx, dweight, dbias, dresidual, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+    return {dx, dweight, dbias, dresidual, Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -199,16 +241,22 @@ Tensor one_by_one(torch::nn::BatchNorm2dImpl& norm, const Tensor& x, const Tenso
 
 }  // namespace
 
-Tensor batch_norm_add_relu(torch::nn::BatchNorm2dImpl& norm, const Tensor& x, const Tensor& residual, bool relu) {
+Tensor batch_norm_add_relu(torch::nn::BatchNorm2dImpl& norm, const Tensor& x, const Tensor& residual, bool relu,
+                           const SumAcross& sum_across) {
   const bool training = norm.is_training();
   if (training) norm.num_batches_tracked += 1;
   const bool fusible = is_fusible(x) && (!residual.defined() ||
                                          (residual.is_contiguous(kNhwc) && residual.scalar_type() == x.scalar_type()));
+  if (training && sum_across && !fusible) {
+    fail(ErrorCode::kUnsupported, "batch norm over processes",
+         "needs float32 or bfloat16 in memory format channels_last on a CPU");
+  }
   if (!fusible) return one_by_one(norm, x, residual, relu);
   if (training) {
     const std::optional<Tensor> shortcut = residual.defined() ? std::optional(residual) : std::nullopt;
     return Fused::apply(x, norm.weight, norm.bias, shortcut, norm.running_mean, norm.running_var,
-                        *norm.options.momentum(), norm.options.eps(), relu);
+                        *norm.options.momentum(), norm.options.eps(), relu,
+                        sum_across ? c10::make_intrusive<Across>(sum_across) : c10::intrusive_ptr<Across>());
   }
   if (torch::GradMode::is_enabled()) return one_by_one(norm, x, residual, relu);
   const Tensor inverse = torch::rsqrt(norm.running_var + norm.options.eps());

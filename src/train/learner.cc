@@ -37,14 +37,15 @@ torch::Tensor labels_on(const std::vector<std::int64_t>& labels, const Device& d
 
 // Sets the threads that torch computes with, before the first operation.
 const Task& with_threads(const Task& task) {
-  if (task.recipe.threads > 0) torch::set_num_threads(static_cast<int>(task.recipe.threads));
+  if (task.threads > 0) torch::set_num_threads(task.threads);
   return task;
 }
 
 }  // namespace
 
-Learner::Learner(const Task& task)
-    : recipe_(with_threads(task).recipe),
+Learner::Learner(const Task& task, Processes& processes)
+    : processes_(processes),
+      recipe_(with_threads(task).recipe),
       device_(Device::parse(recipe_.device, recipe_.precision)),
       frozen_(frozen_parts(recipe_, task.graph)),
       net_(make_network(task, device_, frozen_)),
@@ -55,6 +56,11 @@ Learner::Learner(const Task& task)
     class_weights_ = torch::tensor(recipe_.class_weights, torch::kFloat).to(device_.device);
   }
   for (const Node& node : task.graph.nodes) blocks_ += node.op == Op::kAdd ? 1 : 0;
+  if (!processes_.several()) return;
+  if (!device_.device.is_cpu()) {
+    fail(ErrorCode::kUnsupported, "device", "several processes train on CPUs; CUDA takes one process");
+  }
+  net_->set_sum_across([this](torch::Tensor& sums) { processes_.sum(sums); });
 }
 
 // Batch norms of frozen parts keep their statistics.
@@ -69,46 +75,82 @@ void Learner::set_training() {
 }
 
 // A row a block: 0 for the images that leave it out, else 1 / (probability of keeping it). Undefined where none does.
+// Drawn for the batch of all processes, whose images stand in the order of their ranks.
 torch::Tensor Learner::block_scale(std::int64_t images, std::int64_t number) const {
   if (recipe_.stochastic_depth == 0 || blocks_ == 0) return {};
   Random random(static_cast<std::uint64_t>(recipe_.seed) ^ (static_cast<std::uint64_t>(number + 1) << 20));
-  torch::Tensor scale = torch::empty({blocks_, images}, torch::kFloat);
+  torch::Tensor scale = torch::empty({blocks_, recipe_.batch}, torch::kFloat);
   float* value = scale.mutable_data_ptr<float>();
   for (int block = 0; block < blocks_; ++block) {
     const double keep = 1 - recipe_.stochastic_depth * (block + 1) / blocks_;
-    for (std::int64_t i = 0; i < images; ++i) *value++ = random.uniform() < keep ? static_cast<float>(1 / keep) : 0;
+    for (std::int64_t i = 0; i < recipe_.batch; ++i) {
+      *value++ = random.uniform() < keep ? static_cast<float>(1 / keep) : 0;
+    }
   }
-  return scale.to(device_.device);
+  const std::int64_t first = processes_.rank() * (recipe_.batch / processes_.size());
+  return scale.narrow(1, first, images).to(device_.device);
+}
+
+// A process's mean loss times this, summed over the processes and divided by their number, is the mean over all
+// pictures (with class weights the weighted mean, as torch takes it).
+double Learner::share_of_loss(const torch::Tensor& labels) {
+  const bool even = !class_weights_.defined() && recipe_.bad_images == "fail";
+  if (even || !processes_.several()) return 1;
+  const double own = class_weights_.defined() ? class_weights_.index_select(0, labels).sum().item<double>()
+                                              : static_cast<double>(labels.numel());
+  return own * processes_.size() / processes_.sum(own);
 }
 
 BatchResult Learner::learn(const Batch& batch, std::int64_t number) {
-  BatchResult result;
-  result.images = static_cast<std::int64_t>(batch.size);
-  if (batch.size == 0) return result;
+  const bool may_lack = recipe_.bad_images == "skip";
+  if (may_lack && processes_.any(batch.size == 0)) return {};
   set_training();
+  const auto images = static_cast<std::int64_t>(batch.size);
   const torch::Tensor labels = labels_on(batch.labels, device_);
   torch::Tensor logits;
   {
     const Autocast autocast(device_);
-    logits = net_->forward(pixels_on(batch, device_), block_scale(result.images, number)).to(torch::kFloat);
+    logits = net_->forward(pixels_on(batch, device_), block_scale(images, number)).to(torch::kFloat);
   }
   const auto loss_of = [&](const torch::Tensor& target) {
     return torch::cross_entropy_loss(logits, target, class_weights_, at::Reduction::Mean, -100,
-                                     recipe_.label_smoothing);
+                                     recipe_.label_smoothing) *
+           share_of_loss(target);
   };
   torch::Tensor loss = loss_of(labels);
   if (!batch.other_labels.empty()) {
     const torch::Tensor other = loss_of(labels_on(batch.other_labels, device_));
     loss = loss * batch.weight + other * (1 - batch.weight);
   }
-  result.loss = loss.item<double>();
+  const double right = (logits.detach().argmax(1) == labels).sum().item<double>();
+  const torch::Tensor sums = torch::tensor({loss.item<double>(), right, static_cast<double>(images)}, torch::kDouble);
+  processes_.sum(sums);
+  const double* sum = sums.const_data_ptr<double>();
+  const BatchResult result{sum[0] / processes_.size(), static_cast<std::int64_t>(sum[1]),
+                           static_cast<std::int64_t>(sum[2])};
   if (!std::isfinite(result.loss)) return result;
+  if ((number + 1) % recipe_.accumulate == 0) {
+    processes_.reduce_next_backward(optimizer_.learned());
+    reduced_ = true;
+  }
   (loss * (scale_.value() / static_cast<double>(recipe_.accumulate))).backward();
-  result.right = (logits.detach().argmax(1) == labels).sum().item<std::int64_t>();
   return result;
 }
 
+// For a step whose last batch was passed over.
+void Learner::reduce_gradients() {
+  if (reduced_ || !processes_.several()) return;
+  for (torch::Tensor& parameter : optimizer_.learned()) {
+    torch::Tensor& gradient = parameter.mutable_grad();
+    if (!gradient.defined()) continue;
+    processes_.sum(gradient);
+    gradient.div_(processes_.size());
+  }
+}
+
 void Learner::step(double lr) {
+  reduce_gradients();
+  reduced_ = false;
   const bool scaled = device_.precision == TrainPrecision::kFp16;
   bool take = true;
   if (scaled || recipe_.clip > 0) {
@@ -124,7 +166,7 @@ void Learner::step(double lr) {
   if (average_) average_->update(optimizer_.steps());
 }
 
-std::optional<Score> Learner::evaluate(Loader& loader, bool averaged, const std::function<bool()>& stop) {
+std::optional<Score> Learner::evaluate(Loader& loader, bool averaged, const std::function<bool(const Batch&)>& go_on) {
   const torch::NoGradGuard no_grad;
   if (averaged) average_->swap();
   net_->eval();
@@ -132,6 +174,10 @@ std::optional<Score> Learner::evaluate(Loader& loader, bool averaged, const std:
   bool stopped = false;
   loader.start(0);
   while (auto batch = loader.next()) {
+    if (!go_on(*batch)) {
+      stopped = true;
+      break;
+    }
     if (batch->size == 0) continue;
     torch::Tensor logits;
     {
@@ -145,13 +191,16 @@ std::optional<Score> Learner::evaluate(Loader& loader, bool averaged, const std:
     score.right5 += hits.sum().item<std::int64_t>();
     score.loss += torch::cross_entropy_loss(logits, labels, {}, at::Reduction::Sum).item<double>();
     score.images += static_cast<std::int64_t>(batch->size);
-    if (stop && stop()) {
-      stopped = true;
-      break;
-    }
   }
   if (averaged) average_->swap();
-  if (stopped) return std::nullopt;
+  if (processes_.any(stopped)) return std::nullopt;
+  const torch::Tensor sums = torch::tensor({score.loss, static_cast<double>(score.right1),
+                                            static_cast<double>(score.right5), static_cast<double>(score.images)},
+                                           torch::kDouble);
+  processes_.sum(sums);
+  const double* sum = sums.const_data_ptr<double>();
+  score = {sum[0], static_cast<std::int64_t>(sum[1]), static_cast<std::int64_t>(sum[2]),
+           static_cast<std::int64_t>(sum[3])};
   if (score.images > 0) score.loss /= static_cast<double>(score.images);
   return score;
 }
@@ -187,6 +236,15 @@ void Learner::restore(const StateDict& tensors, std::int64_t steps, const std::s
   optimizer_.restore(tensors, where);
   optimizer_.set_steps(steps);
   if (average_) average_->restore(tensors, where);
+}
+
+void Learner::share(std::int64_t steps) {
+  const torch::NoGradGuard no_grad;
+  processes_.broadcast(net_->parameters());
+  processes_.broadcast(net_->buffers());
+  processes_.broadcast(optimizer_.state());
+  if (average_) processes_.broadcast(average_->values());
+  optimizer_.set_steps(steps);
 }
 
 }  // namespace resnet

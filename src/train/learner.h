@@ -9,10 +9,12 @@
 #include "train/averaged_weights.h"
 #include "train/device.h"
 #include "train/optimizer.h"
+#include "train/processes.h"
 #include "train/task.h"
 
 namespace resnet {
 
+// Over the pictures of all processes.
 struct BatchResult {
   double loss = 0;  // mean over the pictures; as it is learned from, label smoothing and all
   std::int64_t right = 0;
@@ -26,13 +28,15 @@ struct Score {
   double top5() const { return images > 0 ? static_cast<double>(right5) / static_cast<double>(images) : 0; }
 };
 
+// In several processes each learns from its part of a batch, and the network becomes what one process would make of the
+// whole batch: batch norm's statistics are those of all pictures, gradients those of their mean loss.
 class Learner {
  public:
-  // Throws kUnsupported for a device that is not there.
-  explicit Learner(const Task& task);
+  // Throws kUnsupported for a device that is not there, and for several processes on CUDA. Keeps `processes`.
+  explicit Learner(const Task& task, Processes& processes);
 
   // Forward and backward: adds the gradients of loss / recipe.accumulate to those that are there. `number` is that of
-  // the batch in the run, which stochastic depth draws from.
+  // the batch in the run, which stochastic depth draws from. Learns nothing where a process has no good picture.
   BatchResult learn(const Batch& batch, std::int64_t number);
 
   // Takes the step that the gradients say, at this learning rate, and forgets them.
@@ -41,8 +45,9 @@ class Learner {
   std::int64_t steps() const noexcept { return optimizer_.steps(); }
   bool averages() const noexcept { return average_.has_value(); }
 
-  // Over all of the loader, with the averaged weights if asked. Nothing where `stop` said so.
-  std::optional<Score> evaluate(Loader& loader, bool averaged, const std::function<bool()>& stop);
+  // Over all of the loaders, with the averaged weights if asked. `go_on` sees each batch; nothing comes of it where one
+  // in any process said no.
+  std::optional<Score> evaluate(Loader& loader, bool averaged, const std::function<bool(const Batch&)>& go_on);
 
   // The network as a model file holds it; class names and preprocessing are the caller's.
   Model model(bool averaged);
@@ -53,13 +58,18 @@ class Learner {
   // All that makes the next step what it is. restore() throws kMismatch.
   void save(StateDict& tensors);
   void restore(const StateDict& tensors, std::int64_t steps, const std::string& where);
+  // Makes all that save() takes rank 0's.
+  void share(std::int64_t steps);
   double loss_scale() const noexcept { return scale_.value(); }
   void set_loss_scale(double value) noexcept { scale_.set_value(value); }
 
  private:
   void set_training();
+  void reduce_gradients();
+  double share_of_loss(const torch::Tensor& labels);
   torch::Tensor block_scale(std::int64_t images, std::int64_t number) const;
 
+  Processes& processes_;
   Recipe recipe_;
   Device device_;
   std::vector<std::string> frozen_;  // parts
@@ -69,6 +79,7 @@ class Learner {
   std::optional<AveragedWeights> average_;
   torch::Tensor class_weights_;
   int blocks_ = 0;
+  bool reduced_ = false;  // the gradients of this step, over the processes
 };
 
 }  // namespace resnet

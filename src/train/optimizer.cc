@@ -97,6 +97,21 @@ double Optimizer::clip_gradients(double longest, double scale) {
   return length;
 }
 
+std::vector<torch::Tensor> Optimizer::learned() const {
+  std::vector<torch::Tensor> result;
+  for (const Parameter& p : parameters_) result.push_back(p.value);
+  return result;
+}
+
+std::vector<torch::Tensor> Optimizer::state() const {
+  std::vector<torch::Tensor> result;
+  for (const Parameter& p : parameters_) {
+    result.push_back(p.first);
+    if (p.second.defined()) result.push_back(p.second);
+  }
+  return result;
+}
+
 void Optimizer::save(StateDict& tensors) const {
   for (const Parameter& p : parameters_) {
     tensors.add("first." + p.name, from_torch(p.first));

@@ -31,6 +31,10 @@ class Optimizer {
   // they are shortened to that.
   double clip_gradients(double longest, double scale);
 
+  // Handles of what is learned, always in the same order, and of the state.
+  std::vector<torch::Tensor> learned() const;
+  std::vector<torch::Tensor> state() const;
+
   // The state by name ("first.conv1.weight"), copied. restore() throws kMismatch where a name or a shape does not fit.
   void save(StateDict& tensors) const;
   void restore(const StateDict& tensors, const std::string& where);

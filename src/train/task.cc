@@ -6,6 +6,7 @@
 
 #include "arch/choice.h"
 #include "base/error.h"
+#include "base/thread_pool.h"
 #include "resnet/model_file.h"
 #include "weights/initialize.h"
 
@@ -56,8 +57,10 @@ Architecture make_architecture(const Recipe& recipe) {
 }
 
 // The last batch norm of each block starts at zero, so that blocks begin as identities (Goyal et al. 2017,
-// arXiv:1706.02677, section 5.1).
+// arXiv:1706.02677, section 5.1). Not where shortcuts pad with zeros: the new channels would be zero in both summands,
+// ReLU passes no gradient there, and they would never learn.
 void zero_last_norms(const Graph& graph, StateDict& weights) {
+  if (graph.architecture.shortcut == Shortcut::kPadding) return;
   for (const Node& node : graph.nodes) {
     if (node.op != Op::kAdd) continue;
     const Node& norm = graph.nodes[node.inputs[0]];
@@ -75,8 +78,18 @@ StateDict take_weights(const Graph& graph, const Model& model, bool new_head, st
   return weights;
 }
 
+// Those asked for, or this process's part of the machine.
+int thread_count(const Recipe& recipe, const Worker& worker) {
+  if (recipe.threads > 0 || worker.local_world_size == 1) return static_cast<int>(recipe.threads);
+  return std::max(1, available_processors() / worker.local_world_size);
+}
+
 void check_fit(const Task& task) {
   const Recipe& recipe = task.recipe;
+  if (recipe.batch % task.worker.world_size != 0) {
+    fail(ErrorCode::kInvalidArgument, "recipe", "batch: {} pictures cannot be shared evenly among {} processes",
+         recipe.batch, task.worker.world_size);
+  }
   if (!recipe.class_weights.empty() && recipe.class_weights.size() != task.classes.size()) {
     fail(ErrorCode::kInvalidArgument, "recipe", "class_weights: {} values for {} classes", recipe.class_weights.size(),
          task.classes.size());
@@ -98,7 +111,7 @@ void check_fit(const Task& task) {
 
 }  // namespace
 
-Task make_task(const Recipe& recipe) {
+Task make_task(const Recipe& recipe, const Worker& worker) {
   validate(recipe);
   std::optional<Model> model;
   if (!recipe.from.empty()) model = load_model(recipe.from);
@@ -106,6 +119,8 @@ Task make_task(const Recipe& recipe) {
 
   Task task;
   task.recipe = recipe;
+  task.worker = worker;
+  task.threads = thread_count(recipe, worker);
   task.preprocessing = make_preprocessing(recipe, architecture.stem, model ? model->preprocessing : std::nullopt);
   if (!model) architecture.in_channels = static_cast<int>(task.preprocessing.mean.size());
   const auto seed = static_cast<std::uint64_t>(recipe.seed);
@@ -126,11 +141,13 @@ LoaderOptions validation_loader(const Task& task) {
   const Recipe& recipe = task.recipe;
   LoaderOptions options;
   options.preprocessing = task.preprocessing;
-  options.batch = static_cast<std::size_t>(recipe.batch);
+  options.batch = static_cast<std::size_t>(recipe.batch / task.worker.world_size);
+  options.rank = task.worker.rank;
+  options.world_size = task.worker.world_size;
   options.shuffle = false;
   options.drop_last = false;
   options.seed = static_cast<std::uint64_t>(recipe.seed);
-  options.threads = static_cast<int>(recipe.threads);
+  options.threads = task.threads;
   options.bad_images = recipe.bad_images == "skip" ? BadImages::kSkip : BadImages::kFail;
   options.channels_last = true;
   options.decoded_memory = static_cast<std::size_t>(recipe.cache_megabytes) << 20;

@@ -19,10 +19,13 @@ struct Task {
   Preprocessing preprocessing;
   Graph graph;
   StateDict weights;  // to start from
+  Worker worker;
+  int threads = 0;  // of this process; 0: one per processor
 };
 
-// Throws kInvalidArgument, naming the key, where the recipe does not fit the data or the network.
-Task make_task(const Recipe& recipe);
+// Throws kInvalidArgument, naming the key, where the recipe does not fit the data, the network or the number of
+// processes.
+Task make_task(const Recipe& recipe, const Worker& worker = {});
 
 // Threads, memory and seeds as the recipe says; the training pictures changed at random, the others not.
 LoaderOptions training_loader(const Task& task);

@@ -4,7 +4,10 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "base/error.h"
 #include "journal/event_file.h"
@@ -42,52 +45,93 @@ void check_same_recipe(const Recipe& recipe, const Recipe& begun, const std::str
 
 class Run {
  public:
-  Run(const TrainOptions& options, const TrainHooks& hooks)
+  Run(const TrainOptions& options, const TrainHooks& hooks, Processes& processes)
       : hooks_(hooks),
-        task_(make_task(options.recipe)),
+        processes_(processes),
+        task_(make_task(options.recipe, options.worker)),
         recipe_(task_.recipe),
-        learner_(task_),
-        loader_(task_.data.train, training_loader(task_)),
-        folder_(options.out, options.resume),
-        checkpoints_(folder_.checkpoints(), recipe_.keep) {
+        learner_(task_, processes),
+        loader_(task_.data.train, training_loader(task_)) {
     if (task_.data.val.size() > 0) validation_.emplace(task_.data.val, validation_loader(task_));
     steps_per_epoch_ = static_cast<std::int64_t>(loader_.batches()) / recipe_.accumulate;
     if (steps_per_epoch_ == 0) {
       fail(ErrorCode::kInvalidArgument, "recipe", "accumulate: an epoch has only {} batches", loader_.batches());
     }
-    if (folder_.holds_run()) check_same_recipe(recipe_, read_recipe(folder_.recipe()), folder_.recipe());
-    folder_.write_recipe(recipe_);
-    checkpoints_.remove_unfinished();
-    restore();
+    processes_.check_alike("task", description());
+    if (processes_.is_first()) open_folder(options);
+    share_position();
   }
 
   TrainResult run() {
-    EventFile events(folder_.path(), learner_.steps() + 1);
     TrainEnd end = is_patience_over() ? TrainEnd::kEarly : TrainEnd::kFinished;
     while (end == TrainEnd::kFinished && at_.epoch < recipe_.epochs) {
       session_ = Clock::now();
-      if (!learn_epoch(events) || !finish_epoch(events)) {
+      if (!learn_epoch() || !finish_epoch()) {
         end = TrainEnd::kStopped;
         save_checkpoint();
       } else if (is_patience_over()) {
         end = TrainEnd::kEarly;
       }
     }
-    return {end, at_.history, at_.best_epoch, at_.best_top1, at_.best_is_ema, folder_.best(), checkpoint_path_};
+    return {end,
+            at_.history,
+            at_.best_epoch,
+            at_.best_top1,
+            at_.best_is_ema,
+            folder_ ? folder_->best() : "",
+            checkpoint_path_};
   }
 
  private:
   void notice(const std::string& text) const {
     if (hooks_.notice) hooks_.notice(text);
   }
-  bool is_stop_asked() const { return hooks_.stop && hooks_.stop(); }
+  // Each picture once.
+  void note_bad(const Batch& batch) {
+    for (const BadImage& bad : batch.bad) {
+      if (noted_.insert(bad.error).second) notice(bad.error);
+    }
+  }
+  bool is_stop_asked() const { return processes_.any(hooks_.stop && hooks_.stop()); }
   bool is_patience_over() const {
     return recipe_.patience > 0 && at_.best_epoch > 0 && at_.epoch - at_.best_epoch >= recipe_.patience;
   }
   std::int64_t batches() const { return steps_per_epoch_ * recipe_.accumulate; }
 
+  // What must be the same in all processes.
+  std::string description() const {
+    std::string text;
+    for (const Key& key : recipe_keys()) {
+      if (!may_change(key.name)) text += fmt::format("{} = {}\n", key.name, toml_value(recipe_, key));
+    }
+    return text + fmt::format("{} pictures of {} classes to learn from\n{} pictures to validate with\n",
+                              task_.data.train.size(), task_.classes.size(), task_.data.val.size());
+  }
+
+  void open_folder(const TrainOptions& options) {
+    folder_.emplace(options.out, options.resume);
+    checkpoints_.emplace(folder_->checkpoints(), recipe_.keep);
+    if (folder_->holds_run()) check_same_recipe(recipe_, read_recipe(folder_->recipe()), folder_->recipe());
+    folder_->write_recipe(recipe_);
+    checkpoints_->remove_unfinished();
+    restore();
+    events_.emplace(folder_->path(), learner_.steps() + 1);
+  }
+
+  // All processes begin where rank 0 does.
+  void share_position() {
+    if (!processes_.several()) return;
+    Checkpoint checkpoint;
+    at_.step = learner_.steps();
+    at_.put_into(checkpoint, task_.graph.architecture);
+    checkpoint.values = nlohmann::json::parse(processes_.broadcast(nlohmann::json(checkpoint.values).dump()))
+                            .get<std::map<std::string, std::string>>();
+    at_ = Position::from(checkpoint, task_.graph.architecture, "rank 0");
+    learner_.share(at_.step);
+  }
+
   void restore() {
-    const auto found = checkpoints_.newest();
+    const auto found = checkpoints_->newest();
     if (!found) return;
     for (const std::string& damaged : found->damaged) notice(damaged);
     at_ = Position::from(found->checkpoint, task_.graph.architecture, found->path);
@@ -97,7 +141,7 @@ class Run {
     learner_.restore(found->checkpoint.tensors, at_.step, found->path);
     learner_.set_loss_scale(at_.loss_scale);
     checkpoint_path_ = found->path;
-    folder_.write_report(summary());
+    folder_->write_report(summary());
     if (at_.epoch >= recipe_.epochs) return notice(fmt::format("{} is that of the last epoch", found->path));
     notice(fmt::format("goes on from {}: epoch {} of {}, batch {} of {}", found->path, at_.epoch + 1, recipe_.epochs,
                        at_.batch, batches()));
@@ -109,20 +153,21 @@ class Run {
            "a weight is no longer a number; nothing was saved, the newest checkpoint is {}",
            checkpoint_path_.empty() ? "none" : checkpoint_path_);
     }
+    if (!processes_.is_first()) return;
     at_.step = learner_.steps();
     at_.loss_scale = learner_.loss_scale();
     Checkpoint checkpoint;
     at_.put_into(checkpoint, task_.graph.architecture);
     learner_.save(checkpoint.tensors);
-    checkpoint_path_ = checkpoints_.save(checkpoint, at_.step);
+    checkpoint_path_ = checkpoints_->save(checkpoint, at_.step);
   }
 
   // False where the hook asked to stop; the position is then that of the next batch.
-  bool learn_epoch(EventFile& events) {
+  bool learn_epoch() {
     loader_.start(static_cast<std::uint64_t>(at_.epoch), static_cast<std::size_t>(at_.batch));
     session_batches_ = 0;
     while (at_.batch < batches()) {
-      learn_batch(events);
+      learn_batch();
       const bool stepped = at_.batch % recipe_.accumulate == 0;
       if (!stepped) continue;
       if (is_stop_asked()) return false;
@@ -132,11 +177,11 @@ class Run {
     return true;
   }
 
-  void learn_batch(EventFile& events) {
+  void learn_batch() {
     const Clock::time_point begin = Clock::now();
     const auto batch = loader_.next();
     RESNET_ASSERT(batch);
-    for (const BadImage& bad : batch->bad) notice(bad.error);
+    note_bad(*batch);
     const double lr = learning_rate(recipe_, learner_.steps(), steps_per_epoch_);
     const BatchResult result = learner_.learn(*batch, at_.epoch * batches() + at_.batch);
     if (!std::isfinite(result.loss)) {
@@ -149,7 +194,7 @@ class Run {
     at_.images += result.images;
     ++at_.batch;
     if (at_.batch % recipe_.accumulate == 0) learner_.step(lr);
-    events.add("loss", learner_.steps(), result.loss);
+    if (events_) events_->add("loss", learner_.steps(), result.loss);
     at_.seconds += seconds_since(begin);
     ++session_batches_;
     if (hooks_.step) hooks_.step(progress());
@@ -171,7 +216,7 @@ class Run {
   }
 
   // Validates, keeps the best, writes everything down. False where the hook asked to stop meanwhile.
-  bool finish_epoch(EventFile& events) {
+  bool finish_epoch() {
     EpochRecord record;
     const auto n = static_cast<double>(std::max<std::int64_t>(at_.images, 1));
     record.epoch = at_.epoch + 1;
@@ -186,24 +231,32 @@ class Run {
     at_.history.push_back(record);
     at_.start_epoch(at_.epoch + 1);
     save_checkpoint();
-    folder_.write_report(summary());
-    for (const RecordField& field : record_fields()) {
-      if (!field.whole) events.add(field.name, record.step, field.get(record));
-    }
+    if (folder_) write_down(record);
     if (hooks_.epoch) hooks_.epoch(record);
     return true;
   }
 
+  void write_down(const EpochRecord& record) {
+    folder_->write_report(summary());
+    for (const RecordField& field : record_fields()) {
+      if (!field.whole) events_->add(field.name, record.step, field.get(record));
+    }
+  }
+
   bool validate_into(EpochRecord& record) {
     if (!validation_) return true;
+    const auto go_on = [this](const Batch& batch) {
+      note_bad(batch);
+      return !(hooks_.stop && hooks_.stop());
+    };
     const Clock::time_point begin = Clock::now();
-    const auto score = learner_.evaluate(*validation_, false, hooks_.stop);
+    const auto score = learner_.evaluate(*validation_, false, go_on);
     if (!score) return false;
     record.val_loss = score->loss;
     record.val_top1 = score->top1();
     record.val_top5 = score->top5();
     if (learner_.averages()) {
-      const auto averaged = learner_.evaluate(*validation_, true, hooks_.stop);
+      const auto averaged = learner_.evaluate(*validation_, true, go_on);
       if (!averaged) return false;
       record.ema_loss = averaged->loss;
       record.ema_top1 = averaged->top1();
@@ -219,16 +272,17 @@ class Run {
     const double top1 = averaged ? record.ema_top1 : record.val_top1;
     if (validation_ && at_.best_epoch > 0 && !(top1 > at_.best_top1)) return;
     if (!learner_.is_finite()) return;  // save_checkpoint() says so
+    at_.best_epoch = record.epoch;
+    at_.best_top1 = top1;
+    at_.best_is_ema = averaged;
+    if (!folder_) return;
     Model model = learner_.model(averaged);
     model.classes = task_.classes;
     model.preprocessing = task_.preprocessing;
     model.metadata["training.epoch"] = std::to_string(record.epoch);
     if (validation_) model.metadata["training.val_top1"] = fmt::format("{}", top1);
     model.metadata["training.recipe"] = to_toml(recipe_);
-    save_model(model, folder_.best());
-    at_.best_epoch = record.epoch;
-    at_.best_top1 = top1;
-    at_.best_is_ema = averaged;
+    save_model(model, folder_->best());
   }
 
   RunSummary summary() const {
@@ -249,28 +303,57 @@ class Run {
   }
 
   const TrainHooks& hooks_;
+  Processes& processes_;
   Task task_;
   const Recipe& recipe_;
   Learner learner_;
   Loader loader_;
   std::optional<Loader> validation_;
-  RunFolder folder_;
-  CheckpointFolder checkpoints_;
+  std::optional<RunFolder> folder_;  // this and the two below in rank 0 alone
+  std::optional<CheckpointFolder> checkpoints_;
+  std::optional<EventFile> events_;
   std::int64_t steps_per_epoch_ = 0;
   Position at_;
   std::string checkpoint_path_;
   Clock::time_point session_;  // when this process began with the epoch
   std::int64_t session_batches_ = 0;
   double validation_seconds_ = 0;  // of the last epoch
+  std::set<std::string> noted_;    // bad pictures
 };
 
 }  // namespace
 
-TrainResult train(const TrainOptions& options, const TrainHooks& hooks) {
+namespace {
+
+TrainResult train_with(Processes& processes, const TrainOptions& options, const TrainHooks& hooks) {
   try {
-    return Run(options, hooks).run();
-  } catch (const c10::Error& error) {  // memory that there is not, and the like
-    fail(ErrorCode::kUnsupported, "LibTorch", "{}", error.what_without_backtrace());
+    return Run(options, hooks, processes).run();
+  } catch (const Error& error) {
+    processes.leave(error.what());
+    throw;
+  } catch (const std::bad_alloc&) {
+    processes.leave("out of memory");
+    throw;
+  } catch (const std::exception& error) {
+    if (processes.several()) processes.explain(error);
+    const auto* torch_error = dynamic_cast<const c10::Error*>(&error);  // memory that there is not, and the like
+    if (torch_error == nullptr) throw;
+    fail(ErrorCode::kUnsupported, "LibTorch", "{}", torch_error->what_without_backtrace());
+  }
+}
+
+}  // namespace
+
+TrainResult train(const TrainOptions& options, const TrainHooks& hooks) {
+  if (options.worker.world_size == 1) {
+    Processes alone;
+    return train_with(alone, options, hooks);
+  }
+  try {
+    Processes processes(options.worker);
+    return train_with(processes, options, hooks);
+  } catch (const Error& error) {
+    throw Error(error.code(), fmt::format("rank {}", options.worker.rank), error.what());
   }
 }
 

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import struct
 import subprocess
 import tempfile
 import time
@@ -23,6 +24,15 @@ SHORT = [*NETWORK, "--batch", "8", "--epochs", "3", "--lr", "0.05", "--val", "0.
 def picture(kind, seed):
     """A kind of picture that a small network can tell from others."""
     return pictures.png(16, 16, seed * 3 + kind * 40, 3) if kind < 3 else b""
+
+
+def tensors(path):
+    """The bytes of each tensor of a .safetensors file."""
+    with open(path, "rb") as file:
+        data = file.read()
+    size = int.from_bytes(data[:8], "little")
+    return {name: data[8 + size + entry["data_offsets"][0]:8 + size + entry["data_offsets"][1]]
+            for name, entry in json.loads(data[8:8 + size]).items() if name != "__metadata__"}
 
 
 @unittest.skipUnless(os.path.exists(TRAINER), "built without LibTorch")
@@ -158,18 +168,19 @@ class TrainTest(unittest.TestCase):
         done = self.train(tuned, "--from", model, "--freeze", "all-but-head", "--epochs", "2", "--batch", "8", "--crop", "none",
                           data=two)
         self.assertEqual(done.returncode, 0, done.stderr)
-        def tensors(path):
-            with open(path, "rb") as file:
-                data = file.read()
-            size = int.from_bytes(data[:8], "little")
-            header = json.loads(data[8:8 + size])
-            return {name: data[8 + size + entry["data_offsets"][0]:8 + size + entry["data_offsets"][1]]
-                    for name, entry in header.items() if name != "__metadata__"}
         before, after = tensors(model), tensors(f"{tuned}/best.safetensors")
         for name in before:
             if not name.startswith("fc.") and not name.endswith("num_batches_tracked"):
                 self.assertEqual(before[name], after[name], name)
         self.assertEqual(len(after["fc.bias"]), 2 * 4)
+
+    def test_blocks_begin_as_identities_where_every_channel_can_learn(self):
+        """Channels that a padding shortcut fills with zeros would stay zero for ever behind a batch norm that starts at zero."""
+        for shortcut, learns in (("padding", True), ("projection", False)):
+            out, _ = self.trained("--shortcut", shortcut, "--epochs", "1", "--lr", "1e-6")
+            weight = tensors(f"{out}/best.safetensors")["layer2.0.bn2.weight"]
+            for value in struct.unpack(f"<{len(weight) // 4}f", weight):
+                self.assertAlmostEqual(value, 1 if learns else 0, delta=1e-3)
 
     def test_nonsense_is_found_before_any_work(self):
         recipe = pictures.write(f"{self.root}/bad.toml", b"epochs = 3\nlr = nan\n")

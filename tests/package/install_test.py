@@ -10,8 +10,9 @@ from package import build, check_answer, check_examples, model_and_picture, run,
 
 
 def check_headers(prefix):
-    """Each installed header compiles alone, with nothing on the path but the installed tree."""
-    headers = glob.glob(f"{prefix}/include/resnet/*.h")
+    """Each installed header compiles alone, with nothing on the path but the installed tree; torch.h, which needs LibTorch, is
+    in an example."""
+    headers = [header for header in glob.glob(f"{prefix}/include/resnet/*.h") if not header.endswith("/torch.h")]
     assert "resnet.h" in map(os.path.basename, headers)
     flags = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only", f"-I{prefix}/include"]
     for header in headers:
@@ -21,10 +22,14 @@ def check_headers(prefix):
 
 
 def check_find_package(prefix, folder):
-    run(["cmake", "-G", "Ninja", "-S", f"{source}/examples", "-B", f"{folder}/examples", "-D", f"CMAKE_PREFIX_PATH={prefix}",
-         "-D", "CMAKE_FIND_PACKAGE_NO_PACKAGE_REGISTRY=ON"])
+    torch = re.findall(r"^RESNET_TORCH_FOUND:\w+=(/.*)$", open(f"{build}/CMakeCache.txt").read(), re.MULTILINE)
+    run(["cmake", "-G", "Ninja", "-S", f"{source}/examples", "-B", f"{folder}/examples",
+         "-D", "CMAKE_PREFIX_PATH=" + ";".join([prefix, *torch]), "-D", "CMAKE_FIND_PACKAGE_NO_PACKAGE_REGISTRY=ON"])
     run(["cmake", "--build", f"{folder}/examples"])
     check_examples(folder, f"{folder}/examples")
+    if os.path.exists(f"{prefix}/include/resnet/torch.h"):
+        run([f"{folder}/examples/train_loop", f"{folder}/bright.safetensors"])
+        print(run([program, "inspect", f"{folder}/bright.safetensors"]))
 
 
 def check_pkg_config(prefix, folder):

@@ -33,7 +33,7 @@ int stop_signal() { return noted_signal; }
 
 void end_stopped() {
   flush_output();
-  std::_Exit(128 + noted_signal);
+  std::_Exit(128 + (noted_signal != 0 ? noted_signal : SIGTERM));  // another process was signalled
 }
 
 std::string duration(double seconds) {

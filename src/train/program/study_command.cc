@@ -80,7 +80,7 @@ StudyRun train_one(const StudyCommand& command, Recipe recipe, int depth, bool r
     say(title + text);
   };
   hooks.stop = [] { return stop_signal() != 0; };
-  const TrainOptions options{recipe, fmt::format("{}/{}-seed{}", command.out, run.network, seed), /*resume=*/true};
+  const TrainOptions options{recipe, fmt::format("{}/{}-seed{}", command.out, run.network, seed), /*resume=*/true, {}};
   TrainResult result = train(options, hooks);
   line.clear();
   if (result.end == TrainEnd::kStopped) {

@@ -6,12 +6,14 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "cli/predict_output.h"
 #include "journal/history.h"
 #include "recipe/keys.h"
 #include "train/program/console.h"
+#include "train/program/launcher.h"
 
 namespace resnet::cli {
 namespace {
@@ -21,6 +23,8 @@ struct TrainCommand {
   std::string out;
   bool resume = false;
   bool json = false;
+  int processes = 0;  // to start; 0: this one is what was started
+  double timeout = 300;
   std::map<const Key*, std::string> flags;  // as they were given
   std::vector<std::pair<const Key*, CLI::Option*>> options;
 };
@@ -64,17 +68,47 @@ void print_result(const TrainCommand& command, const TrainResult& result) {
   fmt::print("model: {}\nreport: {}/report.html\n", result.best_path, command.out);
 }
 
+// The program's own arguments without the one that starts several processes.
+std::vector<std::string> arguments_of_one() {
+  std::vector<std::string> result;
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  for (std::string argument; std::getline(file, argument, '\0');) {
+    if (argument == "--nproc") {
+      std::getline(file, argument, '\0');
+    } else if (!argument.starts_with("--nproc=")) {
+      result.push_back(argument);
+    }
+  }
+  return result;
+}
+
+void train_in_processes(const TrainCommand& command) {
+  if (worker_from_environment().world_size > 1) {
+    throw Usage("--nproc: this is one process of several already, by its environment");
+  }
+  validate(assemble(command));  // said once, not by each of them
+  const int status = run_processes(command.processes, arguments_of_one());
+  if (status == 0) return;
+  flush_output();
+  std::_Exit(status);
+}
+
 void train_network(TrainCommand& command) {
-  TrainOptions options{assemble(command), command.out, command.resume};
+  if (command.processes > 0) return train_in_processes(command);
+  TrainOptions options{assemble(command), command.out, command.resume, worker_from_environment()};
+  options.worker.timeout_seconds = command.timeout;
+  const bool first = options.worker.rank == 0;
   catch_signals();
   ProgressLine line;
   TrainHooks hooks;
-  hooks.step = [&](const StepProgress& progress) { line.show(progress); };
-  hooks.epoch = [&](const EpochRecord& record) {
-    line.clear();
-    command.json ? fmt::print("{}\n", to_json(record)) : print_epoch(record, options.recipe.epochs);
-    std::fflush(stdout);
-  };
+  if (first) {
+    hooks.step = [&](const StepProgress& progress) { line.show(progress); };
+    hooks.epoch = [&](const EpochRecord& record) {
+      line.clear();
+      command.json ? fmt::print("{}\n", to_json(record)) : print_epoch(record, options.recipe.epochs);
+      std::fflush(stdout);
+    };
+  }
   hooks.notice = [&](const std::string& text) {
     line.clear();
     say(text);
@@ -82,8 +116,11 @@ void train_network(TrainCommand& command) {
   hooks.stop = [] { return stop_signal() != 0; };
   const TrainResult result = train(options, hooks);
   line.clear();
-  if (result.end != TrainEnd::kStopped) return print_result(command, result);
-  say(fmt::format("stopped; {} holds everything, --resume goes on", result.checkpoint_path));
+  if (result.end != TrainEnd::kStopped) {
+    if (first) print_result(command, result);
+    return;
+  }
+  if (first) say(fmt::format("stopped; {} holds everything, --resume goes on", result.checkpoint_path));
   end_stopped();
 }
 
@@ -96,6 +133,12 @@ void add_trainer(CLI::App& app) {
   sub->add_option("--recipe", command->recipe, "TOML file with any of the keys below")->check(CLI::ExistingFile);
   sub->add_flag("--resume", command->resume, "Go on with the run in --out; begin where there is none yet");
   sub->add_flag("--json", command->json, "Print JSON: a line an epoch, and one at the end");
+  sub->add_option("--nproc", command->processes,
+                  "Train in so many processes on this machine; for several machines docs/scaling.md")
+      ->check(CLI::Range(1, 1024));
+  sub->add_option("--timeout", command->timeout, "Longest wait of a process for another, in seconds")
+      ->check(CLI::Range(1.0, 1e6))
+      ->capture_default_str();
   const Recipe defaults;
   for (const Key& key : recipe_keys()) {
     std::string& text = command->flags[&key];
@@ -113,6 +156,7 @@ void add_trainer(CLI::App& app) {
       "Examples:\n"
       "  resnet train --recipe recipes/cifar10-resnet20.toml --data cifar10-jpeg.tar.gz --out run\n"
       "  resnet train --arch resnet50 --data photos --val 0.1 --epochs 30 --out run --resume\n"
+      "  resnet train --arch resnet18 --data photos --val 0.1 --out run --nproc 4\n"
       "  resnet train --from resnet18.safetensors --freeze all-but-head --data photos --val 0.2 --lr 0.01 --out run");
   sub->callback([command] { train_network(*command); });
 }
