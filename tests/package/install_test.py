@@ -29,7 +29,7 @@ def check_find_package(prefix, folder):
     check_examples(folder, f"{folder}/examples")
     if os.path.exists(f"{prefix}/include/resnet/torch.h"):
         run([f"{folder}/examples/train_loop", f"{folder}/bright.safetensors"])
-        print(run([program, "inspect", f"{folder}/bright.safetensors"]))
+        print(run([f"{prefix}/bin/resnet", "inspect", f"{folder}/bright.safetensors"]))
 
 
 def check_pkg_config(prefix, folder):
