@@ -23,9 +23,9 @@ show summary --compare resnet20,resnet56,resnet50
 if [ ! -x "$(dirname "$resnet")/resnet-train" ]; then
   printf '\n== PyTorch could not be had, so nothing is trained here: the weights of this model are random, made from a seed,\n'
   printf '   and so are its answers. With a file of yours, .pth or .safetensors, the same commands give real ones.\n'
-  cp tests/demo.jpg "$work/house.jpg"
+  cp tests/demo.jpg "$work/ship.jpg"
   show init resnet18 --seed 1 --calibrated -o model.safetensors
-  show predict model.safetensors house.jpg
+  show predict model.safetensors ship.jpg
   exit
 fi
 

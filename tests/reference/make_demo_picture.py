@@ -1,4 +1,4 @@
-"""Draws tests/demo.jpg, the picture that `make demo` classifies: a house on a hill, at four times the size and then
+"""Draws tests/demo.jpg, the picture that `make demo` classifies: a ship at sea, at four times the size and then
 reduced, so that its edges are smooth as in a photograph."""
 import os
 
@@ -15,17 +15,22 @@ picture = Image.new("RGB", (SCALE * WIDTH, SCALE * HEIGHT))
 draw = ImageDraw.Draw(picture)
 for y in range(SCALE * HEIGHT):
     t = y / (SCALE * HEIGHT)
-    draw.line([(0, y), (SCALE * WIDTH, y)], fill=(int(90 + 130 * t), int(150 + 80 * t), 235))
-draw.ellipse(scaled(240, 20, 290, 70), fill=(255, 226, 120))
-draw.ellipse(scaled(-120, 130, 260, 420), fill=(84, 140, 62))
-draw.ellipse(scaled(120, 150, 480, 440), fill=(64, 116, 52))
-draw.rectangle(scaled(92, 100, 172, 170), fill=(214, 190, 160))
-draw.polygon([tuple(scaled(*p)) for p in ((82, 102), (132, 60), (182, 102))], fill=(150, 62, 48))
-draw.rectangle(scaled(122, 130, 142, 170), fill=(96, 64, 44))
-for x in (102, 150):
-    draw.rectangle(scaled(x, 116, x + 14, 132), fill=(70, 96, 130))
-draw.rectangle(scaled(216, 110, 226, 180), fill=(92, 66, 44))
-draw.ellipse(scaled(190, 60, 252, 134), fill=(46, 98, 44))
+    sky, sea = (150 + 70 * t, 185 + 50 * t, 235), (40 + 40 * t, 80 + 50 * t, 120 + 40 * t)
+    draw.line([(0, y), (SCALE * WIDTH, y)], fill=tuple(int(value) for value in (sky if t < 0.62 else sea)))
+for corners, colour in ((((36, 138), (284, 138), (258, 176), (64, 176)), (60, 62, 72)),
+                        (((56, 164), (266, 164), (258, 176), (64, 176)), (150, 46, 40))):
+    draw.polygon([tuple(scaled(*corner)) for corner in corners], fill=colour)
+for box, colour in (((92, 108, 214, 138), (236, 236, 232)), ((112, 86, 190, 108), (222, 222, 220)),
+                    ((134, 54, 156, 86), (200, 80, 50)), ((134, 54, 156, 62), (40, 40, 44))):
+    draw.rectangle(scaled(*box), fill=colour)
+for x in range(100, 210, 14):
+    draw.rectangle(scaled(x, 118, x + 7, 126), fill=(70, 90, 120))
+for x in range(118, 186, 12):
+    draw.rectangle(scaled(x, 93, x + 6, 101), fill=(70, 90, 120))
+draw.line(scaled(240, 138, 240, 66), fill=(70, 70, 76), width=3 * SCALE)
+for first, step, y, colour in ((0, 26, 184, (200, 214, 226)), (10, 34, 210, (180, 200, 216))):
+    for x in range(first, 330, step):
+        draw.arc(scaled(x - 14, y, x + 14, y + 12), 180, 360, fill=colour, width=2 * SCALE)
 picture = picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
 target = os.path.join(os.path.dirname(__file__), "..", "demo.jpg")
 picture.save(target, quality=88, optimize=True)
