@@ -91,14 +91,16 @@ torch::Tensor Learner::block_scale(std::int64_t images, std::int64_t number) con
   return scale.narrow(1, first, images).to(device_.device);
 }
 
-// A process's mean loss times this, summed over the processes and divided by their number, is the mean over all
-// pictures (with class weights the weighted mean, as torch takes it).
-double Learner::share_of_loss(const torch::Tensor& labels) {
-  const bool even = !class_weights_.defined() && recipe_.bad_images == "fail";
-  if (even || !processes_.several()) return 1;
+// Its mean over the processes is the mean over all pictures; with class weights the weighted mean, as torch takes it.
+torch::Tensor Learner::loss(const torch::Tensor& logits, const torch::Tensor& labels) {
+  const auto cross_entropy = [&](at::Reduction::Reduction reduction) {
+    return torch::cross_entropy_loss(logits, labels, class_weights_, reduction, -100, recipe_.label_smoothing);
+  };
+  const bool equal_parts = !class_weights_.defined() && recipe_.bad_images == "fail";
+  if (equal_parts || !processes_.several()) return cross_entropy(at::Reduction::Mean);
   const double own = class_weights_.defined() ? class_weights_.index_select(0, labels).sum().item<double>()
                                               : static_cast<double>(labels.numel());
-  return own * processes_.size() / processes_.sum(own);
+  return cross_entropy(at::Reduction::Sum) * (processes_.size() / processes_.sum(own));
 }
 
 BatchResult Learner::learn(const Batch& batch, std::int64_t number) {
@@ -112,18 +114,12 @@ BatchResult Learner::learn(const Batch& batch, std::int64_t number) {
     const Autocast autocast(device_);
     logits = net_->forward(pixels_on(batch, device_), block_scale(images, number)).to(torch::kFloat);
   }
-  const auto loss_of = [&](const torch::Tensor& target) {
-    return torch::cross_entropy_loss(logits, target, class_weights_, at::Reduction::Mean, -100,
-                                     recipe_.label_smoothing) *
-           share_of_loss(target);
-  };
-  torch::Tensor loss = loss_of(labels);
+  torch::Tensor total = loss(logits, labels);
   if (!batch.other_labels.empty()) {
-    const torch::Tensor other = loss_of(labels_on(batch.other_labels, device_));
-    loss = loss * batch.weight + other * (1 - batch.weight);
+    total = total * batch.weight + loss(logits, labels_on(batch.other_labels, device_)) * (1 - batch.weight);
   }
   const double right = (logits.detach().argmax(1) == labels).sum().item<double>();
-  const torch::Tensor sums = torch::tensor({loss.item<double>(), right, static_cast<double>(images)}, torch::kDouble);
+  const torch::Tensor sums = torch::tensor({total.item<double>(), right, static_cast<double>(images)}, torch::kDouble);
   processes_.sum(sums);
   const double* sum = sums.const_data_ptr<double>();
   const BatchResult result{sum[0] / processes_.size(), static_cast<std::int64_t>(sum[1]),
@@ -133,7 +129,7 @@ BatchResult Learner::learn(const Batch& batch, std::int64_t number) {
     processes_.reduce_next_backward(optimizer_.learned());
     reduced_ = true;
   }
-  (loss * (scale_.value() / static_cast<double>(recipe_.accumulate))).backward();
+  (total * (scale_.value() / static_cast<double>(recipe_.accumulate))).backward();
   return result;
 }
 

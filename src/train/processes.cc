@@ -1,15 +1,18 @@
 #include "train/processes.h"
 
 #include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
+#include <cstring>
 #include <future>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <sstream>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
@@ -40,11 +43,13 @@ std::string short_reason(const std::exception& error) {
   return one_line(line.substr(0, line.find(". This is typically")), 300);
 }
 
-c10::intrusive_ptr<c10d::TCPStore> connect(const Worker& worker, bool serve) {
+// `listener`: a socket that listens at the address already, for who serves.
+c10::intrusive_ptr<c10d::TCPStore> connect(const Worker& worker, bool serve, std::optional<int> listener = {}) {
   c10d::TCPStoreOptions options;
   options.port = static_cast<std::uint16_t>(worker.port);
   options.isServer = serve;
   options.waitWorkers = false;
+  options.masterListenFd = listener;
   options.timeout = std::chrono::milliseconds(static_cast<std::int64_t>(worker.timeout_seconds * 1000));
   try {
     return c10::make_intrusive<c10d::TCPStore>(worker.address, options);
@@ -54,13 +59,13 @@ c10::intrusive_ptr<c10d::TCPStore> connect(const Worker& worker, bool serve) {
   }
 }
 
-// The address by which this machine reaches the meeting point: the others reach it by the same network.
-std::string own_address(const Worker& worker) {
+// The address by which this machine reaches another: that one reaches it by the same network.
+std::string address_towards(const std::string& host, int port) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_DGRAM;
   addrinfo* found = nullptr;
-  const int error = getaddrinfo(worker.address.c_str(), std::to_string(worker.port).c_str(), &hints, &found);
-  if (error != 0) fail(ErrorCode::kIo, worker.address, "{}", gai_strerror(error));
+  const int error = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found);
+  if (error != 0) fail(ErrorCode::kIo, host, "{}", gai_strerror(error));
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> addresses(found, freeaddrinfo);
   for (const addrinfo* a = found; a != nullptr; a = a->ai_next) {
     const int socket_number = ::socket(a->ai_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -75,14 +80,10 @@ std::string own_address(const Worker& worker) {
     ::close(socket_number);
     if (known) return text;
   }
-  fail(ErrorCode::kIo, worker.address, "there is no way to it from this machine");
+  fail(ErrorCode::kIo, host, "there is no way to it from this machine");
 }
 
-std::shared_ptr<gloo::transport::Device> network(const Worker& worker) {
-  const char* interface = std::getenv("GLOO_SOCKET_IFNAME");  // PyTorch's variable
-  if (interface != nullptr && *interface != '\0') return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
-  return c10d::ProcessGroupGloo::createDeviceForHostname(own_address(worker));
-}
+bool is_loopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
 
 // Names of values at the meeting point.
 std::string key(const std::string& what, int rank) { return fmt::format("{}/{}", what, rank); }
@@ -130,7 +131,18 @@ struct MeetingPoint::Server {
 MeetingPoint::MeetingPoint() {
   Worker worker;
   worker.address = "127.0.0.1";
-  server_ = std::make_unique<Server>(Server{connect(worker, true)});
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in place{};
+  place.sin_family = AF_INET;
+  place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof place;
+  auto* address = reinterpret_cast<sockaddr*>(&place);
+  if (listener < 0 || ::bind(listener, address, size) != 0 || ::listen(listener, SOMAXCONN) != 0 ||
+      ::getsockname(listener, address, &size) != 0) {
+    fail(ErrorCode::kIo, worker.address, "cannot listen: {}", std::strerror(errno));
+  }
+  worker.port = ntohs(place.sin_port);
+  server_ = std::make_unique<Server>(Server{connect(worker, true, listener)});  // which closes it
 }
 
 MeetingPoint::~MeetingPoint() = default;
@@ -161,7 +173,7 @@ class Processes::Group {
     }
     check_alike("world size", fmt::format("{} processes", worker_.world_size));
     auto options = c10d::ProcessGroupGloo::Options::create(store_->getTimeout());
-    options->devices.push_back(network(worker_));
+    options->devices.push_back(network());
     const auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(
         c10::make_intrusive<c10d::PrefixStore>("gloo", store_), worker_.rank, worker_.world_size, options);
     group_ = c10::make_intrusive<c10d::ProcessGroup>(store_, worker_.rank, worker_.world_size);
@@ -170,14 +182,18 @@ class Processes::Group {
     group_->setGroupName("resnet");
   }
 
-  // Rank 0 waits for the others' texts, and they read its text before they show their own: no process that is needed
-  // to tell the difference is gone before it was told.
+  // Rank 0 compares, and all wait for its verdict.
   void check_alike(const std::string& what, const std::string& text) {
-    const bool first = worker_.rank == 0;
-    const std::string expected = first ? text : text_of_rank(what, 0);
     put(key(what, worker_.rank), text);
-    if (!first) return compare(0, expected, text);
-    for (int rank = 1; rank < worker_.world_size; ++rank) compare(rank, text_of_rank(what, rank), text);
+    if (worker_.rank == 0) {
+      std::string verdict;
+      for (int rank = 1; rank < worker_.world_size && verdict.empty(); ++rank) {
+        verdict = difference(rank, text_of_rank(what, rank), text);
+      }
+      put(key(what + " verdict", 0), verdict);
+    }
+    const std::string verdict = text_of_rank(what + " verdict", 0);
+    if (!verdict.empty()) fail(ErrorCode::kMismatch, "", "{}", verdict);
   }
 
   c10d::ProcessGroup& group() { return *group_; }
@@ -191,12 +207,14 @@ class Processes::Group {
   void leave(const std::string& reason) {
     try {
       put(key("left", worker_.rank), reason);
-      if (serves_) std::this_thread::sleep_for(6 * kHeartbeat);  // the others read it here
-    } catch (const std::exception&) {                            // nobody is there to read it
+      close_connections();                                        // the others notice
+      if (serves_) std::this_thread::sleep_for(10 * kHeartbeat);  // and read the reason here
+    } catch (const std::exception&) {                             // nobody is there to read it
     }
   }
 
   [[noreturn]] void explain(const std::string& symptom) {
+    close_connections();  // who is not connected with the lost one notices as well
     // What the others meet at may be gone, or silent without an end: then it is not waited for.
     std::packaged_task<std::string()> search([store = store_, worker = worker_] { return find_lost(store, worker); });
     std::future<std::string> found = search.get_future();
@@ -220,18 +238,45 @@ class Processes::Group {
     return c10::make_intrusive<c10d::PrefixStore>("resnet" + worker_.attempt, std::move(store));
   }
   void put(const std::string& key, const std::string& text) { store_->set(key, text); }
-  // Waits for it.
+
+  // Waits for it, as long as that process does not say that it ends.
   std::string text_of_rank(const std::string& what, int rank) {
-    try {
-      return text_of(store_, key(what, rank));
-    } catch (const std::exception& error) {
-      fail(ErrorCode::kIo, fmt::format("rank {}", rank), "did not come within {} s: {}", worker_.timeout_seconds,
-           short_reason(error));
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::duration<double>(worker_.timeout_seconds);
+    while (!store_->check({key(what, rank)})) {
+      if (store_->check({key("left", rank)})) {
+        fail(ErrorCode::kIo, "", "rank {} ended: {}", rank, text_of(store_, key("left", rank)));
+      }
+      if (std::chrono::steady_clock::now() > deadline) {
+        fail(ErrorCode::kIo, "", "rank {} did not come within {} s", rank, worker_.timeout_seconds);
+      }
+      std::this_thread::sleep_for(50ms);
     }
+    return text_of(store_, key(what, rank));
   }
 
-  void compare(int rank, const std::string& theirs, const std::string& own) const {
-    if (theirs == own) return;
+  // The network by which the others are reached. Where a machine's own name leads to itself, rank 0 finds its way to
+  // the meeting point within itself and takes that to another process instead.
+  std::shared_ptr<gloo::transport::Device> network() {
+    const char* interface = std::getenv("GLOO_SOCKET_IFNAME");  // PyTorch's variable
+    if (interface != nullptr && *interface != '\0') return c10d::ProcessGroupGloo::createDeviceForInterface(interface);
+    std::string own = address_towards(worker_.address, worker_.port);
+    put(key("address", worker_.rank), own);
+    for (int rank = 0; rank < worker_.world_size && is_loopback(own); ++rank) {
+      const std::string other = text_of_rank("address", rank);
+      if (!is_loopback(other)) own = address_towards(other, worker_.port);
+    }
+    return c10d::ProcessGroupGloo::createDeviceForHostname(own);
+  }
+
+  // Not waited for: operations under way may last until their time-out.
+  void close_connections() {
+    reducer_.reset();
+    if (group_) std::thread([group = std::move(group_)]() mutable { group.reset(); }).detach();
+  }
+
+  // The first line that differs, in words.
+  std::string difference(int rank, const std::string& theirs, const std::string& own) const {
+    if (theirs == own) return "";
     std::istringstream ours_lines(own), their_lines(theirs);
     std::string our_line, their_line;
     while (our_line == their_line && (ours_lines || their_lines)) {
@@ -240,8 +285,7 @@ class Processes::Group {
       std::getline(ours_lines, our_line);
       std::getline(their_lines, their_line);
     }
-    fail(ErrorCode::kMismatch, fmt::format("rank {}", rank), "was started unlike rank {}: {}, not {}", worker_.rank,
-         their_line, our_line);
+    return fmt::format("rank {} was started unlike rank {}: {}, not {}", rank, worker_.rank, their_line, our_line);
   }
 
   // Shows the others that this process lives, also while it computes.

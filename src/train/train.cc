@@ -8,8 +8,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <span>
 
 #include "base/error.h"
+#include "journal/crc32c.h"
 #include "journal/event_file.h"
 #include "journal/history.h"
 #include "journal/run_folder.h"
@@ -17,6 +19,7 @@
 #include "recipe/schedule.h"
 #include "train/learner.h"
 #include "train/position.h"
+#include "weights/metadata.h"
 
 namespace resnet {
 namespace {
@@ -57,7 +60,7 @@ class Run {
     if (steps_per_epoch_ == 0) {
       fail(ErrorCode::kInvalidArgument, "recipe", "accumulate: an epoch has only {} batches", loader_.batches());
     }
-    processes_.check_alike("task", description());
+    if (processes_.several()) processes_.check_alike("task", description());
     if (processes_.is_first()) open_folder(options);
     share_position();
   }
@@ -104,8 +107,26 @@ class Run {
     for (const Key& key : recipe_keys()) {
       if (!may_change(key.name)) text += fmt::format("{} = {}\n", key.name, toml_value(recipe_, key));
     }
-    return text + fmt::format("{} pictures of {} classes to learn from\n{} pictures to validate with\n",
-                              task_.data.train.size(), task_.classes.size(), task_.data.val.size());
+    return text + fmt::format("classes = {}\npreprocessing = {}\npictures to learn from = {}\nto validate with = {}\n",
+                              fmt::join(task_.classes, ", "), to_json(task_.preprocessing).dump(),
+                              content(task_.data.train), content(task_.data.val));
+  }
+
+  // How many pictures, and a number made of their labels and names in their order.
+  static std::string content(const ImageSet& images) {
+    std::uint32_t checksum = 0;
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      const std::string path = images.path(i);  // which may lie elsewhere on other machines
+      const std::string line = fmt::format("{} {}\n", images.label(i), path.substr(path.rfind('/') + 1));
+      checksum = crc32c(checksum, std::as_bytes(std::span(line)));
+    }
+    return fmt::format("{} ({:08x})", images.size(), checksum);
+  }
+
+  // For errors; rank 0 alone knows.
+  std::string newest_checkpoint() const {
+    if (!processes_.is_first()) return "";
+    return "; the newest checkpoint is " + (checkpoint_path_.empty() ? "none" : checkpoint_path_);
   }
 
   void open_folder(const TrainOptions& options) {
@@ -150,8 +171,7 @@ class Run {
   void save_checkpoint() {
     if (!learner_.is_finite()) {
       fail(ErrorCode::kInvalidArgument, fmt::format("step {}", learner_.steps()),
-           "a weight is no longer a number; nothing was saved, the newest checkpoint is {}",
-           checkpoint_path_.empty() ? "none" : checkpoint_path_);
+           "a weight is no longer a number; nothing was saved{}", newest_checkpoint());
     }
     if (!processes_.is_first()) return;
     at_.step = learner_.steps();
@@ -186,8 +206,8 @@ class Run {
     const BatchResult result = learner_.learn(*batch, at_.epoch * batches() + at_.batch);
     if (!std::isfinite(result.loss)) {
       fail(ErrorCode::kInvalidArgument, fmt::format("step {}", learner_.steps() + 1),
-           "the loss is {} in batch {} of epoch {}, at learning rate {}; the newest checkpoint is {}", result.loss,
-           at_.batch + 1, at_.epoch + 1, lr, checkpoint_path_.empty() ? "none" : checkpoint_path_);
+           "the loss is {} in batch {} of epoch {}, at learning rate {}{}", result.loss, at_.batch + 1, at_.epoch + 1,
+           lr, newest_checkpoint());
     }
     at_.loss_sum += result.loss * static_cast<double>(result.images);
     at_.right += result.right;

@@ -1,4 +1,7 @@
 // Who this process is among those that train together, by the variables that each way to start them sets.
+#include <unistd.h>
+
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <optional>
@@ -6,12 +9,14 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "base/thread_pool.h"
 #include "resnet/train.h"
 
 namespace resnet {
 namespace {
 
 constexpr int kDefaultPort = 29500;  // torchrun's
+constexpr int kMaxProcesses = 1 << 16;
 
 std::optional<std::string> variable(const char* name) {
   const char* value = std::getenv(name);
@@ -35,8 +40,6 @@ int number(const char* name, const std::string& text, int least, int most) {
   return value;
 }
 
-constexpr int kMaxProcesses = 1 << 16;
-
 // The variables of one way to start processes.
 struct Names {
   const char* rank;
@@ -48,8 +51,15 @@ void set_place(Worker& worker, const Names& names) {
   worker.world_size = number(names.world_size, required(names.world_size), 1, kMaxProcesses);
   worker.rank = number(names.rank, required(names.rank), 0, worker.world_size - 1);
   if (const auto local = variable(names.local_world_size)) {
-    worker.local_world_size = number(names.local_world_size, *local, 1, worker.world_size);
+    // Slurm's is a list for the hosts, "4(x2),3"; and it may be that of a larger job.
+    const std::string first = local->substr(0, local->find_first_of("(,"));
+    worker.local_world_size = std::min(number(names.local_world_size, first, 1, kMaxProcesses), worker.world_size);
   }
+}
+
+// Open MPI and Slurm may give each process processors of its own, which it then shares with none.
+void note_binding(Worker& worker) {
+  if (available_processors() < sysconf(_SC_NPROCESSORS_ONLN)) worker.local_world_size = 1;
 }
 
 // "node[03-07,12],spare" is a list of hosts: its first.
@@ -81,12 +91,16 @@ Worker worker_from_environment() {
     set_place(worker, {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"});
     const bool one_machine = worker.local_world_size == worker.world_size;
     set_meeting_point(worker, one_machine ? "127.0.0.1" : "", kDefaultPort);
+    note_binding(worker);
   } else if (const auto tasks = variable("SLURM_STEP_NUM_TASKS")) {  // of srun; a batch script itself has none
-    set_place(worker, {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS_PER_NODE"});
-    const std::string job = variable("SLURM_JOB_ID").value_or("0");
+    set_place(worker, {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_TASKS_PER_NODE"});
+    worker.attempt = variable("SLURM_STEP_ID").value_or("0");
+    const int job = number("SLURM_JOB_ID", variable("SLURM_JOB_ID").value_or("0"), 0, 1 << 30);
+    const int step = number("SLURM_STEP_ID", worker.attempt, 0, 1 << 30);
     constexpr int kPorts = 10000;
-    const int port = 20000 + number("SLURM_JOB_ID", job, 0, 1 << 30) % kPorts;  // jobs on one machine do not meet
+    const int port = 20000 + (job % kPorts + step % kPorts) % kPorts;  // jobs and steps on one machine do not meet
     set_meeting_point(worker, first_host(variable("SLURM_STEP_NODELIST").value_or("")), port);
+    note_binding(worker);
   }
   return worker;
 }

@@ -177,24 +177,25 @@ class DistributedTest(unittest.TestCase):
 
     def test_processes_that_do_not_fit_together_say_so(self):
         def start(rank, size, port, *arguments):
-            return self.start(out, *PLAIN, "--timeout", "8", *arguments, RANK=rank, WORLD_SIZE=size, MASTER_ADDR="127.0.0.1",
+            return self.start(out, *PLAIN, *arguments, RANK=rank, WORLD_SIZE=size, MASTER_ADDR="127.0.0.1",
                               MASTER_PORT=port)
         out, port = self.out(), free_port()
         statuses, said = self.end([start(0, 2, port), start(1, 3, port)])
         self.assertEqual(statuses, [1, 1])
-        self.assertIn("rank 0: rank 1: was started unlike rank 0: 3 processes, not 2 processes", said[0])
-        self.assertIn("rank 1: rank 0: was started unlike rank 1: 2 processes, not 3 processes", said[1])
+        self.assertIn("rank 0: rank 1 was started unlike rank 0: 3 processes, not 2 processes", said[0])
+        self.assertIn("rank 1: rank 1 was started unlike rank 0: 3 processes, not 2 processes", said[1])
 
         out, port = self.out(), free_port()
         statuses, said = self.end([start(0, 2, port), start(1, 2, port, "--lr", "0.25")])
         self.assertEqual(statuses, [1, 1])
-        self.assertIn("rank 1: was started unlike rank 0: lr = 0.25, not lr = 0.05", said[0])
+        self.assertIn("rank 1 was started unlike rank 0: lr = 0.25, not lr = 0.05", said[0])
+        self.assertIn("rank 1 was started unlike rank 0: lr", said[1])
 
         port = free_port()
-        statuses, said = self.end([start(0, 2, port)])
+        statuses, said = self.end([start(0, 2, port, "--timeout", "8")])
         self.assertEqual(statuses, [1])
-        self.assertIn("rank 1: did not come within 8 s", said[0])
-        statuses, said = self.end([start(1, 2, port)])
+        self.assertIn("rank 1 did not come within 8 s", said[0])
+        statuses, said = self.end([start(1, 2, port, "--timeout", "8")])
         self.assertEqual(statuses, [1])
         self.assertIn("nobody is there to meet", said[0])
 
@@ -266,9 +267,24 @@ class DistributedTest(unittest.TestCase):
         parent.kill()
         parent.communicate()
         deadline = time.time() + 60
-        while time.time() < deadline and any(os.path.exists(f"/proc/{child}") for child in ranks.values()):
+        def lives(child):
+            try:
+                with open(f"/proc/{child}/stat") as file:
+                    return file.read().rsplit(")", 1)[1].split()[0] != "Z"  # nobody may be there to bury it
+            except FileNotFoundError:
+                return False
+        while any(map(lives, ranks.values())):
+            self.assertLess(time.time(), deadline)
             time.sleep(0.1)
-        self.assert_gone(ranks.values())
+
+    def test_the_others_hear_why_a_process_ends(self):
+        out = self.out()
+        self.assertEqual(self.train(out, *PLAIN).returncode, 0)
+        done = self.train(out, *PLAIN, "--nproc", "2")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("rank 0: ", done.stderr.decode())
+        self.assertIn("rank 1: rank 0 ended: ", done.stderr.decode())
+        self.assertEqual(done.stderr.decode().count("holds a run already"), 2, done.stderr)
 
     def test_goes_on_with_another_number_of_processes(self):
         arguments = [*PLAIN, "--batch", "16", "--keep", "1"]

@@ -86,8 +86,10 @@ class Children {
   }
 
   void note_end(pid_t child, int status) {
-    const int rank = alive_.at(child);
-    alive_.erase(child);
+    const auto found = alive_.find(child);
+    if (found == alive_.end()) return;  // a process that this one was given as its parent
+    const int rank = found->second;
+    alive_.erase(found);
     const int result = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     if (result == 0 || status_ != 0) return;
     status_ = result;
@@ -110,6 +112,12 @@ int run_processes(int count, const std::vector<std::string>& arguments) {
   catch_signals();
   const MeetingPoint meeting_point;
   Children children;
+  // None is lost on a process that is not ready for it yet: that lets them through in catch_signals().
+  sigset_t signals, before;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, &before);
   for (int rank = 0; rank < count; ++rank) {
     children.add(start(arguments, environment_with({{"RANK", std::to_string(rank)},
                                                     {"LOCAL_RANK", std::to_string(rank)},
@@ -119,6 +127,7 @@ int run_processes(int count, const std::vector<std::string>& arguments) {
                                                     {"MASTER_PORT", std::to_string(meeting_point.port())},
                                                     {"TORCHELASTIC_USE_AGENT_STORE", "True"}})));
   }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return children.wait();
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -98,6 +99,7 @@ void train_network(TrainCommand& command) {
   TrainOptions options{assemble(command), command.out, command.resume, worker_from_environment()};
   options.worker.timeout_seconds = command.timeout;
   const bool first = options.worker.rank == 0;
+  if (options.worker.world_size > 1) std::signal(SIGPIPE, SIG_IGN);  // a connection's end is an error, not this one's
   catch_signals();
   ProgressLine line;
   TrainHooks hooks;
