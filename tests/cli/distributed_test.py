@@ -1,7 +1,6 @@
 """resnet train in several processes: the same network as in one, started in every way, and what happens when one is gone."""
 import array
 import glob
-import json
 import os
 import signal
 import socket
@@ -11,7 +10,7 @@ import time
 import unittest
 
 import pictures
-from pictures import resnet
+from pictures import resnet, tensors
 
 RESNET = os.environ["RESNET"]
 TRAINER = os.path.join(os.path.dirname(RESNET), "resnet-train")
@@ -34,15 +33,7 @@ def free_port():
 def state(out):
     """The float tensors of a run's only checkpoint by name."""
     (path,) = glob.glob(f"{out}/checkpoints/*.safetensors")
-    with open(path, "rb") as file:
-        data = file.read()
-    size = int.from_bytes(data[:8], "little")
-    tensors = {}
-    for name, entry in json.loads(data[8:8 + size]).items():
-        if name != "__metadata__" and entry["dtype"] == "F32":
-            begin, end = entry["data_offsets"]
-            tensors[name] = array.array("f", data[8 + size + begin:8 + size + end])
-    return tensors
+    return {name: array.array("f", values) for name, values in tensors(path).items() if not name.endswith("num_batches_tracked")}
 
 
 def length(values):

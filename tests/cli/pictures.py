@@ -1,4 +1,5 @@
 """What the tests of predict and eval share: the program, small pictures and models made on the spot."""
+import json
 import os
 import struct
 import subprocess
@@ -68,3 +69,12 @@ def small_model(folder, name, classes=None, channels=3, outputs=3):
                   "--std", mean, *options)
     assert made.returncode == 0, made.stderr
     return path
+
+
+def tensors(path):
+    """The bytes of each tensor of a .safetensors file."""
+    with open(path, "rb") as file:
+        data = file.read()
+    size = int.from_bytes(data[:8], "little")
+    return {name: data[8 + size + entry["data_offsets"][0]:8 + size + entry["data_offsets"][1]]
+            for name, entry in json.loads(data[8:8 + size]).items() if name != "__metadata__"}

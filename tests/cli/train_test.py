@@ -14,7 +14,7 @@ import time
 import unittest
 
 import pictures
-from pictures import resnet
+from pictures import resnet, tensors
 
 TRAINER = os.path.join(os.path.dirname(os.environ["RESNET"]), "resnet-train")
 NETWORK = ["--arch", "resnet20", "--depths", "1,1", "--widths", "8,16", "--size", "16", "--crop", "padded", "--padding", "2"]
@@ -24,15 +24,6 @@ SHORT = [*NETWORK, "--batch", "8", "--epochs", "3", "--lr", "0.05", "--val", "0.
 def picture(kind, seed):
     """A kind of picture that a small network can tell from others."""
     return pictures.png(16, 16, seed * 3 + kind * 40, 3) if kind < 3 else b""
-
-
-def tensors(path):
-    """The bytes of each tensor of a .safetensors file."""
-    with open(path, "rb") as file:
-        data = file.read()
-    size = int.from_bytes(data[:8], "little")
-    return {name: data[8 + size + entry["data_offsets"][0]:8 + size + entry["data_offsets"][1]]
-            for name, entry in json.loads(data[8:8 + size]).items() if name != "__metadata__"}
 
 
 @unittest.skipUnless(os.path.exists(TRAINER), "built without LibTorch")
