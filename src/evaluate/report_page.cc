@@ -72,7 +72,7 @@ std::vector<ReliabilityColumn> columns_of(const Reliability& reliability) {
 
 std::string calibration_section(const Report& report) {
   const char* verdict = report.temperature > 1.05   ? "The model is too sure of itself"
-                        : report.temperature < 0.95 ? "The model is surer than it says"
+                        : report.temperature < 0.95 ? "The model is right more often than it says"
                                                     : "The model\u2019s probabilities are about right";
   std::string html = paragraph(fmt::format(
       "Of pictures that the model is 80 % sure of, 80 % should be right. {}: the expected calibration error is {}, and "

@@ -10,6 +10,7 @@
 #include <set>
 #include <span>
 
+#include "arch/text_table.h"
 #include "base/error.h"
 #include "journal/crc32c.h"
 #include "journal/event_file.h"
@@ -308,15 +309,16 @@ class Run {
   RunSummary summary() const {
     RunSummary run;
     run.title = task_.graph.architecture.name;
-    run.subtitle = fmt::format("{} pictures of {} classes to learn from, {} to validate with", task_.data.train.size(),
-                               task_.classes.size(), task_.data.val.size());
+    run.subtitle = fmt::format("{} pictures of {} classes to learn from, {} to validate with",
+                               grouped(static_cast<std::int64_t>(task_.data.train.size())), task_.classes.size(),
+                               grouped(static_cast<std::int64_t>(task_.data.val.size())));
     if (at_.best_epoch > 0 && validation_) {
       run.facts.push_back(
           {fmt::format("{:.2f} %", 100 * at_.best_top1), "best top-1",
            fmt::format("after epoch {}{}", at_.best_epoch, at_.best_is_ema ? ", with averaged weights" : "")});
     }
     run.facts.push_back({fmt::format("{} of {}", at_.history.size(), recipe_.epochs), "epochs", ""});
-    run.facts.push_back({fmt::format("{}", parameter_count(task_.graph)), "parameters", ""});
+    run.facts.push_back({grouped(parameter_count(task_.graph)), "parameters", ""});
     run.history = at_.history;
     run.recipe = to_toml(recipe_);
     return run;
