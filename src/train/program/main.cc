@@ -1,5 +1,8 @@
 // The program `resnet-train`, which `resnet` runs for the commands that need gradients.
 #include <cstdlib>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "cli/program.h"
 #include "train/program/train_command.h"
@@ -7,6 +10,11 @@
 int main(int argc, char** argv) {
   using namespace resnet::cli;
   setenv("TORCH_CPP_LOG_LEVEL", "ERROR", /*overwrite=*/0);  // its warnings of sockets come as errors of ours
+#ifdef __GLIBC__
+  // What is freed is kept: each step asks for the same memory again, and every page given back costs a fault.
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
+#endif
   CLI::App app("The trainer of `resnet`.", "resnet");
   app.require_subcommand(1);
   app.set_version_flag("--version", "resnet " RESNET_VERSION);
