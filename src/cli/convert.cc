@@ -4,8 +4,7 @@
 #include "arch/quantized.h"
 #include "cli/command.h"
 #include "cli/preprocess_options.h"
-#include "resnet/error.h"
-#include "resnet/model_file.h"
+#include "resnet/classifier.h"
 #include "weights/change_layout.h"
 #include "weights/class_names.h"
 #include "weights/output_format.h"
@@ -37,7 +36,8 @@ void set_classes(Model& model, const std::string& path) {
 }
 
 void set_preprocessing(Model& model, const PreprocessOptions& options) {
-  const ResolvedPreprocessing resolved = resolve(options, model.preprocessing, model.architecture.in_channels);
+  const ResolvedPreprocessing resolved =
+      resolve(options, model.preprocessing, model.architecture.in_channels, assume_preprocessing(model.architecture));
   print_assumed(resolved);
   model.preprocessing = resolved.how;
 }

@@ -6,7 +6,7 @@
 #include "base/npy.h"
 #include "cli/command.h"
 #include "cli/preprocess_options.h"
-#include "resnet/model_file.h"
+#include "resnet/classifier.h"
 
 namespace resnet::cli {
 namespace {
@@ -25,10 +25,11 @@ constexpr std::size_t kMaxStandardInput = std::size_t{1} << 28;
 ResolvedPreprocessing resolve_for(const PreprocessCommand& command) {
   if (!command.model.empty()) {
     const Model model = load_model(command.model);
-    return resolve(command.options, model.preprocessing, model.architecture.in_channels);
+    return resolve(command.options, model.preprocessing, model.architecture.in_channels,
+                   assume_preprocessing(model.architecture));
   }
   const int channels = command.options.mean.empty() ? 3 : static_cast<int>(command.options.mean.size());
-  return resolve(command.options, std::nullopt, channels);
+  return resolve(command.options, std::nullopt, channels, preset("torchvision"));
 }
 
 void write(const PreprocessCommand& command, std::span<const std::byte> bytes, std::string_view where) {

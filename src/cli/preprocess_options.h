@@ -1,7 +1,7 @@
 // The flags that say how pictures become tensors, the same on every command that takes pictures.
 //
-// What applies to a field: its own flag, else the --preset, else the model file, else what the caller assumes
-// (torchvision's values, if nothing else). What is so assumed is said on stderr.
+// What applies to a field: its own flag, else the --preset, else the model file, else what the caller assumes. What is
+// so assumed is said on stderr.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -33,7 +33,7 @@ struct ResolvedPreprocessing {
 // `otherwise` is what is assumed. Throws Usage for flags that make no sense, also for a number of means that is not
 // `channels`.
 ResolvedPreprocessing resolve(const PreprocessOptions& options, const std::optional<Preprocessing>& of_file,
-                              int channels, const Preprocessing& otherwise = {});
+                              int channels, const Preprocessing& otherwise);
 
 // Says once on stderr what was assumed, if anything.
 void print_assumed(const ResolvedPreprocessing& resolved);

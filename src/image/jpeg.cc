@@ -64,7 +64,10 @@ class JpegReader {
     if (jpeg_has_multiple_scans(&decoder_) && count_scans() > kMaxScans) {
       fail(ErrorCode::kLimit, std::string(source_.where), "a JPEG of more than {} scans", kMaxScans);
     }
-    if (jpeg_has_multiple_scans(&decoder_)) check_coefficients();
+    if (jpeg_has_multiple_scans(&decoder_)) {
+      check_coefficients();
+      find_end();  // before every scan costs time for every pixel
+    }
     decoder_.out_color_space = decoder_.num_components == 4 ? JCS_CMYK : JCS_RGB;
     guarded([this] { jpeg_start_decompress(&decoder_); });
 
@@ -205,7 +208,7 @@ class JpegReader {
     }
   }
 
-  // Looks for the end marker behind rows that nobody wants: the data before it may be damaged but must be there.
+  // Looks for the end marker behind what has been read: the data before it may be damaged but must be there.
   void find_end() {
     if (decoder_.unread_marker == kEndOfImage) return;
     const std::size_t size = source_.bytes.size();

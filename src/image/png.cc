@@ -15,6 +15,7 @@
 namespace resnet {
 namespace {
 
+constexpr std::uint64_t kMorePacked = std::uint64_t{1} << 16;
 constexpr std::uint32_t kMaxWidth = 1'000'000;  // libpng holds two rows, of up to 8 bytes a pixel
 
 class PngReader {
@@ -45,6 +46,12 @@ class PngReader {
     source_.check_size(width, height);
     if (width > kMaxWidth) {
       fail(ErrorCode::kLimit, std::string(source_.where), "{}x{} pixels, wider than {}", width, height, kMaxWidth);
+    }
+    // Surplus data is unpacked, too, when the end is read.
+    const std::uint64_t plain = (png_get_rowbytes(png_, info_) + std::uint64_t{1}) * height;
+    if (const std::uint64_t packed = packed_bytes(); packed > 2 * plain + kMorePacked) {
+      fail(ErrorCode::kLimit, std::string(source_.where), "a PNG of {}x{} pixels with {} bytes of packed pixels", width,
+           height, packed);
     }
     guarded([this] { to_rgb(); });
     Image image{static_cast<int>(width), static_cast<int>(height), 3, {}};
@@ -85,6 +92,21 @@ class PngReader {
       fail(ErrorCode::kFormat, std::string(source_.where), "PNG, offset {}: {}", offset_, message_);
     }
     body();
+  }
+
+  // Of all IDAT chunks.
+  std::uint64_t packed_bytes() const {
+    constexpr std::size_t kSignature = 8;
+    constexpr std::size_t kFrame = 12;  // length, name, checksum
+    const std::span<const std::byte> bytes = source_.bytes;
+    std::uint64_t sum = 0;
+    for (std::size_t at = kSignature; bytes.size() - at >= kFrame;) {
+      const std::uint32_t length = png_get_uint_32(reinterpret_cast<png_const_bytep>(bytes.data() + at));
+      if (length > bytes.size() - at - kFrame) break;
+      if (std::memcmp(bytes.data() + at + 4, "IDAT", 4) == 0) sum += length;
+      at += kFrame + length;
+    }
+    return sum;
   }
 
   // Asks libpng for three 8-bit channels whatever the file holds.

@@ -143,12 +143,16 @@ class PreprocessTest(unittest.TestCase):
         if made.returncode == 2:
             self.skipTest("no command init in this build")
         with_size = os.path.join(self.folder, "n.safetensors")
-        subprocess.run([RESNET, "convert", model, with_size, "--size", "32", "--mean", "0.5,0.5,0.5", "--std", "1,1,1"],
+        subprocess.run([RESNET, "convert", model, with_size, "--resize", "32", "--mean", "0.5,0.5,0.5", "--std", "1,1,1"],
                        check=True, capture_output=True)
         path = os.path.join(GOLDEN, "33x31-RGB.jpg")
         result = self.run_it(path, "-o", self.out, "--model", with_size)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(read_npy(self.out)[1], (1, 3, 32, 32))
+        # A file that does not say: as predict assumes of such a network.
+        result = self.run_it(path, "-o", self.out, "--model", model, "--resize", "32")
+        self.assertEqual(read_npy(self.out)[1], (1, 3, 32, 32))
+        self.assertIn(b"assumed: size 32x32, bilinear, mean 0.485", result.stderr)
 
     def test_wrong_usage(self):
         path = os.path.join(GOLDEN, "33x31-RGB.jpg")
@@ -200,14 +204,17 @@ class PreprocessTest(unittest.TestCase):
                     self.assertLess(peak - usual, 16 * MIB + 12 * pixels)
 
     def test_bombs_that_are_pictures(self):
-        """Much data behind a small picture is neither unpacked nor kept."""
-        bomb = zlib.compress(bytes(100 * MIB), 9)
+        """Much data behind a small picture costs neither time nor memory."""
+        bomb = zlib.compress(bytes(50 * MIB), 9)
         hollow = {name: jpeg_of_size(name, 3000, 3000)  # libjpeg fills what the early end marker leaves open
                   for name in ("33x31-RGB.jpg", "33x31-RGB-progressive.jpg", "33x31-CMYK.jpg")}
         small = zlib.compress(bytes(3 * 4 + 4))
         texts = b"".join(chunk(name, b"name\0\0" + bomb) for name in (b"iCCP", b"zTXt"))
         data = png(1, 4, small)
         usual = pictures.peak("--version")[1]
+        large = zlib.compress(bytes(1000 * MIB), 9)
+        message = self.fails(1, self.file("large.png", png(1, 4, large)), "-o", self.out, "--pixels")
+        self.assertIn("bytes of packed pixels", message)
         cases = {"text.png": data[:33] + texts + data[33:], "data.png": png(1, 4, bomb), **hollow}
         for name, content in cases.items():
             with self.subTest(name):
