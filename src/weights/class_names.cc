@@ -70,19 +70,18 @@ std::vector<std::string> parse_lines(std::string_view text, const std::string& w
 }  // namespace
 
 void check_class_name(std::string_view name, std::size_t number, const std::string& where) {
-  const bool control =
-      std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
   if (name.empty()) fail(ErrorCode::kFormat, where, "class name {} is empty", number);
   if (name.size() > kMaxNameLength) {
     fail(ErrorCode::kFormat, where, "class name {} is longer than {} bytes", number, kMaxNameLength);
   }
-  if (control || valid_utf8_prefix(name) != name.size()) {
+  if (one_line(name, name.size()) != name) {
     fail(ErrorCode::kFormat, where, "class name {} is not plain UTF-8 text: '{}'", number, one_line(name));
   }
 }
 
 std::vector<std::string> parse_class_names_json(std::string_view json, std::size_t max_count,
                                                 const std::string& where) {
+  if (json.find('\0') != std::string_view::npos) fail(ErrorCode::kFormat, where, "a zero byte in the JSON array");
   ClassNameReader reader(max_count, where);
   nlohmann::json::sax_parse(json, &reader);
   return std::move(reader.names);

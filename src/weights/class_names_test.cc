@@ -29,6 +29,9 @@ TEST_F(ClassNamesTest, RefusesWhatIsNoList) {
   EXPECT_EQ(refusal("\xff\n"), "class name 1 is not plain UTF-8 text: '\\xff'");
   EXPECT_EQ(refusal(std::string(1001, 'x')), "class name 1 is longer than 1000 bytes");
   EXPECT_EQ(refusal("[\"a\\nb\"]"), "class name 1 is not plain UTF-8 text: 'a\\x0ab'");
+  EXPECT_EQ(refusal("a\u0085b\n"), "class name 1 is not plain UTF-8 text: 'a\\xc2\\x85b'");
+  EXPECT_EQ(refusal("[\"a\u2028\"]"), "class name 1 is not plain UTF-8 text: 'a\\xe2\\x80\\xa8'");
+  EXPECT_EQ(refusal(std::string("[\"cat\"]\0[", 9)), "a zero byte in the JSON array");
   EXPECT_EQ(refusal("[\"cat\", 3]"), "not a JSON array of strings");
   EXPECT_EQ(refusal("[[\"cat\"]]"), "not a JSON array of strings");
   EXPECT_EQ(refusal("[{\"cat\": 1}]"), "not a JSON array of strings");

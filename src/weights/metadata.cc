@@ -39,8 +39,17 @@ class Fields {
  public:
   Fields(const std::string& text, std::string where) : where_(std::move(where)) {
     if (text.size() > kMaxJson) fail(ErrorCode::kLimit, where_, "{} bytes, more than {}", text.size(), kMaxJson);
-    object_ = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    std::set<std::string> names;
+    std::string twice;
+    const auto look = [&](int depth, Json::parse_event_t event, const Json& key) {
+      if (depth == 1 && event == Json::parse_event_t::key && !names.insert(key.get<std::string>()).second)
+        twice = key.get<std::string>();
+      return true;
+    };
+    if (text.find('\0') == std::string::npos)
+      object_ = Json::parse(text, look, /*allow_exceptions=*/false);  // a zero would end it
     if (!object_.is_object()) fail(ErrorCode::kFormat, where_, "not a JSON object");
+    if (!twice.empty()) fail(ErrorCode::kFormat, where_, "field '{}' stands twice", one_line(twice));
   }
 
   // The functions validate() know narrower limits.

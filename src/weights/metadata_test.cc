@@ -120,6 +120,8 @@ TEST(MetadataTest, RefusesWhatIsNoObject) {
   EXPECT_EQ(refusal("[1]"), "not a JSON object");
   EXPECT_EQ(refusal("{\"name\": "), "not a JSON object");
   EXPECT_EQ(refusal("{} {}"), "not a JSON object");
+  EXPECT_EQ(refusal(std::string("{}\0junk", 7)), "not a JSON object");
+  EXPECT_EQ(refusal(R"({"classes":7,"classes":3})"), "field 'classes' stands twice");
   EXPECT_EQ(refusal(std::string(60'000, '[')), "not a JSON object");
   EXPECT_EQ(refusal(std::string(70'000, '{')), "70000 bytes, more than 65536");
 }

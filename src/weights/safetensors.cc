@@ -164,6 +164,11 @@ std::size_t HeaderReader::check_utf8() {
   while (!rest.empty()) {
     const std::string_view step = rest.substr(0, kReleaseStep);
     const std::size_t valid = valid_utf8_prefix(step);
+    const std::size_t zero = step.find('\0');  // which would end the JSON for its reader
+    if (zero < valid) {
+      fail(ErrorCode::kFormat, path_, "offset {}: a zero byte in the header",
+           static_cast<std::size_t>(rest.data() - header_.data()) + zero + kPrefix);
+    }
     const bool cut = step.size() < rest.size() && step.size() - valid < 4;  // a sequence may straddle the step's end
     if (valid < step.size() && !cut) {
       fail(ErrorCode::kFormat, path_, "offset {}: the header is not UTF-8",

@@ -98,6 +98,7 @@ TEST_F(SafetensorsTest, RefusesHeaderThatIsNotAnObject) {
 }
 
 TEST_F(SafetensorsTest, RefusesBrokenJson) {
+  EXPECT_EQ(refusal(file_of(std::string("{}\0", 3))), "offset 10: a zero byte in the header");
   EXPECT_EQ(refusal(file_of("{\"a\"")), "offset 12: the header is not well-formed JSON");
   for (const char* header : {"{", "{]", "{\"a\":}", "{} {}", "{,}", "{}x", "{\"\\ud800\":{}}", "{/**/}"}) {
     EXPECT_THAT(refusal(file_of(header)), HasSubstr("not well-formed JSON")) << header;
