@@ -272,6 +272,11 @@ void Loader::start(std::uint64_t epoch, std::size_t batch) {
          batch);
   }
   if (epoch == impl_->epoch && batch == impl_->number) return;
+  if (epoch == impl_->epoch + 1 && batch == 0 && impl_->number == batches()) {  // as next() would find
+    impl_->epoch = epoch;
+    impl_->number = 0;
+    return;
+  }
   impl_->work.reset();
   impl_->epoch = epoch;
   impl_->number = batch;

@@ -221,6 +221,8 @@ TEST_F(JournalTest, ARunHasItsFolderForItself) {
   const RunFolder folder(path, false);
   EXPECT_THROW(RunFolder(path, true), Error);
   folder.write_recipe({});
+  EXPECT_FALSE(folder.holds_run());
+  CheckpointFolder(folder.checkpoints(), 1).save({}, 1);
   EXPECT_TRUE(folder.holds_run());
   RunSummary run;
   run.title = "a <b> & \"c\"";
@@ -233,6 +235,8 @@ TEST_F(JournalTest, ARunHasItsFolderForItself) {
 TEST_F(JournalTest, ASecondRunIsNotBegunInTheSameFolder) {
   const std::string path = root_ + "/run";
   RunFolder(path, false).write_recipe({});
+  const std::string checkpoints = RunFolder(path, false).checkpoints();
+  CheckpointFolder(checkpoints, 1).save({}, 1);
   EXPECT_THROW(RunFolder(path, false), Error);
   EXPECT_NO_THROW(RunFolder(path, true));
 }

@@ -46,7 +46,10 @@ RunFolder::~RunFolder() { ::close(lock_); }
 
 bool RunFolder::holds_run() const {
   std::error_code error;
-  return std::filesystem::exists(recipe(), error);
+  for (const auto& entry : std::filesystem::directory_iterator(checkpoints(), error)) {
+    if (entry.path().extension() == ".safetensors") return true;
+  }
+  return false;
 }
 
 void RunFolder::write_recipe(const Recipe& text) const { write_whole(recipe(), to_toml(text)); }

@@ -22,6 +22,7 @@ class RunFolder {
   std::string best() const { return path_ + "/best.safetensors"; }
   std::string checkpoints() const { return path_ + "/checkpoints"; }
 
+  // There is a checkpoint: what ended before the first one has left nothing to go on with.
   bool holds_run() const;
   void write_recipe(const Recipe& recipe) const;
 

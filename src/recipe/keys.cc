@@ -127,7 +127,7 @@ const std::vector<Key> kKeys = {
     {"seed", "Run", &Recipe::seed, "The same seed gives the same run", 0, 1e15},
     {"device", "Run", &Recipe::device, "cpu, cuda, cuda:1 or auto"},
     {"precision", "Run", &Recipe::precision, "fp32, bf16 or, on CUDA, fp16", 0, 0, {"fp32", "bf16", "fp16"}},
-    {"threads", "Run", &Recipe::threads, "Working on one step (0: one per processor)", 0, 4096},
+    {"threads", "Run", &Recipe::threads, "Working on one step (0: one per processor)", 0, 1024},
     {"checkpoint_steps", "Run", &Recipe::checkpoint_steps, "Steps between checkpoints within an epoch (0: none)", 0,
      kMany},
     {"keep", "Run", &Recipe::keep, "Checkpoints that are kept", 1, 1e6},

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <string>
 
 #include <toml++/toml.h>
@@ -75,7 +76,11 @@ void check_parts(const Recipe& recipe) {
     if (!is_part_of_network(part))
       refuse("freeze", fmt::format("'{}' is none of stem, layer1, ..., head or, alone, all-but-head", one_line(part)));
   }
-  for (const std::string& item : recipe.stage_lr) parse_part_factor(item, "recipe: stage_lr");
+  std::set<std::string> parts;
+  for (const std::string& item : recipe.stage_lr) {
+    const std::string part = parse_part_factor(item, "recipe: stage_lr").first;
+    if (!parts.insert(part).second) refuse("stage_lr", part + " stands twice");
+  }
 }
 
 }  // namespace
@@ -110,6 +115,19 @@ void validate(const Recipe& recipe) {
   check_parts(recipe);
   if (recipe.data.empty()) refuse("data", "is missing: where are the pictures?");
   if (recipe.mean.size() != recipe.std.size()) refuse("std", "has another number of values than mean");
+  if (recipe.mean.size() != 0 && recipe.mean.size() != 1 && recipe.mean.size() != 3) {
+    refuse("mean", "pictures have one channel or three");
+  }
+  const auto& weights = recipe.class_weights;
+  if (!weights.empty() && std::all_of(weights.begin(), weights.end(), [](double weight) { return weight == 0; })) {
+    refuse("class_weights", "one of them must be above 0");
+  }
+  const std::string& device = recipe.device;
+  const bool numbered = device.starts_with("cuda:") && device.size() > 5 &&
+                        device.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (device != "auto" && device != "cpu" && device != "cuda" && !numbered) {
+    refuse("device", fmt::format("'{}' is none of cpu, cuda, cuda:N, auto", one_line(device)));
+  }
   if (recipe.nesterov && recipe.momentum == 0 && recipe.optimizer == "sgd") {
     refuse("nesterov", "needs a momentum above 0");
   }

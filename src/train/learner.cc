@@ -210,10 +210,12 @@ Model Learner::model(bool averaged) {
 
 bool Learner::is_finite() {
   const torch::NoGradGuard no_grad;
-  for (const torch::Tensor& value : net_->parameters()) {
-    if (!torch::isfinite(value).all().item<bool>()) return false;
-  }
-  return true;
+  const auto finite = [](const std::vector<torch::Tensor>& values) {
+    return std::all_of(values.begin(), values.end(),
+                       [](const torch::Tensor& value) { return torch::isfinite(value).all().item<bool>(); });
+  };
+  return finite(net_->parameters()) && finite(net_->buffers()) && finite(optimizer_.state()) &&
+         (!average_ || finite(average_->values()));
 }
 
 void Learner::save(StateDict& tensors) {

@@ -24,8 +24,9 @@ Optimizer::Optimizer(ResNet& net, const Recipe& recipe) : recipe_(recipe) {
     const Node& node = net->graph().nodes[known.node];
     const bool decays = recipe.decay_all || (node.op != Op::kBatchNorm && known.name.ends_with(".weight"));
     const auto factor = factors.find(part_of(node));
-    Parameter p{known.name, *value, factor == factors.end() ? 1 : factor->second, decays ? recipe.weight_decay : 0,
-                {},         {}};
+    Parameter p{
+        known.name, *value, factor == factors.end() ? 1 : factor->second, decays, decays ? recipe.weight_decay : 0,
+        {},         {}};
     const torch::NoGradGuard no_grad;
     p.first = torch::zeros_like(p.value);
     if (recipe.optimizer != "sgd") p.second = torch::zeros_like(p.value);
@@ -59,7 +60,7 @@ void Optimizer::sgd(Parameter& p, double lr) const {
 }
 
 // AdamW: Loshchilov and Hutter 2017 (arXiv:1711.05101), algorithm 2. LAMB: You et al. 2019 (arXiv:1904.00962),
-// algorithm 2; like its authors' code, parameters without weight decay take AdamW's step.
+// algorithm 2; like its authors' code, parameters that weight decay leaves out take AdamW's step.
 void Optimizer::adam(Parameter& p, double lr, bool lamb) const {
   const torch::Tensor& g = p.value.grad();
   p.first.lerp_(g, 1 - recipe_.beta1);
@@ -69,7 +70,7 @@ void Optimizer::adam(Parameter& p, double lr, bool lamb) const {
   const torch::Tensor deviation = p.second.sqrt().div_(std::sqrt(correction2)).add_(recipe_.epsilon);
   torch::Tensor update = p.first.div(deviation).div_(correction1);
   double trust = 1;
-  if (lamb && p.decay != 0) {
+  if (lamb && p.decays) {
     update.add_(p.value, p.decay);
     const double length = p.value.norm().item<double>();
     const double change = update.norm().item<double>();

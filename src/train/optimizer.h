@@ -47,6 +47,7 @@ class Optimizer {
     std::string name;
     torch::Tensor value;
     double lr_factor;
+    bool decays;  // weight decay is for it
     double decay;
     torch::Tensor first;   // momentum, or the mean of gradients
     torch::Tensor second;  // the mean of their squares; undefined for SGD

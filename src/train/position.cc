@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "journal/history.h"
 #include "weights/metadata.h"
 
@@ -12,6 +13,7 @@ namespace {
 constexpr const char* kPosition = "run.position";
 constexpr const char* kHistory = "run.history";
 constexpr const char* kArchitecture = "run.architecture";
+constexpr const char* kClasses = "run.classes";
 
 const std::string& value_of(const Checkpoint& checkpoint, const char* key, const std::string& where) {
   const auto found = checkpoint.values.find(key);
@@ -27,7 +29,8 @@ void Position::start_epoch(std::int64_t number) {
   loss_sum = seconds = 0;
 }
 
-void Position::put_into(Checkpoint& checkpoint, const Architecture& architecture) const {
+void Position::put_into(Checkpoint& checkpoint, const Architecture& architecture,
+                        const std::vector<std::string>& classes) const {
   nlohmann::ordered_json json = {{"epoch", epoch},
                                  {"batch", batch},
                                  {"step", step},
@@ -42,13 +45,19 @@ void Position::put_into(Checkpoint& checkpoint, const Architecture& architecture
   checkpoint.values[kPosition] = json.dump();
   checkpoint.values[kHistory] = to_json(std::span(history));
   checkpoint.values[kArchitecture] = to_json(architecture).dump();
+  checkpoint.values[kClasses] = nlohmann::json(classes).dump();
 }
 
-Position Position::from(const Checkpoint& checkpoint, const Architecture& architecture, const std::string& where) {
+Position Position::from(const Checkpoint& checkpoint, const Architecture& architecture,
+                        const std::vector<std::string>& classes, const std::string& where) {
   const std::string expected = to_json(architecture).dump();
   const std::string& held = value_of(checkpoint, kArchitecture, where);
   if (held != expected) {
     fail(ErrorCode::kMismatch, where, "is a checkpoint of another network: {}, not {}", held, expected);
+  }
+  if (const std::string& learned = value_of(checkpoint, kClasses, where); learned != nlohmann::json(classes).dump()) {
+    fail(ErrorCode::kMismatch, where, "has learned other classes than the data holds: {}, not {}",
+         one_line(learned, 300), one_line(fmt::format("{}", fmt::join(classes, ", ")), 300));
   }
   Position at;
   try {

@@ -29,11 +29,14 @@ struct Position {
 
   void start_epoch(std::int64_t number);
 
-  void put_into(Checkpoint& checkpoint, const Architecture& architecture) const;
+  // With the network, and the names of the classes in the order of its outputs.
+  void put_into(Checkpoint& checkpoint, const Architecture& architecture,
+                const std::vector<std::string>& classes) const;
 
-  // Throws kFormat for a checkpoint that is none of a run, kMismatch for one of another architecture; the place is
-  // `where`.
-  static Position from(const Checkpoint& checkpoint, const Architecture& architecture, const std::string& where);
+  // Throws kFormat for a checkpoint that is none of a run, kMismatch for one of another network or of other classes;
+  // the place is `where`.
+  static Position from(const Checkpoint& checkpoint, const Architecture& architecture,
+                       const std::vector<std::string>& classes, const std::string& where);
 };
 
 }  // namespace resnet

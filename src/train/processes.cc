@@ -103,8 +103,13 @@ std::map<int, std::string> pulses(const Store& store, int count) {
   return result;
 }
 
+struct Lost {
+  std::string text;
+  int silent = 0;  // processes that will say nothing any more
+};
+
 // Those whose pulse stands still and who did not say why; else what one said.
-std::string find_lost(const Store& store, const Worker& worker) {
+Lost find_lost(const Store& store, const Worker& worker) {
   const auto before = pulses(store, worker.world_size);
   std::this_thread::sleep_for(5 * kHeartbeat);
   std::vector<int> silent;
@@ -118,8 +123,9 @@ std::string find_lost(const Store& store, const Worker& worker) {
       silent.push_back(rank);
     }
   }
-  if (silent.empty()) return said;
-  return fmt::format("lost rank{} {}", silent.size() > 1 ? "s" : "", fmt::join(silent, ", "));
+  if (silent.empty()) return {said, 0};
+  return {fmt::format("lost rank{} {}", silent.size() > 1 ? "s" : "", fmt::join(silent, ", ")),
+          static_cast<int>(silent.size())};
 }
 
 }  // namespace
@@ -182,7 +188,7 @@ class Processes::Group {
     group_->setGroupName("resnet");
   }
 
-  // Rank 0 compares, and all wait for its verdict.
+  // Rank 0 compares, and all wait for its verdict; who it knows nothing of compares for itself.
   void check_alike(const std::string& what, const std::string& text) {
     put(key(what, worker_.rank), text);
     if (worker_.rank == 0) {
@@ -194,6 +200,9 @@ class Processes::Group {
     }
     const std::string verdict = text_of_rank(what + " verdict", 0);
     if (!verdict.empty()) fail(ErrorCode::kMismatch, "", "{}", verdict);
+    if (worker_.rank == 0) return;
+    const std::string own = difference(0, text_of_rank(what, 0), text);
+    if (!own.empty()) fail(ErrorCode::kMismatch, "", "{}", own);
   }
 
   c10d::ProcessGroup& group() { return *group_; }
@@ -204,22 +213,26 @@ class Processes::Group {
     reducer_->prepare_for_backward({});
   }
 
-  void leave(const std::string& reason) {
+  // `silent`: how many of the others are lost.
+  void leave(const std::string& reason, int silent = 0) {
     try {
       put(key("left", worker_.rank), reason);
-      close_connections();                                        // the others notice
-      if (serves_) std::this_thread::sleep_for(10 * kHeartbeat);  // and read the reason here
-    } catch (const std::exception&) {                             // nobody is there to read it
+      close_connections();  // the others notice, read the reason here and leave as well
+      const auto deadline = std::chrono::steady_clock::now() + 10 * kHeartbeat;
+      while (serves_ && left() < worker_.world_size - silent && std::chrono::steady_clock::now() < deadline) {
+        std::this_thread::sleep_for(50ms);
+      }
+    } catch (const std::exception&) {  // nobody is there to read it
     }
   }
 
   [[noreturn]] void explain(const std::string& symptom) {
     close_connections();  // who is not connected with the lost one notices as well
     // What the others meet at may be gone, or silent without an end: then it is not waited for.
-    std::packaged_task<std::string()> search([store = store_, worker = worker_] { return find_lost(store, worker); });
-    std::future<std::string> found = search.get_future();
+    std::packaged_task<Lost()> search([store = store_, worker = worker_] { return find_lost(store, worker); });
+    std::future<Lost> found = search.get_future();
     std::thread(std::move(search)).detach();
-    std::string verdict = worker_.served ? "lost what started the processes" : "lost rank 0, where the others meet";
+    Lost verdict{worker_.served ? "lost what started the processes" : "lost rank 0, where the others meet"};
     bool reachable = false;
     if (found.wait_for(8 * kHeartbeat) == std::future_status::ready) {
       try {
@@ -228,8 +241,8 @@ class Processes::Group {
       } catch (const std::exception&) {  // gone
       }
     }
-    const std::string message = fmt::format("{} ({})", verdict, symptom);
-    if (reachable) leave(message);
+    const std::string message = fmt::format("{} ({})", verdict.text, symptom);
+    if (reachable) leave(message, verdict.silent);
     throw Error(ErrorCode::kIo, "", message);
   }
 
@@ -238,6 +251,13 @@ class Processes::Group {
     return c10::make_intrusive<c10d::PrefixStore>("resnet" + worker_.attempt, std::move(store));
   }
   void put(const std::string& key, const std::string& text) { store_->set(key, text); }
+
+  // How many processes said why they end.
+  int left() {
+    int count = 0;
+    for (int rank = 0; rank < worker_.world_size; ++rank) count += store_->check({key("left", rank)}) ? 1 : 0;
+    return count;
+  }
 
   // Waits for it, as long as that process does not say that it ends.
   std::string text_of_rank(const std::string& what, int rank) {

@@ -56,6 +56,24 @@ Architecture make_architecture(const Recipe& recipe) {
   return choose(choice);
 }
 
+// Keys that describe a network say nothing beside `from`, whose network it is; the record names that.
+void take_network(Recipe& recipe, const Architecture& architecture) {
+  const Recipe usual;
+  const auto check = [](const char* key, bool said) {
+    if (said) fail(ErrorCode::kInvalidArgument, "recipe", "{}: the network is that of --from", key);
+  };
+  check("arch", recipe.arch != usual.arch && recipe.arch != architecture.name);
+  check("block", !recipe.block.empty());
+  check("depths", !recipe.depths.empty());
+  check("widths", !recipe.widths.empty());
+  check("groups", recipe.groups != usual.groups);
+  check("width_per_group", recipe.width_per_group != usual.width_per_group);
+  check("stem", !recipe.stem.empty());
+  check("stem_width", recipe.stem_width != usual.stem_width);
+  check("shortcut", !recipe.shortcut.empty());
+  recipe.arch = architecture.name;
+}
+
 // The last batch norm of each block starts at zero, so that blocks begin as identities (Goyal et al. 2017,
 // arXiv:1706.02677, section 5.1). Not where shortcuts pad with zeros: the new channels would be zero in both summands,
 // ReLU passes no gradient there, and they would never learn.
@@ -90,6 +108,9 @@ void check_fit(const Task& task) {
     fail(ErrorCode::kInvalidArgument, "recipe", "batch: {} pictures cannot be shared evenly among {} processes",
          recipe.batch, task.worker.world_size);
   }
+  if (recipe.mixup + recipe.cutmix > 0 && recipe.batch / task.worker.world_size < 2) {
+    fail(ErrorCode::kInvalidArgument, "recipe", "batch: mixup and cutmix need two pictures in each process");
+  }
   if (!recipe.class_weights.empty() && recipe.class_weights.size() != task.classes.size()) {
     fail(ErrorCode::kInvalidArgument, "recipe", "class_weights: {} values for {} classes", recipe.class_weights.size(),
          task.classes.size());
@@ -119,6 +140,7 @@ Task make_task(const Recipe& recipe, const Worker& worker) {
 
   Task task;
   task.recipe = recipe;
+  if (model) take_network(task.recipe, model->architecture);
   task.worker = worker;
   task.threads = thread_count(recipe, worker);
   task.preprocessing = make_preprocessing(recipe, architecture.stem, model ? model->preprocessing : std::nullopt);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -96,6 +97,12 @@ class Run {
       if (noted_.insert(bad.error).second) notice(bad.error);
     }
   }
+  void note_skipped() {
+    const std::uint64_t skipped = loader_.skipped() - skipped_;
+    skipped_ = loader_.skipped();
+    if (skipped > 0)
+      notice(fmt::format("epoch {}: unreadable pictures left out: {}", at_.epoch + 1, skipped));
+  }
   bool is_stop_asked() const { return processes_.any(hooks_.stop && hooks_.stop()); }
   bool is_patience_over() const {
     return recipe_.patience > 0 && at_.best_epoch > 0 && at_.epoch - at_.best_epoch >= recipe_.patience;
@@ -133,7 +140,9 @@ class Run {
   void open_folder(const TrainOptions& options) {
     folder_.emplace(options.out, options.resume);
     checkpoints_.emplace(folder_->checkpoints(), recipe_.keep);
-    if (folder_->holds_run()) check_same_recipe(recipe_, read_recipe(folder_->recipe()), folder_->recipe());
+    if (folder_->holds_run() && std::filesystem::exists(folder_->recipe())) {
+      check_same_recipe(recipe_, read_recipe(folder_->recipe()), folder_->recipe());
+    }
     folder_->write_recipe(recipe_);
     checkpoints_->remove_unfinished();
     restore();
@@ -145,10 +154,10 @@ class Run {
     if (!processes_.several()) return;
     Checkpoint checkpoint;
     at_.step = learner_.steps();
-    at_.put_into(checkpoint, task_.graph.architecture);
+    at_.put_into(checkpoint, task_.graph.architecture, task_.classes);
     checkpoint.values = nlohmann::json::parse(processes_.broadcast(nlohmann::json(checkpoint.values).dump()))
                             .get<std::map<std::string, std::string>>();
-    at_ = Position::from(checkpoint, task_.graph.architecture, "rank 0");
+    at_ = Position::from(checkpoint, task_.graph.architecture, task_.classes, "rank 0");
     learner_.share(at_.step);
   }
 
@@ -156,7 +165,7 @@ class Run {
     const auto found = checkpoints_->newest();
     if (!found) return;
     for (const std::string& damaged : found->damaged) notice(damaged);
-    at_ = Position::from(found->checkpoint, task_.graph.architecture, found->path);
+    at_ = Position::from(found->checkpoint, task_.graph.architecture, task_.classes, found->path);
     if (at_.batch > batches()) {
       fail(ErrorCode::kMismatch, found->path, "is {} batches into an epoch; now an epoch has {}", at_.batch, batches());
     }
@@ -172,13 +181,16 @@ class Run {
   void save_checkpoint() {
     if (!learner_.is_finite()) {
       fail(ErrorCode::kInvalidArgument, fmt::format("step {}", learner_.steps()),
-           "a weight is no longer a number; nothing was saved{}", newest_checkpoint());
+           "a weight or what is kept beside the weights is no longer a finite number, at learning rate {}; nothing was "
+           "saved{}",
+           learning_rate(recipe_, std::max<std::int64_t>(learner_.steps() - 1, 0), steps_per_epoch_),
+           newest_checkpoint());
     }
     if (!processes_.is_first()) return;
     at_.step = learner_.steps();
     at_.loss_scale = learner_.loss_scale();
     Checkpoint checkpoint;
-    at_.put_into(checkpoint, task_.graph.architecture);
+    at_.put_into(checkpoint, task_.graph.architecture, task_.classes);
     learner_.save(checkpoint.tensors);
     checkpoint_path_ = checkpoints_->save(checkpoint, at_.step);
   }
@@ -238,8 +250,10 @@ class Run {
 
   // Validates, keeps the best, writes everything down. False where the hook asked to stop meanwhile.
   bool finish_epoch() {
+    if (at_.images == 0) fail(ErrorCode::kFormat, recipe_.data, "no picture of epoch {} could be read", at_.epoch + 1);
+    note_skipped();
     EpochRecord record;
-    const auto n = static_cast<double>(std::max<std::int64_t>(at_.images, 1));
+    const auto n = static_cast<double>(at_.images);
     record.epoch = at_.epoch + 1;
     record.step = learner_.steps();
     record.lr = learning_rate(recipe_, learner_.steps() - 1, steps_per_epoch_);
@@ -273,6 +287,7 @@ class Run {
     const Clock::time_point begin = Clock::now();
     const auto score = learner_.evaluate(*validation_, false, go_on);
     if (!score) return false;
+    if (score->images == 0) fail(ErrorCode::kFormat, "validation", "none of its pictures could be read");
     record.val_loss = score->loss;
     record.val_top1 = score->top1();
     record.val_top5 = score->top5();
@@ -302,7 +317,11 @@ class Run {
     model.preprocessing = task_.preprocessing;
     model.metadata["training.epoch"] = std::to_string(record.epoch);
     if (validation_) model.metadata["training.val_top1"] = fmt::format("{}", top1);
-    model.metadata["training.recipe"] = to_toml(recipe_);
+    Recipe recipe = recipe_;
+    for (std::string* place : {&recipe.data, &recipe.val, &recipe.from}) {  // names: models travel, folders do not
+      *place = std::filesystem::path(*place).filename().string();
+    }
+    model.metadata["training.recipe"] = to_toml(recipe);
     save_model(model, folder_->best());
   }
 
@@ -341,6 +360,7 @@ class Run {
   std::int64_t session_batches_ = 0;
   double validation_seconds_ = 0;  // of the last epoch
   std::set<std::string> noted_;    // bad pictures
+  std::uint64_t skipped_ = 0;      // of them, in the epochs before
 };
 
 }  // namespace

@@ -177,6 +177,11 @@ class DistributedTest(unittest.TestCase):
         self.assertIn("rank 1: rank 1 was started unlike rank 0: 3 processes, not 2 processes", said[1])
 
         out, port = self.out(), free_port()
+        statuses, said = self.end([start(0, 2, port), start(1, 2, port), start(2, 3, port)])
+        self.assertEqual(statuses, [0, 0, 1], said)
+        self.assertIn("rank 2: rank 0 was started unlike rank 2: 2 processes, not 3 processes", said[2])
+
+        out, port = self.out(), free_port()
         statuses, said = self.end([start(0, 2, port), start(1, 2, port, "--lr", "0.25")])
         self.assertEqual(statuses, [1, 1])
         self.assertIn("rank 1 was started unlike rank 0: lr = 0.25, not lr = 0.05", said[0])

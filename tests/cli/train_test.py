@@ -184,6 +184,11 @@ class TrainTest(unittest.TestCase):
         self.fails("54 pictures are fewer than a batch of 1000", *SHORT, "--batch", "1000")
         self.fails("class_weights: 2 values for 3 classes", *SHORT, "--class-weights", "1,2")
         self.fails("no CUDA", *SHORT, "--device", "cuda")
+        for arguments, text in ((["--device", "gpu"], "device: 'gpu' is none of"),
+                                (["--class-weights", "0,0,0"], "class_weights: one of them must be above 0"),
+                                (["--mean", "0,0", "--std", "1,1"], "mean: pictures have one channel or three"),
+                                (["--stage-lr", "stem=1,stem=2"], "stage_lr: stem stands twice")):
+            self.fails(text, *SHORT, *arguments)
         self.fails("fp16 needs CUDA", *SHORT, "--precision", "fp16")
         self.fails("freeze", *SHORT, "--freeze", "layer7")
         self.fails("data: is missing", data="")
@@ -199,6 +204,14 @@ class TrainTest(unittest.TestCase):
         done = self.train(self.out(), *SHORT, "--bad-images", "skip", "--epochs", "1", data=bad)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(b"zero.png", done.stderr)
+        self.assertIn(b"epoch 1: unreadable pictures left out: 1", done.stderr)
+        hollow = f"{self.root}/hollow"
+        for name in ("ant", "bee"):
+            for i in range(16):
+                pictures.write(f"{hollow}/{name}/{i}.png", b"")
+        done = self.train(self.out(), *SHORT, "--bad-images", "skip", "--epochs", "1", "--batch", "8", data=hollow)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"no picture of epoch 1 could be read", done.stderr)
 
     def test_a_run_is_not_mixed_with_another(self):
         out, _ = self.trained()
@@ -207,6 +220,12 @@ class TrainTest(unittest.TestCase):
         other = self.out()
         shutil.copytree(f"{out}/checkpoints", f"{other}/checkpoints")
         self.fails("is a checkpoint of another network", *SHORT, "--widths", "8,8", "--resume", out=other)
+        self.fails("holds a run already", *SHORT, out=other)  # also without its recipe
+        renamed = f"{self.root}/renamed"
+        shutil.copytree(self.data, renamed, dirs_exist_ok=True)
+        first = sorted(os.listdir(renamed))[0]
+        os.rename(f"{renamed}/{first}", f"{renamed}/zebra")
+        self.fails("has learned other classes", *SHORT, "--resume", out=out, data=renamed)
 
     def test_optimisers_schedules_and_regularisers_learn(self):
         for arguments in (["--optimizer", "adamw", "--lr", "0.005", "--schedule", "polynomial", "--warmup-epochs", "1"],
