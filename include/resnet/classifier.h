@@ -42,7 +42,7 @@ Preprocessing assume_preprocessing(const Architecture& architecture);
 class Classifier {
  public:
   // Models of 1,000 outputs that have no class names get those of ImageNet. Throws what load_model throws, and
-  // kMismatch where the number of names is not that of the outputs.
+  // kMismatch where the number of names is not that of the outputs, or the preprocessing has other channels.
   static Classifier load(const std::string& path, const ClassifierOptions& options = {});
   explicit Classifier(Model model, const ClassifierOptions& options = {});
   ~Classifier();

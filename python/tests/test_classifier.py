@@ -167,6 +167,11 @@ class ClassifierTest(unittest.TestCase):
                 self.assertIn(name, methods)
                 self.assertIsNotNone(methods[name].returns, name)
         self.assertIn("Guess", classes)
+        package = ast.parse((folder / "__init__.pyi").read_text())
+        named = {node.name for node in package.body if isinstance(node, ast.ClassDef)}
+        named |= {alias.asname for node in package.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+        named |= {node.target.id for node in package.body if isinstance(node, ast.AnnAssign)}
+        self.assertEqual(named, set(resnet_cpp.__all__))
 
 
 def safetensors(path):

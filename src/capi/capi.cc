@@ -201,10 +201,12 @@ resnet_status resnet_features(const resnet_classifier* model, const resnet_tenso
 
 resnet_status resnet_heatmap_size(const resnet_classifier* model, const resnet_tensor* input, int* rows, int* columns) {
   return guarded([&] {
+    required(rows, "rows") = 0;
+    required(columns, "columns") = 0;
     const auto [shape, values] = to_input(input);
     const resnet::FeatureShape of_map = last_stage_shape(classifier_of(model).engine().graph(), shape);
-    required(rows, "rows") = static_cast<int>(of_map.height);
-    required(columns, "columns") = static_cast<int>(of_map.width);
+    *rows = static_cast<int>(of_map.height);
+    *columns = static_cast<int>(of_map.width);
   });
 }
 
@@ -215,7 +217,7 @@ resnet_status resnet_heatmap(const resnet_classifier* model, const resnet_tensor
     const auto [shape, values] = to_input(input);
     const resnet::FeatureShape of_map = last_stage_shape(model->classifier.engine().graph(), shape);
     const std::span<float> out = to_output(heatmap, size, of_map.height * of_map.width, "heatmap");
-    const std::optional<int> wanted = index < 0 ? std::nullopt : std::optional(index);
+    const std::optional<int> wanted = index == -1 ? std::nullopt : std::optional(index);
     std::ranges::copy(explainer.explain(values, shape, wanted).values, out.begin());
   });
 }

@@ -1,7 +1,9 @@
 // resnet compare: two models on the same pictures.
 #include <fmt/format.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -26,6 +28,27 @@ Classifier load(const CompareCommand& command, const std::string& model) {
   return load_classifier(arguments);
 }
 
+// For each class of `a` the output of `b` that stands for it: by name where both have names, else by index.
+std::vector<int> same_classes(const CompareCommand& command, const Classifier& a, const Classifier& b) {
+  if (a.labels().size() != b.labels().size()) {
+    fail(ErrorCode::kMismatch, command.b, "{} classes, but {} has {}", b.labels().size(), command.a, a.labels().size());
+  }
+  std::vector<int> same(a.labels().size());
+  std::iota(same.begin(), same.end(), 0);
+  if (!a.named() || !b.named() || a.labels() == b.labels()) return same;
+  std::map<std::string, int> places;
+  for (const int i : same) places.emplace(b.labels()[i], i);
+  for (int& i : same) {
+    const auto found = places.find(a.labels()[i]);
+    if (found == places.end()) {
+      fail(ErrorCode::kMismatch, command.b, "has no class '{}', which {} has", a.labels()[i], command.a);
+    }
+    i = found->second;
+    places.erase(found);  // a name that stands twice means two classes
+  }
+  return same;
+}
+
 void print_plain(const Comparison& c) {
   const Evaluation& a = c.a.evaluation;
   const Evaluation& b = c.b.evaluation;
@@ -47,9 +70,9 @@ void compare(const CompareCommand& command) {
   const Dataset dataset = Dataset::open(command.data.path, command.data.dataset);
   const Classifier a = load(command, command.a);
   const Classifier b = load(command, command.b);
-  if (a.labels().size() != b.labels().size()) {
-    fail(ErrorCode::kMismatch, command.b, "{} classes, but {} has {}", b.labels().size(), command.a, a.labels().size());
-  }
+  const std::vector<int> same = same_classes(command, a, b);
+  const ClassMap classes_a = match_classes(command.data, dataset, a, command.a);
+  const ClassMap classes_b = match_classes(command.data, dataset, b, command.b);
   std::optional<AtomicFile> page;  // found unwritable before the work, not after it
   if (!command.report.empty()) page.emplace(command.report);
   const DecodeOptions decode = command.classifier.decode_options();
@@ -57,16 +80,20 @@ void compare(const CompareCommand& command) {
 
   Comparison result;
   result.data = command.data.name();
-  result.labels = b.labels();
+  result.a.card = describe_model(command.a, a);  // now: the file may be replaced meanwhile
+  result.b.card = describe_model(command.b, b);
+  result.labels = a.named() && !b.named() ? a.labels() : b.labels();
   std::vector<Verdict> verdicts;
-  result.a.evaluation = evaluate_on(command.data, dataset, a, command.a, decode,
-                                    [&](const Judged& picture) { verdicts.push_back(judge(picture)); });
+  result.a.evaluation = evaluate_on(command.data, dataset, a, classes_a, decode, [&](const Judged& picture) {
+    Verdict verdict = judge(picture);
+    verdict.truth = same[verdict.truth];
+    verdict.predicted = same[verdict.predicted];
+    verdicts.push_back(std::move(verdict));
+  });
   Comparer comparer(verdicts);
   result.b.evaluation =
-      evaluate_on(command.data, dataset, b, command.b, decode, [&](const Judged& picture) { comparer.add(picture); });
+      evaluate_on(command.data, dataset, b, classes_b, decode, [&](const Judged& picture) { comparer.add(picture); });
   comparer.finish(result);
-  result.a.card = describe_model(command.a, a);
-  result.b.card = describe_model(command.b, b);
   result.a.scores = class_scores(verdicts, classes);
   result.b.scores = class_scores(comparer.verdicts(), classes);
   if (page) {

@@ -45,14 +45,19 @@ void add_data_arguments(CLI::App& command, DataArguments& arguments) {
   command.add_flag("--skip-bad", arguments.options.skip_bad, "Count pictures that cannot be read instead of stopping");
 }
 
-Evaluation evaluate_on(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,
-                       const std::string& model, const DecodeOptions& decode,
-                       std::function<void(const Judged&)> judged) {
+ClassMap match_classes(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,
+                       const std::string& model) {
   const std::vector<std::string> labels = dataset.labels();
-  const ClassMap classes(classifier, labels, !arguments.dataset.labels_file.empty());
+  ClassMap classes(classifier, labels, !arguments.dataset.labels_file.empty(), model);
   if (classes.alphabetical()) {
     say(fmt::format("{} names no classes: its outputs are taken for {} in alphabetical order", model, some_of(labels)));
   }
+  return classes;
+}
+
+Evaluation evaluate_on(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,
+                       const ClassMap& classes, const DecodeOptions& decode,
+                       std::function<void(const Judged&)> judged) {
   std::optional<std::size_t> total = dataset.count();
   const std::int64_t limit = arguments.options.limit;
   if (limit >= 0) total = std::min(total.value_or(limit), static_cast<std::size_t>(limit));
@@ -67,7 +72,11 @@ Evaluation evaluate_on(const DataArguments& arguments, const Dataset& dataset, c
   };
   const Evaluation result = evaluate(classifier, *dataset.items(), classes, options);
   progress.clear();
-  if (result.images == 0) fail(ErrorCode::kFormat, arguments.path, "no picture could be classified");
+  if (result.images == 0) {
+    const std::string& only = arguments.dataset.only;
+    fail(ErrorCode::kFormat, arguments.path, "no picture {}could be classified",
+         only.empty() ? "" : fmt::format("of its folder '{}' ", only));
+  }
   return result;
 }
 

@@ -20,10 +20,14 @@ struct DataArguments {
 // Adds the positional argument DATA and the options. `arguments` must live as long as the command.
 void add_data_arguments(CLI::App& command, DataArguments& arguments);
 
-// Evaluates with progress on stderr; says there what is skipped and which classes the model's outputs are taken for.
-// `model` is its file, for people. Throws kFormat where no picture could be classified.
+// Which output of the model stands for each class of the data; where that is a guess, it is said on stderr. `model` is
+// its file, for people.
+ClassMap match_classes(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,
+                       const std::string& model);
+
+// Evaluates with progress on stderr; says there what is skipped. Throws kFormat where no picture could be classified.
 Evaluation evaluate_on(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,
-                       const std::string& model, const DecodeOptions& decode,
+                       const ClassMap& classes, const DecodeOptions& decode,
                        std::function<void(const Judged&)> judged = {});
 
 }  // namespace resnet::cli

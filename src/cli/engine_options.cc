@@ -5,12 +5,14 @@
 namespace resnet::cli {
 
 void add_algorithm_options(CLI::App& command, EngineOptions& options) {
-  const std::map<std::string, Algorithms> names = {
+  static const std::map<std::string, Algorithms> names = {
       {"auto", Algorithms::kAuto}, {"direct", Algorithms::kDirect}, {"winograd", Algorithms::kWinograd}};
   command
-      .add_option("--algorithms", options.algorithms,
-                  "How to compute convolutions: auto (whichever is fastest), direct, or winograd (wherever it can run)")
-      ->transform(CLI::CheckedTransformer(names).description("auto|direct|winograd"))
+      .add_option_function<std::string>(
+          "--algorithms", [&options](const std::string& name) { options.algorithms = names.at(name); },
+          "How to compute convolutions: auto (whichever is fastest), direct, or winograd (wherever it can run)")
+      ->check(CLI::IsMember({"auto", "direct", "winograd"}))
+      ->type_name("NAME")
       ->default_str("auto");
   command.add_flag("--tune", options.tune,
                    "Choose by measuring every algorithm, once for this processor and size; results are kept in the "

@@ -41,16 +41,18 @@ void evaluate_model(const EvalCommand& command) {
   const Classifier classifier = load_classifier(command.classifier);
   const std::string& model = command.classifier.model;
   const DecodeOptions decode = command.classifier.decode_options();
+  const ClassMap classes = match_classes(command.data, dataset, classifier, model);
   if (command.report.empty()) {
-    const Evaluation result = evaluate_on(command.data, dataset, classifier, model, decode);
+    const Evaluation result = evaluate_on(command.data, dataset, classifier, classes, decode);
     return command.json ? print_json(command, result) : print_plain(command, result);
   }
-  AtomicFile file(command.report);  // found unwritable before the work, not after it
+  AtomicFile file(command.report);                           // found unwritable before the work, not after it
+  const ModelCard card = describe_model(model, classifier);  // now: the file may be replaced meanwhile
   Recorder recorder(kShownMistakes);
-  const Evaluation result = evaluate_on(command.data, dataset, classifier, model, decode,
+  const Evaluation result = evaluate_on(command.data, dataset, classifier, classes, decode,
                                         [&](const Judged& picture) { recorder.add(picture); });
   const Report report = make_report(command.data.name(), classifier, result, recorder);
-  file.write(report_page(report, describe_model(model, classifier), classifier, recorder.mistakes()));
+  file.write(report_page(report, card, classifier, recorder.mistakes()));
   file.commit();
   if (command.json) {
     fmt::print("{}\n", to_json(report).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));

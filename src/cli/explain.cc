@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <set>
 
@@ -37,11 +38,15 @@ std::optional<int> find_class(const Classifier& classifier, const std::string& t
   const auto& labels = classifier.labels();
   const auto found = std::find(labels.begin(), labels.end(), text);
   if (found != labels.end()) return static_cast<int>(found - labels.begin());
-  if (!classifier.named()) {
-    fail(ErrorCode::kNotFound, "class", "'{}': the model names no classes, so give an index, 0 to {}", text,
+  std::size_t index = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
+  const bool number = end == text.data() + text.size();
+  if (number && error == std::errc() && index < labels.size()) return static_cast<int>(index);
+  if (number || !classifier.named()) {
+    fail(ErrorCode::kNotFound, "class", "'{}': give {}an index, 0 to {}", text, classifier.named() ? "a name or " : "",
          labels.size() - 1);
   }
-  return ClassMap(classifier, std::span(&text, 1), true).at(text);
+  return ClassMap(classifier, std::span(&text, 1), false, "class").at(text);
 }
 
 // A file name for a picture's sheet that no other picture of this run has.
@@ -59,6 +64,7 @@ class ExplainRun {
         classifier_(classifier),
         explainer_(classifier, {parse_heatmap_method(command.method), command.layer}),
         class_(find_class(classifier, command.class_name)) {
+    if (!command.raw.empty()) check_writable(command.raw);
     if (writes_sheets()) std::filesystem::create_directories(command.directory.empty() ? "." : command.directory);
   }
 
@@ -199,7 +205,7 @@ void add_explain(CLI::App& app) {
   sub->add_option("--raw", command->raw, "Also write the map, a float32 .npy array HxW; NxHxW of several pictures");
   sub->add_flag("--json", command->json, "A line of JSON per picture");
   sub->footer(
-      "docs/explain.md says what the methods show and where they come from.\n"
+      "Pictures that cannot be read have no map. docs/explain.md says what the methods show and where they come from.\n"
       "Examples:\n"
       "  resnet explain model.safetensors cat.jpg\n"
       "  resnet explain model.safetensors photos/ -o explained --class \"tiger cat\"\n"

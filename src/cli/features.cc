@@ -34,7 +34,8 @@ struct FeaturesCommand {
 // Rows as they come, to the one file or the other.
 class RowWriter {
  public:
-  RowWriter(const FeaturesCommand& command, const Classifier& classifier, int size) : command_(command), size_(size) {
+  RowWriter(const FeaturesCommand& command, const Classifier& classifier, int size, std::string model_sha256)
+      : size_(size) {
     if (command.csv()) {
       csv_.emplace(command.output);
       std::string header = "path";
@@ -44,8 +45,11 @@ class RowWriter {
       npy_.emplace(command.output, size);
     }
     notes_.model = command.classifier.model;
+    notes_.model_sha256 = std::move(model_sha256);
     notes_.architecture = command.classifier.architecture;
+    notes_.precision = classifier.engine().precision();
     notes_.layer = command.layer;
+    notes_.apply_orientation = !command.classifier.ignore_orientation;
     notes_.preprocessing = classifier.preprocessing();
   }
 
@@ -69,14 +73,12 @@ class RowWriter {
 
   void commit() {
     if (csv_) return csv_->commit();
-    notes_.model_sha256 = sha256_of_file(command_.classifier.model);
     npy_->commit(to_json(notes_));
   }
 
   std::size_t count() const { return count_; }
 
  private:
-  const FeaturesCommand& command_;
   int size_;
   std::optional<AtomicFile> csv_;
   std::optional<NpyRowWriter> npy_;
@@ -89,10 +91,12 @@ void write_features(const FeaturesCommand& command) {
     throw Usage(fmt::format("-o {}: the name must end in .npy or .csv", command.output));
   }
   const std::vector<std::string> files = list_inputs(command.inputs);
+  std::string model_sha256;  // of what is loaded: the file may be replaced meanwhile
+  if (!command.csv()) model_sha256 = sha256_of_file(command.classifier.model);
   const Classifier classifier = load_classifier(command.classifier);
   const Embedder embedder(classifier, command.layer);
   const DecodeOptions decode = command.classifier.decode_options();
-  RowWriter writer(command, classifier, embedder.size());
+  RowWriter writer(command, classifier, embedder.size(), std::move(model_sha256));
   InputBatch batch(
       kBatch, [&](const InputBatch& full) { writer.add(full.paths(), embedder.embed(full.values(), full.shape())); });
   const std::int64_t bad = read_inputs<Input>(

@@ -20,6 +20,7 @@ struct Options {
 
 void init(const Options& options) {
   output_format(options.output);
+  check_writable(options.output);
   const Graph graph = expand(options.architecture.architecture());
   Model model;
   model.architecture = graph.architecture;
@@ -37,7 +38,7 @@ void add_init(CLI::App& app) {
   auto options = std::make_shared<Options>();
   options->architecture.add_to(*command, "NETWORK", "Name of an architecture");
   command->add_option("--seed", options->seed, "The same seed gives the same weights (0)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(std::uint64_t{0}, kMaxSeed));
   command->add_option("-o,--output", options->output, "The file to write: .safetensors, .pth, .pt, .th or .bin")
       ->required();
   command->add_flag("--calibrated", options->calibrated,

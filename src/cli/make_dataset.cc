@@ -47,7 +47,7 @@ void add_make_dataset(CLI::App& app) {
   command->add_option("--train", options->shapes.train, "Pictures to train on (4000)");
   command->add_option("--val", options->shapes.val, "Pictures to validate with (1000)");
   command->add_option("--seed", options->shapes.seed, "The same seed gives the same pictures (0)")
-      ->check(CLI::NonNegativeNumber);
+      ->check(CLI::Range(std::uint64_t{0}, kMaxSeed));
   command->add_flag("--json", options->json, "Say what was made as JSON");
   command->footer(
       "Examples:\n"

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <new>
 
+#include "base/file.h"
 #include "base/nearest.h"
 #include "base/text.h"
 #include "resnet/error.h"
@@ -18,6 +19,8 @@ void say(std::string_view message) {
   constexpr std::size_t kMaxBytes = std::size_t{1} << 20;  // a list of misfitting tensors may be long
   std::fputs(fmt::format("resnet: {}\n", one_line(message, kMaxBytes)).c_str(), stderr);  // closed or not
 }
+
+void check_writable(const std::string& path) { const AtomicFile file(path); }
 
 void flush_output() {
   std::cout.flush();  // CLI11 prints its help there
@@ -45,6 +48,21 @@ void check_command(const CLI::App& app, int argc, char** argv) {
   throw Usage(fmt::format("no command '{}'; did you mean {}?", argv[1], nearest(argv[1], names, 1)[0]));
 }
 
+// "no option '--layot'; did you mean --layout?" for the first that no command has; else what CLI11 says.
+std::string text_of(const CLI::App& app, const CLI::ExtrasError& error) {
+  for (const CLI::App* command : app.get_subcommands()) {
+    for (const std::string& word : command->remaining()) {
+      if (!word.starts_with("--")) continue;
+      std::vector<std::string> names;
+      for (const CLI::Option* option : command->get_options()) {
+        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+      }
+      return fmt::format("no option '{}'; did you mean {}?", one_line(word), nearest(word, names, 1)[0]);
+    }
+  }
+  return error.what();
+}
+
 }  // namespace
 
 int run_program(CLI::App& app, int argc, char** argv) {
@@ -57,6 +75,8 @@ int run_program(CLI::App& app, int argc, char** argv) {
       app.exit(success);
     }
     flush_output();
+  } catch (const CLI::ExtrasError& error) {
+    return report(text_of(app, error), kWrongUsage);
   } catch (const CLI::ParseError& error) {
     return report(error.what(), kWrongUsage);
   } catch (const Usage& error) {

@@ -41,17 +41,19 @@ Classifier load_for(const EmbeddingIndex& index, const SimilarCommand& command) 
   }
   ClassifierOptions options;
   options.engine.threads = command.threads;
+  options.engine.precision = notes.precision;
   if (notes.architecture) options.architecture = find_architecture(*notes.architecture);
   options.preprocessing = notes.preprocessing;
   return Classifier::load(path, options);
 }
 
-Tile tile_of(const std::string& path, const std::string& subtitle, const Classifier& classifier) {
+Tile tile_of(const std::string& path, const std::string& subtitle, const Classifier& classifier,
+             const DecodeOptions& decode) {
   Tile tile{{}, std::filesystem::path(path).filename().string(), subtitle};
   try {
     Item item;
     item.path = path;
-    tile.picture = read_sight(item, classifier, {}).picture;
+    tile.picture = read_sight(item, classifier, decode).picture;
   } catch (const Error& error) {  // the others are still worth seeing
     say(error.what());
     tile.picture = {1, 1, 1, {200}};
@@ -66,8 +68,10 @@ void find_similar(const SimilarCommand& command) {
   }
   const EmbeddingIndex index = EmbeddingIndex::open(command.index);
   const Classifier classifier = load_for(index, command);
+  DecodeOptions decode;
+  decode.apply_orientation = index.notes().apply_orientation;
   const std::vector<std::string> files = {command.image};
-  const Sight query = read_sight(*FileSource(files).next(), classifier, {});
+  const Sight query = read_sight(*FileSource(files).next(), classifier, decode);
   const Embedder embedder(classifier, index.notes().layer);
   const std::vector<float> embedding = embedder.embed(query.input.values, query.input.shape);
   const std::vector<Match> matches = index.nearest(embedding, static_cast<std::size_t>(command.top));
@@ -90,7 +94,7 @@ void find_similar(const SimilarCommand& command) {
   std::vector<Tile> tiles;
   Progress progress("pictures", matches.size());
   for (const Match& match : matches) {
-    tiles.push_back(tile_of(index.notes().paths[match.row], fmt::format("{:.4f}", match.cosine), classifier));
+    tiles.push_back(tile_of(index.notes().paths[match.row], fmt::format("{:.4f}", match.cosine), classifier, decode));
     progress.update(static_cast<std::int64_t>(tiles.size()));
   }
   const std::string name = command.image == "-" ? "standard input" : command.image;

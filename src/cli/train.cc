@@ -20,10 +20,10 @@ constexpr const char* kTrainer = "resnet-train";
   const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
   const std::string trainer = (self.parent_path() / kTrainer).string();
   if (!std::filesystem::exists(trainer, error)) {
-    fail(
-        ErrorCode::kNotFound, trainer,
-        "the trainer is not there: this build found no LibTorch; build with `make TORCH=DIR`, or with the CPU wheel of "
-        "torch in .venv (docs/training.md)");
+    fail(ErrorCode::kNotFound, trainer,
+         "the trainer is not there: the Debian package has none, and it is built where LibTorch is, with `make "
+         "TORCH=DIR` "
+         "or the CPU wheel of torch in .venv (docs/training.md)");
   }
   arguments.insert(arguments.begin(), {"resnet", command});
   std::vector<char*> argv;

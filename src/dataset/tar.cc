@@ -96,7 +96,7 @@ void TarReader::check_sum(const Block& block) const {
     plain += value;
     as_signed += static_cast<std::int8_t>(value);
   }
-  const auto stored = static_cast<std::int64_t>(number(field_of(block, kChecksum), "the checksum"));
+  const auto stored = static_cast<std::int64_t>(number(field_of(block, kChecksum), "no tar header: the checksum"));
   if (stored != plain && stored != as_signed) {
     fail_here(ErrorCode::kFormat, fmt::format("no tar header: its checksum is {}, but says {}", plain, stored));
   }

@@ -30,7 +30,8 @@ std::string some_of(const std::vector<std::string>& names) {
 
 }  // namespace
 
-ClassMap::ClassMap(const Classifier& classifier, std::span<const std::string> labels, bool indices_allowed) {
+ClassMap::ClassMap(const Classifier& classifier, std::span<const std::string> labels, bool indices_allowed,
+                   const std::string& model) {
   const std::vector<std::string>& names = classifier.labels();
   const int classes = static_cast<int>(names.size());
   std::unordered_map<std::string, int, KeyedHash> known;
@@ -40,7 +41,7 @@ ClassMap::ClassMap(const Classifier& classifier, std::span<const std::string> la
     }
     for (int i = 0; i < classes; ++i) {
       if (!known.emplace(names[i], i).second) {
-        fail(ErrorCode::kMismatch, "classes", "two classes of the model are named '{}'", names[i]);
+        fail(ErrorCode::kMismatch, model, "two classes of the model are named '{}'", names[i]);
       }
     }
   }
@@ -54,12 +55,11 @@ ClassMap::ClassMap(const Classifier& classifier, std::span<const std::string> la
   }
   if (strangers.empty()) return;
   if (classifier.named()) {
-    fail(ErrorCode::kMismatch, "classes", "{} of {} labels fit no class of the model: {}; did you mean '{}'?",
+    fail(ErrorCode::kMismatch, model, "{} of {} labels fit no class of the model: {}; did you mean '{}'?",
          strangers.size(), labels.size(), some_of(strangers), nearest(strangers[0], names, 1)[0]);
   }
   if (labels.size() > names.size()) {
-    fail(ErrorCode::kMismatch, "classes", "{} classes in the data, but the model has {} outputs", labels.size(),
-         classes);
+    fail(ErrorCode::kMismatch, model, "{} classes in the data, but the model has {} outputs", labels.size(), classes);
   }
   alphabetical_ = true;
   indices_.clear();

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/error.h"
+
 namespace resnet {
 namespace {
 
@@ -37,6 +39,10 @@ void Comparer::add(const Judged& picture) {
   const auto found = first_.find(picture.path);
   if (found == first_.end()) return;  // a could not read it
   const Verdict& a = *found->second;
+  if (a.truth != b.truth) {
+    fail(ErrorCode::kMismatch, picture.path,
+         "its class is output {} of one model and {} of the other: name both's classes", a.truth, b.truth);
+  }
   counts_.same_answer += a.predicted == b.predicted;
   counts_.both_right += a.right() && b.right();
   counts_.both_wrong += !a.right() && !b.right();

@@ -34,10 +34,10 @@ struct Comparison {
 // Compares what the second model says with the verdicts of the first, as it goes.
 class Comparer {
  public:
-  // `verdicts`: a's, of the same data.
+  // `verdicts`: a's, of the same data, with b's numbers of the classes.
   explicit Comparer(const std::vector<Verdict>& verdicts);
 
-  // To be called for each picture of b's run.
+  // To be called for each picture of b's run. Throws kMismatch where the two take its class for different ones.
   void add(const Judged& picture);
 
   // Fills in the counts, the test and the differences.

@@ -23,11 +23,13 @@ double cross_entropy(std::span<const float> logits, int truth) {
   return std::log(sum) + highest - logits[truth];
 }
 
-// How many classes score higher.
+// How many classes score higher; all others where the class has no number.
 int rank(std::span<const float> logits, int truth) {
   int higher = 0;
   for (int i = 0; i < static_cast<int>(logits.size()); ++i) {
-    const bool beaten = logits[truth] > logits[i] || (logits[truth] == logits[i] && truth <= i);
+    if (i == truth) continue;
+    const bool beaten = !std::isnan(logits[truth]) && (std::isnan(logits[i]) || logits[truth] > logits[i] ||
+                                                       (logits[truth] == logits[i] && truth < i));
     if (!beaten) ++higher;
   }
   return higher;

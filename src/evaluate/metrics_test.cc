@@ -9,6 +9,7 @@
 #include "evaluate/compare.h"
 #include "evaluate/recorder.h"
 #include "evaluate/sight.h"
+#include "resnet/error.h"
 
 namespace resnet {
 namespace {
@@ -113,6 +114,11 @@ TEST(RecorderTest, ScoresThatAreNoNumbersRankLast) {
   const std::string path = "x";
   const std::vector<float> logits = {std::nanf(""), -3, -1};
   EXPECT_EQ(judge({path, 0, logits, {}}).predicted, 2);
+  Evaluation evaluation;
+  evaluation.add(logits, 2);
+  EXPECT_EQ(evaluation.wrong_top1, 0);
+  const std::vector<float> nonsense(3, std::nanf(""));
+  for (int truth = 0; truth < 3; ++truth) EXPECT_FALSE(judge({path, truth, nonsense, {}}).right()) << truth;
   Recorder recorder(1);
   recorder.add({path, 0, logits, {}});
   EXPECT_TRUE(recorder.truths().empty()) << "no probabilities to calibrate";
@@ -127,6 +133,7 @@ TEST(ComparerTest, CountsTheFourCases) {
     const std::vector<float> logits = {i % 2 == 0 ? 1.0F : 0.0F, 0.5F};  // right: a, c, e
     comparer.add({paths[i], 0, logits, {}});
   }
+  EXPECT_THROW(comparer.add({paths[0], 1, std::vector<float>{1, 0}, {}}), Error) << "taken for two classes";
   Comparison comparison;
   comparer.finish(comparison);
   EXPECT_EQ(comparison.both_right, 1);

@@ -19,7 +19,7 @@ Verdict judge(const Judged& picture) {
   for (int i = 0; i < static_cast<int>(picture.logits.size()); ++i) {
     if (!std::isnan(picture.logits[i]) && (best < 0 || picture.logits[i] > picture.logits[best])) best = i;
   }
-  best = std::max(best, 0);
+  if (best < 0) best = picture.truth == 0 && picture.logits.size() > 1 ? 1 : 0;  // nonsense is never right
   double sum = 0;
   for (const float value : picture.logits) sum += std::exp(static_cast<double>(value) - picture.logits[best]);
   return {picture.path, picture.truth, best, static_cast<float>(1 / sum)};

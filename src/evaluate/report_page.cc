@@ -53,9 +53,9 @@ std::string confusion_section(const Report& report) {
     table.add(cells);
   }
   return paragraph(
-             "A row is a class, a column what its pictures were taken for; the darker, the larger the share of the "
-             "row. "
-             "Right answers lie on the diagonal.") +
+             "A row is a class, a column what its pictures were taken for; the stronger the colour, the larger the "
+             "share of "
+             "the row. Right answers lie on the diagonal.") +
          "<div class=\"pair\">" + matrix_chart(chart) + table.html() + "</div>\n";
 }
 

@@ -30,7 +30,13 @@ IndexNotes parse_notes(std::span<const std::byte> bytes, std::int64_t rows, cons
   notes.model = text_of(json, "model", where);
   notes.model_sha256 = text_of(json, "model_sha256", where);
   if (json.contains("architecture")) notes.architecture = text_of(json, "architecture", where);
+  notes.precision = parse_precision(text_of(json, "precision", where));
   notes.layer = text_of(json, "layer", where);
+  const auto turned = json.find("apply_orientation");
+  if (turned == json.end() || !turned->is_boolean()) {
+    fail(ErrorCode::kFormat, where, "the index does not say whether pictures were turned");
+  }
+  notes.apply_orientation = turned->get<bool>();
   const Json& how = json.value("preprocessing", Json());
   const int channels = how.is_object() && how.contains("mean") ? static_cast<int>(how["mean"].size()) : 0;
   notes.preprocessing = *read_preprocessing({{kPreprocessingKey, how.dump()}}, channels, where);
@@ -50,7 +56,9 @@ IndexNotes parse_notes(std::span<const std::byte> bytes, std::int64_t rows, cons
 std::vector<std::uint8_t> to_json(const IndexNotes& notes) {
   Json json = {{kVersion, 1}, {"model", notes.model}, {"model_sha256", notes.model_sha256}};
   if (notes.architecture) json["architecture"] = *notes.architecture;
+  json["precision"] = name(notes.precision);
   json["layer"] = notes.layer;
+  json["apply_orientation"] = notes.apply_orientation;
   json["preprocessing"] = to_json(notes.preprocessing);
   json["paths"] = notes.paths;
   // Names of files need not be UTF-8; those that are not could not be opened again either way.

@@ -1,9 +1,9 @@
 // A file of embeddings that pictures are looked up in: a .npy array with a row per picture, which numpy.load() reads,
 // and behind it a second array, whose bytes are JSON that says what the rows are.
 //
-//   {"resnet_index": 1, "model": "m.safetensors", "model_sha256": "...", "architecture": "resnet50", "layer":
-//   "avgpool",
-//    "preprocessing": {...}, "paths": ["a.jpg", ...]}
+//   {"resnet_index": 1, "model": "m.safetensors", "model_sha256": "...", "architecture": "resnet50",
+//    "precision": "fp32", "layer": "avgpool", "apply_orientation": true, "preprocessing": {...}, "paths": ["a.jpg",
+//    ...]}
 #pragma once
 
 #include <memory>
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/npy.h"
+#include "resnet/engine.h"
 #include "resnet/image.h"
 
 namespace resnet {
@@ -22,7 +23,9 @@ struct IndexNotes {
   std::string model;                        // path of the model file, as it was given
   std::string model_sha256;                 // of the file's bytes
   std::optional<std::string> architecture;  // where the user said it
+  Precision precision = Precision::kFp32;   // that it ran in
   std::string layer;
+  bool apply_orientation = true;  // pictures were turned as their EXIF data says
   Preprocessing preprocessing;
   std::vector<std::string> paths;  // one per row
 };

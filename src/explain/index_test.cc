@@ -33,7 +33,7 @@ class IndexTest : public ::testing::Test {
   }
 
   IndexNotes notes(std::vector<std::string> paths) {
-    return {"m.safetensors", "00ff", std::nullopt, "layer3", preset("timm"), std::move(paths)};
+    return {"m.safetensors", "00ff", std::nullopt, Precision::kInt8, "layer3", false, preset("timm"), std::move(paths)};
   }
 
   std::string text(const IndexNotes& notes) {
@@ -48,7 +48,9 @@ TEST_F(IndexTest, FindsTheSmallestAngles) {
   write(text(notes({"a", "b", "c", "zero"})), std::vector<float>{1, 0, 3, 3, -2, 0, 0, 0}, 2);
   const EmbeddingIndex index = EmbeddingIndex::open(path_);
   EXPECT_EQ(index.size(), 2);
+  EXPECT_EQ(index.notes().precision, Precision::kInt8);
   EXPECT_EQ(index.notes().layer, "layer3");
+  EXPECT_FALSE(index.notes().apply_orientation);
   EXPECT_EQ(index.notes().preprocessing, preset("timm"));
   EXPECT_EQ(index.notes().paths[1], "b");
   const std::vector<float> query = {5, 0};

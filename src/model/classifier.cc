@@ -64,7 +64,13 @@ Classifier Classifier::load(const std::string& path, const ClassifierOptions& op
 }
 
 Classifier::Classifier(Model model, const ClassifierOptions& options)
-    : impl_(std::make_unique<Impl>(std::move(model), options)) {}
+    : impl_(std::make_unique<Impl>(std::move(model), options)) {
+  const auto channels = static_cast<std::size_t>(impl_->architecture.in_channels);
+  const Preprocessing& how = impl_->preprocessing;
+  if (how.mean.size() != channels || how.std.size() != channels) {
+    fail(ErrorCode::kMismatch, "preprocessing", "of {} channels, but the network takes {}", how.mean.size(), channels);
+  }
+}
 Classifier::~Classifier() = default;
 Classifier::Classifier(Classifier&&) noexcept = default;
 Classifier& Classifier::operator=(Classifier&&) noexcept = default;

@@ -46,7 +46,7 @@ void draw_color_bar(Canvas& canvas, double x, double y, double height) {
   constexpr double kWidth = 12;
   canvas.paint(x, y, kWidth, height, 1, [](double, double v) { return heat_color(1 - v); });
   canvas.text(x + kWidth + 6, y + 11, "most", 14, kQuiet);
-  canvas.text(x + kWidth + 6, y + height - 1, "none", 14, kQuiet);
+  canvas.text(x + kWidth + 6, y + std::max(height, 32.0) - 1, "none", 14, kQuiet);
 }
 
 void draw_bars(Canvas& canvas, const std::vector<Bar>& bars, double x, double y, double width) {

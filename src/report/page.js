@@ -1,4 +1,4 @@
-// A click on a column's head sorts its table: numbers from the largest, text from A, and back.
+// A click on a column's head sorts its table: numbers from the largest, text from A (numbers in it by size), and back.
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const head = button.parentElement;
@@ -9,7 +9,7 @@ for (const button of document.querySelectorAll("th button")) {
     for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
     const key = (row) => row.children[head.cellIndex].textContent;
-    const compare = number ? (a, b) => parseFloat(key(a)) - parseFloat(key(b)) : (a, b) => key(a).localeCompare(key(b));
+    const compare = number ? (a, b) => parseFloat(key(a)) - parseFloat(key(b)) : (a, b) => key(a).localeCompare(key(b), undefined, {numeric: true});
     const body = table.tBodies[0];
     body.append(...[...body.rows].sort((a, b) => (ascending ? compare(a, b) : compare(b, a))));
   });

@@ -1,6 +1,7 @@
 """resnet explain, features and similar: their files, their JSON, classes by name, bad pictures, other models."""
 import json
 import os
+import re
 import struct
 import tempfile
 import unittest
@@ -213,6 +214,25 @@ class ExplainTest(unittest.TestCase):
         self.fails(1, "not a .npy file", "similar", self.photos[0], self.photos[0])
         plain = pictures.write(f"{self.root}/plain.npy", pictures.npy((2, 16), [0.5] * 32))
         self.fails(1, "an array alone, not an index", "similar", plain, self.photos[0])
+
+    def test_similar_prepares_as_the_index_did(self):
+        turned = os.path.join(os.environ["RESNET_SOURCE_DIR"], "tests", "golden", "image", "exif-6.jpg")
+        index = f"{self.root}/index4.npy"
+        self.good("features", self.model, turned, "-o", index, "--ignore-orientation")
+        found = json.loads(self.good("similar", index, turned, "--json"))
+        self.assertAlmostEqual(found["matches"][0]["cosine"], 1, 5)
+
+    def test_similar_refuses_other_channels(self):
+        index = f"{self.root}/index5.npy"
+        self.good("features", self.model, self.photos[0], "-o", index)
+        with open(index, "rb") as file:
+            data = file.read()
+        for key in (b"mean", b"std"):  # one value for each of three channels, in as many bytes
+            whole = re.search(b'"' + key + rb'":\[([^]]*)\]', data)
+            one = whole[1].split(b",")[0]
+            data = data.replace(whole[0], b'"' + key + b'":[' + one.ljust(len(whole[1])) + b"]")
+        array = pictures.write(f"{self.root}/array.npy", pictures.npy((1, 3, 32, 32), [0.5] * 3072))
+        self.fails(1, "of 1 channels, but the network takes 3", "similar", pictures.write(index, data), array)
 
     def test_similar_goes_on_without_a_picture(self):
         gone = pictures.write(f"{self.root}/gone/x.png", pictures.png(40, 40))

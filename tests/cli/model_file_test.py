@@ -71,7 +71,9 @@ assert refused("init", "resnet20", "-o", "a.onnx") == "a.onnx: the name must end
 assert "did you mean resnet" in refused("init", "resent20", "-o", "x.pth")
 assert "x.pth" in refused("init", "resnet20", "-o", "absent/x.pth")
 refused("init", "resnet20", status=2)
-refused("init", "resnet20", "--seed", "-1", "-o", "x.pth", status=2)
+for seed in ("-1", "99999999999999999999"):
+    refused("init", "resnet20", "--seed", seed, "-o", "x.pth", status=2)
+assert refused("init", "resnet20", "--sede", "3", "-o", "x.pth", status=2) == "no option '--sede'; did you mean --seed?"
 
 # inspect
 everything = inspect("a.safetensors")
