@@ -100,8 +100,7 @@ class Run {
   void note_skipped() {
     const std::uint64_t skipped = loader_.skipped() - skipped_;
     skipped_ = loader_.skipped();
-    if (skipped > 0)
-      notice(fmt::format("epoch {}: unreadable pictures left out: {}", at_.epoch + 1, skipped));
+    if (skipped > 0) notice(fmt::format("epoch {}: unreadable pictures left out: {}", at_.epoch + 1, skipped));
   }
   bool is_stop_asked() const { return processes_.any(hooks_.stop && hooks_.stop()); }
   bool is_patience_over() const {

@@ -45,7 +45,7 @@ function inspect(frame) {
       const cells = () => [...table.tBodies[0].rows].map((row) => row.children[head.cellIndex].textContent);
       const before = cells();
       const values = (list) => number ? list.map(parseFloat) : list;
-      const order = (a, b) => number ? a - b : a.localeCompare(b);
+      const order = (a, b) => number ? a - b : a.localeCompare(b, undefined, {numeric: true});
       for (const direction of number ? [-1, 1, -1] : [1, -1, 1]) {
         button.click();
         const now = values(cells());
