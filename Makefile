@@ -16,6 +16,7 @@ BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-js
   libgloo-dev libstb-dev nettle-dev fonts-roboto-unhinted
 TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev \
   python3 python3-venv python3-dev man-db dpkg-dev file chromium
+LINT_PACKAGES := libomp-dev
 JOBS ?= $(shell nproc)
 OPTIONS ?=
 TORCH ?=
@@ -41,9 +42,11 @@ test: packages-test .venv/complete
 	tests/run.sh
 
 test-all: packages-test .venv/complete
+	$(call install,$(LINT_PACKAGES))
 	tests/run.sh --all
 
 lint: packages-test
+	$(call install,$(LINT_PACKAGES))
 	cmake --preset dev > /dev/null
 	RESNET_TEST_ALL=1 ctest --test-dir build/dev --output-on-failure -R 'check_(format|tidy)'
 

@@ -5,11 +5,11 @@
 namespace resnet::cli {
 
 void add_algorithm_options(CLI::App& command, EngineOptions& options) {
-  static const std::map<std::string, Algorithms> names = {
+  static const std::map<std::string, Algorithms> kNames = {
       {"auto", Algorithms::kAuto}, {"direct", Algorithms::kDirect}, {"winograd", Algorithms::kWinograd}};
   command
       .add_option_function<std::string>(
-          "--algorithms", [&options](const std::string& name) { options.algorithms = names.at(name); },
+          "--algorithms", [&options](const std::string& name) { options.algorithms = kNames.at(name); },
           "How to compute convolutions: auto (whichever is fastest), direct, or winograd (wherever it can run)")
       ->check(CLI::IsMember({"auto", "direct", "winograd"}))
       ->type_name("NAME")

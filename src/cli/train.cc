@@ -27,6 +27,7 @@ constexpr const char* kTrainer = "resnet-train";
   }
   arguments.insert(arguments.begin(), {"resnet", command});
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   ::execv(trainer.c_str(), argv.data());

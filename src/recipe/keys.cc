@@ -217,6 +217,7 @@ std::string as_toml(const Value& value) {
     return fmt::format("{}", value);
   } else {
     std::vector<std::string> items;
+    items.reserve(value.size());
     for (const auto& item : value) items.push_back(as_toml(item));
     return fmt::format("[{}]", fmt::join(items, ", "));
   }
@@ -230,6 +231,7 @@ const Key& find_key(std::string_view name, const std::string& where) {
   const auto found = std::find_if(kKeys.begin(), kKeys.end(), [&](const Key& key) { return key.name == name; });
   if (found != kKeys.end()) return *found;
   std::vector<std::string> names;
+  names.reserve(kKeys.size());
   for (const Key& key : kKeys) names.emplace_back(key.name);
   fail(ErrorCode::kInvalidArgument, where, "no key '{}'; did you mean {}?", one_line(name), nearest(name, names, 1)[0]);
 }

@@ -115,7 +115,7 @@ void validate(const Recipe& recipe) {
   check_parts(recipe);
   if (recipe.data.empty()) refuse("data", "is missing: where are the pictures?");
   if (recipe.mean.size() != recipe.std.size()) refuse("std", "has another number of values than mean");
-  if (recipe.mean.size() != 0 && recipe.mean.size() != 1 && recipe.mean.size() != 3) {
+  if (!recipe.mean.empty() && recipe.mean.size() != 1 && recipe.mean.size() != 3) {
     refuse("mean", "pictures have one channel or three");
   }
   const auto& weights = recipe.class_weights;
