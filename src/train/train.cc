@@ -318,7 +318,8 @@ class Run {
     if (validation_) model.metadata["training.val_top1"] = fmt::format("{}", top1);
     Recipe recipe = recipe_;
     for (std::string* place : {&recipe.data, &recipe.val, &recipe.from}) {  // names: models travel, folders do not
-      *place = std::filesystem::path(*place).filename().string();
+      const std::filesystem::path path(*place);
+      *place = (path.has_filename() ? path : path.parent_path()).filename().string();
     }
     model.metadata["training.recipe"] = to_toml(recipe);
     save_model(model, folder_->best());

@@ -87,6 +87,8 @@ class TrainTest(unittest.TestCase):
         predicted = resnet("predict", f"{out}/best.safetensors", f"{self.data}/bee/00.png", "--json")
         self.assertEqual(predicted.returncode, 0, predicted.stderr)
         self.assertIn(json.loads(predicted.stdout)["top"][0]["class"], ("ant", "bee", "cow"))
+        recipe = json.loads(resnet("inspect", f"{out}/best.safetensors", "--json").stdout)["metadata"]["training.recipe"]
+        self.assertIn('data = "data"\n', recipe)  # not where this machine has it
         best = max(max(line["val_top1"], line["ema_top1"]) for line in lines[:-1])
         self.assertEqual(lines[-1]["best_top1"], best)
 
