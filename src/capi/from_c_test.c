@@ -60,7 +60,7 @@ static const char* check_pictures(const resnet_classifier* model, const char* pi
   size_t size = 0;
   unsigned char* bytes = read_all(picture, &size);
   CHECK(bytes != NULL);
-  static float tensors[3][kValues];
+  float tensors[3][kValues];
   const resnet_status classified = resnet_classify_bytes(model, bytes, size, by_bytes, 1, &count);
   const resnet_status prepared = resnet_prepare_bytes(model, bytes, size, tensors[1], kValues);
   free(bytes);
@@ -69,7 +69,7 @@ static const char* check_pictures(const resnet_classifier* model, const char* pi
   CHECK(resnet_prepare_file(model, picture, tensors[0], kValues) == RESNET_OK);
   CHECK(memcmp(tensors[0], tensors[1], sizeof tensors[0]) == 0);
 
-  static unsigned char pixels[32 * 32 * 3];
+  unsigned char pixels[32 * 32 * 3];
   for (int i = 0; i < kValues; ++i) pixels[i] = (unsigned char)(i * 7);
   CHECK(resnet_classify_pixels(model, pixels, 32, 32, 3, by_bytes, 2, &count) == RESNET_OK && count == 2);
   CHECK(resnet_prepare_pixels(model, pixels, 32, 32, 3, tensors[2], kValues) == RESNET_OK);
@@ -79,7 +79,7 @@ static const char* check_pictures(const resnet_classifier* model, const char* pi
 
 /* Logits, features and heatmaps of a batch of two. */
 static const char* check_tensors(const resnet_classifier* model, const char* picture) {
-  static float values[2 * kValues];
+  float values[2 * kValues];
   float logits[2 * kClasses];
   float alone[kClasses];
   float features[2 * kFeatures];
@@ -101,8 +101,8 @@ static const char* check_tensors(const resnet_classifier* model, const char* pic
   int rows = 0;
   int columns = 0;
   CHECK(resnet_heatmap_size(model, &second, &rows, &columns) == RESNET_OK && rows == kRows && columns == kRows);
-  static float best_map[kRows * kRows];
-  static float same_map[kRows * kRows];
+  float best_map[kRows * kRows];
+  float same_map[kRows * kRows];
   CHECK(resnet_heatmap(model, &second, -1, best_map, kRows * kRows) == RESNET_OK);
   CHECK(resnet_heatmap(model, &second, best[0].index, same_map, kRows * kRows) == RESNET_OK);
   CHECK(memcmp(best_map, same_map, sizeof best_map) == 0);
@@ -110,13 +110,19 @@ static const char* check_tensors(const resnet_classifier* model, const char* pic
   return NULL;
 }
 
+/* Every function that takes a model that is there. */
+static const char* check_calls(const resnet_classifier* model, const char* picture) {
+  const char* wrong = check_facts(model);
+  if (wrong == NULL) wrong = check_pictures(model, picture);
+  if (wrong == NULL) wrong = check_tensors(model, picture);
+  return wrong;
+}
+
 const char* check_answers(const char* path, const char* picture) {
   resnet_classifier* model = NULL;
   const resnet_options options = {1, NULL, NULL, NULL};
   CHECK(resnet_load(path, &options, &model) == RESNET_OK);
-  const char* wrong = check_facts(model);
-  if (wrong == NULL) wrong = check_pictures(model, picture);
-  if (wrong == NULL) wrong = check_tensors(model, picture);
+  const char* wrong = check_calls(model, picture);
   resnet_free(model);
   return wrong;
 }
@@ -229,6 +235,8 @@ const char* check_repeated(const struct resnet_classifier* model, const char* pi
     CHECK(resnet_classify_file(model, picture, &guess, 1, &count) == RESNET_OK);
     CHECK(guess.index == first.index && guess.probability == first.probability);
     FAILS(resnet_classify_file(model, path, &guess, 1, &count), RESNET_NOT_FOUND, path);
+    const char* wrong = check_calls(model, picture);
+    if (wrong != NULL) return wrong;
   }
   return NULL;
 }

@@ -11,7 +11,7 @@ extern "C" {
 const char* check_answers(const char* model, const char* picture);
 const char* check_errors(const char* model, const char* picture);
 
-/* Classifies the picture with one model over and over, on a thread of its own beside others. */
+/* Calls all that takes a model, over and over; for a thread beside others that do the same with it. */
 struct resnet_classifier;
 const char* check_repeated(const struct resnet_classifier* model, const char* picture);
 
