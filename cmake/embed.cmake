@@ -33,5 +33,6 @@ function(resnet_embed target)
     add_custom_command(OUTPUT ${source} DEPENDS ${file} ${RESNET_EMBED_SCRIPT}
                        COMMAND ${CMAKE_COMMAND} -DIN=${file} -DOUT=${source} -P ${RESNET_EMBED_SCRIPT})
     target_sources(${target} PRIVATE ${source})
+    set_source_files_properties(${source} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   endforeach()
 endfunction()

@@ -48,8 +48,10 @@ function(resnet_precompiled_torch target)
     target_precompile_headers(${target} PRIVATE <torch/torch.h>)
   else()
     target_precompile_headers(${target} REUSE_FROM resnet_train)
-    # The header was compiled for a library: an executable's units must be compiled likewise.
-    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-    target_compile_options(${target} PRIVATE -fPIC)
+    # The header was compiled for an optimised library: an executable's units must be compiled likewise.
+    get_target_property(options ${target} COMPILE_OPTIONS)
+    list(REMOVE_ITEM options -O0)
+    list(APPEND options -fPIC)
+    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF COMPILE_OPTIONS "${options}")
   endif()
 endfunction()

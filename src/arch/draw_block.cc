@@ -11,8 +11,8 @@ namespace {
 constexpr double kBoxWidth = 200;
 constexpr double kBoxHeight = 46;
 constexpr double kShortcutWidth = 150;
-constexpr double kGap = 32;   // between boxes, with an arrow in it
-constexpr double kLeft = 66;  // of the column of boxes: room for the bracket of F(x)
+constexpr double kBoxGap = 32;  // between boxes, with an arrow in it
+constexpr double kLeft = 66;    // of the column of boxes: room for the bracket of F(x)
 constexpr double kCenter = kLeft + kBoxWidth / 2;
 constexpr double kShortcut = kLeft + kBoxWidth + 34 + kShortcutWidth / 2;  // the shortcut's own column
 constexpr double kRadius = 13;                                             // of the circle that adds
@@ -103,7 +103,7 @@ std::string sum_text(Shortcut shortcut, bool identity) {
 void draw_shortcut(Svg& svg, double x, double from, double to, const View& view) {
   const double center = x + kShortcut;
   const auto boxes = static_cast<double>(view.shortcut.size());
-  const double height = boxes * kBoxHeight + (boxes - 1) * kGap;
+  const double height = boxes * kBoxHeight + (boxes - 1) * kBoxGap;
   svg.path(fmt::format("M{:.4g} {:.4g}H{:.4g}q10 0 10 10", x + kCenter, from, center - 10), "shortcut");
   double y = (from + to - height) / 2;
   if (view.shortcut.empty()) {
@@ -117,7 +117,7 @@ void draw_shortcut(Svg& svg, double x, double from, double to, const View& view)
       svg.arrow(center, above, center, y, "shortcut", "accent");
       draw_box(svg, center, y, kShortcutWidth, step, "projection");
       above = y + kBoxHeight;
-      y = above + kGap;
+      y = above + kBoxGap;
     }
     svg.path(fmt::format("M{:.4g} {:.4g}V{:.4g}", center, above, to - 10), "shortcut");
   }
@@ -154,18 +154,18 @@ Extent draw_block(Svg& svg, double x, double y, const Graph& graph, std::span<co
 
   const double branch = y + 78;
   double above = y + 62;
-  double at = above + kGap + 6;
+  double at = above + kBoxGap + 6;
   const double top = at;
   for (const Step& step : view.main) {
     svg.arrow(center, above, center, at, "line", "tip");
     draw_box(svg, center, at, kBoxWidth, step, stage_class(stage));
     above = at + kBoxHeight;
     svg.text(center + 10, above + 19, size_text(step.output), "muted small", Anchor::kStart);
-    at = above + kGap;
+    at = above + kBoxGap;
   }
   if (shortcut != Shortcut::kNone) {
     draw_bracket(svg, x, top, above);
-    const double add = above + kGap + kRadius;
+    const double add = above + kBoxGap + kRadius;
     svg.arrow(center, above, center, add - kRadius, "line", "tip");
     svg.circle(center, add, kRadius, "add");
     svg.path(fmt::format("M{0:.4g} {1:.4g}h12M{2:.4g} {3:.4g}v12", center - 6, add, center, add - 6), "line");
@@ -176,7 +176,7 @@ Extent draw_block(Svg& svg, double x, double y, const Graph& graph, std::span<co
     svg.rect(center - 40, at, 80, 26, 6, stage_class(stage));
     svg.text(center, at + 18, "ReLU", "strong");
     above = at + 26;
-    at = above + kGap;
+    at = above + kBoxGap;
     svg.text(center + 10, above + 19, size_text(view.output), "muted small", Anchor::kStart);
   }
   svg.arrow(center, above, center, at, "line", "tip");

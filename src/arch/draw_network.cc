@@ -11,7 +11,7 @@
 namespace resnet {
 namespace {
 
-constexpr double kGap = 18;       // between slabs, with an arrow in it
+constexpr double kSlabGap = 18;   // between slabs, with an arrow in it
 constexpr double kArc = 12;       // from a slab up to the arc over it
 constexpr double kTextLine = 16;  // from baseline to baseline
 constexpr double kCharacter = 8;  // a generous width of small text
@@ -33,12 +33,12 @@ struct Group {
   std::vector<std::string> lines;
 
   double slabs_width() const {
-    double width = kGap * static_cast<double>(slabs.size() - 1) + (hidden > 0 ? 2 * kGap : 0);
+    double width = kSlabGap * static_cast<double>(slabs.size() - 1) + (hidden > 0 ? 2 * kSlabGap : 0);
     for (const Slab& slab : slabs) width += slab_width(slab.shape.channels);
     return width;
   }
   double width() const {
-    double result = slabs_width() + 2 * kGap;
+    double result = slabs_width() + 2 * kSlabGap;
     for (const std::string& line : lines)
       result = std::max(result, kCharacter * static_cast<double>(resnet::width(line)) + 8);
     return result;
@@ -91,8 +91,8 @@ std::vector<Group> groups(const Graph& graph, std::span<const FeatureShape> shap
 // Over a slab from the middle of the gap before it to that behind it, as the paper's figure 3 has it.
 void draw_arc(Svg& svg, double left, double right, double middle, double height, Slab::Arc arc) {
   if (arc == Slab::Arc::kNone) return;
-  const double from = left - kGap / 2 + 2.5;
-  const double to = right + kGap / 2 - 2.5;
+  const double from = left - kSlabGap / 2 + 2.5;
+  const double to = right + kSlabGap / 2 - 2.5;
   const double top = middle - height / 2 - kArc;
   svg.path(fmt::format("M{0:.4g} {1:.4g}V{2:.4g}q0 -8 8 -8H{3:.4g}q8 0 8 8V{1:.4g}", from, middle, top + 8, to - 8),
            arc == Slab::Arc::kChange ? "shortcut dashed" : "shortcut");
@@ -122,15 +122,15 @@ Extent draw_network(Svg& svg, double x, double y, double least_width, const Grap
       const double slab_w = slab_width(slab.shape.channels);
       const double slab_h = slab_height(slab.shape.height);
       if (group.hidden > 0 && i + 1 == group.slabs.size()) {
-        svg.path(fmt::format("M{:.4g} {:.4g}h{:.4g}", previous, middle, 2 * kGap), "dots");
-        at += 2 * kGap;
-        previous = at - kGap;
+        svg.path(fmt::format("M{:.4g} {:.4g}h{:.4g}", previous, middle, 2 * kSlabGap), "dots");
+        at += 2 * kSlabGap;
+        previous = at - kSlabGap;
       }
       if (previous >= 0) svg.arrow(previous, middle, at, middle, "line", "tip");
       svg.rect(at, middle - slab_h / 2, slab_w, slab_h, 3, group.css_class);
       draw_arc(svg, at, at + slab_w, middle, slab_h, slab.arc);
       previous = at + slab_w;
-      at = previous + kGap;
+      at = previous + kSlabGap;
     }
     for (std::size_t i = 0; i < group.lines.size(); ++i) {
       svg.text(left + width / 2, text_top + kTextLine * static_cast<double>(i), group.lines[i],

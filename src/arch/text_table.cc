@@ -7,7 +7,7 @@
 namespace resnet {
 namespace {
 
-constexpr std::string_view kGap = "  ";
+constexpr std::string_view kColumnGap = "  ";
 
 std::vector<std::string_view> lines(std::string_view cell) {
   std::vector<std::string_view> result;
@@ -57,7 +57,7 @@ std::string TextTable::str() const {
       for (const std::string_view line : lines(cells[c])) widths[c] = std::max(widths[c], width(line));
     }
   }
-  std::size_t total = kGap.size() * (columns_.size() - 1);
+  std::size_t total = kColumnGap.size() * (columns_.size() - 1);
   for (const std::size_t w : widths) total += w;
 
   std::string text;
@@ -75,7 +75,7 @@ std::string TextTable::str() const {
       for (std::size_t c = 0; c < cells.size(); ++c) {
         const std::string_view part = y < split[c].size() ? split[c][y] : std::string_view();
         const std::string space(widths[c] - width(part), ' ');
-        if (c > 0) line += kGap;
+        if (c > 0) line += kColumnGap;
         if (columns_[c] == Align::kRight) line += space;
         line += part;
         if (columns_[c] == Align::kLeft) line += space;

@@ -10,8 +10,6 @@ namespace {
 // Python's round(): halves go to the even number.
 int round_even(double value) { return static_cast<int>(std::nearbyint(value)); }
 
-int below(Random& random, int count) { return static_cast<int>(random.below(static_cast<std::uint64_t>(count))); }
-
 Window at(int left, int top, int width, int height) { return {left, top, left + width, top + height}; }
 
 }  // namespace
@@ -25,8 +23,8 @@ Window choose_resized_crop(const RandomResizedCrop& crop, int width, int height,
     const int w = round_even(std::min(std::sqrt(target * ratio), width + 1.0));
     const int h = round_even(std::min(std::sqrt(target / ratio), height + 1.0));
     if (w < 1 || w > width || h < 1 || h > height) continue;
-    const int top = below(random, height - h + 1);
-    const int left = below(random, width - w + 1);
+    const int top = random.below(height - h + 1);
+    const int left = random.below(width - w + 1);
     return at(left, top, w, h);
   }
   int w = width;
@@ -51,7 +49,7 @@ Image resized_crop(const View& picture, const Window& window, int width, int hei
 Window choose_padded_crop(const PadAndCrop& crop, int width, int height, int to_width, int to_height, Random& random) {
   const auto choose = [&](int size, int to) {
     const int room = size + 2 * crop.padding - to;
-    return room < 0 ? -((to - size) / 2) : below(random, room + 1) - crop.padding;
+    return room < 0 ? -((to - size) / 2) : random.below(room + 1) - crop.padding;
   };
   const int top = choose(height, to_height);
   const int left = choose(width, to_width);

@@ -95,7 +95,7 @@ void apply(Image& image, Change change, float magnitude) {
 
 void trivial_augment(Image& image, Random& random) {
   const Change change = draw_change(random);
-  const auto bin = static_cast<int>(random.below(kMagnitudeBins));
+  const int bin = random.below(kMagnitudeBins);
   apply(image, change, draw_sign(change, trivial_magnitude(change, bin), random));
 }
 

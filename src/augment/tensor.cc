@@ -7,8 +7,6 @@
 namespace resnet {
 namespace {
 
-int below(Random& random, int count) { return static_cast<int>(random.below(static_cast<std::uint64_t>(count))); }
-
 // Calls work(offset, count) for each run of neighbouring values in a picture's window.
 template <typename Work>
 void for_each_run(const Layout& layout, const Window& window, const Work& work) {
@@ -61,8 +59,8 @@ Window choose_erasing(const RandomErasing& erasing, int width, int height, Rando
     const double h = std::nearbyint(std::sqrt(target * ratio));
     const double w = std::nearbyint(std::sqrt(target / ratio));
     if (h >= height || w >= width) continue;
-    const int top = below(random, height - static_cast<int>(h) + 1);
-    const int left = below(random, width - static_cast<int>(w) + 1);
+    const int top = random.below(height - static_cast<int>(h) + 1);
+    const int left = random.below(width - static_cast<int>(w) + 1);
     return {left, top, left + static_cast<int>(w), top + static_cast<int>(h)};
   }
   return {};
@@ -89,8 +87,8 @@ void mixup(std::span<float> pictures, const Layout& layout, double weight) {
 }
 
 Window choose_cutmix(double weight, int width, int height, Random& random) {
-  const int x = below(random, width);
-  const int y = below(random, height);
+  const int x = random.below(width);
+  const int y = random.below(height);
   const double half = 0.5 * std::sqrt(1.0 - weight);
   const int half_width = static_cast<int>(half * width);
   const int half_height = static_cast<int>(half * height);

@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cmath>
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <numbers>
@@ -55,12 +56,14 @@ class Random {
   // In [low, high).
   double uniform(double low, double high) noexcept { return low + (high - low) * uniform(); }
 
-  // In [0, count), all equally often. `count` is not 0.
-  std::uint64_t below(std::uint64_t count) noexcept {
-    const std::uint64_t unfair = (0 - count) % count;  // 2^64 modulo count: so many numbers are one too many
+  // In [0, count), all equally often. `count` is positive.
+  template <std::integral Count>
+  Count below(Count count) noexcept {
+    const auto numbers = static_cast<std::uint64_t>(count);
+    const std::uint64_t unfair = (0 - numbers) % numbers;  // 2^64 modulo count: so many numbers are one too many
     std::uint64_t value = bits();
     while (value < unfair) value = bits();
-    return value % count;
+    return static_cast<Count>(value % numbers);
   }
 
   // Mean 0, variance 1 (Box and Muller 1958).

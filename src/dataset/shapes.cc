@@ -146,7 +146,7 @@ class Texture {
   Texture(const Color& first, const Color& second, Random& random)
       : first_(first),
         second_(second),
-        kind_(static_cast<int>(random.below(5))),
+        kind_(random.below(5)),
         angle_(random.uniform(0, 2 * kPi)),
         frequency_(random.uniform(3, 9)),
         shift_{random.uniform(), random.uniform()},
@@ -237,7 +237,7 @@ struct Scene {
     angle = random.uniform(0, 2 * kPi);
     const double room = 0.5 - radius * 0.9;
     center = {0.5 + random.uniform(-room, room), 0.5 + random.uniform(-room, room)};
-    for (std::uint64_t i = random.below(3); i > 0; --i) scratches.emplace_back(random);
+    for (int i = random.below(3); i > 0; --i) scratches.emplace_back(random);
     noise = random.uniform(0.0, 0.04);
     light = {random.uniform(-0.15, 0.15), random.uniform(-0.15, 0.15)};
   }
