@@ -59,7 +59,7 @@ def check(entry):
     stamp = os.path.join(stamps, digest(entry))
     if os.path.exists(stamp):
         return None
-    command = ["clang-tidy", "--quiet", "-p", build, "--extra-arg=-Wno-unknown-warning-option", entry["file"]]
+    command = ["clang-tidy", "--quiet", "-p", stamps, "--extra-arg=-Wno-unknown-warning-option", entry["file"]]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode != 0:
         return result.stdout or result.stderr
@@ -67,9 +67,18 @@ def check(entry):
     return None
 
 
-entries = [e for e in json.load(open(database))
-           if os.path.realpath(e["file"]).startswith(root + os.sep) and not e["file"].endswith(("_test.cc", "_test.c"))]
+def ours(path):
+    path = os.path.realpath(path)
+    return path.startswith(root + os.sep) and not path.startswith(build + os.sep) and not path.endswith(("_test.cc", "_test.c"))
+
+
+with open(database, encoding="utf-8") as file:
+    entries = [entry for entry in json.load(file) if ours(entry["file"])]
 assert entries
+for entry in entries:  # clang reads no header that g++ precompiled
+    entry["command"] = re.sub(r" -include \S+/cmake_pch\.hxx\b", "", entry["command"])
+with open(os.path.join(stamps, "compile_commands.json"), "w", encoding="utf-8") as file:
+    json.dump(entries, file)
 with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
     findings = [text for text in pool.map(check, entries) if text]
 print("\n".join(findings))

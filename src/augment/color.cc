@@ -27,7 +27,7 @@ Table make_table(const Function& function) {
   return table;
 }
 
-void apply(Image& image, const Table& table) {
+void look_up(Image& image, const Table& table) {
   for (std::uint8_t& value : image.pixels) value = table[value];
 }
 
@@ -98,7 +98,7 @@ void from_hsv(const Hsv& hsv, std::uint8_t* rgb) {
 }  // namespace
 
 void adjust_brightness(Image& image, float factor) {
-  apply(image, make_table([&](int value) { return blend(0, value, factor); }));
+  look_up(image, make_table([&](int value) { return blend(0, value, factor); }));
 }
 
 void adjust_contrast(Image& image, float factor) {
@@ -108,8 +108,8 @@ void adjust_contrast(Image& image, float factor) {
     sum += channels == 3 ? luma(image.pixels.data() + i) : image.pixels[i];
   }
   const double count = static_cast<double>(image.pixels.size()) / static_cast<double>(channels);
-  const int mean = static_cast<int>(static_cast<double>(sum) / count + 0.5);
-  apply(image, make_table([&](int value) { return blend(mean, value, factor); }));
+  const int mean = static_cast<int>(std::lround(static_cast<double>(sum) / count));
+  look_up(image, make_table([&](int value) { return blend(mean, value, factor); }));
 }
 
 void adjust_saturation(Image& image, float factor) {
@@ -153,11 +153,11 @@ void adjust_hue(Image& image, double turns) {
 
 void posterize(Image& image, int bits) {
   const int mask = ~((1 << (8 - bits)) - 1);
-  apply(image, make_table([&](int value) { return value & mask; }));
+  look_up(image, make_table([&](int value) { return value & mask; }));
 }
 
 void solarize(Image& image, double threshold) {
-  apply(image, make_table([&](int value) { return value < threshold ? value : 255 - value; }));
+  look_up(image, make_table([&](int value) { return value < threshold ? value : 255 - value; }));
 }
 
 void stretch_contrast(Image& image) {

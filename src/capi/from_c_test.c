@@ -79,7 +79,7 @@ static const char* check_pictures(const resnet_classifier* model, const char* pi
 
 /* Logits, features and heatmaps of a batch of two. */
 static const char* check_tensors(const resnet_classifier* model, const char* picture) {
-  float values[2 * kValues];
+  float values[2 * kValues] = {0};
   float logits[2 * kClasses];
   float alone[kClasses];
   float features[2 * kFeatures];

@@ -59,7 +59,7 @@ std::string CheckpointFolder::save(const Checkpoint& checkpoint, std::int64_t st
   std::error_code error;
   fs::create_directories(directory_, error);
   if (error) fail(ErrorCode::kIo, directory_, "cannot make the folder: {}", error.message());
-  const std::string path = fmt::format("{}/{}{:010}{}", directory_, kPrefix, step, kSuffix);
+  std::string path = fmt::format("{}/{}{:010}{}", directory_, kPrefix, step, kSuffix);
   auto values = checkpoint.values;
   values[kChecksumKey] = checksum(checkpoint);
   write_safetensors(checkpoint.tensors, values, path);

@@ -191,6 +191,7 @@ class Quantizer {
     }
     std::sort(costs.rbegin(), costs.rend());
     std::vector<std::string> order;
+    order.reserve(costs.size());
     for (const auto& [cost, path] : costs) order.push_back(path);
     return order;
   }

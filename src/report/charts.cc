@@ -60,8 +60,10 @@ std::string matrix_counts(const MatrixChart& matrix, double left, double top, do
   std::string svg;
   for (std::size_t i = 0; i < matrix.counts.size(); ++i) {
     if (matrix.counts[i] == 0) continue;
-    const double x = left + (static_cast<double>(i % classes) + 0.5) * cell;
-    const double y = top + (static_cast<double>(i / classes) + 0.5) * cell;
+    const std::size_t row = i / classes;
+    const std::size_t column = i % classes;
+    const double x = left + (static_cast<double>(column) + 0.5) * cell;
+    const double y = top + (static_cast<double>(row) + 0.5) * cell;
     const std::string digits = fmt::format("{}", matrix.counts[i]);
     const double letters = std::min({14.0, cell * 0.5, cell * 1.5 / static_cast<double>(digits.size())});
     svg += text(x, y + letters * 0.35, "middle", digits, fmt::format(" class=\"count\" font-size=\"{:.1f}\"", letters));

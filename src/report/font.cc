@@ -6,8 +6,10 @@
 #include "base/text.h"
 #include "report/assets.h"
 
+// NOLINTBEGIN(readability-identifier-naming): stb's names
 #define STBTT_STATIC
 #define STB_TRUETYPE_IMPLEMENTATION
+// NOLINTEND(readability-identifier-naming)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-function"
 #include <stb/stb_truetype.h>

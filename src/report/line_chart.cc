@@ -20,7 +20,7 @@ struct Axis {
   double low, high, begin, end;
   double step = 1;
 
-  Axis(double low_, double high_, double begin_, double end_) : low(low_), high(high_), begin(begin_), end(end_) {
+  Axis(double least, double most, double first, double last) : low(least), high(most), begin(first), end(last) {
     if (!(high > low)) {
       const double margin = low == 0 ? 1 : std::abs(low) * 0.1;
       low -= margin;

@@ -157,6 +157,7 @@ RESNET_INLINE void apply_gradient_body(const T* dy, const T* x, std::int64_t row
 
 }  // namespace
 
+// NOLINTBEGIN(bugprone-macro-parentheses): T is a type
 #define RESNET_INSTANTIATE(T)                                                                                 \
   template <>                                                                                                 \
   RESNET_CLONES void add_moments<T>(const T* x, std::int64_t rows, std::int64_t channels, const float* shift, \
@@ -184,6 +185,7 @@ RESNET_INLINE void apply_gradient_body(const T* dy, const T* x, std::int64_t row
       apply_gradient_body<Mask::kNone>(dy, x, rows, channels, scale, bias, a, b, c, dx);                      \
     }                                                                                                         \
   }
+// NOLINTEND(bugprone-macro-parentheses)
 
 RESNET_INSTANTIATE(float)
 RESNET_INSTANTIATE(BFloat16)

@@ -30,12 +30,12 @@ class ExtendedKernels {
 };
 
 const Kernels& with_vnni() noexcept {
-  static const ExtendedKernels kernels(avx512_kernels(), avx512_vnni_kernels(), ValueType::kU8);
-  return kernels.table();
+  static const ExtendedKernels kKernels(avx512_kernels(), avx512_vnni_kernels(), ValueType::kU8);
+  return kKernels.table();
 }
 const Kernels& with_bf16() noexcept {
-  static const ExtendedKernels kernels(with_vnni(), avx512_bf16_kernels(), ValueType::kBf16);
-  return kernels.table();
+  static const ExtendedKernels kKernels(with_vnni(), avx512_bf16_kernels(), ValueType::kBf16);
+  return kKernels.table();
 }
 
 struct Level {

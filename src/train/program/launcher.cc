@@ -18,8 +18,6 @@
 #include "train/meeting_point.h"
 #include "train/program/console.h"
 
-extern char** environ;
-
 namespace resnet::cli {
 namespace {
 
@@ -32,12 +30,13 @@ std::vector<std::string> environment_with(const std::map<std::string, std::strin
     const std::string text = *entry;
     if (!values.contains(text.substr(0, text.find('=')))) result.push_back(text);
   }
-  for (const auto& [name, value] : values) result.push_back(name + "=" + value);
+  for (const auto& [name, value] : values) result.push_back(fmt::format("{}={}", name, value));
   return result;
 }
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
   std::vector<char*> result;
+  result.reserve(texts.size() + 1);
   for (std::string& text : texts) result.push_back(text.data());
   result.push_back(nullptr);
   return result;
