@@ -76,10 +76,10 @@ bool is_fusible(const Tensor& x) {
 struct Affine {
   std::vector<float> scale, bias;
 
-  Affine(const Tensor& weight, const Tensor& bias_, const float* mean, const float* deviation_inverse)
+  Affine(const Tensor& weight, const Tensor& shift, const float* mean, const float* deviation_inverse)
       : scale(weight.numel()), bias(weight.numel()) {
     const float* w = weight.const_data_ptr<float>();
-    const float* b = bias_.const_data_ptr<float>();
+    const float* b = shift.const_data_ptr<float>();
     for (std::size_t i = 0; i < scale.size(); ++i) {
       scale[i] = w[i] * deviation_inverse[i];
       bias[i] = b[i] - mean[i] * scale[i];

@@ -12,7 +12,7 @@ namespace {
 
 torch::Device parse_device(const std::string& text) {
   if (text == "cpu") return torch::kCPU;
-  const auto count = static_cast<int>(torch::cuda::device_count());
+  const int count = torch::cuda::device_count();  // NOLINT(bugprone-signed-char-misuse): a number, not a letter
   if (text == "auto") return count > 0 ? torch::kCUDA : torch::kCPU;
   int index = 0;
   if (text != "cuda") {
