@@ -30,6 +30,20 @@ def free_port():
         return taken.getsockname()[1]
 
 
+def wait_for_connections(port, count, seconds=60):
+    """Until that many lead to a port of this machine; fails after so many seconds."""
+    end = time.monotonic() + seconds
+    established = 0
+    while established < count:
+        assert time.monotonic() < end, f"{established} connections to port {port}, not {count}"
+        time.sleep(0.05)
+        established = 0
+        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+            with open(table, encoding="ascii") as file:
+                rows = [line.split() for line in file][1:]
+            established += sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
+
+
 def state(out):
     """The float tensors of a run's only checkpoint by name."""
     (path,) = glob.glob(f"{out}/checkpoints/*.safetensors")
@@ -177,7 +191,9 @@ class DistributedTest(unittest.TestCase):
         self.assertIn("rank 1: rank 1 was started unlike rank 0: 3 processes, not 2 processes", said[1])
 
         out, port = self.out(), free_port()
-        statuses, said = self.end([start(0, 2, port), start(1, 2, port), start(2, 3, port)])
+        first, third = start(0, 2, port, "--epochs", "10"), start(2, 3, port)
+        wait_for_connections(port, 4)  # two of each: the third is there before the others begin
+        statuses, said = self.end([first, start(1, 2, port, "--epochs", "10"), third])
         self.assertEqual(statuses, [0, 0, 1], said)
         self.assertIn("rank 2: rank 0 was started unlike rank 2: 2 processes, not 3 processes", said[2])
 
