@@ -115,6 +115,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--precision", default="fp32")
     parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--compile", action="store_true")
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     data = Pictures(options.folder, augment=True)
@@ -122,6 +123,8 @@ def main():
     if options.channels_last:
         model = model.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(model)
+    if options.compile:
+        model.compile()
     loader = torch.utils.data.DataLoader(data, options.batch, shuffle=True, drop_last=True, num_workers=options.workers,
                                          persistent_workers=options.workers > 0)
     for epoch in range(options.epochs):

@@ -52,7 +52,9 @@ def theirs(_, *extra):
 
 
 programs = {"resnet train": ours, "PyTorch eager": theirs,
-            "PyTorch eager, channels last": lambda round: theirs(round, "--channels-last")}
+            "PyTorch eager, channels last": lambda round: theirs(round, "--channels-last"),
+            "PyTorch compiled": lambda round: theirs(round, "--compile"),
+            "PyTorch compiled, channels last": lambda round: theirs(round, "--channels-last", "--compile")}
 rates = {name: ([], []) for name in programs}
 for round in range(options.rounds):
     for name, command in programs.items():
@@ -64,4 +66,4 @@ for round in range(options.rounds):
         rates[name][1].append(options.images * options.epochs / seconds)
 print(f"{options.arch}, batch {options.batch}, {options.size}x{options.size}, {options.precision}: images/s of the last epoch, of the process")
 for name, (epoch, process) in rates.items():
-    print(f"{name:30} {statistics.median(epoch):8.1f} {statistics.median(process):8.1f}")
+    print(f"{name:32} {statistics.median(epoch):8.1f} {statistics.median(process):8.1f}")
