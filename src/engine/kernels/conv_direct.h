@@ -156,20 +156,19 @@ struct DirectConv {
     const std::int64_t steps = products * ahead_steps(g_.steps);
     if (s.stride <= s.kernel) {  // else most of what lies between is not needed
       const std::int64_t from = inputs_of_first(s, now.end) * kValueSize;
-      ahead_.input.start(at(call_.input, from), inputs_of_first(s, next.end) * kValueSize - from, 1, 0, steps);
+      const std::int64_t bytes = inputs_of_first(s, next.end) * kValueSize - from;
+      ahead_.input.start(at(call_.input, from), bytes, 1, 0, Stream::pace(bytes, 1, steps));
     }
   }
 
-  // During this product, where the next one's outputs will stand, and its residuals where this one has some.
-  void fetch_outputs(Part pixels, int begin, int end, const TileProduct& now) {
-    const std::int64_t first = pixels.begin * g_.columns + begin;
-    const auto rows = static_cast<int>(pixels.size());
-    const std::int64_t steps = ahead_steps(now.steps);
+  // During a product, where the next one's outputs will stand, and its residuals.
+  void fetch_outputs(std::int64_t pixel, int rows, int begin, int end, bool residual) {
+    const std::int64_t first = pixel * g_.columns + begin;
     ahead_.output.start(at(call_.output, first * out_size_), (end - begin) * out_size_, rows, g_.columns * out_size_,
-                        steps);
-    if (now.residual != nullptr) {
+                        output_pace_);
+    if (residual) {
       ahead_.residual.start(at(call_.residual, first * kValueSize), (end - begin) * kValueSize, rows,
-                            g_.columns * kValueSize, steps);
+                            g_.columns * kValueSize, residual_pace_);
     }
   }
 
@@ -205,16 +204,18 @@ struct DirectConv {
       }
     }
     const int width = smaller(kColumns, end - next);
-    ahead_.weights.start(at(weights(next_chunk, next, width), 0), steps(next_chunk).size() * g_.count * width * 4, 1, 0,
-                         ceil_divide(pixels.size(), kPixels) * ahead_steps(steps(chunk).size()));
+    const std::int64_t bytes = steps(next_chunk).size() * g_.count * width * 4;
+    const std::int64_t products = ceil_divide(pixels.size(), kPixels);
+    ahead_.weights.start(at(weights(next_chunk, next, width), 0), bytes, 1, 0,
+                         Stream::pace(bytes, 1, products * ahead_steps(steps(chunk).size())));
   }
 
   void fill_panels(Part pixels, int slice, Part steps) {
     const ConvShape& s = call_.shape;
-    const int tiles = ceil_divide(pixels.size(), kPixels);
-    for (int tile = 0; tile < tiles; ++tile) {
-      const Part part = pixels.part(tile, tiles);
-      const Windows<P> windows(call_, part.begin, static_cast<int>(part.size()));
+    const EqualParts tiles(pixels, ceil_divide(pixels.size(), kPixels));
+    Windows<P> windows(call_, pixels.begin);
+    for (int tile = 0; tile < tiles.count; ++tile) {
+      windows.take(tiles.size_of(tile));
       auto* panel = reinterpret_cast<Element*>(scratch_ + tile * panel_words(g_));
       if constexpr (kLayout == Layout::kTaps) {
         fill_taps<P>(s, g_, windows, first_block(s, g_, slice), static_cast<int>(steps.begin),
@@ -228,7 +229,7 @@ struct DirectConv {
   void run_tiles(Part pixels, int chunk, int column, int width, int end) {
     const ConvShape& s = call_.shape;
     const bool last = chunk == chunks(g_) - 1;
-    const int tiles = ceil_divide(pixels.size(), kPixels);
+    const EqualParts tiles(pixels, ceil_divide(pixels.size(), kPixels));
     TileProduct product;
     product.weights = weights(chunk, column, width);
     product.steps = static_cast<int>(steps(chunk).size());
@@ -240,18 +241,23 @@ struct DirectConv {
     product.out_type = s.out_type;
     product.output_pitch = g_.columns;
     product.ahead = &ahead_;
-    for (int tile = 0; tile < tiles; ++tile) {
-      const Part part = pixels.part(tile, tiles);
-      const std::int64_t first = part.begin * g_.columns + column;
-      product.panel = scratch_ + tile * panel_words(g_);
-      product.residual = s.residual && last ? at(call_.residual, first * kValueSize) : nullptr;
+    const bool residual = s.residual && last;
+    const std::int64_t panel = panel_words(g_);
+    output_pace_ = Stream::pace(kColumns * out_size_, kPixels, ahead_steps(product.steps));
+    residual_pace_ = Stream::pace(kColumns * kValueSize, kPixels, ahead_steps(product.steps));
+    for (int tile = 0; tile < tiles.count; ++tile) {
+      const std::int64_t pixel = tiles.first(tile);
+      const std::int64_t first = pixel * g_.columns + column;
+      product.panel = scratch_ + tile * panel;
+      product.residual = residual ? at(call_.residual, first * kValueSize) : nullptr;
       product.output = at(call_.output, first * out_size_);
-      if (tile + 1 < tiles) {
-        fetch_outputs(pixels.part(tile + 1, tiles), column, column + width, product);
+      if (tile + 1 < tiles.count) {
+        fetch_outputs(tiles.first(tile + 1), tiles.size_of(tile + 1), column, column + width, residual);
       } else if (column + width < end) {
-        fetch_outputs(pixels.part(0, tiles), column + width, smaller(end, column + width + kColumns), product);
+        fetch_outputs(pixels.begin, tiles.size_of(0), column + width, smaller(end, column + width + kColumns),
+                      residual);
       }
-      multiply<P, kStride>(static_cast<int>(part.size()), width, product);
+      multiply<P, kStride>(tiles.size_of(tile), width, product);
     }
   }
 
@@ -261,6 +267,7 @@ struct DirectConv {
   std::int64_t out_size_;    // bytes of a value
   int begin_ = 0, end_ = 0;  // columns of the task
   bool last_group_ = false;
+  int output_pace_ = 0, residual_pace_ = 0;
   Ahead ahead_;
 };
 

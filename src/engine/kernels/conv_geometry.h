@@ -33,6 +33,20 @@ struct Part {
   }
 };
 
+// Consecutive parts of a Part whose sizes differ by one at most. Division is slow beside a tile's product, so it is
+// done once for all of them.
+struct EqualParts {
+  std::int64_t begin;
+  int count, size, larger;  // the first `larger` parts have one more than `size`
+  EqualParts(Part whole, int parts)
+      : begin(whole.begin),
+        count(parts),
+        size(static_cast<int>(whole.size() / parts)),
+        larger(static_cast<int>(whole.size() % parts)) {}
+  std::int64_t first(int index) const { return begin + std::int64_t{size} * index + smaller(index, larger); }
+  int size_of(int index) const { return size + (index < larger ? 1 : 0); }
+};
+
 // Two ways to lay out a pixel's part of a panel: 16 channels of each tap, or the rows of the window, one after another.
 enum class Layout { kTaps, kRows };
 

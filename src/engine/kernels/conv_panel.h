@@ -64,35 +64,47 @@ std::int64_t inputs_of_first(const ConvShape& s, std::int64_t pixels) {
   return ((row / s.out_height * s.in_height + y) * s.in_width + x + 1) * input_pitch(s);
 }
 
-// Where the windows of a tile's pixels begin: pixel number `first` of the output and those after it, row by row and
-// picture by picture.
+// Where the windows of a tile's pixels begin. Tiles are taken from pixel number `first` of the output on, row by row
+// and picture by picture.
 template <class P>
 struct Windows {
   using Value = typename P::Value;
   static constexpr int kPixels = P::Vector::kTilePixels;
   const Value* picture[kPixels];  // the input of the pixel's picture
   int top[kPixels], left[kPixels];
-  int count;
+  int count = 0;
   typename P::Element zero;  // what stands for zero
 
-  Windows(const ConvCall& call, std::int64_t first, int pixels) : count(pixels), zero(P::zero(call.zero_point)) {
-    const ConvShape& s = call.shape;
-    const std::int64_t picture_values = static_cast<std::int64_t>(s.in_height) * s.in_width * input_pitch(s);
-    std::int64_t image = first / (static_cast<std::int64_t>(s.out_height) * s.out_width);
-    const auto rest = static_cast<int>(first % (static_cast<std::int64_t>(s.out_height) * s.out_width));
-    int y = rest / s.out_width;
-    int x = rest % s.out_width;
+  Windows(const ConvCall& call, std::int64_t first)
+      : zero(P::zero(call.zero_point)),
+        shape_(call.shape),
+        picture_values_(static_cast<std::int64_t>(shape_.in_height) * shape_.in_width * input_pitch(shape_)) {
+    const std::int64_t row = first / shape_.out_width;  // of all pictures
+    x_ = static_cast<int>(first % shape_.out_width);
+    y_ = static_cast<int>(row % shape_.out_height);
+    image_ = static_cast<const Value*>(call.input) + row / shape_.out_height * picture_values_;
+  }
+
+  // The next `pixels` ones.
+  void take(int pixels) {
+    count = pixels;
     for (int i = 0; i < pixels; ++i) {
-      picture[i] = static_cast<const Value*>(call.input) + image * picture_values;
-      top[i] = y * s.stride - s.padding;
-      left[i] = x * s.stride - s.padding;
-      if (++x < s.out_width) continue;
-      x = 0;
-      if (++y < s.out_height) continue;
-      y = 0;
-      ++image;
+      picture[i] = image_;
+      top[i] = y_ * shape_.stride - shape_.padding;
+      left[i] = x_ * shape_.stride - shape_.padding;
+      if (++x_ < shape_.out_width) continue;
+      x_ = 0;
+      if (++y_ < shape_.out_height) continue;
+      y_ = 0;
+      image_ += picture_values_;
     }
   }
+
+ private:
+  const ConvShape& shape_;
+  std::int64_t picture_values_;
+  const Value* image_;
+  int y_, x_;  // of the next pixel
 };
 
 template <class P>
@@ -124,13 +136,13 @@ void fill_taps(const ConvShape& s, const Geometry& g, const Windows<P>& windows,
                typename P::Element* panel) {
   constexpr int kStep = P::Vector::kTilePixels * kChannelBlock;
   const int pitch = input_pitch(s);
+  const int whole_blocks = s.dense_input ? s.in_channels / kChannelBlock : block + g.slice_blocks;
+  int from = block + begin % g.slice_blocks;  // blocks [from, to) of the tap at (dy, dx)
+  int dy = begin / g.slice_blocks / s.kernel * s.dilation;
+  int dx = begin / g.slice_blocks % s.kernel * s.dilation;
   for (int step = begin; step < end;) {
-    const int tap = step / g.slice_blocks;
-    const int from = block + step % g.slice_blocks;  // blocks [from, to) of this tap
     const int to = smaller(from + end - step, block + g.slice_blocks);
-    const int whole = s.dense_input ? smaller(to, s.in_channels / kChannelBlock) : to;
-    const int dy = tap / s.kernel * s.dilation;
-    const int dx = tap % s.kernel * s.dilation;
+    const int whole = smaller(to, whole_blocks);
     for (int i = 0; i < windows.count; ++i) {
       const int y = windows.top[i] + dy;
       const int x = windows.left[i] + dx;
@@ -146,6 +158,11 @@ void fill_taps(const ConvShape& s, const Geometry& g, const Windows<P>& windows,
     }
     step += to - from;
     panel += (to - from) * kStep;
+    from = block;
+    dx += s.dilation;
+    if (dx < s.kernel * s.dilation) continue;
+    dx = 0;
+    dy += s.dilation;
   }
 }
 

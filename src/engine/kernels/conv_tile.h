@@ -21,14 +21,20 @@ struct Stream {
   int rows = 0;   // that are left
   int lines = 0;  // per step of a product
 
-  // Within `steps` steps, `count` rows of so many bytes whose beginnings lie `pitch` apart.
-  void start(const std::byte* first, std::int64_t bytes, int count, std::int64_t pitch, std::int64_t steps) {
+  // How many lines a step must fetch for `rows` rows of so many bytes to be there after `steps` steps.
+  static int pace(std::int64_t bytes, std::int64_t rows, std::int64_t steps) {
+    const std::int64_t all = (bytes + kLineBytes - 1) / kLineBytes * rows;
+    return static_cast<int>((all + steps - 1) / steps);
+  }
+
+  // `count` rows of so many bytes whose beginnings lie `pitch` apart, `pace` lines a step.
+  void start(const std::byte* first, std::int64_t bytes, int count, std::int64_t pitch, int pace) {
     at = first;
     row_end = first + bytes;
     gap = pitch - bytes;
     row_bytes = bytes;
     rows = bytes > 0 ? count : 0;
-    lines = static_cast<int>((bytes * count + steps * kLineBytes - 1) / (steps * kLineBytes));
+    lines = pace;
   }
   [[gnu::always_inline]] void step() {
     for (int i = 0; i < lines && rows > 0; ++i) {

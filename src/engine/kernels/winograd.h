@@ -175,11 +175,14 @@ struct WinogradConv {
   // These tiles and column tiles [begin, end).
   void run_block(Part tiles, int begin, int end) {
     groups_ = ceil_divide(tiles.size(), kTiles);
+    const EqualParts groups(tiles, groups_);
+    Place place(g_, tiles.begin);
     for (int group = 0; group < groups_; ++group) {
-      const Part part = tiles.part(group, groups_);
-      group_tiles_[group] = static_cast<int>(part.size());
-      for (std::int64_t tile = part.begin; tile < part.end; ++tile) {
-        transform_input(tile, inputs_ + group * g_.panel_values() + (tile - part.begin) * kChannelBlock);
+      group_tiles_[group] = groups.size_of(group);
+      for (int tile = 0; tile < group_tiles_[group]; ++tile) {
+        transform_input(place, inputs_ + group * g_.panel_values() + tile * kChannelBlock);
+        places_[group * kTiles + tile] = place;
+        place.advance(g_);
       }
     }
     for (int unit = begin; unit < end; ++unit) {
@@ -187,31 +190,42 @@ struct WinogradConv {
       const int width = smaller(kColumns, g_.columns - column);
       for (int chunk = 0; chunk < g_.chunks; ++chunk) multiply_chunk(chunk, column, width);
       for (int group = 0; group < groups_; ++group) {
-        const Part part = tiles.part(group, groups_);
-        for (std::int64_t tile = part.begin; tile < part.end; ++tile) {
-          const float* products = products_ + (group * kTiles + tile - part.begin) * width;
-          for (int lane = 0; lane < width; lane += V::kLanes) transform_output(tile, products + lane, column + lane);
+        for (int tile = group * kTiles; tile < group * kTiles + group_tiles_[group]; ++tile) {
+          const float* products = products_ + std::int64_t{tile} * width;
+          for (int lane = 0; lane < width; lane += V::kLanes) {
+            transform_output(places_[tile], products + lane, column + lane);
+          }
         }
       }
     }
   }
 
-  // Where tile number `tile` of the batch stands: its picture, and the first row and column of its outputs.
+  // Where a tile of the batch stands: its picture, and the first row and column of its outputs.
   struct Place {
     std::int64_t picture;
     int y, x;
+    Place() = default;
     Place(const Geometry& g, std::int64_t tile) {
       const std::int64_t row = tile / g.row_tiles;
       picture = row / g.tile_rows;
       y = static_cast<int>(row % g.tile_rows) * kOutputs;
       x = static_cast<int>(tile % g.row_tiles) * kOutputs;
     }
+    // To the next tile.
+    void advance(const Geometry& g) {
+      x += kOutputs;
+      if (x < g.row_tiles * kOutputs) return;
+      x = 0;
+      y += kOutputs;
+      if (y < g.tile_rows * kOutputs) return;
+      y = 0;
+      ++picture;
+    }
   };
 
   // `out` is the tile's place in the panels of its group.
-  void transform_input(std::int64_t tile, float* out) const {
+  void transform_input(const Place& place, float* out) const {
     const ConvShape& s = call_.shape;
-    const Place place(g_, tile);
     const int top = place.y - s.padding;
     const int left = place.x - s.padding;
     const int pitch = padded_channels(s.in_channels);
@@ -258,11 +272,11 @@ struct WinogradConv {
     const float* end = all + std::int64_t{kElements} * kChannelBlock * g_.steps * g_.columns;
     const float* weights =
         all + std::int64_t{kElements} * kChannelBlock * (std::int64_t{g_.steps} * column + chunk.begin * width);
+    const int pace = Stream::pace(values * 4, 1, std::int64_t{groups_} * steps);
     for (int element = 0; element < kElements; ++element, weights += values) {
       ahead_.weights = {};
       if (weights + values < end) {
-        ahead_.weights.start(reinterpret_cast<const std::byte*>(weights + values), values * 4, 1, 0,
-                             std::int64_t{groups_} * steps);
+        ahead_.weights.start(reinterpret_cast<const std::byte*>(weights + values), values * 4, 1, 0, pace);
       }
       multiply_element(element, static_cast<int>(chunk.begin), steps, weights, width);
     }
@@ -290,9 +304,8 @@ struct WinogradConv {
   }
 
   // `products` is the tile's and vector's place in the first element's products.
-  void transform_output(std::int64_t tile, const float* products, int column) const {
+  void transform_output(const Place& place, const float* products, int column) const {
     const ConvShape& s = call_.shape;
-    const Place place(g_, tile);
     const std::int64_t pitch = g_.columns;
     const std::int64_t row = s.out_width * pitch;
     const std::int64_t at = (place.picture * s.out_height + place.y) * row + place.x * pitch + column;
@@ -318,6 +331,7 @@ struct WinogradConv {
   float* products_;
   int groups_ = 0;               // of the block
   int group_tiles_[kMaxGroups];  // of each of them
+  Place places_[kMaxGroups * kTiles];
   Ahead ahead_;
 };
 
