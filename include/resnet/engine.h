@@ -47,6 +47,11 @@ struct EngineOptions {
   // the user's cache directory ($XDG_CACHE_HOME/resnet or ~/.cache/resnet) for this processor, number of threads and
   // shape; the first run throws kIo where that cannot be written.
   bool tune = false;
+
+  // Cuts a batch into so many parts (as many as it has pictures, where those are fewer) that run side by side, each on
+  // `threads / streams` threads: threads wait less for each other, and each part has memory of its own. 1 to `threads`,
+  // else kInvalidArgument. A single picture runs on one part's threads.
+  int streams = 1;
 };
 
 // What one step of a plan is and how long it took.
@@ -70,7 +75,7 @@ class Engine {
   Engine& operator=(Engine&&) noexcept;
 
   const Graph& graph() const noexcept;
-  int threads() const noexcept;
+  int threads() const noexcept;          // of all streams together
   Precision precision() const noexcept;  // what was chosen; never kAuto
 
   // The tensors that it was made with, as they were given, but for num_batches_tracked.
@@ -81,7 +86,7 @@ class Engine {
   void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits) const;
 
   // The same, and shows the output of each step (NCHW, float32) as soon as it is computed. `node` is an index into
-  // graph().nodes: the last node of those that the step fused.
+  // graph().nodes: the last node of those that the step fused. Runs that show something are one stream.
   using Observer = std::function<void(int node, const FeatureShape& shape, std::span<const float> values)>;
   void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits,
            const Observer& observer) const;
@@ -96,10 +101,10 @@ class Engine {
   // output: it does not behind a stage, a block, the stem or a pool.
   void run_from(int node, std::span<const float> values, const FeatureShape& shape, std::span<float> logits) const;
 
-  // Times every step over `repeats` runs on random input.
+  // Times every step over `repeats` runs on random input, in one stream.
   std::vector<StepProfile> profile(const FeatureShape& shape, int repeats) const;
 
-  // Bytes of the weights packed so far, and of the workspace of a run at this shape.
+  // Bytes of the weights packed so far, and of the workspaces of a run at this shape.
   std::int64_t weight_bytes() const;
   std::int64_t workspace_bytes(const FeatureShape& shape) const;
 

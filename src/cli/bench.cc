@@ -221,12 +221,17 @@ void bench(const BenchCommand& command) {
   }
   const double peak = measure_peak_gflops(engine.threads(), engine.precision());
   if (!command.json) {
-    fmt::print("{}, {} thread{}, peak {:.0f} GFLOP/s\n", cpu_name(), engine.threads(), engine.threads() == 1 ? "" : "s",
-               peak);
+    const int streams = command.engine.streams;
+    fmt::print("{}, {} thread{}{}, peak {:.0f} GFLOP/s\n", cpu_name(), engine.threads(),
+               engine.threads() == 1 ? "" : "s", streams > 1 ? fmt::format(" in {} streams", streams) : "", peak);
     fmt::print("{:<18} {:>5} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>8}\n", "model", "batch", "precision",
                "median ms", "p90 ms", "p99 ms", "images/s", "GFLOP/s", "% peak", "MB");
   }
-  Json json = {{"cpu", cpu_name()}, {"threads", engine.threads()}, {"peak_gflops", peak}, {"runs", Json::array()}};
+  Json json = {{"cpu", cpu_name()},
+               {"threads", engine.threads()},
+               {"streams", command.engine.streams},
+               {"peak_gflops", peak},
+               {"runs", Json::array()}};
   for (const int batch : batches) {
     network.input.batch = batch;
     const Measurement measurement = measure(engine, network.input, command.profile);
@@ -254,13 +259,15 @@ void add_bench(CLI::App& app) {
       ->check(CLI::Range(0, 1024));
   add_precision_option(*command, options->engine.precision);
   add_algorithm_options(*command, options->engine);
-  command->add_flag("--profile", options->profile, "Show every layer, the algorithm chosen and why");
+  CLI::Option* streams = add_streams_option(*command, options->engine);
+  command->add_flag("--profile", options->profile, "Show every layer, the algorithm chosen and why")->excludes(streams);
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Examples:\n"
       "  resnet bench resnet50 --batch 1,16 --threads 2\n"
       "  resnet bench model.safetensors --size 224 --profile\n"
       "  resnet bench resnet18 --tune\n"
+      "  resnet bench resnet18 --batch 16 --streams 2\n"
       "  resnet bench resnet18 --algorithms direct");
   command->callback([options] { bench(*options); });
 }

@@ -19,4 +19,12 @@ void add_algorithm_options(CLI::App& command, EngineOptions& options) {
                    "user's cache directory");
 }
 
+CLI::Option* add_streams_option(CLI::App& command, EngineOptions& options) {
+  return command
+      .add_option("--streams", options.streams,
+                  "Parts into which a batch is cut, computed side by side on the threads divided by their number")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 1024));
+}
+
 }  // namespace resnet::cli

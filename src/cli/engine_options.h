@@ -9,4 +9,7 @@ namespace resnet::cli {
 // Adds --algorithms and --tune. `options` must live as long as the command.
 void add_algorithm_options(CLI::App& command, EngineOptions& options);
 
+// Adds --streams, for commands that run batches.
+CLI::Option* add_streams_option(CLI::App& command, EngineOptions& options);
+
 }  // namespace resnet::cli

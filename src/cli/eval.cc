@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/classifier_options.h"
 #include "cli/data_options.h"
+#include "cli/engine_options.h"
 #include "cli/predict_output.h"
 #include "evaluate/report.h"
 
@@ -68,6 +69,7 @@ void add_eval(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("eval", "Measure how often a model is right on pictures of known classes");
   auto command = std::make_shared<EvalCommand>();
   add_classifier_arguments(*sub, command->classifier);
+  add_streams_option(*sub, command->classifier.engine);
   add_data_arguments(*sub, command->data);
   sub->add_option("--report", command->report,
                   "The .html page to write: classes, confusions, calibration, mistakes with heatmaps, the model");

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli/classifier_options.h"
+#include "cli/engine_options.h"
 #include "cli/inputs.h"
 #include "cli/predict_output.h"
 #include "evaluate/input.h"
@@ -75,6 +76,7 @@ void add_predict(CLI::App& app) {
   CLI::App* sub = app.add_subcommand("predict", "Print the most probable classes of pictures");
   auto command = std::make_shared<PredictCommand>();
   add_classifier_arguments(*sub, command->classifier);
+  add_streams_option(*sub, command->classifier.engine);
   sub->add_option("input", command->inputs, kInputsHelp)->required();
   sub->add_option("--top", command->top, "How many classes")->capture_default_str()->check(CLI::Range(1, 10'000'000));
   CLI::Option* csv = sub->add_flag("--csv", command->csv, "A line of CSV per class");

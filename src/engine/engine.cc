@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <list>
 #include <mutex>
 #include <random>
@@ -25,6 +26,31 @@ int checked_threads(int threads) {
     fail(ErrorCode::kInvalidArgument, "threads", "{} is not 0 to {}", threads, kMaxThreads);
   }
   return threads == 0 ? available_processors() : threads;
+}
+
+int checked_streams(int streams, int threads) {
+  if (streams < 1 || streams > threads) {
+    fail(ErrorCode::kInvalidArgument, "streams", "{} is not 1 to {}, the number of threads", streams, threads);
+  }
+  return streams;
+}
+
+// The pictures of one stream.
+struct StreamPart {
+  std::int64_t first;  // of them
+  FeatureShape shape;
+};
+
+// A batch cut into `streams` parts, whose sizes differ by one at most.
+std::vector<StreamPart> stream_parts(const FeatureShape& shape, int streams) {
+  const std::int64_t count = std::clamp<std::int64_t>(streams, 1, std::max<std::int64_t>(shape.batch, 1));
+  std::vector<StreamPart> parts;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t first = shape.batch * i / count;
+    parts.push_back({first, shape});
+    parts.back().shape.batch = shape.batch * (i + 1) / count - first;
+  }
+  return parts;
 }
 
 StepProfile describe(const Graph& graph, const PlanStep& step) {
@@ -54,6 +80,7 @@ struct Engine::Impl {
   Impl(const Graph& network, const StateDict& weights, const EngineOptions& options)
       : graph(network),
         threads(checked_threads(options.threads)),
+        streams(checked_streams(options.streams, threads)),
         kernels(best_kernels()),
         constants(graph, weights),
         precision(choose_precision(graph, weights, options, kernels)),
@@ -61,33 +88,35 @@ struct Engine::Impl {
         rules{.algorithms = options.algorithms},
         tunes(options.tune) {}
 
-  // A workspace of one's own for the length of a scope.
+  // A Workspace or a ThreadPool of one's own for the length of a scope, from a list of those that are free.
+  template <typename Thing>
   class Lease {
    public:
-    explicit Lease(Impl& impl) : impl_(impl) {
+    Lease(std::mutex& mutex, std::list<Thing>& free, int threads) : mutex_(mutex), free_(free) {
       {
-        const std::lock_guard lock(impl_.mutex);
-        if (!impl_.free_workspaces.empty()) {
-          own_.splice(own_.begin(), impl_.free_workspaces, impl_.free_workspaces.begin());
-        }
+        const std::lock_guard lock(mutex_);
+        if (!free_.empty()) own_.splice(own_.begin(), free_, free_.begin());
       }
-      if (own_.empty()) own_.emplace_back(impl_.threads);
+      if (own_.empty()) own_.emplace_back(threads);
     }
     Lease(const Lease&) = delete;
     Lease& operator=(const Lease&) = delete;
     ~Lease() {
-      const std::lock_guard lock(impl_.mutex);
-      impl_.free_workspaces.splice(impl_.free_workspaces.begin(), own_);
+      const std::lock_guard lock(mutex_);
+      free_.splice(free_.begin(), own_);
     }
-    Workspace& operator*() noexcept { return own_.front(); }
+    Thing& operator*() noexcept { return own_.front(); }
 
    private:
-    Impl& impl_;
-    std::list<Workspace> own_;  // one element
+    std::mutex& mutex_;
+    std::list<Thing>& free_;
+    std::list<Thing> own_;  // one element
   };
+  Lease<Workspace> lease_workspace() { return {mutex, free_workspaces, threads / streams}; }
 
   template <typename AfterStep>
   void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits, AfterStep after_step);
+  void run_streams(std::span<const float> input, const FeatureShape& shape, std::span<float> logits);
 
   // The step that gives this node's output.
   const Step& step_of(int node) const {
@@ -126,6 +155,7 @@ struct Engine::Impl {
 
   const Graph graph;
   const int threads;
+  const int streams;
   const Kernels& kernels;
 
   std::mutex making_plan;  // for constants; held while packing weights
@@ -139,6 +169,7 @@ struct Engine::Impl {
   std::mutex mutex;                              // for what follows; held for moments
   std::list<std::shared_ptr<const Plan>> plans;  // the one used last comes first
   std::list<Workspace> free_workspaces;
+  std::list<ThreadPool> free_callers;  // teams of one thread per stream
 };
 
 Engine::Engine(const Graph& graph, const StateDict& weights, const EngineOptions& options)
@@ -158,9 +189,14 @@ std::int64_t Engine::weight_bytes() const {
 }
 
 std::int64_t Engine::workspace_bytes(const FeatureShape& shape) const {
-  Impl::Lease workspace(*impl_);
-  const std::shared_ptr<const Plan> plan = impl_->plan_for(shape, *workspace);
-  return static_cast<std::int64_t>(plan->arena_bytes + plan->scratch_bytes * static_cast<std::size_t>(impl_->threads));
+  std::int64_t bytes = 0;
+  for (const StreamPart& part : stream_parts(shape, impl_->streams)) {
+    auto workspace = impl_->lease_workspace();
+    const std::shared_ptr<const Plan> plan = impl_->plan_for(part.shape, *workspace);
+    bytes += static_cast<std::int64_t>(plan->arena_bytes +
+                                       plan->scratch_bytes * static_cast<std::size_t>((*workspace).team.threads()));
+  }
+  return bytes;
 }
 
 namespace {
@@ -186,7 +222,7 @@ void show(const PlanStep& step, const Workspace& workspace, std::vector<float>& 
 template <typename AfterStep>
 void Engine::Impl::run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits,
                        AfterStep after_step) {
-  Lease lease(*this);
+  auto lease = lease_workspace();
   Workspace& workspace = *lease;
   const std::shared_ptr<const Plan> plan = plan_for(shape, workspace);
   expect_size("input", input.size(), shape.count());
@@ -199,7 +235,38 @@ void Engine::Impl::run(std::span<const float> input, const FeatureShape& shape, 
   copy_logits(*plan, workspace, logits);
 }
 
+// Parts of the batch side by side, each in a workspace of its own. Whatever may throw comes before anything is
+// computed.
+void Engine::Impl::run_streams(std::span<const float> input, const FeatureShape& shape, std::span<float> logits) {
+  struct Stream {
+    Stream(Impl& impl, const StreamPart& of)
+        : part(of), workspace(impl.lease_workspace()), plan(impl.plan_for(part.shape, *workspace)) {
+      (*workspace).fit(*plan);
+    }
+    StreamPart part;
+    Lease<Workspace> workspace;
+    std::shared_ptr<const Plan> plan;
+  };
+  std::deque<Stream> all;
+  for (const StreamPart& part : stream_parts(shape, streams)) all.emplace_back(*this, part);
+  expect_size("input", input.size(), shape.count());
+  expect_size("logits", logits.size(), shape.batch * graph.architecture.classes);
+  const std::size_t picture = input.size() / static_cast<std::size_t>(shape.batch);
+  const std::size_t row = logits.size() / static_cast<std::size_t>(shape.batch);
+  Lease<ThreadPool> callers(mutex, free_callers, streams);
+  (*callers).run(static_cast<int>(all.size()), [&](int index, int) {
+    Stream& stream = all[static_cast<std::size_t>(index)];
+    Workspace& workspace = *stream.workspace;
+    const auto first = static_cast<std::size_t>(stream.part.first);
+    for (const PlanStep& step : stream.plan->steps) {
+      run_step(step, kernels, input.data() + first * picture, workspace);
+    }
+    copy_logits(*stream.plan, workspace, logits.subspan(first * row));
+  });
+}
+
 void Engine::run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits) const {
+  if (impl_->streams > 1 && shape.batch > 1) return impl_->run_streams(input, shape, logits);
   impl_->run(input, shape, logits, [](const PlanStep&, const Workspace&) {});
 }
 
@@ -230,7 +297,7 @@ void Engine::run_from(int node, std::span<const float> values, const FeatureShap
     }
     computed.insert(step.output);
   }
-  Impl::Lease lease(*impl_);
+  auto lease = impl_->lease_workspace();
   Workspace& workspace = *lease;
   const std::shared_ptr<const Plan> plan = impl_->plan_for(shape, workspace);
   const PlanStep& given = plan->steps[first];
@@ -249,7 +316,7 @@ std::vector<StepProfile> Engine::profile(const FeatureShape& shape, int repeats)
   if (repeats < 1) fail(ErrorCode::kInvalidArgument, "repeats", "{} is less than 1", repeats);
   std::vector<StepProfile> profiles;
   {
-    Impl::Lease workspace(*impl_);
+    auto workspace = impl_->lease_workspace();
     for (const PlanStep& step : impl_->plan_for(shape, *workspace)->steps) {
       profiles.push_back(describe(impl_->graph, step));
     }

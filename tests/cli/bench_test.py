@@ -13,8 +13,8 @@ result = run("resnet20", "--batch", "1,3", "--threads", "1", "--json", "--profil
 assert result.returncode == 0, result.stderr
 assert result.stderr == "", result.stderr
 report = json.loads(result.stdout)
-assert list(report) == ["cpu", "threads", "peak_gflops", "runs"]
-assert report["threads"] == 1 and report["peak_gflops"] > 0 and report["cpu"]
+assert list(report) == ["cpu", "threads", "streams", "peak_gflops", "runs"]
+assert report["threads"] == report["streams"] == 1 and report["peak_gflops"] > 0 and report["cpu"]
 assert [entry["batch"] for entry in report["runs"]] == [1, 3]
 for entry in report["runs"]:
     assert list(entry) == ["model", "batch", "precision", "median_ms", "p90_ms", "p99_ms", "images_per_second", "gflops",
@@ -38,10 +38,16 @@ assert text.returncode == 0 and "layer3.2.conv2" in text.stdout and "median ms" 
 forced = run("resnet20", "--batch", "1", "--size", "8", "--threads", "0", "--json", RESNET_ISA="ref")
 assert "(ref)" in json.loads(forced.stdout)["cpu"]
 
+streams = run("resnet20", "--batch", "3", "--size", "8", "--threads", "2", "--streams", "2")
+assert streams.returncode == 0 and "2 threads in 2 streams" in streams.stdout, streams
+
 for arguments, status, words in [
     (["resnet20", "--batch", "0"], 2, "--batch"),
     (["resnet20", "--batch", "x"], 2, "--batch"),
     (["resnet20", "--threads", "-1"], 2, "--threads"),
+    (["resnet20", "--streams", "0"], 2, "--streams"),
+    (["resnet20", "--threads", "2", "--streams", "3"], 1, "streams: 3 is not 1 to 2"),
+    (["resnet20", "--streams", "1", "--profile"], 2, "--streams"),
     (["resnet20", "--size", "-3"], 2, "--size"),
     (["resent20"], 1, "resnet20"),
     (["nothing.safetensors"], 1, "nothing.safetensors"),

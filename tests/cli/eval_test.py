@@ -64,6 +64,9 @@ class EvalTest(unittest.TestCase):
             tar.add(f"{self.root}/{folder}", "top/" + folder)
         return path
 
+    def test_streams_count_the_same(self):
+        self.check(self.evaluate(self.folder, "--threads", "2", "--streams", "2")[0])
+
     def test_json_names(self):
         result, said = self.evaluate(self.folder)
         self.check(result)

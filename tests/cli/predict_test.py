@@ -96,6 +96,12 @@ class PredictTest(unittest.TestCase):
         self.fails(1, "5 channels", five, picture)
         self.fails(1, "5 channels, but the network takes 3", self.model, array)
 
+    def test_streams_say_the_same(self):
+        names = [[guess["class"] for guess in line["top"]] for line in self.lines(*self.images)]
+        streamed = self.lines(*self.images, "--threads", "2", "--streams", "2")
+        self.assertEqual([[guess["class"] for guess in line["top"]] for line in streamed], names)
+        self.fails(1, "streams: 2 is not 1 to 1", self.model, *self.images, "--threads", "1", "--streams", "2")
+
     def test_reports_bad_files_and_goes_on(self):
         bad = pictures.write(f"{self.folder.name}/bad/1.jpg", b"a text file")
         cut = pictures.write(f"{self.folder.name}/bad/2.png", pictures.png(32, 32)[:90])
