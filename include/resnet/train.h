@@ -12,7 +12,9 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace resnet {
@@ -27,7 +29,7 @@ struct Recipe {
   std::int64_t groups = 0, width_per_group = 0, stem_width = 0;  // 0: the architecture's
   std::string from;                 // a model file to start from; the architecture is its own then
   std::vector<std::string> freeze;  // "stem", "layer1", ..., "all-but-head"
-  bool zero_init = true;  // the last batch norm of each block starts at zero; not with `from`, nor padding shortcuts
+  bool zero_init = true;  // the last batch norm of each block starts at zero; not with `from`, nor where shortcuts pad
   double stochastic_depth = 0;  // probability that the last block is left out, growing linearly from the first
 
   // The data.
@@ -91,6 +93,14 @@ struct Recipe {
   std::int64_t threads = 0;           // 0: one per processor
   std::int64_t checkpoint_steps = 0;  // also within epochs, so many steps apart; 0: at the end of epochs only
   std::int64_t keep = 3;              // checkpoints
+
+  // Where keys were said last, for messages: "recipe.toml: line 3: lr" or "--lr". read_recipe() and flags write it.
+  struct Places : std::map<std::string, std::string, std::less<>> {
+    bool operator==(const Places&) const { return true; }  // no part of what is trained
+  };
+  Places places;
+  std::string place(std::string_view key) const;                                     // "recipe: lr" where nobody did
+  [[noreturn]] void refuse(std::string_view key, const std::string& message) const;  // throws kInvalidArgument there
 
   bool operator==(const Recipe&) const = default;
 };

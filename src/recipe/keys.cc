@@ -35,7 +35,7 @@ const std::vector<Key> kKeys = {
     {"from", "Network", &Recipe::from, "Model file to start from; its head is replaced where the classes differ"},
     {"freeze", "Network", &Recipe::freeze, "Parts that do not learn: stem,layer1,... or all-but-head"},
     {"zero_init", "Network", &Recipe::zero_init,
-     "The last batch norm of each block starts at zero, except where shortcuts pad"},
+     "The last batch norm of each block starts at zero, except where its shortcut pads"},
     {"stochastic_depth", "Network", &Recipe::stochastic_depth, "Probability that the last block is left out", 0, 0.99},
 
     {"data", "Data", &Recipe::data,
@@ -245,6 +245,7 @@ std::string flag_of(const Key& key) {
 void set_from_text(Recipe& recipe, const Key& key, const std::string& text, const std::string& where) {
   std::visit([&](auto member) { recipe.*member = parse<std::decay_t<decltype(recipe.*member)>>(text, where); },
              key.member);
+  recipe.places.insert_or_assign(std::string(key.name), where);
   check_value(recipe, key, where);
 }
 

@@ -35,8 +35,8 @@ const Key& find_key(std::string_view name, const std::string& where);
 // "--weight-decay"
 std::string flag_of(const Key& key);
 
-// Sets the key's field from text as flags have it: lists with commas, true and false. `where` names flag or line in
-// errors (kInvalidArgument).
+// Sets the key's field from text as flags have it: lists with commas, true and false. `where` names the flag in errors
+// (kInvalidArgument), in later ones as well.
 void set_from_text(Recipe& recipe, const Key& key, const std::string& text, const std::string& where);
 
 // Throws kInvalidArgument where the field is out of its range or none of its choices.

@@ -53,6 +53,10 @@ void assign(Recipe& recipe, Value Recipe::*member, const toml::node& node, const
 toml::table parse_toml(const std::string& path) {
   const auto file = MappedFile::open(path, kMaxRecipeBytes);
   const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  if (const std::size_t good = valid_utf8_prefix(text); good < text.size()) {
+    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(good), '\n');
+    fail(ErrorCode::kFormat, fmt::format("{}: line {}", path, line), "is not text in UTF-8");
+  }
   try {
     return toml::parse(text, std::string_view(path));
   } catch (const toml::parse_error& error) {
@@ -66,11 +70,8 @@ toml::table parse_toml(const std::string& path) {
   }
 }
 
-[[noreturn]] void refuse(std::string_view key, const std::string& message) {
-  fail(ErrorCode::kInvalidArgument, "recipe", "{}: {}", key, message);
-}
-
 void check_parts(const Recipe& recipe) {
+  const auto refuse = [&](std::string_view key, const std::string& message) { recipe.refuse(key, message); };
   for (const std::string& part : recipe.freeze) {
     if (part == "all-but-head" && recipe.freeze.size() == 1) continue;
     if (!is_part_of_network(part))
@@ -78,7 +79,7 @@ void check_parts(const Recipe& recipe) {
   }
   std::set<std::string> parts;
   for (const std::string& item : recipe.stage_lr) {
-    const std::string part = parse_part_factor(item, "recipe: stage_lr").first;
+    const std::string part = parse_part_factor(item, recipe.place("stage_lr")).first;
     if (!parts.insert(part).second) refuse("stage_lr", part + " stands twice");
   }
 }
@@ -94,9 +95,19 @@ Recipe read_recipe(const std::string& path, Recipe recipe) {
     const Key& key = find_key(name.str(), line);
     const std::string where = fmt::format("{}: {}", line, key.name);
     std::visit([&](auto member) { assign(recipe, member, node, where); }, key.member);
+    recipe.places.insert_or_assign(std::string(key.name), where);
     check_value(recipe, key, where);
   }
   return recipe;
+}
+
+std::string Recipe::place(std::string_view key) const {
+  const auto found = places.find(key);
+  return found != places.end() ? found->second : fmt::format("recipe: {}", key);
+}
+
+void Recipe::refuse(std::string_view key, const std::string& message) const {
+  fail(ErrorCode::kInvalidArgument, place(key), "{}", message);
 }
 
 std::string to_toml(const Recipe& recipe) {
@@ -111,8 +122,9 @@ std::string to_toml(const Recipe& recipe) {
 }
 
 void validate(const Recipe& recipe) {
-  for (const Key& key : recipe_keys()) check_value(recipe, key, fmt::format("recipe: {}", key.name));
+  for (const Key& key : recipe_keys()) check_value(recipe, key, recipe.place(key.name));
   check_parts(recipe);
+  const auto refuse = [&](std::string_view key, const std::string& message) { recipe.refuse(key, message); };
   if (recipe.data.empty()) refuse("data", "is missing: where are the pictures?");
   if (recipe.mean.size() != recipe.std.size()) refuse("std", "has another number of values than mean");
   if (!recipe.mean.empty() && recipe.mean.size() != 1 && recipe.mean.size() != 3) {
@@ -129,7 +141,7 @@ void validate(const Recipe& recipe) {
     refuse("device", fmt::format("'{}' is none of cpu, cuda, cuda:N, auto", one_line(device)));
   }
   if (recipe.nesterov && recipe.momentum == 0 && recipe.optimizer == "sgd") {
-    refuse("nesterov", "needs a momentum above 0");
+    refuse("momentum", "nesterov needs one above 0");
   }
   if (recipe.warmup_epochs >= static_cast<double>(recipe.epochs)) refuse("warmup_epochs", "leaves no epoch after it");
   if (recipe.schedule == "step" && recipe.step_epochs.empty())

@@ -387,6 +387,8 @@ TrainResult train_with(Processes& processes, const TrainOptions& options, const 
 }  // namespace
 
 TrainResult train(const TrainOptions& options, const TrainHooks& hooks) {
+  validate(options.recipe);
+  static_cast<void>(Device::parse(options.recipe.device, options.recipe.precision));  // before the data is opened
   if (options.worker.world_size == 1) {
     Processes alone;
     return train_with(alone, options, hooks);
