@@ -75,12 +75,11 @@ void take_network(Recipe& recipe, const Architecture& architecture) {
 }
 
 // The last batch norm of each block starts at zero, so that blocks begin as identities (Goyal et al. 2017,
-// arXiv:1706.02677, section 5.1). Not where shortcuts pad with zeros: the new channels would be zero in both summands,
-// ReLU passes no gradient there, and they would never learn.
+// arXiv:1706.02677, section 5.1). Not in a block whose shortcut pads with zeros: the new channels would be zero in both
+// summands, ReLU passes no gradient there, and they would never learn.
 void zero_last_norms(const Graph& graph, StateDict& weights) {
-  if (graph.architecture.shortcut == Shortcut::kPadding) return;
   for (const Node& node : graph.nodes) {
-    if (node.op != Op::kAdd) continue;
+    if (node.op != Op::kAdd || graph.nodes[node.inputs[1]].op == Op::kPadShortcut) continue;
     const Node& norm = graph.nodes[node.inputs[0]];
     weights.set(norm.path + ".weight", Tensor::zeros(DType::kF32, {norm.out_channels}));
   }
