@@ -16,6 +16,7 @@ Json to_json(const ComparedModel& model) {
           {"architecture", model.card.architecture.name},
           {"parameters", model.card.parameters},
           {"macs_per_image", model.card.macs_per_image},
+          {"precision", name(model.card.precision)},
           {"images", e.images},
           {"top1", e.top1()},
           {"top5", e.top5()},

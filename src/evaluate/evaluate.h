@@ -44,7 +44,7 @@ struct Evaluation {
   std::int64_t wrong_top5 = 0;  // the right class is not among the five highest scores
   double loss = 0;              // mean of -log softmax(logits)[class]
   double seconds = 0;           // reading and decoding included
-  double network_seconds = 0;   // in the network alone, while others read and decode
+  double network_seconds = 0;   // in the network alone, while others read and decode; without planning
 
   double top1() const noexcept { return share(images - wrong_top1); }
   double top5() const noexcept { return share(images - wrong_top5); }

@@ -25,6 +25,7 @@ ModelCard describe_model(const std::string& path, const Classifier& classifier) 
   card.input = classifier.input_shape();
   card.macs_per_image = total_macs(graph, infer_shapes(graph, card.input));
   card.preprocessing = classifier.preprocessing();
+  card.precision = classifier.engine().precision();
   card.processor = fmt::format("{} ({})", proc_value("/proc/cpuinfo", "model name"), instruction_set());
   card.threads = classifier.engine().threads();
   return card;
@@ -43,6 +44,7 @@ std::string card_html(const ModelCard& card) {
   add("Architecture", fmt::format("{}: {}", card.architecture.name, headline(card.architecture)));
   add("Parameters", grouped(card.parameters));
   add("Work", fmt::format("{} multiply-accumulates per picture", rounded(card.macs_per_image)));
+  add("Precision", std::string(name(card.precision)));
   add("Input", fmt::format("{}\u00d7{}\u00d7{}", card.input.channels, card.input.height, card.input.width));
   add("Pictures", how.resize == 0
                       ? "not resized"

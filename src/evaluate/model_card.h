@@ -18,7 +18,8 @@ struct ModelCard {
   std::int64_t macs_per_image = 0;
   FeatureShape input;  // of one picture
   Preprocessing preprocessing;
-  std::string processor;  // its instruction set in use
+  Precision precision = Precision::kFp32;  // that it runs in
+  std::string processor;                   // its instruction set in use
   int threads = 0;
 };
 

@@ -28,8 +28,9 @@ std::string class_table(const Report& report) {
   Table table({{"Class"}, {"Pictures", true}, {"Precision", true}, {"Recall", true}, {"F1", true}});
   for (std::size_t i = 0; i < report.scores.size(); ++i) {
     const ClassScore& s = report.scores[i];
-    const std::string cells[] = {report.labels[i], fmt::format("{}", s.images), percent(s.precision), percent(s.recall),
-                                 percent(s.f1)};
+    const auto of_some = [&](double share) { return s.images > 0 ? percent(share) : "\u2013"; };
+    const std::string cells[] = {report.labels[i], fmt::format("{}", s.images), percent(s.precision), of_some(s.recall),
+                                 of_some(s.f1)};
     table.add(cells);
   }
   return table.html();
@@ -54,8 +55,10 @@ std::string confusion_section(const Report& report) {
   }
   return paragraph(
              "A row is a class, a column what its pictures were taken for; the stronger the colour, the larger the "
-             "share of "
-             "the row. Right answers lie on the diagonal.") +
+             "share of the row. Right answers lie on the diagonal.") +
+         (classes > kNamedClasses ? paragraph("Numbers are those of the classes, counted from 0 in the order of the "
+                                              "model.")
+                                  : "") +
          "<div class=\"pair\">" + matrix_chart(chart) + table.html() + "</div>\n";
 }
 

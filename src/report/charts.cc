@@ -18,8 +18,20 @@ std::string text(double x, double y, const char* anchor, std::string_view conten
                      escape_html(content));
 }
 
-// A matrix as gray pixels: a row's shares, brightened so that a single picture of many is still seen. Where there are
-// more classes than pixels on a screen, the largest of some neighbours, so that none gets lost.
+// How strong the colour of a cell is, 0 to 1: its share of the row, brightened so that a single picture of many is
+// seen.
+double shade(std::int64_t count, std::int64_t total) {
+  return std::sqrt(static_cast<double>(count) / static_cast<double>(total));
+}
+
+std::int64_t row_total(const MatrixChart& matrix, std::size_t row) {
+  const auto classes = static_cast<std::ptrdiff_t>(matrix.names.size());
+  const auto begin = matrix.counts.begin() + static_cast<std::ptrdiff_t>(row) * classes;
+  return std::accumulate(begin, begin + classes, std::int64_t{0});
+}
+
+// A matrix as gray pixels. Where there are more classes than pixels on a screen, the largest of some neighbours, so
+// that none gets lost.
 Image shades(const MatrixChart& matrix) {
   constexpr std::size_t kMaxPixels = 400;
   const std::size_t classes = matrix.names.size();
@@ -27,12 +39,11 @@ Image shades(const MatrixChart& matrix) {
   const std::size_t pixels = (classes + block - 1) / block;
   Image image{static_cast<int>(pixels), static_cast<int>(pixels), 1, std::vector<std::uint8_t>(pixels * pixels)};
   for (std::size_t row = 0; row < classes; ++row) {
-    const auto begin = matrix.counts.begin() + static_cast<std::ptrdiff_t>(row * classes);
-    const std::int64_t total = std::accumulate(begin, begin + static_cast<std::ptrdiff_t>(classes), std::int64_t{0});
+    const std::int64_t total = row_total(matrix, row);
     for (std::size_t column = 0; column < classes && total > 0; ++column) {
-      const double share = static_cast<double>(begin[static_cast<std::ptrdiff_t>(column)]) / static_cast<double>(total);
       std::uint8_t& pixel = image.pixels[row / block * pixels + column / block];
-      pixel = std::max(pixel, static_cast<std::uint8_t>(std::lround(255 * std::sqrt(share))));
+      const double own = shade(matrix.counts[row * classes + column], total);
+      pixel = std::max(pixel, static_cast<std::uint8_t>(std::lround(255 * own)));
     }
   }
   return image;
@@ -65,8 +76,24 @@ std::string matrix_counts(const MatrixChart& matrix, double left, double top, do
     const double x = left + (static_cast<double>(column) + 0.5) * cell;
     const double y = top + (static_cast<double>(row) + 0.5) * cell;
     const std::string digits = fmt::format("{}", matrix.counts[i]);
+    const bool strong = shade(matrix.counts[i], row_total(matrix, row)) > 0.7;
     const double letters = std::min({14.0, cell * 0.5, cell * 1.5 / static_cast<double>(digits.size())});
-    svg += text(x, y + letters * 0.35, "middle", digits, fmt::format(" class=\"count\" font-size=\"{:.1f}\"", letters));
+    svg += text(x, y + letters * 0.35, "middle", digits,
+                fmt::format(" class=\"{}\" font-size=\"{:.1f}\"", strong ? "count strong" : "count", letters));
+  }
+  return svg;
+}
+
+// Where there are too many classes for names, numbers of some of them, counted from 0.
+std::string matrix_ticks(std::size_t classes, double left, double top, double size) {
+  std::size_t step = 10;
+  while (classes / step > 10) step *= step % 3 == 1 ? 5 : 2;  // 10, 50, 100, 500, ...
+  std::string svg;
+  for (std::size_t i = 0; i < classes; i += step) {
+    const double middle = (static_cast<double>(i) + 0.5) * size / static_cast<double>(classes);
+    const std::string number = fmt::format("{}", i);
+    svg += text(left - 6, top + middle + 4, "end", number, " font-size=\"11\"");
+    svg += text(left + middle, top - 6, "middle", number, " font-size=\"11\"");
   }
   return svg;
 }
@@ -110,9 +137,9 @@ std::string reliability_chart(std::span<const ReliabilityColumn> before, std::sp
 std::string matrix_chart(const MatrixChart& matrix) {
   const std::size_t classes = matrix.names.size();
   RESNET_ASSERT(matrix.counts.size() == classes * classes);
-  const bool named = classes <= 40;
+  const bool named = classes <= kNamedClasses;
   const double room = named ? 110 : 0;
-  const double left = named ? 1.25 * room + 36 : 36;  // the browser's letters may be wider than ours
+  const double left = named ? 1.25 * room + 36 : 64;  // the browser's letters may be wider than ours
   const double top = left;
   constexpr double kSize = 480;
   // The picture is a mask over a plain colour, so that it follows the page's theme.
@@ -124,7 +151,7 @@ std::string matrix_chart(const MatrixChart& matrix) {
       "<rect class=\"track\" x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\"/>\n"
       "<rect class=\"heat\" x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\" mask=\"url(#matrix)\"/>\n",
       left + kSize + 8, left, top, kSize, png_address(shades(matrix)));
-  if (named) svg += matrix_labels(matrix, left, top, kSize, room);
+  svg += named ? matrix_labels(matrix, left, top, kSize, room) : matrix_ticks(classes, left, top, kSize);
   if (classes <= 20) svg += matrix_counts(matrix, left, top, kSize);
   svg += text(left + kSize / 2, 16, "middle", "taken for");
   svg +=

@@ -21,7 +21,8 @@ struct ReliabilityColumn {
 std::string reliability_chart(std::span<const ReliabilityColumn> before, std::span<const ReliabilityColumn> after);
 
 // A square matrix of counts as a picture, each row's shares as shades; the right answers lie on the diagonal. Up to 20
-// classes have their counts written, up to 40 their names.
+// classes have their counts written, up to kNamedClasses their names; of more, some have their numbers.
+inline constexpr int kNamedClasses = 40;
 struct MatrixChart {
   std::vector<std::string> names;
   std::vector<std::int64_t> counts;  // names.size() rows of names.size()
