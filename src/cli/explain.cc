@@ -8,11 +8,12 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "base/npy.h"
+#include "base/text.h"
 #include "cli/classifier_options.h"
 #include "cli/inputs.h"
 #include "cli/predict_output.h"
-#include "evaluate/class_map.h"
 #include "evaluate/sight.h"
 #include "report/heat.h"
 #include "resnet/explain.h"
@@ -46,7 +47,8 @@ std::optional<int> find_class(const Classifier& classifier, const std::string& t
     fail(ErrorCode::kNotFound, "class", "'{}': give {}an index, 0 to {}", text, classifier.named() ? "a name or " : "",
          labels.size() - 1);
   }
-  return ClassMap(classifier, std::span(&text, 1), false, "class").at(text);
+  fail(ErrorCode::kNotFound, "class", "the model has no '{}'; did you mean '{}'?", one_line(text),
+       nearest(text, labels, 1)[0]);
 }
 
 // A file name for a picture's sheet that no other picture of this run has.
@@ -57,6 +59,14 @@ std::string sheet_path(const std::string& directory, const std::string& picture,
   return (std::filesystem::path(directory) / name).string();
 }
 
+void make_directory(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error || !std::filesystem::is_directory(path)) {
+    fail(ErrorCode::kIo, path, "cannot be made a directory: {}", error ? error.message() : "something else is there");
+  }
+}
+
 class ExplainRun {
  public:
   ExplainRun(const ExplainCommand& command, const Classifier& classifier)
@@ -65,7 +75,7 @@ class ExplainRun {
         explainer_(classifier, {parse_heatmap_method(command.method), command.layer}),
         class_(find_class(classifier, command.class_name)) {
     if (!command.raw.empty()) check_writable(command.raw);
-    if (writes_sheets()) std::filesystem::create_directories(command.directory.empty() ? "." : command.directory);
+    if (writes_sheets()) make_directory(command.directory.empty() ? "." : command.directory);
   }
 
   void add(const std::string& path, const Sight& sight) {
@@ -127,15 +137,16 @@ class ExplainRun {
   }
 
   std::string subtitle(const Heatmap& map) const {
+    const char* what = *std::max_element(map.values.begin(), map.values.end()) > 0 ? "What speaks" : "Nothing speaks";
     switch (explainer_.method()) {
       case HeatmapMethod::kEigen:
         return fmt::format("What stands out in {}, whatever the class (Eigen-CAM)", explainer_.layer());
       case HeatmapMethod::kAblation:
-        return fmt::format("What speaks for \u201c{}\u201d in {} (Ablation-CAM)", classifier_.labels()[map.class_index],
+        return fmt::format("{} for \u201c{}\u201d in {} (Ablation-CAM)", what, classifier_.labels()[map.class_index],
                            explainer_.layer());
       case HeatmapMethod::kCam: break;
     }
-    return fmt::format("What speaks for \u201c{}\u201d (class activation map of {})",
+    return fmt::format("{} for \u201c{}\u201d (class activation map of {})", what,
                        classifier_.labels()[map.class_index], explainer_.layer());
   }
 
@@ -170,6 +181,9 @@ class ExplainRun {
 };
 
 void explain(const ExplainCommand& command) {
+  if (!command.raw.empty() && !command.raw.ends_with(".npy")) {
+    throw Usage(fmt::format("--raw {}: the name must end in .npy", command.raw));
+  }
   if (command.method == "eigen" && command.class_name != "top") {
     throw Usage("--method eigen speaks for no class: leave --class out");
   }
@@ -202,7 +216,8 @@ void add_explain(CLI::App& app) {
       ->capture_default_str()
       ->check(CLI::IsMember({"cam", "ablation", "eigen"}));
   sub->add_option("--layer", command->layer, "Stage or block for ablation and eigen: layer3, layer3.0");
-  sub->add_option("--raw", command->raw, "Also write the map, a float32 .npy array HxW; NxHxW of several pictures");
+  sub->add_option("--raw", command->raw,
+                  "Write the map as a float32 .npy array HxW, NxHxW of several pictures; pictures then with -o alone");
   sub->add_flag("--json", command->json, "A line of JSON per picture");
   sub->footer(
       "Pictures that cannot be read have no map. docs/explain.md says what the methods show and where they come from.\n"

@@ -49,7 +49,8 @@ Classifier load_for(const EmbeddingIndex& index, const SimilarCommand& command) 
 
 Tile tile_of(const std::string& path, const std::string& subtitle, const Classifier& classifier,
              const DecodeOptions& decode) {
-  Tile tile{{}, std::filesystem::path(path).filename().string(), subtitle};
+  const std::filesystem::path name(path);  // files of several folders may have one name
+  Tile tile{{}, (name.parent_path().filename() / name.filename()).string(), subtitle};
   try {
     Item item;
     item.path = path;
@@ -66,6 +67,7 @@ void find_similar(const SimilarCommand& command) {
   if (!command.contact_sheet.empty() && !command.contact_sheet.ends_with(".png")) {
     throw Usage(fmt::format("--contact-sheet {}: the name must end in .png", command.contact_sheet));
   }
+  if (!command.contact_sheet.empty()) check_writable(command.contact_sheet);
   const EmbeddingIndex index = EmbeddingIndex::open(command.index);
   const Classifier classifier = load_for(index, command);
   DecodeOptions decode;

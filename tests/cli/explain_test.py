@@ -109,6 +109,8 @@ class ExplainTest(unittest.TestCase):
                              "--json")
         self.assertEqual(json.loads(by_name), json.loads(by_index))
         self.fails(1, "did you mean 'cow'", "explain", self.model, self.photos[0], "--class", "cov")
+        self.fails(2, "must end in .npy", "explain", self.model, self.photos[0], "--raw", f"{self.root}/a.txt")
+        self.fails(1, "cannot be made a directory", "explain", self.model, self.photos[0], "-o", self.photos[1])
         self.fails(1, "give an index, 0 to 2", "explain", self.unnamed, self.photos[0], "--class", "dog")
         self.good("explain", self.unnamed, self.photos[0], "--class", "1", "--raw", f"{self.root}/c.npy")
         self.fails(2, "speaks for no class", "explain", self.model, self.photos[0], "--class", "cow", "--method",
@@ -234,6 +236,14 @@ class ExplainTest(unittest.TestCase):
         array = pictures.write(f"{self.root}/array.npy", pictures.npy((1, 3, 32, 32), [0.5] * 3072))
         self.fails(1, "of 1 channels, but the network takes 3", "similar", pictures.write(index, data), array)
 
+    def test_features_take_no_more_memory_for_more_pictures(self):
+        folder = os.path.join(self.root, "many")
+        for i in range(600):
+            pictures.write(f"{folder}/{i}.png", pictures.png(40, 40, i))
+        few = pictures.peak("features", self.model, *(f"{folder}/{i}.png" for i in range(40)), "-o", f"{self.root}/few.npy")[1]
+        many = pictures.peak("features", self.model, folder, "-o", f"{self.root}/many.npy")[1]
+        self.assertLess(many - few, 4 << 20)  # all their tensors would be 7 MB
+
     def test_similar_goes_on_without_a_picture(self):
         gone = pictures.write(f"{self.root}/gone/x.png", pictures.png(40, 40))
         index, sheet = f"{self.root}/index3.npy", f"{self.root}/sheet3.png"
@@ -243,6 +253,7 @@ class ExplainTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn(b"x.png", done.stderr)
         self.assertGreater(png_size(sheet)[0], 400)
+        self.fails(1, "nowhere", "similar", index, self.photos[0], "--contact-sheet", f"{self.root}/nowhere/sheet.png")
 
 
 if __name__ == "__main__":
