@@ -47,7 +47,7 @@ static const char* check_facts(const resnet_classifier* model) {
   return NULL;
 }
 
-/* The three ways in give one tensor and one answer. */
+/* The ways in give one tensor and one answer: a file, its bytes; and pixels, those of their tensor. */
 static const char* check_pictures(const resnet_classifier* model, const char* picture) {
   resnet_guess by_file[5];
   resnet_guess by_bytes[5];
@@ -74,6 +74,13 @@ static const char* check_pictures(const resnet_classifier* model, const char* pi
   CHECK(resnet_classify_pixels(model, pixels, 32, 32, 3, by_bytes, 2, &count) == RESNET_OK && count == 2);
   CHECK(resnet_prepare_pixels(model, pixels, 32, 32, 3, tensors[2], kValues) == RESNET_OK);
   CHECK(memcmp(tensors[0], tensors[2], sizeof tensors[0]) != 0);
+  const resnet_tensor tensor = {tensors[2], 1, 3, 32, 32};
+  float logits[kClasses];
+  CHECK(resnet_logits(model, &tensor, logits, kClasses) == RESNET_OK);
+  CHECK(resnet_top(model, logits, by_file, 2, &count) == RESNET_OK && count == 2);
+  for (int i = 0; i < 2; ++i) {
+    CHECK(by_bytes[i].index == by_file[i].index && by_bytes[i].probability == by_file[i].probability);
+  }
   return NULL;
 }
 
@@ -107,6 +114,12 @@ static const char* check_tensors(const resnet_classifier* model, const char* pic
   CHECK(resnet_heatmap(model, &second, best[0].index, same_map, kRows * kRows) == RESNET_OK);
   CHECK(memcmp(best_map, same_map, sizeof best_map) == 0);
   for (int i = 0; i < kRows * kRows; ++i) CHECK(best_map[i] >= 0);
+  float sum = 0; /* of all classes' maps */
+  for (int c = 0; c < kClasses; ++c) {
+    CHECK(resnet_heatmap(model, &second, c, same_map, kRows * kRows) == RESNET_OK);
+    for (int i = 0; i < kRows * kRows; ++i) sum += same_map[i];
+  }
+  CHECK(sum > 0);
   return NULL;
 }
 
