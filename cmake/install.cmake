@@ -11,6 +11,9 @@ if(TARGET resnet-train)  # component trainer; it finds LibTorch where it was whe
   install(TARGETS resnet-train RUNTIME COMPONENT trainer)
 endif()
 
+install(FILES NOTICE RENAME copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/resnet COMPONENT runtime)
+install(FILES NOTICE RENAME copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libresnet-dev COMPONENT development)
+
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/resnet)
 install(TARGETS resnet EXPORT resnet-targets
         ARCHIVE COMPONENT development
