@@ -191,6 +191,11 @@ class TrainTest(unittest.TestCase):
             if not name.startswith("fc.") and not name.endswith("num_batches_tracked"):
                 self.assertEqual(before[name], after[name], name)
         self.assertEqual(len(after["fc.bias"]), 2 * 4)
+        for frozen in ("head", "stem,head"):
+            out = self.fails("freeze: the head is a new one", "--from", model, "--freeze", frozen, "--batch", "8", data=two)
+            self.assertEqual(os.listdir(out), [])
+        done = self.train(self.out(), "--from", model, "--freeze", "head", "--epochs", "1", "--batch", "8", "--crop", "none")
+        self.assertEqual(done.returncode, 0, done.stderr)  # the same classes: nothing is new
 
     def test_blocks_begin_as_identities_where_every_channel_can_learn(self):
         """Channels that a padding shortcut fills with zeros would stay zero for ever behind a batch norm that starts at zero."""
