@@ -104,6 +104,10 @@ int thread_count(const Recipe& recipe, const Worker& worker) {
 
 void check_fit(const Task& task, bool new_head) {
   const Recipe& recipe = task.recipe;
+  if (static_cast<std::size_t>(recipe.batch) > task.data.train.size()) {
+    fail(ErrorCode::kInvalidArgument, "recipe", "batch: {} pictures are more than the {} that there are to learn from",
+         recipe.batch, task.data.train.size());
+  }
   if (recipe.batch % task.worker.world_size != 0) {
     fail(ErrorCode::kInvalidArgument, "recipe", "batch: {} pictures cannot be shared evenly among {} processes",
          recipe.batch, task.worker.world_size);
