@@ -154,6 +154,21 @@ class TrainTest(unittest.TestCase):
             self.assertIn(b"--resume goes on", said)
             self.assertTrue(glob.glob(f"{out}/checkpoints/*.safetensors"))
 
+    def test_a_second_signal_ends_at_once(self):
+        """The only step is the whole epoch, seconds long; a signal alone would wait for its end."""
+        out = self.out()
+        process = self.start(out, "--arch", "resnet20", "--size", "128", "--batch", "2", "--accumulate", "36", "--epochs", "1",
+                             "--threads", "1")
+        while not os.path.exists(f"{out}/recipe.toml"):
+            self.assertIsNone(process.poll())
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, said), (128 + signal.SIGTERM, b""))
+        self.assertFalse(os.path.exists(f"{out}/checkpoints"))
+
     def test_what_is_no_number_stops_the_run_and_is_never_kept(self):
         """Too high a rate: the loss is none in the end, or, where they are looked at before, the weights."""
         wild = [*SHORT, "--lr", "1000", "--momentum", "0.99", "--epochs", "50", "--weight-decay", "10", "--zero-init", "false"]
@@ -183,6 +198,17 @@ class TrainTest(unittest.TestCase):
                 for name, values in tensors(path).items():
                     if not name.endswith("num_batches_tracked"):
                         self.assertTrue(all(map(math.isfinite, array.array("f", values))), (path, name))
+
+    def test_patience_ends_a_run_early(self):
+        out, done = self.trained("--patience", "2", "--epochs", "40", "--lr", "1e-9", "--json")
+        *epochs, result = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(result["end"], "early")
+        top1 = [max(epoch["val_top1"], epoch["ema_top1"]) for epoch in epochs]
+        self.assertEqual(result["best_epoch"], top1.index(max(top1)) + 1)
+        self.assertEqual(len(epochs), result["best_epoch"] + 2)
+        self.assertLess(len(epochs), 40)
+        again = self.train(out, *SHORT, "--patience", "2", "--epochs", "40", "--lr", "1e-9", "--json", "--resume")
+        self.assertEqual([json.loads(line) for line in again.stdout.splitlines()], [result])  # and stays so
 
     def test_fine_tuning_replaces_the_head_and_keeps_what_is_frozen(self):
         out, _ = self.trained()
@@ -253,6 +279,24 @@ class TrainTest(unittest.TestCase):
         done = self.train(self.out(), *SHORT, "--bad-images", "skip", "--epochs", "1", "--batch", "8", data=hollow)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"no picture of epoch 1 could be read", done.stderr)
+
+    def test_every_recipe_that_ships_is_read(self):
+        """What is wrong is the data alone, which are looked for after the recipe was read and checked."""
+        recipes = glob.glob(os.path.join(os.environ["RESNET_SOURCE_DIR"], "recipes", "*.toml"))
+        self.assertGreater(len(recipes), 3)
+        for recipe in recipes:
+            self.fails("resnet: /absent: there is no such file", "--recipe", recipe, data="/absent")
+
+    def test_says_what_is_missing_where_the_trainer_is_not(self):
+        alone = self.out()
+        shutil.copy(os.environ["RESNET"], f"{alone}/resnet")
+        for command in ("train", "study"):
+            done = subprocess.run([f"{alone}/resnet", command, "--data", self.data, "--out", f"{alone}/run"], capture_output=True,
+                                  check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"{alone}/resnet-train: the trainer is not there", done.stderr.decode())
+            self.assertIn("LibTorch", done.stderr.decode())
+        self.assertEqual(os.listdir(alone), ["resnet"])
 
     def test_a_run_is_not_mixed_with_another(self):
         out, _ = self.trained()
