@@ -80,8 +80,9 @@ void check(const LoaderOptions& options, std::size_t images) {
   if (options.prefetch < 1) wrong("prefetch", options.prefetch);
   if (images == 0) fail(ErrorCode::kInvalidArgument, "loader", "there are no pictures");
   if (options.drop_last && images / options.batch < static_cast<std::size_t>(options.world_size)) {
-    fail(ErrorCode::kInvalidArgument, "loader", "{} pictures are fewer than a batch of {} for each of {} processes",
-         images, options.batch, options.world_size);
+    fail(ErrorCode::kInvalidArgument, "loader",
+         "batch: {} pictures are fewer than a batch of {} for each of {} processes", images, options.batch,
+         options.world_size);
   }
 }
 

@@ -291,7 +291,7 @@ TEST_F(LoaderTest, RefusesWhatMakesNoSense) {
     change(how);
     return error_of([&] { Loader(images(), how); });
   };
-  EXPECT_THAT(error([](auto& how) { how.batch = 7; }), HasSubstr("6 pictures are fewer than a batch of 7"));
+  EXPECT_THAT(error([](auto& how) { how.batch = 7; }), HasSubstr("batch: 6 pictures are fewer than a batch of 7"));
   EXPECT_THAT(error([](auto& how) { how.world_size = 3; }), HasSubstr("a batch of 3 for each of 3 processes"));
   EXPECT_THAT(error([](auto& how) { how.batch = 0; }), HasSubstr("batch: 0"));
   EXPECT_THAT(error([](auto& how) { how.rank = 1; }), HasSubstr("rank: 1"));

@@ -101,8 +101,12 @@ int thread_count(const Recipe& recipe, const Worker& worker) {
   return std::max(1, available_processors() / worker.local_world_size);
 }
 
-void check_fit(const Task& task) {
+void check_fit(const Task& task, bool new_head) {
   const Recipe& recipe = task.recipe;
+  if (static_cast<std::size_t>(recipe.batch) > task.data.train.size()) {
+    fail(ErrorCode::kInvalidArgument, "recipe", "batch: {} pictures are more than the {} that there are to learn from",
+         recipe.batch, task.data.train.size());
+  }
   if (recipe.batch % task.worker.world_size != 0) {
     fail(ErrorCode::kInvalidArgument, "recipe", "batch: {} pictures cannot be shared evenly among {} processes",
          recipe.batch, task.worker.world_size);
@@ -123,7 +127,13 @@ void check_fit(const Task& task) {
       fail(ErrorCode::kInvalidArgument, "recipe", "{}: the network has no {}", key, part);
     }
   };
-  for (const std::string& part : recipe.freeze) check_part("freeze", part);
+  for (const std::string& part : recipe.freeze) {
+    check_part("freeze", part);
+    if (part == "head" && new_head) {
+      fail(ErrorCode::kInvalidArgument, "recipe",
+           "freeze: the head is a new one, as the classes are not those of --from, and would never learn");
+    }
+  }
   for (const std::string& item : recipe.stage_lr) check_part("stage_lr", item.substr(0, item.find('=')));
   const Preprocessing& how = task.preprocessing;
   infer_shapes(task.graph, {1, static_cast<std::int64_t>(how.mean.size()), how.height, how.width});
@@ -154,7 +164,7 @@ Task make_task(const Recipe& recipe, const Worker& worker) {
   task.graph = expand(architecture);
   task.weights = model ? take_weights(task.graph, *model, new_head, seed) : initial_weights(task.graph, seed);
   if (!model && recipe.zero_init) zero_last_norms(task.graph, task.weights);
-  check_fit(task);
+  check_fit(task, new_head);
   return task;
 }
 

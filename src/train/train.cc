@@ -130,6 +130,12 @@ class Run {
     return fmt::format("{} ({:08x})", images.size(), checksum);
   }
 
+  // The one that was learned from last, for errors.
+  std::string last_batch() const {
+    const bool next_epoch = at_.batch == 0;  // where an epoch is over, the position is that of the next one
+    return fmt::format("batch {} of epoch {}", next_epoch ? batches() : at_.batch, at_.epoch + (next_epoch ? 0 : 1));
+  }
+
   // For errors; rank 0 alone knows.
   std::string newest_checkpoint() const {
     if (!processes_.is_first()) return "";
@@ -180,9 +186,9 @@ class Run {
   void save_checkpoint() {
     if (!learner_.is_finite()) {
       fail(ErrorCode::kInvalidArgument, fmt::format("step {}", learner_.steps()),
-           "a weight or what is kept beside the weights is no longer a finite number, at learning rate {}; nothing was "
-           "saved{}",
-           learning_rate(recipe_, std::max<std::int64_t>(learner_.steps() - 1, 0), steps_per_epoch_),
+           "a weight or what is kept beside the weights is no longer a finite number after {}, at learning rate {}; "
+           "nothing was saved{}",
+           last_batch(), learning_rate(recipe_, std::max<std::int64_t>(learner_.steps() - 1, 0), steps_per_epoch_),
            newest_checkpoint());
     }
     if (!processes_.is_first()) return;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "resnet/error.h"
 #include "resnet/torch.h"
 #include "train/averaged_weights.h"
@@ -180,6 +182,28 @@ TEST(OptimizerTest, LambStepsInProportionToTheWeights) {
     const Tensor old = before[item.key()].detach();
     const double moved = ((item.value().detach() - old).norm() / old.norm()).item<double>();
     EXPECT_NEAR(moved, 0.01, 1e-5) << item.key();  // the rate, whatever the gradient's length (algorithm 2)
+  }
+}
+
+TEST(OptimizerTest, StepsOfPartsAreInProportionToTheirRates) {
+  const std::map<std::string, double> factors = {{"conv1", 0.5}, {"bn1", 0.5}, {"layer1", 0}, {"layer2", 1}, {"fc", 3}};
+  for (const char* optimizer : {"sgd", "adamw"}) {
+    Recipe recipe;
+    recipe.optimizer = optimizer;
+    Twins twins;
+    std::map<std::string, Tensor> before;
+    for (const auto& item : twins.ours->named_parameters()) before[item.key()] = item.value().detach().clone();
+    twins.set_gradients(1);
+    Optimizer(twins.theirs, recipe).step(0.01);
+    recipe.stage_lr = {"stem=0.5", "layer1=0", "head=3"};
+    Optimizer(twins.ours, recipe).step(0.01);
+    const auto theirs = twins.theirs->named_parameters();
+    for (const auto& [name, old] : before) {
+      const Tensor moved = theirs[name].detach() - old;
+      EXPECT_GT(moved.abs().max().item<double>(), 0) << name;
+      const double factor = factors.at(name.substr(0, name.find('.')));
+      EXPECT_LT(relative(twins.ours->named_parameters()[name].detach() - old, moved * factor), 1e-4) << name;
+    }
   }
 }
 

@@ -29,9 +29,18 @@ class StudyTest(unittest.TestCase):
         return ["study", "degradation", "--data", self.data, "--epochs", "1", "--out", os.path.join(self.temporary.name, out), *more]
 
     def test_trains_draws_and_does_nothing_twice(self):
+        before = resnet(*self.arguments("study", "--depths", "32"))
+        self.assertEqual(before.returncode, 0, before.stderr)
         arguments = self.arguments("study", "--depths", "20,32")
         first = resnet(*arguments)
         self.assertEqual(first.returncode, 0, first.stderr)
+        lines = first.stdout.decode().splitlines()
+        self.assertEqual(lines[0], "networks plain20 resnet20 plain32 resnet32  epochs 1  seeds 1  pictures 260 to learn from, 20 to test "
+                         "with")
+        epochs = [line for line in lines if "epoch 1/1" in line]
+        self.assertEqual([line.split()[0] for line in epochs], ["plain20", "resnet20"])
+        self.assertRegex(epochs[0], r"images/s  \d+:\d\d  study \d+:\d\d left$")
+        self.assertTrue(epochs[1].endswith("  study 0:00 left"), epochs[1])  # what comes was done before
         self.assertIn(b"| plain32 |", first.stdout)
         self.assertIn(b"resnet32, the deeper one, ", first.stdout)
         folder = os.path.join(self.temporary.name, "study")
@@ -50,6 +59,7 @@ class StudyTest(unittest.TestCase):
     def test_goes_on_where_it_was_stopped(self):
         arguments = self.arguments("stopped", "--depths", "20")
         process = subprocess.Popen([os.environ["RESNET"], *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.assertIn(b"networks plain20 resnet20", process.stdout.readline())
         self.assertIn(b"plain20 seed 0  epoch 1/1", process.stdout.readline())
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)

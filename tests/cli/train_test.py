@@ -1,10 +1,12 @@
 """resnet train: a small run from pictures to a model that predicts; resumption bit for bit; bad input and faults."""
+import array
 import csv
 import glob
 import json
 import math
 import os
 import random
+import re
 import shutil
 import signal
 import struct
@@ -94,26 +96,35 @@ class TrainTest(unittest.TestCase):
 
     def test_resumes_bit_for_bit(self):
         """Killed at random moments, also within epochs, and gone on with: the same weights, momenta and averages."""
-        arguments = [*SHORT, "--checkpoint-steps", "2", "--seed", "5", "--stochastic-depth", "0.2", "--epochs", "6"]
+        self.resumes(6, "--stochastic-depth", "0.2")
+
+    def test_resumes_bit_for_bit_with_everything_that_is_kept_or_drawn(self):
+        self.resumes(3, "--optimizer", "adamw", "--lr", "0.005", "--mixup", "0.2", "--accumulate", "2", "--ema", "0.8")
+
+    def resumes(self, steps_per_epoch, *more):
+        arguments = [*SHORT, "--checkpoint-steps", "2", "--seed", "5", "--epochs", "6", *more]
         whole = self.out()
         done = self.train(whole, *arguments)
         self.assertEqual(done.returncode, 0, done.stderr)
         out, choice = self.out(), random.Random(7)
         for _ in range(3):
+            before = set(glob.glob(f"{out}/checkpoints/*.safetensors"))
             process = self.start(out, *arguments, "--resume")
             deadline = time.time() + 60
             while process.poll() is None and time.time() < deadline:  # until it works
-                if os.path.exists(f"{out}/checkpoints") and os.listdir(f"{out}/checkpoints"):
+                if set(glob.glob(f"{out}/checkpoints/*.safetensors")) - before:
                     break
                 time.sleep(0.01)
-            time.sleep(choice.random() * 0.3)
+            time.sleep(choice.random() * 0.1)
             process.kill()
             process.communicate()
+            newest = max(glob.glob(f"{out}/checkpoints/*.safetensors"))
+            if int(newest[-22:-12]) % steps_per_epoch == 0:
+                os.remove(newest)  # that of an epoch's end: the one before is within
         done = self.train(out, *arguments, "--resume")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(self.weights(out), self.weights(whole))
-        with open(f"{out}/best.safetensors", "rb") as ours, open(f"{whole}/best.safetensors", "rb") as theirs:
-            self.assertEqual(ours.read()[-1000:], theirs.read()[-1000:])
+        self.assertEqual(tensors(f"{out}/best.safetensors"), tensors(f"{whole}/best.safetensors"))
         again = self.train(out, *arguments, "--resume")  # a run that is over stays as it is
         self.assertEqual(again.returncode, 0, again.stderr)
         self.assertEqual(self.weights(out), self.weights(whole))
@@ -143,12 +154,61 @@ class TrainTest(unittest.TestCase):
             self.assertIn(b"--resume goes on", said)
             self.assertTrue(glob.glob(f"{out}/checkpoints/*.safetensors"))
 
-    def test_a_loss_that_is_no_number_stops_the_run(self):
-        out = self.fails("the loss is ", *SHORT, "--lr", "1000", "--momentum", "0.99", "--epochs", "50", "--weight-decay", "10",
-                         "--clip", "0", "--zero-init", "false")
-        for path in glob.glob(f"{out}/checkpoints/*"):
-            done = resnet("inspect", path)
-            self.assertEqual(done.returncode, 0, done.stderr)
+    def test_a_second_signal_ends_at_once(self):
+        """The only step is the whole epoch, seconds long; a signal alone would wait for its end."""
+        out = self.out()
+        process = self.start(out, "--arch", "resnet20", "--size", "128", "--batch", "2", "--accumulate", "36", "--epochs", "1",
+                             "--threads", "1")
+        while not os.path.exists(f"{out}/recipe.toml"):
+            self.assertIsNone(process.poll())
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+        self.assertEqual((process.returncode, said), (128 + signal.SIGTERM, b""))
+        self.assertFalse(os.path.exists(f"{out}/checkpoints"))
+
+    def test_what_is_no_number_stops_the_run_and_is_never_kept(self):
+        """Too high a rate: the loss is none in the end, or, where they are looked at before, the weights."""
+        wild = [*SHORT, "--lr", "1000", "--momentum", "0.99", "--epochs", "50", "--weight-decay", "10", "--zero-init", "false"]
+        weights = "a weight or what is kept beside the weights is no longer a finite number after"
+        for more, text, per_epoch, per_step in (([], "the loss is -?nan in", 6, 1),
+                                                (["--accumulate", "2"], "the loss is -?nan in", 6, 2),
+                                                (["--checkpoint-steps", "1"], weights, 6, 1),
+                                                (["--checkpoint-steps", "1", "--accumulate", "2"], weights, 6, 2),
+                                                (["--batch", "27"], weights, 2, 1)):  # at the end of an epoch
+            out = self.out()
+            done = self.train(out, *wild, *more)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            said = re.fullmatch(rf"resnet: step (\d+): {text} batch (\d+) of epoch (\d+), at learning rate ([0-9.]+)(; .*)\n",
+                                done.stderr.decode())
+            self.assertTrue(said, done.stderr)
+            step, batch, epoch = map(int, said.groups()[:3])
+            self.assertEqual(step, -(-((epoch - 1) * per_epoch + batch) // per_step), said[0])
+            if text == weights:
+                self.assertEqual(batch % per_step, 0, said[0])
+                self.assertIn("nothing was saved", said[0])
+            rate = 500 * (1 + math.cos(math.pi * (step - 1) * per_step / (50 * per_epoch)))
+            self.assertAlmostEqual(float(said[4]), rate, delta=1e-6)
+            kept = glob.glob(f"{out}/checkpoints/*") + glob.glob(f"{out}/best.safetensors")
+            newest = max(glob.glob(f"{out}/checkpoints/*"), default="none")
+            self.assertIn(f"the newest checkpoint is {newest}", said[5])
+            for path in kept:
+                for name, values in tensors(path).items():
+                    if not name.endswith("num_batches_tracked"):
+                        self.assertTrue(all(map(math.isfinite, array.array("f", values))), (path, name))
+
+    def test_patience_ends_a_run_early(self):
+        out, done = self.trained("--patience", "2", "--epochs", "40", "--lr", "1e-9", "--json")
+        *epochs, result = [json.loads(line) for line in done.stdout.splitlines()]
+        self.assertEqual(result["end"], "early")
+        top1 = [max(epoch["val_top1"], epoch["ema_top1"]) for epoch in epochs]
+        self.assertEqual(result["best_epoch"], top1.index(max(top1)) + 1)
+        self.assertEqual(len(epochs), result["best_epoch"] + 2)
+        self.assertLess(len(epochs), 40)
+        again = self.train(out, *SHORT, "--patience", "2", "--epochs", "40", "--lr", "1e-9", "--json", "--resume")
+        self.assertEqual([json.loads(line) for line in again.stdout.splitlines()], [result])  # and stays so
 
     def test_fine_tuning_replaces_the_head_and_keeps_what_is_frozen(self):
         out, _ = self.trained()
@@ -166,6 +226,11 @@ class TrainTest(unittest.TestCase):
             if not name.startswith("fc.") and not name.endswith("num_batches_tracked"):
                 self.assertEqual(before[name], after[name], name)
         self.assertEqual(len(after["fc.bias"]), 2 * 4)
+        for frozen in ("head", "stem,head"):
+            out = self.fails("freeze: the head is a new one", "--from", model, "--freeze", frozen, "--batch", "8", data=two)
+            self.assertEqual(os.listdir(out), [])
+        done = self.train(self.out(), "--from", model, "--freeze", "head", "--epochs", "1", "--batch", "8", "--crop", "none")
+        self.assertEqual(done.returncode, 0, done.stderr)  # the same classes: nothing is new
 
     def test_blocks_begin_as_identities_where_every_channel_can_learn(self):
         """Channels that a padding shortcut fills with zeros would stay zero for ever behind a batch norm that starts at zero."""
@@ -183,7 +248,7 @@ class TrainTest(unittest.TestCase):
             self.fails("--lr: ", "--lr", value)
         self.fails("--epochs", "--epochs", "0")
         self.fails("resnet51", "--arch", "resnet51")
-        self.fails("54 pictures are fewer than a batch of 1000", *SHORT, "--batch", "1000")
+        self.fails("recipe: batch: 1000 pictures are more than the 54 that there are", *SHORT, "--batch", "1000")
         self.fails("class_weights: 2 values for 3 classes", *SHORT, "--class-weights", "1,2")
         self.fails("no CUDA", *SHORT, "--device", "cuda")
         for arguments, text in ((["--device", "gpu"], "device: 'gpu' is none of"),
@@ -214,6 +279,24 @@ class TrainTest(unittest.TestCase):
         done = self.train(self.out(), *SHORT, "--bad-images", "skip", "--epochs", "1", "--batch", "8", data=hollow)
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"no picture of epoch 1 could be read", done.stderr)
+
+    def test_every_recipe_that_ships_is_read(self):
+        """What is wrong is the data alone, which are looked for after the recipe was read and checked."""
+        recipes = glob.glob(os.path.join(os.environ["RESNET_SOURCE_DIR"], "recipes", "*.toml"))
+        self.assertGreater(len(recipes), 3)
+        for recipe in recipes:
+            self.fails("resnet: /absent: there is no such file", "--recipe", recipe, data="/absent")
+
+    def test_says_what_is_missing_where_the_trainer_is_not(self):
+        alone = self.out()
+        shutil.copy(os.environ["RESNET"], f"{alone}/resnet")
+        for command in ("train", "study"):
+            done = subprocess.run([f"{alone}/resnet", command, "--data", self.data, "--out", f"{alone}/run"], capture_output=True,
+                                  check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"{alone}/resnet-train: the trainer is not there", done.stderr.decode())
+            self.assertIn("LibTorch", done.stderr.decode())
+        self.assertEqual(os.listdir(alone), ["resnet"])
 
     def test_a_run_is_not_mixed_with_another(self):
         out, _ = self.trained()

@@ -47,19 +47,25 @@ std::string duration(double seconds) {
   return fmt::format("{}:{:02}", s / 60, s % 60);
 }
 
+ProgressLine::ProgressLine() : ProgressLine(::isatty(STDERR_FILENO) == 1) {}
+
+ProgressLine::ProgressLine(bool terminal)
+    : ProgressLine(terminal, terminal ? std::chrono::milliseconds(200) : std::chrono::minutes(1)) {}
+
 void ProgressLine::show(const StepProgress& p) {
-  static const bool kTerminal = ::isatty(STDERR_FILENO) == 1;
-  const auto now = std::chrono::steady_clock::now();
-  if (!kTerminal || now - last_ < std::chrono::milliseconds(200)) return;
+  const auto now = Clock::now();
+  if (now - last_ < pause_) return;
   last_ = now;
-  shown_ = true;
-  fmt::print(stderr, "\r{}epoch {}/{}  batch {}/{}  loss {:.4f}  top-1 {:.2f} %  {:.1f} images/s  {} left\033[K",
-             title_, p.epoch, p.epochs, p.batch, p.batches, p.loss, 100 * p.top1, p.images_per_second,
-             duration(p.seconds_left));
+  shown_ = terminal_;
+  const std::string text =
+      fmt::format("{}epoch {}/{}  batch {}/{}  loss {:.4f}  top-1 {:.2f} %  {:.1f} images/s  {} left", title_, p.epoch,
+                  p.epochs, p.batch, p.batches, p.loss, 100 * p.top1, p.images_per_second, duration(p.seconds_left));
+  fmt::print(stderr, fmt::runtime(terminal_ ? "\r{}\033[K" : "{}\n"), text);
   std::fflush(stderr);
 }
 
 void ProgressLine::clear() {
+  last_ = Clock::now();
   if (!shown_) return;
   fmt::print(stderr, "\r\033[K");
   std::fflush(stderr);

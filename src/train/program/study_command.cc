@@ -2,13 +2,20 @@
 // does to either.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <fstream>
+
+#include "arch/describe.h"
+#include "arch/text_table.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/predict_output.h"
 #include "dataset/image_set.h"
 #include "journal/degradation.h"
 #include "recipe/keys.h"
+#include "resnet/graph.h"
 #include "train/program/console.h"
+#include "train/program/study_budget.h"
 #include "train/program/train_command.h"
 
 namespace resnet::cli {
@@ -58,21 +65,76 @@ Recipe common_recipe(const StudyCommand& command) {
   return recipe;
 }
 
-StudyRun train_one(const StudyCommand& command, Recipe recipe, int depth, bool residual, std::int64_t seed) {
-  StudyRun run{fmt::format("{}{}", residual ? "resnet" : "plain", depth), residual, depth, seed, {}};
+// In the order in which they are trained.
+std::vector<StudyRun> plan(const StudyCommand& command) {
+  std::vector<StudyRun> runs;
+  for (std::int64_t seed = 0; seed < command.seeds; ++seed) {
+    for (const int depth : command.depths) {
+      for (const bool residual : {false, true}) {
+        runs.push_back({fmt::format("{}{}", residual ? "resnet" : "plain", depth), residual, depth, seed, {}});
+      }
+    }
+  }
+  return runs;
+}
+
+std::string folder_of(const StudyCommand& command, const StudyRun& run) {
+  return fmt::format("{}/{}-seed{}", command.out, run.network, run.seed);
+}
+
+// By the lines of its metrics.
+std::int64_t epochs_done(const std::string& folder) {
+  std::ifstream file(folder + "/metrics.csv");
+  std::int64_t lines = 0;
+  for (std::string line; std::getline(file, line);) ++lines;
+  return std::max<std::int64_t>(lines - 1, 0);
+}
+
+// Networks grow alike with the size of the pictures, so that the usual one tells them apart.
+StudyBudget make_budget(const StudyCommand& command, const std::vector<StudyRun>& runs) {
+  StudyBudget budget;
+  for (const StudyRun& run : runs) {
+    const Graph graph = expand(find_architecture(run.network));
+    const std::int64_t left = command.epochs - epochs_done(folder_of(command, run));
+    budget.add(total_macs(graph, infer_shapes(graph, usual_input(graph.architecture))),
+               std::max<std::int64_t>(left, 0));
+  }
+  return budget;
+}
+
+// What is to be done, and that there are pictures to do it with.
+void begin(const StudyCommand& command, const Recipe& recipe, const std::vector<StudyRun>& runs) {
+  const TrainingData data = open_training_data(recipe.data, recipe.val, 0);
+  if (data.val.size() == 0) {
+    fail(ErrorCode::kInvalidArgument, recipe.data, "brings no test pictures: name some with --val");
+  }
+  if (command.json) return;
+  std::vector<std::string> networks;
+  for (const StudyRun& run : runs) {
+    if (run.seed == 0) networks.push_back(run.network);
+  }
+  fmt::print("networks {}  epochs {}  seeds {}  pictures {} to learn from, {} to test with\n", fmt::join(networks, " "),
+             command.epochs, command.seeds, grouped(static_cast<std::int64_t>(data.train.size())),
+             grouped(static_cast<std::int64_t>(data.val.size())));
+  std::fflush(stdout);
+}
+
+// Fills the run's history in; it is the one of this number in the budget.
+void train_one(const StudyCommand& command, Recipe recipe, StudyRun& run, std::size_t number, StudyBudget& budget) {
   recipe.arch = run.network;
-  recipe.seed = seed;
-  const std::string title = fmt::format("{} seed {}  ", run.network, seed);
+  recipe.seed = run.seed;
+  const std::string title = fmt::format("{} seed {}  ", run.network, run.seed);
   ProgressLine line;
   line.set_title(title);
   TrainHooks hooks;
   hooks.step = [&](const StepProgress& progress) { line.show(progress); };
   hooks.epoch = [&](const EpochRecord& r) {
     line.clear();
+    budget.finish_epoch(number, r.seconds, recipe.epochs - r.epoch);
     if (command.json) return;
-    fmt::print("{}epoch {}/{}  training error {:.2f} %  test error {:.2f} %  {:.1f} images/s  {}\n", title, r.epoch,
-               recipe.epochs, 100 * (1 - r.train_top1), 100 * (1 - r.val_top1), r.images_per_second,
-               duration(r.seconds));
+    fmt::print("{}epoch {}/{}  training error {:.2f} %  test error {:.2f} %  {:.1f} images/s  {}  study {} left\n",
+               title, r.epoch, recipe.epochs, 100 * (1 - r.train_top1), 100 * (1 - r.val_top1), r.images_per_second,
+               duration(r.seconds), duration(budget.seconds_left()));
     std::fflush(stdout);
   };
   hooks.notice = [&](const std::string& text) {
@@ -80,29 +142,24 @@ StudyRun train_one(const StudyCommand& command, Recipe recipe, int depth, bool r
     say(title + text);
   };
   hooks.stop = [] { return stop_signal() != 0; };
-  const TrainOptions options{recipe, fmt::format("{}/{}-seed{}", command.out, run.network, seed), /*resume=*/true, {}};
+  const TrainOptions options{recipe, folder_of(command, run), /*resume=*/true, {}};
   TrainResult result = train(options, hooks);
   line.clear();
   if (result.end == TrainEnd::kStopped) {
     say("stopped; the same command goes on");
     end_stopped();
   }
+  budget.finish(number);
   run.history = std::move(result.history);
-  return run;
 }
 
 void study(const StudyCommand& command) {
   const Recipe recipe = common_recipe(command);
-  if (open_training_data(recipe.data, recipe.val, 0).val.size() == 0) {
-    fail(ErrorCode::kInvalidArgument, recipe.data, "brings no test pictures: name some with --val");
-  }
+  std::vector<StudyRun> runs = plan(command);
+  begin(command, recipe, runs);
   catch_signals();
-  std::vector<StudyRun> runs;
-  for (std::int64_t seed = 0; seed < command.seeds; ++seed) {
-    for (const int depth : command.depths) {
-      for (const bool residual : {false, true}) runs.push_back(train_one(command, recipe, depth, residual, seed));
-    }
-  }
+  StudyBudget budget = make_budget(command, runs);
+  for (std::size_t i = 0; i < runs.size(); ++i) train_one(command, recipe, runs[i], i, budget);
   const DegradationStudy study(std::move(runs));
   const auto write = [&](const char* name, const std::string& text) {
     AtomicFile file(command.out + "/" + name);
