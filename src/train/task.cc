@@ -43,6 +43,11 @@ std::optional<int> number(std::int64_t value) {
 }
 
 Architecture make_architecture(const Recipe& recipe) {
+  try {
+    if (!recipe.arch.empty()) static_cast<void>(find_architecture(recipe.arch));
+  } catch (const Error& error) {
+    throw Error(error.code(), recipe.place("arch"), error.what());
+  }
   ArchitectureChoice choice;
   choice.network = recipe.arch;
   if (!recipe.block.empty()) choice.block = parse_block(recipe.block);
@@ -59,8 +64,8 @@ Architecture make_architecture(const Recipe& recipe) {
 // Keys that describe a network say nothing beside `from`, whose network it is; the record names that.
 void take_network(Recipe& recipe, const Architecture& architecture) {
   const Recipe usual;
-  const auto check = [](const char* key, bool said) {
-    if (said) fail(ErrorCode::kInvalidArgument, "recipe", "{}: the network is that of --from", key);
+  const auto check = [&](const char* key, bool said) {
+    if (said) fail(ErrorCode::kInvalidArgument, recipe.place(key), "the network is that of --from");
   };
   check("arch", recipe.arch != usual.arch && recipe.arch != architecture.name);
   check("block", !recipe.block.empty());
@@ -104,34 +109,34 @@ int thread_count(const Recipe& recipe, const Worker& worker) {
 void check_fit(const Task& task, bool new_head) {
   const Recipe& recipe = task.recipe;
   if (static_cast<std::size_t>(recipe.batch) > task.data.train.size()) {
-    fail(ErrorCode::kInvalidArgument, "recipe", "batch: {} pictures are more than the {} that there are to learn from",
-         recipe.batch, task.data.train.size());
+    fail(ErrorCode::kInvalidArgument, recipe.place("batch"),
+         "{} pictures are more than the {} that there are to learn from", recipe.batch, task.data.train.size());
   }
   if (recipe.batch % task.worker.world_size != 0) {
-    fail(ErrorCode::kInvalidArgument, "recipe", "batch: {} pictures cannot be shared evenly among {} processes",
+    fail(ErrorCode::kInvalidArgument, recipe.place("batch"), "{} pictures cannot be shared evenly among {} processes",
          recipe.batch, task.worker.world_size);
   }
   if (recipe.mixup + recipe.cutmix > 0 && recipe.batch / task.worker.world_size < 2) {
-    fail(ErrorCode::kInvalidArgument, "recipe", "batch: mixup and cutmix need two pictures in each process");
+    fail(ErrorCode::kInvalidArgument, recipe.place("batch"), "mixup and cutmix need two pictures in each process");
   }
   if (!recipe.class_weights.empty() && recipe.class_weights.size() != task.classes.size()) {
-    fail(ErrorCode::kInvalidArgument, "recipe", "class_weights: {} values for {} classes", recipe.class_weights.size(),
-         task.classes.size());
+    fail(ErrorCode::kInvalidArgument, recipe.place("class_weights"), "{} values for {} classes",
+         recipe.class_weights.size(), task.classes.size());
   }
   if (recipe.patience > 0 && task.data.val.size() == 0) {
-    fail(ErrorCode::kInvalidArgument, "recipe", "patience: there is nothing to validate with; say --val");
+    fail(ErrorCode::kInvalidArgument, recipe.place("patience"), "there is nothing to validate with; say --val");
   }
   const std::size_t stages = task.graph.architecture.depths.size();
   const auto check_part = [&](const char* key, const std::string& part) {
     if (part.starts_with("layer") && static_cast<std::size_t>(part[5] - '0') > stages) {
-      fail(ErrorCode::kInvalidArgument, "recipe", "{}: the network has no {}", key, part);
+      fail(ErrorCode::kInvalidArgument, recipe.place(key), "the network has no {}", part);
     }
   };
   for (const std::string& part : recipe.freeze) {
     check_part("freeze", part);
     if (part == "head" && new_head) {
-      fail(ErrorCode::kInvalidArgument, "recipe",
-           "freeze: the head is a new one, as the classes are not those of --from, and would never learn");
+      fail(ErrorCode::kInvalidArgument, recipe.place("freeze"),
+           "the head is a new one, as the classes are not those of --from, and would never learn");
     }
   }
   for (const std::string& item : recipe.stage_lr) check_part("stage_lr", item.substr(0, item.find('=')));

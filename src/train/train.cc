@@ -60,7 +60,7 @@ class Run {
     if (task_.data.val.size() > 0) validation_.emplace(task_.data.val, validation_loader(task_));
     steps_per_epoch_ = static_cast<std::int64_t>(loader_.batches()) / recipe_.accumulate;
     if (steps_per_epoch_ == 0) {
-      fail(ErrorCode::kInvalidArgument, "recipe", "accumulate: an epoch has only {} batches", loader_.batches());
+      fail(ErrorCode::kInvalidArgument, recipe_.place("accumulate"), "an epoch has only {} batches", loader_.batches());
     }
     if (processes_.several()) processes_.check_alike("task", description());
     if (processes_.is_first()) open_folder(options);

@@ -248,8 +248,8 @@ class TrainTest(unittest.TestCase):
             self.fails("--lr: ", "--lr", value)
         self.fails("--epochs", "--epochs", "0")
         self.fails("resnet51", "--arch", "resnet51")
-        self.fails("recipe: batch: 1000 pictures are more than the 54 that there are", *SHORT, "--batch", "1000")
-        self.fails("class_weights: 2 values for 3 classes", *SHORT, "--class-weights", "1,2")
+        self.fails("--batch: 1000 pictures are more than the 54 that there are", *SHORT, "--batch", "1000")
+        self.fails("class-weights: 2 values for 3 classes", *SHORT, "--class-weights", "1,2")
         self.fails("no CUDA", *SHORT, "--device", "cuda")
         for arguments, text in ((["--device", "gpu"], "device: 'gpu' is none of"),
                                 (["--class-weights", "0,0,0"], "class_weights: one of them must be above 0"),
