@@ -252,9 +252,9 @@ class TrainTest(unittest.TestCase):
         self.fails("class-weights: 2 values for 3 classes", *SHORT, "--class-weights", "1,2")
         self.fails("no CUDA", *SHORT, "--device", "cuda")
         for arguments, text in ((["--device", "gpu"], "device: 'gpu' is none of"),
-                                (["--class-weights", "0,0,0"], "class_weights: one of them must be above 0"),
+                                (["--class-weights", "0,0,0"], "class-weights: one of them must be above 0"),
                                 (["--mean", "0,0", "--std", "1,1"], "mean: pictures have one channel or three"),
-                                (["--stage-lr", "stem=1,stem=2"], "stage_lr: stem stands twice")):
+                                (["--stage-lr", "stem=1,stem=2"], "stage-lr: stem stands twice")):
             self.fails(text, *SHORT, *arguments)
         self.fails("fp16 needs CUDA", *SHORT, "--precision", "fp16")
         self.fails("freeze", *SHORT, "--freeze", "layer7")
