@@ -289,37 +289,6 @@ TEST(EngineTest, ImagesOfABatchDoNotMix) {
   }
 }
 
-// The answers are those of the parts alone, bit for bit.
-TEST(PropertyEngine, StreamsGiveTheAnswersOfTheirParts) {
-  for (const Case& c : small_networks()) {
-    const Graph graph = expand(c.architecture);
-    EngineOptions options{.threads = 5};
-    const Engine one(graph, random_weights(graph, 1), {.threads = 2});
-    options.streams = 2;
-    const Engine two(graph, random_weights(graph, 1), options);
-    FeatureShape shape = c.input;
-    for (const std::int64_t batch : {1, 2, 5}) {
-      shape.batch = batch;
-      const std::vector<float> input = random_input(shape);
-      const auto classes = static_cast<std::size_t>(c.architecture.classes);
-      std::vector<float> streamed(static_cast<std::size_t>(batch) * classes), expected(streamed.size());
-      two.run(input, shape, streamed);
-      for (std::int64_t first = 0; first < batch;) {
-        FeatureShape part = shape;
-        part.batch = first == 0 && batch > 1 ? batch / 2 : batch - first;
-        const auto picture = static_cast<std::size_t>(shape.count() / batch);
-        one.run(std::span(input).subspan(static_cast<std::size_t>(first) * picture,
-                                         static_cast<std::size_t>(part.batch) * picture),
-                part,
-                std::span(expected).subspan(static_cast<std::size_t>(first) * classes,
-                                            static_cast<std::size_t>(part.batch) * classes));
-        first += part.batch;
-      }
-      EXPECT_EQ(streamed, expected) << "batch " << batch;
-    }
-  }
-}
-
 TEST(EngineTest, ObserverSeesEveryNode) {
   const Graph graph = expand(find_architecture("resnet20"));
   const FeatureShape shape{2, 3, 17, 16};
@@ -436,11 +405,6 @@ TEST(EngineTest, RefusesWhatDoesNotFit) {
   EXPECT_EQ(code_of([&] { run({1, 3, -1, 32}, logits); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([&] { run({65535, 3, 65535, 65535}, logits); }), ErrorCode::kLimit);
   EXPECT_EQ(code_of([&] { Engine(graph, weights, {-1}); }), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(code_of([&] { Engine(graph, weights, {.threads = 2, .streams = 0}); }), ErrorCode::kInvalidArgument);
-  EXPECT_EQ(code_of([&] { Engine(graph, weights, {.threads = 2, .streams = 3}); }), ErrorCode::kInvalidArgument);
-  const Engine two(graph, weights, {.threads = 2, .streams = 2});
-  EXPECT_EQ(code_of([&] { two.run(input, {2, 3, 32, 32}, logits); }), ErrorCode::kMismatch);
-  EXPECT_EQ(code_of([&] { two.run(input, {2, 3, 32, -1}, logits); }), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code_of([&] { engine.profile({1, 3, 32, 32}, 0); }), ErrorCode::kInvalidArgument);
 
   weights.set("layer1.0.conv1.weight", Tensor::zeros(DType::kF32, {16, 16, 3, 1}));
