@@ -28,7 +28,7 @@ TEST(PropertyStreams, GiveTheAnswersOfTheirParts) {
     const std::span<const float> all(input);
     std::vector<float> streamed(50), expected(50);
     for (const std::size_t first : {2U, 1U, 0U}) {  // pictures of the first part; of one picture there is no other
-      const std::size_t second = first == 0 ? 1 : first == 1 ? 1 : 3;
+      const std::size_t second = first < 2 ? 1 : 3;
       const auto picture = input.size() / 5;
       const auto shape = [](std::size_t batch) { return FeatureShape{static_cast<std::int64_t>(batch), 3, 20, 24}; };
       if (first > 0) one.run(all.first(first * picture), shape(first), std::span(expected).first(first * 10));
