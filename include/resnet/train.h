@@ -99,8 +99,7 @@ struct Recipe {
     bool operator==(const Places&) const { return true; }  // no part of what is trained
   };
   Places places;
-  std::string place(std::string_view key) const;                                     // "recipe: lr" where nobody did
-  [[noreturn]] void refuse(std::string_view key, const std::string& message) const;  // throws kInvalidArgument there
+  std::string place(std::string_view key) const;  // "recipe: lr" where nobody did
 
   bool operator==(const Recipe&) const = default;
 };

@@ -70,17 +70,21 @@ toml::table parse_toml(const std::string& path) {
   }
 }
 
+[[noreturn]] void refuse(const Recipe& recipe, std::string_view key, const std::string& message) {
+  fail(ErrorCode::kInvalidArgument, recipe.place(key), "{}", message);
+}
+
 void check_parts(const Recipe& recipe) {
-  const auto refuse = [&](std::string_view key, const std::string& message) { recipe.refuse(key, message); };
   for (const std::string& part : recipe.freeze) {
     if (part == "all-but-head" && recipe.freeze.size() == 1) continue;
     if (!is_part_of_network(part))
-      refuse("freeze", fmt::format("'{}' is none of stem, layer1, ..., head or, alone, all-but-head", one_line(part)));
+      refuse(recipe, "freeze",
+             fmt::format("'{}' is none of stem, layer1, ..., head or, alone, all-but-head", one_line(part)));
   }
   std::set<std::string> parts;
   for (const std::string& item : recipe.stage_lr) {
     const std::string part = parse_part_factor(item, recipe.place("stage_lr")).first;
-    if (!parts.insert(part).second) refuse("stage_lr", part + " stands twice");
+    if (!parts.insert(part).second) refuse(recipe, "stage_lr", part + " stands twice");
   }
 }
 
@@ -106,10 +110,6 @@ std::string Recipe::place(std::string_view key) const {
   return found != places.end() ? found->second : fmt::format("recipe: {}", key);
 }
 
-void Recipe::refuse(std::string_view key, const std::string& message) const {
-  fail(ErrorCode::kInvalidArgument, place(key), "{}", message);
-}
-
 std::string to_toml(const Recipe& recipe) {
   std::string text;
   std::string_view group;
@@ -124,31 +124,32 @@ std::string to_toml(const Recipe& recipe) {
 void validate(const Recipe& recipe) {
   for (const Key& key : recipe_keys()) check_value(recipe, key, recipe.place(key.name));
   check_parts(recipe);
-  const auto refuse = [&](std::string_view key, const std::string& message) { recipe.refuse(key, message); };
-  if (recipe.data.empty()) refuse("data", "is missing: where are the pictures?");
-  if (recipe.mean.size() != recipe.std.size()) refuse("std", "has another number of values than mean");
+  if (recipe.data.empty()) refuse(recipe, "data", "is missing: where are the pictures?");
+  if (recipe.mean.size() != recipe.std.size()) refuse(recipe, "std", "has another number of values than mean");
   if (!recipe.mean.empty() && recipe.mean.size() != 1 && recipe.mean.size() != 3) {
-    refuse("mean", "pictures have one channel or three");
+    refuse(recipe, "mean", "pictures have one channel or three");
   }
   const auto& weights = recipe.class_weights;
   if (!weights.empty() && std::all_of(weights.begin(), weights.end(), [](double weight) { return weight == 0; })) {
-    refuse("class_weights", "one of them must be above 0");
+    refuse(recipe, "class_weights", "one of them must be above 0");
   }
   const std::string& device = recipe.device;
   const bool numbered = device.starts_with("cuda:") && device.size() > 5 &&
                         device.find_first_not_of("0123456789", 5) == std::string::npos;
   if (device != "auto" && device != "cpu" && device != "cuda" && !numbered) {
-    refuse("device", fmt::format("'{}' is none of cpu, cuda, cuda:N, auto", one_line(device)));
+    refuse(recipe, "device", fmt::format("'{}' is none of cpu, cuda, cuda:N, auto", one_line(device)));
   }
   if (recipe.nesterov && recipe.momentum == 0 && recipe.optimizer == "sgd") {
-    refuse("momentum", "nesterov needs one above 0");
+    refuse(recipe, "momentum", "nesterov needs one above 0");
   }
-  if (recipe.warmup_epochs >= static_cast<double>(recipe.epochs)) refuse("warmup_epochs", "leaves no epoch after it");
+  if (recipe.warmup_epochs >= static_cast<double>(recipe.epochs))
+    refuse(recipe, "warmup_epochs", "leaves no epoch after it");
   if (recipe.schedule == "step" && recipe.step_epochs.empty())
-    refuse("step_epochs", "is empty: when does the rate fall?");
+    refuse(recipe, "step_epochs", "is empty: when does the rate fall?");
   if (recipe.schedule == "one_cycle" && recipe.warmup_epochs > 0)
-    refuse("warmup_epochs", "one_cycle warms up by itself");
-  if (recipe.mixup + recipe.cutmix > 0 && recipe.batch < 2) refuse("batch", "mixup and cutmix need two pictures");
+    refuse(recipe, "warmup_epochs", "one_cycle warms up by itself");
+  if (recipe.mixup + recipe.cutmix > 0 && recipe.batch < 2)
+    refuse(recipe, "batch", "mixup and cutmix need two pictures");
 }
 
 }  // namespace resnet

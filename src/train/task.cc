@@ -147,7 +147,6 @@ void check_fit(const Task& task, bool new_head) {
 }  // namespace
 
 Task make_task(const Recipe& recipe, const Worker& worker) {
-  validate(recipe);
   std::optional<Model> model;
   if (!recipe.from.empty()) model = load_model(recipe.from);
   Architecture architecture = model ? model->architecture : make_architecture(recipe);

@@ -23,8 +23,8 @@ struct Task {
   int threads = 0;  // of this process; 0: one per processor
 };
 
-// Throws kInvalidArgument, naming the key, where the recipe does not fit the data, the network or the number of
-// processes.
+// Of a recipe that validate() takes. Throws kInvalidArgument, naming the key, where it does not fit the data, the
+// network or the number of processes.
 Task make_task(const Recipe& recipe, const Worker& worker = {});
 
 // Threads, memory and seeds as the recipe says; the training pictures changed at random, the others not.

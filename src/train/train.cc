@@ -375,6 +375,8 @@ namespace {
 
 TrainResult train_with(Processes& processes, const TrainOptions& options, const TrainHooks& hooks) {
   try {
+    validate(options.recipe);
+    static_cast<void>(Device::parse(options.recipe.device, options.recipe.precision));  // before the data is opened
     return Run(options, hooks, processes).run();
   } catch (const Error& error) {
     processes.leave(error.what());
@@ -393,8 +395,6 @@ TrainResult train_with(Processes& processes, const TrainOptions& options, const 
 }  // namespace
 
 TrainResult train(const TrainOptions& options, const TrainHooks& hooks) {
-  validate(options.recipe);
-  static_cast<void>(Device::parse(options.recipe.device, options.recipe.precision));  // before the data is opened
   if (options.worker.world_size == 1) {
     Processes alone;
     return train_with(alone, options, hooks);
