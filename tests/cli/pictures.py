@@ -1,10 +1,14 @@
 """What the tests of predict and eval share: the program, small pictures and models made on the spot."""
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
 import zlib
+
+with open(os.environ["RESNET"], "rb") as program:
+    SANITIZED = re.search(b"__[at]san_init", program.read()) is not None  # memory and time are then no measure
 
 
 def resnet(*arguments, stdin=None):
