@@ -157,18 +157,7 @@ struct DirectConv {
     if (s.stride <= s.kernel) {  // else most of what lies between is not needed
       const std::int64_t from = inputs_of_first(s, now.end) * kValueSize;
       const std::int64_t bytes = inputs_of_first(s, next.end) * kValueSize - from;
-      ahead_.input.start(at(call_.input, from), bytes, 1, 0, Stream::pace(bytes, 1, steps));
-    }
-  }
-
-  // During a product, where the next one's outputs will stand, and its residuals.
-  void fetch_outputs(std::int64_t pixel, int rows, int begin, int end, bool residual) {
-    const std::int64_t first = pixel * g_.columns + begin;
-    ahead_.output.start(at(call_.output, first * out_size_), (end - begin) * out_size_, rows, g_.columns * out_size_,
-                        output_pace_);
-    if (residual) {
-      ahead_.residual.start(at(call_.residual, first * kValueSize), (end - begin) * kValueSize, rows,
-                            g_.columns * kValueSize, residual_pace_);
+      ahead_.input = Stream(at(call_.input, from), bytes, steps);
     }
   }
 
@@ -186,7 +175,7 @@ struct DirectConv {
       for (int column = begin; column < end; column += kColumns) {
         const int width = smaller(kColumns, end - column);
         fetch_weights(pixels, chunk, column, begin, end);
-        run_tiles(pixels, chunk, column, width, end);
+        run_tiles(pixels, chunk, column, width, column + width < end ? column + width : begin);
       }
     }
   }
@@ -206,8 +195,7 @@ struct DirectConv {
     const int width = smaller(kColumns, end - next);
     const std::int64_t bytes = steps(next_chunk).size() * g_.count * width * 4;
     const std::int64_t products = ceil_divide(pixels.size(), kPixels);
-    ahead_.weights.start(at(weights(next_chunk, next, width), 0), bytes, 1, 0,
-                         Stream::pace(bytes, 1, products * ahead_steps(steps(chunk).size())));
+    ahead_.weights = Stream(weights(next_chunk, next, width), bytes, products * ahead_steps(steps(chunk).size()));
   }
 
   void fill_panels(Part pixels, int slice, Part steps) {
@@ -226,7 +214,8 @@ struct DirectConv {
     }
   }
 
-  void run_tiles(Part pixels, int chunk, int column, int width, int end) {
+  // After these columns come those from `next_column` on.
+  void run_tiles(Part pixels, int chunk, int column, int width, int next_column) {
     const ConvShape& s = call_.shape;
     const bool last = chunk == chunks(g_) - 1;
     const EqualParts tiles(pixels, ceil_divide(pixels.size(), kPixels));
@@ -241,22 +230,19 @@ struct DirectConv {
     product.out_type = s.out_type;
     product.output_pitch = g_.columns;
     product.ahead = &ahead_;
+    product.next_rows = ceil_divide(kPixels, product.steps);
+    product.next_steps = out_size_ == kValueSize ? ceil_divide(kPixels, product.next_rows) : 0;
     const bool residual = s.residual && last;
     const std::int64_t panel = panel_words(g_);
-    output_pace_ = Stream::pace(kColumns * out_size_, kPixels, ahead_steps(product.steps));
-    residual_pace_ = Stream::pace(kColumns * kValueSize, kPixels, ahead_steps(product.steps));
     for (int tile = 0; tile < tiles.count; ++tile) {
-      const std::int64_t pixel = tiles.first(tile);
-      const std::int64_t first = pixel * g_.columns + column;
+      const std::int64_t first = tiles.first(tile) * g_.columns + column;
+      const std::int64_t next = tile + 1 < tiles.count ? tiles.first(tile + 1) * g_.columns + column
+                                                       : pixels.begin * g_.columns + next_column;
       product.panel = scratch_ + tile * panel;
       product.residual = residual ? at(call_.residual, first * kValueSize) : nullptr;
       product.output = at(call_.output, first * out_size_);
-      if (tile + 1 < tiles.count) {
-        fetch_outputs(tiles.first(tile + 1), tiles.size_of(tile + 1), column, column + width, residual);
-      } else if (column + width < end) {
-        fetch_outputs(pixels.begin, tiles.size_of(0), column + width, smaller(end, column + width + kColumns),
-                      residual);
-      }
+      product.next_output = at(call_.output, next * out_size_);
+      product.next_residual = residual ? at(call_.residual, next * kValueSize) : product.next_output;
       multiply<P, kStride>(tiles.size_of(tile), width, product);
     }
   }
@@ -267,7 +253,6 @@ struct DirectConv {
   std::int64_t out_size_;    // bytes of a value
   int begin_ = 0, end_ = 0;  // columns of the task
   bool last_group_ = false;
-  int output_pace_ = 0, residual_pace_ = 0;
   Ahead ahead_;
 };
 

@@ -13,49 +13,29 @@ namespace {
 constexpr int kLineBytes = 64;  // of a cache line
 
 // Memory that is needed soon, brought into the second-level cache a few lines at a time while products are computed.
+// Nothing here asks how far it has come: short products feel every branch that is predicted wrongly.
 struct Stream {
   const std::byte* at = nullptr;
-  const std::byte* row_end = nullptr;
-  std::int64_t gap = 0;  // from the end of a row to the next one
-  std::int64_t row_bytes = 0;
-  int rows = 0;   // that are left
-  int lines = 0;  // per step of a product
+  const std::byte* last = nullptr;  // the last line, fetched again when all are there
+  int lines = 0;                    // per step of a product
 
-  // How many lines a step must fetch for `rows` rows of so many bytes to be there after `steps` steps.
-  static int pace(std::int64_t bytes, std::int64_t rows, std::int64_t steps) {
-    const std::int64_t all = (bytes + kLineBytes - 1) / kLineBytes * rows;
-    return static_cast<int>((all + steps - 1) / steps);
-  }
+  Stream() = default;
+  // `bytes` bytes, so that they are there after `steps` steps.
+  Stream(const void* first, std::int64_t bytes, std::int64_t steps)
+      : at(static_cast<const std::byte*>(first)),
+        last(at + bytes - 1),
+        lines(bytes > 0 ? static_cast<int>((bytes + kLineBytes * steps - 1) / (kLineBytes * steps)) : 0) {}
 
-  // `count` rows of so many bytes whose beginnings lie `pitch` apart, `pace` lines a step.
-  void start(const std::byte* first, std::int64_t bytes, int count, std::int64_t pitch, int pace) {
-    at = first;
-    row_end = first + bytes;
-    gap = pitch - bytes;
-    row_bytes = bytes;
-    rows = bytes > 0 ? count : 0;
-    lines = pace;
-  }
   [[gnu::always_inline]] void step() {
-    for (int i = 0; i < lines && rows > 0; ++i) {
+    for (int i = 0; i < lines; ++i) {
       __builtin_prefetch(at, 0, 2);
-      at += kLineBytes;
-      if (at < row_end) continue;
-      --rows;
-      at = row_end + gap;
-      row_end = at + row_bytes;
+      at = at + kLineBytes < last ? at + kLineBytes : last;
     }
   }
 };
 
 struct Ahead {
-  Stream weights, input, output, residual;
-  [[gnu::always_inline]] void step() {
-    weights.step();
-    input.step();
-    output.step();
-    residual.step();
-  }
+  Stream weights, input;
 };
 
 // Inputs come from a panel [steps][kTilePixels][stride], of which `count` words of each pixel and step are used;
@@ -75,6 +55,41 @@ struct TileProduct {
   ValueType out_type;
   std::int64_t output_pitch;  // values from one pixel of the output to the next
   Ahead* ahead;
+  // Where the next product's outputs will stand and its residuals do, or again its outputs, to be fetched meanwhile:
+  // `next_rows` rows at each of the first `next_steps` steps.
+  const void* next_output;
+  const void* next_residual;
+  int next_rows, next_steps;
+};
+
+// Brings what p.next_output and p.next_residual say into the first-level cache, a few rows of kColumns values at a
+// step.
+template <class Value, int kColumns>
+class NextRows {
+ public:
+  explicit NextRows(const TileProduct& p)
+      : output_(static_cast<const Value*>(p.next_output)),
+        residual_(static_cast<const Value*>(p.next_residual)),
+        pitch_(p.output_pitch),
+        rows_(p.next_rows),
+        steps_(p.next_steps) {}
+
+  [[gnu::always_inline]] void fetch(int step) {
+    if (step >= steps_) return;
+    for (int i = 0; i < rows_; ++i, output_ += pitch_, residual_ += pitch_) {
+#pragma GCC unroll 2
+      for (int j = 0; j < kColumns; j += kLineBytes / static_cast<int>(sizeof(Value))) {
+        __builtin_prefetch(output_ + j);
+        __builtin_prefetch(residual_ + j);
+      }
+    }
+  }
+
+ private:
+  const Value* output_;
+  const Value* residual_;
+  std::int64_t pitch_;
+  int rows_, steps_;
 };
 
 // The sums of P (conv_product.h), which says what a word holds, how sums begin and what becomes of them.
@@ -86,12 +101,17 @@ template <class P, int kRows, int kVectors, int kStride>
   constexpr int kTapWords = kChannelBlock / P::kPack;
   typename P::Sum sum[kRows][kVectors];
   P::start(p, sum);
+  NextRows<typename P::Value, kVectors * kLanes> next(p);
 
   const float* panel = p.panel;
   const float* weights = p.weights;
   const int count = kStride == kTapWords ? kTapWords : p.count;
   for (int step = 0; step < p.steps; ++step, panel += V::kTilePixels * kStride) {
-    if (step % P::kPack == 0) p.ahead->step();
+    if (step % P::kPack == 0) {
+      p.ahead->weights.step();
+      p.ahead->input.step();
+    }
+    next.fetch(step);
     for (const float* x = panel; x < panel + count; ++x, weights += kVectors * kLanes) {
       Reg weight[kVectors];
 #pragma GCC unroll 2

@@ -272,11 +272,10 @@ struct WinogradConv {
     const float* end = all + std::int64_t{kElements} * kChannelBlock * g_.steps * g_.columns;
     const float* weights =
         all + std::int64_t{kElements} * kChannelBlock * (std::int64_t{g_.steps} * column + chunk.begin * width);
-    const int pace = Stream::pace(values * 4, 1, std::int64_t{groups_} * steps);
     for (int element = 0; element < kElements; ++element, weights += values) {
       ahead_.weights = {};
       if (weights + values < end) {
-        ahead_.weights.start(reinterpret_cast<const std::byte*>(weights + values), values * 4, 1, 0, pace);
+        ahead_.weights = Stream(weights + values, values * 4, std::int64_t{groups_} * steps);
       }
       multiply_element(element, static_cast<int>(chunk.begin), steps, weights, width);
     }
@@ -295,6 +294,9 @@ struct WinogradConv {
     product.relu = false;
     product.output_pitch = width;
     product.ahead = &ahead_;
+    product.next_output = nullptr;
+    product.next_residual = nullptr;
+    product.next_steps = 0;
     for (int group = 0; group < groups_; ++group) {
       product.panel = inputs_ + element * g_.input_values() + group * g_.panel_values() +
                       std::int64_t{first_step} * kTiles * kChannelBlock;
