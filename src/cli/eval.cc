@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/file.h"
 #include "cli/classifier_options.h"
@@ -47,13 +48,13 @@ void evaluate_model(const EvalCommand& command) {
     const Evaluation result = evaluate_on(command.data, dataset, classifier, classes, decode);
     return command.json ? print_json(command, result) : print_plain(command, result);
   }
-  AtomicFile file(command.report);                           // found unwritable before the work, not after it
-  const ModelCard card = describe_model(model, classifier);  // now: the file may be replaced meanwhile
+  AtomicFile file(command.report);                     // found unwritable before the work, not after it
+  ModelCard card = describe_model(model, classifier);  // now: the file may be replaced meanwhile
   Recorder recorder(kShownMistakes);
   const Evaluation result = evaluate_on(command.data, dataset, classifier, classes, decode,
                                         [&](const Judged& picture) { recorder.add(picture); });
-  const Report report = make_report(command.data.name(), classifier, result, recorder);
-  file.write(report_page(report, card, classifier, recorder.mistakes()));
+  const Report report = make_report(std::move(card), command.data.name(), classifier, result, recorder);
+  file.write(report_page(report, classifier, recorder.mistakes()));
   file.commit();
   if (command.json) {
     fmt::print("{}\n", to_json(report).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));

@@ -11,21 +11,17 @@ using Json = nlohmann::ordered_json;
 
 Json to_json(const ComparedModel& model) {
   const Evaluation& e = model.evaluation;
-  return {{"model", model.card.path},
-          {"sha256", model.card.sha256},
-          {"architecture", model.card.architecture.name},
-          {"parameters", model.card.parameters},
-          {"macs_per_image", model.card.macs_per_image},
-          {"precision", name(model.card.precision)},
-          {"images", e.images},
-          {"top1", e.top1()},
-          {"top5", e.top5()},
-          {"wrong_top1", e.wrong_top1},
-          {"wrong_top5", e.wrong_top5},
-          {"loss", e.loss},
-          {"skipped", e.skipped},
-          {"images_per_second", e.images_per_second()},
-          {"network_seconds", e.network_seconds}};
+  Json json = to_json(model.card);
+  json.update({{"images", e.images},
+               {"top1", e.top1()},
+               {"top5", e.top5()},
+               {"wrong_top1", e.wrong_top1},
+               {"wrong_top5", e.wrong_top5},
+               {"loss", e.loss},
+               {"skipped", e.skipped},
+               {"images_per_second", e.images_per_second()},
+               {"network_seconds", e.network_seconds}});
+  return json;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "arch/describe.h"
 #include "arch/text_table.h"
@@ -29,6 +30,15 @@ ModelCard describe_model(const std::string& path, const Classifier& classifier) 
   card.processor = fmt::format("{} ({})", proc_value("/proc/cpuinfo", "model name"), instruction_set());
   card.threads = classifier.engine().threads();
   return card;
+}
+
+nlohmann::ordered_json to_json(const ModelCard& card) {
+  return {{"model", card.path},
+          {"sha256", card.sha256},
+          {"architecture", card.architecture.name},
+          {"parameters", card.parameters},
+          {"macs_per_image", card.macs_per_image},
+          {"precision", name(card.precision)}};
 }
 
 std::string card_html(const ModelCard& card) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "resnet/classifier.h"
@@ -25,6 +26,9 @@ struct ModelCard {
 
 // Throws what reading the file throws.
 ModelCard describe_model(const std::string& path, const Classifier& classifier);
+
+// What tells one model from another: path, hash, architecture, parameters, work, precision, as docs/json.md names them.
+nlohmann::ordered_json to_json(const ModelCard& card);
 
 // The card as a list for a page.
 std::string card_html(const ModelCard& card);

@@ -1,6 +1,7 @@
 #include "evaluate/report.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace resnet {
 namespace {
@@ -17,10 +18,11 @@ Json to_json(const Reliability& reliability) {
 
 }  // namespace
 
-Report make_report(const std::string& data, const Classifier& classifier, const Evaluation& evaluation,
+Report make_report(ModelCard card, const std::string& data, const Classifier& classifier, const Evaluation& evaluation,
                    const Recorder& recorder) {
   const std::int64_t images = evaluation.images;
-  Report report{data,
+  Report report{std::move(card),
+                data,
                 classifier.labels(),
                 evaluation,
                 wilson_interval(images - evaluation.wrong_top1, images),
@@ -43,7 +45,8 @@ Report make_report(const std::string& data, const Classifier& classifier, const 
 
 Json to_json(const Report& report) {
   const Evaluation& e = report.evaluation;
-  Json json = {{"images", e.images},
+  Json json = to_json(report.card);
+  json.update({{"images", e.images},
                {"top1", e.top1()},
                {"top5", e.top5()},
                {"wrong_top1", e.wrong_top1},
@@ -60,7 +63,7 @@ Json to_json(const Report& report) {
                {"ece_at_temperature", report.mended.ece},
                {"loss_at_temperature", report.mended_loss},
                {"reliability", to_json(report.reliability)},
-               {"reliability_at_temperature", to_json(report.mended)}};
+               {"reliability_at_temperature", to_json(report.mended)}});
   Json classes = Json::array();
   for (std::size_t i = 0; i < report.scores.size(); ++i) {
     const ClassScore& score = report.scores[i];

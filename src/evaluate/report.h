@@ -16,6 +16,7 @@ namespace resnet {
 inline constexpr std::size_t kShownMistakes = 24;
 
 struct Report {
+  ModelCard card;
   std::string data;  // what was evaluated, as people call it
   std::vector<std::string> labels;
   Evaluation evaluation;
@@ -28,15 +29,14 @@ struct Report {
   Reliability mended;              // at that temperature
 };
 
-Report make_report(const std::string& data, const Classifier& classifier, const Evaluation& evaluation,
+Report make_report(ModelCard card, const std::string& data, const Classifier& classifier, const Evaluation& evaluation,
                    const Recorder& recorder);
 
 // The names in docs/json.md.
 nlohmann::ordered_json to_json(const Report& report);
 
 // The page. The heatmaps of the mistakes are computed here.
-std::string report_page(const Report& report, const ModelCard& card, const Classifier& classifier,
-                        const std::vector<KeptPicture>& mistakes);
+std::string report_page(const Report& report, const Classifier& classifier, const std::vector<KeptPicture>& mistakes);
 
 // Figures of kept pictures, each beside its heatmap for the class that was predicted. `captions`: HTML, one per
 // picture.

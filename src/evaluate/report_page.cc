@@ -136,10 +136,9 @@ std::string gallery_html(const Classifier& classifier, const std::vector<KeptPic
   return html + "</div>\n";
 }
 
-std::string report_page(const Report& report, const ModelCard& card, const Classifier& classifier,
-                        const std::vector<KeptPicture>& mistakes) {
+std::string report_page(const Report& report, const Classifier& classifier, const std::vector<KeptPicture>& mistakes) {
   const Evaluation& e = report.evaluation;
-  Page page(std::filesystem::path(card.path).filename().string() + " on " + report.data,
+  Page page(std::filesystem::path(report.card.path).filename().string() + " on " + report.data,
             fmt::format("{} pictures of {} classes{}", grouped(e.images), report.labels.size(),
                         e.skipped > 0 ? fmt::format(", {} more could not be read", e.skipped) : ""));
   page.fact(percent(e.top1()), "Top-1", between(report.top1));
@@ -154,7 +153,7 @@ std::string report_page(const Report& report, const ModelCard& card, const Class
   page.section("Confusions", confusion_section(report));
   page.section("Calibration", calibration_section(report));
   if (!mistakes.empty()) page.section("Most confident mistakes", mistakes_section(report, classifier, mistakes));
-  page.section("Model", card_html(card));
+  page.section("Model", card_html(report.card));
   page.numbers(to_json(report).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   return page.finish();
 }

@@ -1,6 +1,8 @@
 """resnet eval: folders, archives and labels files give the same answer; classes that do not fit; bad pictures."""
+import hashlib
 import json
 import os
+import re
 import tarfile
 import tempfile
 import unittest
@@ -75,6 +77,18 @@ class EvalTest(unittest.TestCase):
         self.assertGreater(result["loss"], 0)
         self.assertGreater(result["images_per_second"], 0)
         self.assertEqual(said, "")
+
+    def test_a_report_tells_the_model(self):
+        page = f"{self.root}/page.html"
+        result, _ = self.evaluate(self.folder, "--report", page)
+        self.check(result)
+        with open(self.model, "rb") as file:
+            self.assertEqual(result["sha256"], hashlib.sha256(file.read()).hexdigest())
+        self.assertEqual((result["model"], result["precision"]), (self.model, "fp32"))
+        self.assertGreater(result["macs_per_image"], result["parameters"])
+        with open(page, encoding="utf-8") as file:
+            numbers = re.search(r'id="numbers"[^>]*>(.*?)</script>', file.read(), re.DOTALL)
+        self.assertEqual(json.loads(numbers[1]), result)
 
     def test_batches_and_limits(self):
         loss = self.evaluate(self.folder)[0]["loss"]

@@ -1,6 +1,6 @@
 """Accuracy of `resnet train` and of the same recipe in Python PyTorch, with augmentation, over several seeds.
 
-    RESNET=build/release/resnet .venv/bin/python tests/reference/train_accuracy.py [--seeds 5] [--epochs 4]
+    RESNET=build/release/resnet .venv/bin/python tests/reference/train_accuracy.py [--seeds 5] [--epochs 10]
 
 Draws the shapes, trains ResNet-20 from the same first weights for each seed in both, with orders and random changes of
 their own, and prints the accuracies of the last epoch, their means, and the difference in standard errors. Exits with 1
@@ -21,7 +21,7 @@ import train
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--seeds", type=int, default=5)
-parser.add_argument("--epochs", type=int, default=4)
+parser.add_argument("--epochs", type=int, default=10)
 options = parser.parse_args()
 BATCH, RATE = 64, 0.1
 
