@@ -14,9 +14,9 @@ import sys
 
 RESNET = os.environ.get("RESNET", os.path.join("build", "release", "resnet"))
 FOLDER = os.path.join("build", "shapes")
-SIZES = {64: 6000, 224: 960}  # a side, and how many there are to train on
-EPOCHS = {64: 8, 224: 1}
-RATES = {64: 1e-3, 224: 2e-4}
+SIZES = {64: 6000, 128: 2000, 224: 960}  # a side, and how many there are to train on
+EPOCHS = {64: 8, 128: 1, 224: 4}
+RATES = {64: 1e-3, 128: 5e-4, 224: 5e-4}
 COMMON = ("--resize", 0, "--mean", "0.5,0.5,0.5", "--std", "0.25,0.25,0.25", "--crop", "none", "--batch", 32, "--optimizer", "adamw",
           "--weight-decay", 0.05, "--schedule", "one_cycle")
 
@@ -29,7 +29,7 @@ def resnet(*arguments):
     result = subprocess.run([RESNET, *map(str, arguments), "--json"], stdout=subprocess.PIPE, text=True)
     if result.returncode != 0:
         sys.exit(result.returncode)
-    return json.loads(result.stdout.splitlines()[-1])
+    return json.loads(result.stdout.splitlines()[-1] if arguments[0] == "train" else result.stdout)
 
 
 def data(size):
