@@ -21,8 +21,10 @@ struct WinogradConv {
   static constexpr int kElements = kSize * kSize;
   static constexpr int kTiles = V::kTilePixels;  // that a product takes together
   static constexpr int kColumns = V::kLanes * V::kTileVectors;
-  static constexpr int kChunkSteps = 16;        // of the inner dimension, 16 channels each
-  static constexpr int kMaxGroups = 16;         // of tiles, in a block
+  static constexpr int kChunkSteps = 16;  // of the inner dimension, 16 channels each
+  static constexpr int kMaxGroups = 16;   // of tiles, in a block
+  // Of deep layers: more panels than the second-level cache holds cost less than to read all weights more often.
+  static constexpr int kMinGroups = ceil_divide(36, kTiles);
   static constexpr int kSkew = kLineBytes / 4;  // between panels, so that they do not fall on the same lines of a cache
 
   struct Geometry {
@@ -40,7 +42,7 @@ struct WinogradConv {
           steps(ceil_divide(s.in_channels, kChannelBlock)),
           chunks(ceil_divide(steps, kChunkSteps)),
           columns(ceil_divide(s.out_channels, kChannelBlock) * kChannelBlock),
-          groups(smaller(smaller(larger(1, static_cast<int>(V::kCacheFloats / group_values())), kMaxGroups),
+          groups(smaller(smaller(larger(kMinGroups, static_cast<int>(V::kCacheFloats / group_values())), kMaxGroups),
                          ceil_divide(tiles, kTiles))) {}
 
     Part chunk(int index) const { return Part(steps, index, chunks); }
