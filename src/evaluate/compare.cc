@@ -10,17 +10,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json to_json(const ComparedModel& model) {
-  const Evaluation& e = model.evaluation;
   Json json = to_json(model.card);
-  json.update({{"images", e.images},
-               {"top1", e.top1()},
-               {"top5", e.top5()},
-               {"wrong_top1", e.wrong_top1},
-               {"wrong_top5", e.wrong_top5},
-               {"loss", e.loss},
-               {"skipped", e.skipped},
-               {"images_per_second", e.images_per_second()},
-               {"network_seconds", e.network_seconds}});
+  json.update(to_json(model.evaluation));
+  json["network_seconds"] = model.evaluation.network_seconds;
   return json;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "base/error.h"
@@ -122,6 +123,13 @@ Evaluation evaluate(const Classifier& classifier, Source& source, const ClassMap
   batch.run(result);
   result.seconds = seconds_since(start);
   return result;
+}
+
+nlohmann::ordered_json to_json(const Evaluation& evaluation) {
+  return {{"images", evaluation.images},         {"top1", evaluation.top1()},
+          {"top5", evaluation.top5()},           {"wrong_top1", evaluation.wrong_top1},
+          {"wrong_top5", evaluation.wrong_top5}, {"loss", evaluation.loss},
+          {"skipped", evaluation.skipped},       {"images_per_second", evaluation.images_per_second()}};
 }
 
 }  // namespace resnet

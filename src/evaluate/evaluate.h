@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 
@@ -58,6 +59,9 @@ struct Evaluation {
     return images > 0 ? static_cast<double>(right) / static_cast<double>(images) : 0;
   }
 };
+
+// The names in docs/json.md.
+nlohmann::ordered_json to_json(const Evaluation& evaluation);
 
 // Throws what the source and the classifier throw and, without skip_bad, the error of the first bad picture.
 Evaluation evaluate(const Classifier& classifier, Source& source, const ClassMap& classes,

@@ -44,17 +44,9 @@ Report make_report(ModelCard card, const std::string& data, const Classifier& cl
 }
 
 Json to_json(const Report& report) {
-  const Evaluation& e = report.evaluation;
   Json json = to_json(report.card);
-  json.update({{"images", e.images},
-               {"top1", e.top1()},
-               {"top5", e.top5()},
-               {"wrong_top1", e.wrong_top1},
-               {"wrong_top5", e.wrong_top5},
-               {"loss", e.loss},
-               {"skipped", e.skipped},
-               {"images_per_second", e.images_per_second()},
-               {"top1_low", report.top1.low},
+  json.update(to_json(report.evaluation));
+  json.update({{"top1_low", report.top1.low},
                {"top1_high", report.top1.high},
                {"top5_low", report.top5.low},
                {"top5_high", report.top5.high},

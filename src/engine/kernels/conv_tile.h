@@ -57,9 +57,9 @@ struct TileProduct {
   Ahead* ahead;
   // Where the next product's outputs will stand and its residuals do, or again its outputs, to be fetched meanwhile:
   // `next_rows` rows at each of the first `next_steps` steps.
-  const void* next_output;
-  const void* next_residual;
-  int next_rows, next_steps;
+  const void* next_output = nullptr;
+  const void* next_residual = nullptr;
+  int next_rows = 0, next_steps = 0;
 };
 
 // Brings what p.next_output and p.next_residual say into the first-level cache, a few rows of kColumns values at a

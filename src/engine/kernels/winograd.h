@@ -296,9 +296,6 @@ struct WinogradConv {
     product.relu = false;
     product.output_pitch = width;
     product.ahead = &ahead_;
-    product.next_output = nullptr;
-    product.next_residual = nullptr;
-    product.next_steps = 0;
     for (int group = 0; group < groups_; ++group) {
       product.panel = inputs_ + element * g_.input_values() + group * g_.panel_values() +
                       std::int64_t{first_step} * kTiles * kChannelBlock;
