@@ -75,6 +75,44 @@ std::string quantization_problem(const QuantizationTensor& described, const Stat
   return problem.empty() && !weights.contains(companion) ? companion + " is missing" : problem;
 }
 
+std::vector<int> fours_of_channel(const Node& node, int out_channel) {
+  const int taps = node.kernel * node.kernel;
+  const int group_in = node.in_channels / node.groups;
+  const int first = out_channel / (node.out_channels / node.groups) * group_in;
+  const int pitch = node.in_channels < 8 ? node.in_channels : (node.in_channels + 7) / 8 * 8;  // of a tap
+  std::vector<int> fours;
+  fours.reserve(static_cast<std::size_t>(group_in * taps));
+  for (int channel = first; channel < first + group_in; ++channel) {
+    for (int tap = 0; tap < taps; ++tap) {
+      const int at = tap * pitch + channel;
+      fours.push_back(at / 8 * 2 + at / 2 % 2);
+    }
+  }
+  return fours;
+}
+
+bool has_short_weights(const Node& node, const StateDict& weights) {
+  if (!is_quantized(weights, node.path)) return false;
+  const Tensor& tensor = weights.at(node.path + ".weight");
+  const auto* weight = reinterpret_cast<const std::int8_t*>(tensor.bytes().data());
+  std::vector<int> fours;
+  std::vector<int> positive, negative;  // sums
+  for (int out = 0; out < node.out_channels; ++out) {
+    if (fours.empty() || node.groups > 1) fours = fours_of_channel(node, out);
+    const auto count = static_cast<std::size_t>(*std::max_element(fours.begin(), fours.end()) + 1);
+    positive.assign(count, 0);
+    negative.assign(count, 0);
+    for (const int four : fours) {
+      positive[four] += std::max<int>(*weight, 0);
+      negative[four] += std::min<int>(*weight, 0);
+      ++weight;
+    }
+    if (*std::max_element(positive.begin(), positive.end()) > kShortSum) return false;
+    if (*std::min_element(negative.begin(), negative.end()) < -kShortSum) return false;
+  }
+  return true;
+}
+
 Tensor float_weights(const StateDict& weights, const std::string& path) {
   Tensor values = weights.at(path + ".weight").to_f32();
   if (!is_quantized(weights, path)) return values;

@@ -54,6 +54,19 @@ std::vector<QuantizationTensor> quantization_tensors(const Graph& graph);
 // between 1e-20 and 1e20, a companion that is missing, a layer too wide for sums of 32 bits.
 std::string quantization_problem(const QuantizationTensor& tensor, const StateDict& weights);
 
+// Weights are short where no sum of four products of theirs with u8 numbers leaves 16 bits, so that processors without
+// dot products of bytes may sum in 16 bits. The four are an output channel's weights at a tap of the window for the
+// input channels 8v, 8v + 1, 8v + 4 and 8v + 5, or for the other four of these eight; in layers of fewer than 8 input
+// channels, eight are counted over the whole window instead, in the order row, column, channel. The positive ones of
+// the four sum to kShortSum at most, the negative ones to no less than -kShortSum. Nothing but speed depends on it.
+inline constexpr int kShortSum = 128;  // 255 * 128 < 2^15
+
+// For the weights of one output channel as they are stored, which four each belongs to: numbers from 0 on.
+std::vector<int> fours_of_channel(const Node& node, int out_channel);
+
+// True where all weights of a layer are int8 and short.
+bool has_short_weights(const Node& node, const StateDict& weights);
+
 // Weights without them: int8 ones multiplied with their scales, everything else as it was.
 StateDict dequantized(const Graph& graph, const StateDict& weights);
 

@@ -27,6 +27,7 @@ class Int8Formats {
     for (Step& step : steps_) {
       const bool numbers = step.input >= 0 && reads_numbers(step);
       if (step.input >= 0) step.in = take(step.input, numbers);
+      step.short_weights = numbers && has_short_weights(graph_.nodes[step.node], weights_);
       if (step.residual >= 0) step.residual_format = take(step.residual, numbers);
       give(step, numbers);
     }

@@ -15,8 +15,8 @@
 
 namespace resnet {
 
-// Weights in int8, scales of activations from `input`; every third layer stays in floating point
-// where `mixed`.
+// Weights in int8, scales of activations from `input`; every second layer's are short, and every third layer stays in
+// floating point where `mixed`.
 inline StateDict int8_weights(const Graph& graph, const StateDict& weights, std::span<const float> input,
                               const FeatureShape& shape, bool mixed) {
   StateDict numbers = weights;
@@ -40,7 +40,8 @@ inline StateDict int8_weights(const Graph& graph, const StateDict& weights, std:
       numbers.set(name + kOutputScale, Tensor::from(std::span(&scale, 1), {}));
       numbers.set(name + kOutputZeroPoint, Tensor::view(DType::kU8, {}, std::as_bytes(std::span(zero.get(), 1)), zero));
     }
-    if (!layer || (mixed && ++layers % 3 == 0)) continue;
+    if (!layer || (++layers % 3 == 0 && mixed)) continue;
+    const float most = layers % 2 == 0 ? 32 : 127;
     const Tensor& source = weights.at(name + ".weight");
     const std::size_t row = source.f32().size() / static_cast<std::size_t>(node.out_channels);
     const auto rounded = std::make_shared<std::vector<std::int8_t>>();
@@ -48,7 +49,7 @@ inline StateDict int8_weights(const Graph& graph, const StateDict& weights, std:
     for (int c = 0; c < node.out_channels; ++c) {
       float largest = 1e-6F;
       for (const float weight : source.f32().subspan(c * row, row)) largest = std::max(largest, std::abs(weight));
-      scales.push_back(largest / 127);
+      scales.push_back(largest / most);
       for (const float weight : source.f32().subspan(c * row, row)) {
         rounded->push_back(static_cast<std::int8_t>(std::lround(weight / scales.back())));
       }

@@ -47,6 +47,7 @@ ConvShape conv_shape(const Node& node, const PlanStep& step) {
   shape.out_type = step.step.out.type;
   shape.residual = step.step.residual >= 0;
   shape.relu = step.step.relu;
+  shape.short_weights = step.step.short_weights;
   if (node.op == Op::kLinear) {  // a 1x1 convolution whose pixels are the images
     shape.in_width = shape.out_width = static_cast<int>(step.in.batch);
     return shape;

@@ -23,6 +23,7 @@ struct Step {
   // Set by give_formats() (formats.h).
   bool convert = false;  // only stores the input in another format; `node` gave it
   ValueFormat in, residual_format, out;
+  bool short_weights = false;  // of a layer that multiplies whole numbers (arch/quantized.h)
 };
 
 // One step per node.

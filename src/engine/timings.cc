@@ -34,8 +34,9 @@ std::string Timings::key(const Kernels& kernels, int threads, const ConvShape& s
                   s.in_channels, s.in_height, s.in_width, s.out_channels, s.out_height, s.out_width);
   key += fmt::format(" kernel {} stride {} padding {} dilation {} groups {}", s.kernel, s.stride, s.padding, s.dilation,
                      s.groups);
-  key += fmt::format(" bytes {} {}{}{}{}", size_in_bytes(s.in_type), size_in_bytes(s.out_type),
-                     s.dense_input ? " dense" : "", s.residual ? " residual" : "", s.relu ? " relu" : "");
+  key += fmt::format(" bytes {} {}{}{}{}{}", size_in_bytes(s.in_type), size_in_bytes(s.out_type),
+                     s.short_weights ? " short" : "", s.dense_input ? " dense" : "", s.residual ? " residual" : "",
+                     s.relu ? " relu" : "");
   return key;
 }
 

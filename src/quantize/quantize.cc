@@ -99,7 +99,7 @@ class Quantizer {
     const ValueStatistics& taken = statistics.at(step.input);
     made.step = step;
     made.path = node.path;
-    made.rounded = round_weights(weights);
+    made.rounded = round_weights(node, weights);
     made.shifts = mean_shifts(node, taken.shape, given.shape, weights, made.rounded, taken.means);
     made.range = range;
     made.macs = macs(node, given.shape);

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <random>
 
+#include "arch/quantized.h"
 #include "engine/random_weights.h"
 #include "model/calibrate.h"
 #include "quantize/range.h"
@@ -78,18 +80,61 @@ TEST(RoundWeightsTest, RoundsPerChannel) {
     values[i] *= 1000;  // a large channel beside small ones
     values[270 + i] = 0;
   }
-  const RoundedWeights rounded = round_weights(Tensor::from(values, {4, 10, 3, 3}));
+  Node node;
+  node.op = Op::kConv;
+  node.path = "conv";
+  node.in_channels = 10;
+  node.out_channels = 4;
+  node.kernel = 3;
+  const RoundedWeights rounded = round_weights(node, Tensor::from(values, {4, 10, 3, 3}));
   EXPECT_EQ(rounded.numbers.shape(), (Shape{4, 10, 3, 3}));
   EXPECT_EQ(rounded.scales.shape(), (Shape{4}));
   const Tensor numbers = rounded.numbers.to_f32();
   for (std::size_t i = 0; i < values.size(); ++i) {
     const float scale = rounded.scales.f32()[i / 90];
     EXPECT_LE(std::abs(numbers.f32()[i]), 127);
-    if (std::abs(numbers.f32()[i]) < 127) {
-      EXPECT_LE(std::abs(scale * numbers.f32()[i] - values[i]), scale * 0.5001F);
-    }
+    // No farther from zero than rounding brings it, and of its sign.
+    EXPECT_LE(std::abs(scale * numbers.f32()[i]), std::abs(values[i]) + scale * 0.5001F);
+    EXPECT_GE(numbers.f32()[i] * values[i], 0);
   }
-  EXPECT_GT(rounded.sqnr_db, 40);
+  EXPECT_GT(rounded.sqnr_db, 34);
+  StateDict weights;
+  weights.add("conv.weight", rounded.numbers);
+  EXPECT_TRUE(has_short_weights(node, weights));
+}
+
+// Windows of few channels, groups, and channels that fill no eight.
+TEST(RoundWeightsTest, NumbersAreShort) {
+  std::mt19937 random(5);
+  struct Case {
+    int in, out, groups, kernel;
+  };
+  for (const Case& c : {Case{3, 5, 1, 7}, {7, 4, 1, 1}, {8, 3, 1, 3}, {13, 4, 1, 1}, {12, 6, 3, 3}, {4, 4, 2, 3}}) {
+    SCOPED_TRACE(c.in);
+    Node node;
+    node.op = Op::kConv;
+    node.path = "conv";
+    node.in_channels = c.in;
+    node.out_channels = c.out;
+    node.groups = c.groups;
+    node.kernel = c.kernel;
+    const int count = c.out * c.in / c.groups * c.kernel * c.kernel;
+    const Shape shape = {c.out, c.in / c.groups, c.kernel, c.kernel};
+    StateDict weights;
+    const Tensor values = Tensor::from(random_values(count, -1, 1, random), shape);
+    weights.set("conv.weight", round_weights(node, values).numbers);
+    EXPECT_TRUE(has_short_weights(node, weights));
+    // Equal weights, whose fours are all as large as they may be: one more is too much.
+    const std::vector<float> ones(static_cast<std::size_t>(count), 1.0F);
+    const Tensor numbers = round_weights(node, Tensor::from(ones, shape)).numbers;
+    weights.set("conv.weight", numbers);
+    EXPECT_TRUE(has_short_weights(node, weights));
+    if (count / c.out < 8 || c.in % 8 != 0) continue;
+    const auto larger = std::make_shared<std::vector<std::int8_t>>();
+    for (const float number : numbers.to_f32().f32()) larger->push_back(static_cast<std::int8_t>(number + 1));
+    weights.set("conv.weight", Tensor::view(DType::kI8, shape, std::as_bytes(std::span(*larger)), larger));
+    EXPECT_FALSE(has_short_weights(node, weights));
+  }
 }
 
 // What rounding does to the mean of a convolution, by computing the convolution.
@@ -106,7 +151,7 @@ TEST(RoundWeightsTest, MeanShiftsAreThoseOfTheOutput) {
   const int out = 4;
   std::mt19937 random(4);
   const Tensor weights = Tensor::from(random_values(4 * 3 * 9, -1, 1, random), {4, 3, 3, 3});
-  const RoundedWeights rounded = round_weights(weights);
+  const RoundedWeights rounded = round_weights(node, weights);
   const Tensor numbers = rounded.numbers.to_f32();
   const std::vector<double> means = {1, 2, 3, 4, 5, 6};  // each channel is constant
   const std::vector<double> shifts = mean_shifts(node, {1, 6, size, size}, {1, 4, out, out}, weights, rounded, means);

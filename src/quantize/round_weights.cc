@@ -3,35 +3,102 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <utility>
+
+#include "arch/quantized.h"
 
 namespace resnet {
 namespace {
 
-float rounded(float weight, float scale) { return std::clamp(std::nearbyint(weight / scale), -127.0F, 127.0F); }
+constexpr int kFour = 4;
 
-double squared_error(std::span<const float> weights, float scale) {
-  double sum = 0;
-  for (const float weight : weights) {
-    const double difference = static_cast<double>(weight) - scale * rounded(weight, scale);
-    sum += difference * difference;
+// The weights of an output channel four by four, as their products are summed (arch/quantized.h): indices, or -1 where
+// a four has fewer.
+std::vector<int> order_by_fours(const Node& node, int out_channel) {
+  const std::vector<int> fours = fours_of_channel(node, out_channel);
+  const int count = *std::max_element(fours.begin(), fours.end()) + 1;
+  std::vector<int> order(static_cast<std::size_t>(count) * kFour, -1);
+  std::vector<int> filled(static_cast<std::size_t>(count), 0);
+  for (std::size_t i = 0; i < fours.size(); ++i) {
+    order[fours[i] * kFour + filled[fours[i]]++] = static_cast<int>(i);
   }
-  return sum;
+  return order;
 }
 
-float best_scale(std::span<const float> weights) {
+// One output channel's weights as numbers, for one scale after another. Everything is in the order of the fours.
+class Channel {
+ public:
+  Channel(std::span<const float> weights, const std::vector<int>& order)
+      : order_(order), weights_(order.size()), exact_(order.size()), numbers_(order.size()) {
+    for (std::size_t i = 0; i < order.size(); ++i) weights_[i] = order[i] >= 0 ? weights[order[i]] : 0;
+  }
+
+  // Rounds to short numbers, and returns the squared error.
+  double round(float scale) {
+    constexpr float kWhole = 3 << 22;  // added to a smaller number, rounds it to nearest, ties to even
+    const float inverse = 1 / scale;
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      exact_[i] = weights_[i] * inverse;
+      numbers_[i] = std::min(std::max(exact_[i], -127.0F), 127.0F) + kWhole - kWhole;
+    }
+    for (std::size_t four = 0; four < weights_.size(); four += kFour) {
+      shorten(four, 1);
+      shorten(four, -1);
+    }
+    double sum = 0;
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      const double difference = static_cast<double>(weights_[i]) - static_cast<double>(scale) * numbers_[i];
+      sum += difference * difference;
+    }
+    return sum;
+  }
+
+  // In the order in which weights are stored.
+  void put(std::int8_t* numbers) const {
+    for (std::size_t i = 0; i < order_.size(); ++i) {
+      if (order_[i] >= 0) numbers[order_[i]] = static_cast<std::int8_t>(numbers_[i]);
+    }
+  }
+
+ private:
+  // Until the numbers of this sign sum to kShortSum at most, brings that one nearer to zero which is farthest beyond
+  // its weight: the step that costs least.
+  void shorten(std::size_t four, float sign) {
+    float sum = 0;
+    for (std::size_t i = four; i < four + kFour; ++i) sum += std::max(0.0F, sign * numbers_[i]);
+    for (; sum > kShortSum; --sum) {
+      std::size_t best = four + kFour;
+      for (std::size_t i = four; i < four + kFour; ++i) {
+        if (sign * numbers_[i] <= 0) continue;
+        if (best == four + kFour || sign * (numbers_[i] - exact_[i]) > sign * (numbers_[best] - exact_[best])) best = i;
+      }
+      numbers_[best] -= sign;
+    }
+  }
+
+  const std::vector<int>& order_;
+  std::vector<float> weights_, exact_, numbers_;
+};
+
+// The scale of the least squared error, which `channel` is then rounded with; and that error.
+std::pair<float, double> choose_scale(std::span<const float> weights, Channel& channel) {
   float largest = 0;
   for (const float weight : weights) largest = std::max(largest, std::abs(weight));
-  if (!(largest > 1e-15F)) return 1;  // a channel of zeros
-  float best = largest / 127;
-  double least = squared_error(weights, best);
-  for (int percent = 98; percent >= 60; percent -= 2) {
-    const float scale = largest / 127 * static_cast<float>(percent) / 100;
-    const double error = squared_error(weights, scale);
-    if (error >= least) continue;
-    least = error;
-    best = scale;
-  }
-  return best;
+  if (!(largest > 1e-15F)) return {1.0F, channel.round(1)};  // a channel of zeros
+  const auto scale_of = [&](int percent) { return largest / 127 * static_cast<float>(percent) / 100; };
+  int best = 100;
+  double least = channel.round(scale_of(best));
+  const auto try_scales = [&](int from, int to, int step) {
+    for (int percent = from; percent <= to; percent += step) {
+      const double error = channel.round(scale_of(percent));
+      if (error >= least) continue;
+      least = error;
+      best = percent;
+    }
+  };
+  try_scales(60, 400, 10);  // four equal weights become 32, not 127
+  try_scales(best - 8, best + 8, 2);
+  return {scale_of(best), channel.round(scale_of(best))};
 }
 
 // The share of `out` outputs at which tap `tap` of a window lies among `in` inputs.
@@ -46,25 +113,24 @@ double share_inside(int tap, const Node& node, std::int64_t in, std::int64_t out
 
 }  // namespace
 
-RoundedWeights round_weights(const Tensor& weights) {
+RoundedWeights round_weights(const Node& node, const Tensor& weights) {
   const Tensor values = weights.to_f32();
-  const std::int64_t channels = values.shape()[0];
-  const std::size_t row = values.f32().size() / static_cast<std::size_t>(channels);
-  const auto numbers = std::make_shared<std::vector<std::int8_t>>();
-  numbers->reserve(values.f32().size());
+  const std::size_t row = values.f32().size() / static_cast<std::size_t>(node.out_channels);
+  const auto numbers = std::make_shared<std::vector<std::int8_t>>(values.f32().size());
   RoundedWeights result;
-  result.scales = Tensor::zeros(DType::kF32, {channels});
+  result.scales = Tensor::zeros(DType::kF32, {node.out_channels});
+  std::vector<int> order;
   double signal = 0;
   double noise = 0;
-  for (std::size_t c = 0; c < static_cast<std::size_t>(channels); ++c) {
-    const std::span<const float> channel = values.f32().subspan(c * row, row);
-    const float scale = best_scale(channel);
+  for (int c = 0; c < node.out_channels; ++c) {
+    const std::span<const float> own = values.f32().subspan(c * row, row);
+    if (c == 0 || node.groups > 1) order = order_by_fours(node, c);
+    Channel channel(own, order);
+    const auto [scale, error] = choose_scale(own, channel);
     result.scales.mutable_f32()[c] = scale;
-    noise += squared_error(channel, scale);
-    for (const float weight : channel) {
-      signal += static_cast<double>(weight) * weight;
-      numbers->push_back(static_cast<std::int8_t>(rounded(weight, scale)));
-    }
+    noise += error;
+    for (const float weight : own) signal += static_cast<double>(weight) * weight;
+    channel.put(numbers->data() + c * row);
   }
   result.numbers = Tensor::view(DType::kI8, values.shape(), std::as_bytes(std::span(*numbers)), numbers);
   result.sqnr_db = 10 * std::log10(signal / noise);

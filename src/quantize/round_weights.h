@@ -16,9 +16,10 @@ struct RoundedWeights {
   double sqnr_db = 0;  // 10 log10(sum w^2 / sum (w - w')^2)
 };
 
-// Symmetric per output channel: w' = scale * number, numbers from -127 to 127. The scale is that of the largest weight
-// or a smaller one, cutting large weights off, where that has the least squared error.
-RoundedWeights round_weights(const Tensor& weights);
+// The weights of a convolution or linear layer, symmetric per output channel: w' = scale * number, short numbers
+// (arch/quantized.h) from -127 to 127. Of scales around that of the largest weight, the one with the least squared
+// error: smaller ones cut large weights off, and with larger ones fewer fours have to be made shorter.
+RoundedWeights round_weights(const Node& node, const Tensor& weights);
 
 // By how much rounding moves the mean of each output channel of a convolution or linear layer, before its batch norm:
 // sum over inputs of (w' - w) * E[x] (Nagel et al. 2019, arXiv:1906.04721, section 4.2). `means` are E[x] per input

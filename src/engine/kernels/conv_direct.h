@@ -22,8 +22,14 @@ struct DirectConv {
   static constexpr int kPanelWords = P::kPanelBytes / 4;
   static constexpr std::int64_t kValueSize = sizeof(Value);
 
+  static Geometry geometry_of(const ConvShape& s) { return geometry(s, kLayout, P::kPack, P::kDotWords); }
+
   static const char* refuse(const ConvShape& s) noexcept {
     if (s.in_type != P::kType) return kOtherType;
+    if constexpr (P::kShort) {
+      if (!s.short_weights) return "sums of its products may leave 16 bits";
+      if ((s.in_channels < 8) != (kLayout == Layout::kRows)) return "its weights are short in another order";
+    }
     if constexpr (kLayout == Layout::kRows) {
       if (!s.dense_input) return "the input is padded to blocks of channels";
       if (s.groups > 1) return "grouped";
@@ -34,14 +40,14 @@ struct DirectConv {
   }
 
   static std::size_t packed_bytes(const ConvShape& s) noexcept {
-    const Geometry g = geometry(s, kLayout, P::kPack);
+    const Geometry g = geometry_of(s);
     return static_cast<std::size_t>(g.depth() * g.columns) * sizeof(float);
   }
 
-  static int pack_unit(const ConvShape& s) noexcept { return column_unit(geometry(s, kLayout, P::kPack)); }
+  static int pack_unit(const ConvShape& s) noexcept { return column_unit(geometry_of(s)); }
 
   static void pack(const ConvShape& s, int begin, int end, const float* weights, void* packed) noexcept {
-    const Geometry g = geometry(s, kLayout, P::kPack);
+    const Geometry g = geometry_of(s);
     const int stop = end < s.out_channels ? end : g.columns;
     for (int column = begin; column < stop;) {
       const int slice = column / g.slice_columns * g.slice_columns;
@@ -67,12 +73,12 @@ struct DirectConv {
   }
 
   static std::size_t scratch_bytes(const ConvShape& s) noexcept {
-    const Geometry g = geometry(s, kLayout, P::kPack);
+    const Geometry g = geometry_of(s);
     return sizeof(float) * static_cast<std::size_t>(group_tiles(g) * panel_words(g));
   }
 
   static int tasks(const ConvShape& s, int threads) noexcept {
-    const Geometry g = geometry(s, kLayout, P::kPack);
+    const Geometry g = geometry_of(s);
     const std::int64_t work = g.pixels * g.depth() * g.columns / threads;  // products of words
     const auto each = work / kTaskWork;
     return threads * static_cast<int>(each < 1 ? 1 : each > 4 ? 4 : each);
@@ -106,12 +112,13 @@ struct DirectConv {
 
   static double cost(const ConvShape& s, int threads) noexcept {
     constexpr double kEfficiency = 0.88;  // measured (docs/engine.md)
-    const Geometry g = geometry(s, kLayout, P::kPack);
-    return static_cast<double>(g.pixels) * static_cast<double>(g.depth()) * g.columns / threads / kEfficiency;
+    const Geometry g = geometry_of(s);
+    return static_cast<double>(g.pixels) * static_cast<double>(g.depth()) * g.columns * P::kDotCost / threads /
+           kEfficiency;
   }
 
   static void run(const ConvCall& call, int task, int tasks, void* scratch) noexcept {
-    const Geometry g = geometry(call.shape, kLayout, P::kPack);
+    const Geometry g = geometry_of(call.shape);
     const int parts = column_parts(g, tasks);
     const int unit = column_unit(g);
     const Part units(ceil_divide(g.columns, unit), task % parts, parts);

@@ -74,8 +74,8 @@ struct BlockRange {
   }
 };
 
-// `pack` values fit a word.
-Geometry geometry(const ConvShape& s, Layout layout, int pack) {
+// `pack` values fit a word; words are multiplied `dot_words` at a time.
+Geometry geometry(const ConvShape& s, Layout layout, int pack, int dot_words) {
   Geometry g;
   g.pixels = static_cast<std::int64_t>(s.batch) * s.out_height * s.out_width;
   g.in_blocks = ceil_divide(s.in_channels, kChannelBlock);
@@ -95,7 +95,8 @@ Geometry geometry(const ConvShape& s, Layout layout, int pack) {
   }
   const int taps = s.kernel * s.kernel;
   g.steps = layout == Layout::kTaps ? taps * g.slice_blocks : 1;
-  g.count = layout == Layout::kTaps ? kChannelBlock / pack : ceil_divide(taps * s.in_channels, pack);
+  g.count =
+      layout == Layout::kTaps ? kChannelBlock / pack : ceil_divide(taps * s.in_channels, pack * dot_words) * dot_words;
   return g;
 }
 

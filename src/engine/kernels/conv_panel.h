@@ -203,7 +203,7 @@ void fill_rows(const ConvShape& s, const Windows<P>& windows, typename P::Elemen
       const std::int64_t at = (std::int64_t{windows.top[i] + row} * s.in_width + left) * s.in_channels;
       copy_row<P>(windows.picture[i] + at + first, last - first, panel + row * row_values + first);
     }
-    for (int k = values; k % P::kPack != 0; ++k) panel[k] = 0;  // shares a word with the last ones
+    for (int k = values; k % (P::kPack * P::kDotWords) != 0; ++k) panel[k] = 0;  // multiplied with the last ones
   }
 }
 

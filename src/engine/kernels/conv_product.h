@@ -1,12 +1,13 @@
-// The four kinds of products that direct convolutions are made of: what values are stored as, how many of them a word
-// of 32 bits holds in panels and packed weights, how a word of inputs and a vector of words of weights are added to a
-// vector of sums, and what becomes of the sums of a tile.
+// The kinds of products that direct convolutions are made of: what values are stored as, how many of them a word of 32
+// bits holds in panels and packed weights, how kDotWords words of inputs times as many vectors of words of weights are
+// added to a vector of sums, what that costs for a word, and what becomes of the sums of a tile.
 //
-//   kind        activations  words hold   sums   what multiplies
-//   F32Product  float32      1 float32    float  fused multiply-add
-//   Bf16Product bfloat16     2 bfloat16   float  vdpbf16ps
-//   ByteProduct u8           4 u8 or s8   int32  vpdpbusd
-//   WordProduct u8           2 s16        int32  vpmaddwd, exact where vpmaddubsw would saturate
+//   kind         activations  words hold   sums   what multiplies
+//   F32Product   float32      1 float32    float  fused multiply-add
+//   Bf16Product  bfloat16     2 bfloat16   float  vdpbf16ps
+//   ByteProduct  u8           4 u8 or s8   int32  vpdpbusd
+//   WordProduct  u8           2 s16        int32  vpmaddwd, exact for all weights
+//   ShortProduct u8           4 u8 or s8   int32  vpmaddubsw, exact for short weights: two words are summed in 16 bits
 #pragma once
 
 #include <type_traits>
@@ -15,16 +16,6 @@
 
 namespace resnet {
 namespace {
-
-// Calls work(row, vector) for each vector of a tile's sums.
-template <int kRows, int kVectors, class Work>
-[[gnu::always_inline]] inline void for_each_sum(Work work) {
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
-    for (int j = 0; j < kVectors; ++j) work(i, j);
-  }
-}
 
 // Sums of floats: bias + products + residual, then ReLU, stored as T or float32.
 template <class V, class T>
@@ -129,13 +120,20 @@ struct IntSums {
   }
 };
 
+// Words are multiplied one by one.
+struct SingleWords {
+  static constexpr int kDotWords = 1;
+  static constexpr double kDotCost = 1;
+  static constexpr bool kShort = false;
+};
+
 template <class V>
-struct F32Product : FloatSums<V, float> {
+struct F32Product : FloatSums<V, float>, SingleWords {
   using Element = float;
   static constexpr int kPack = 1;
   static constexpr int kPanelBytes = 256 * 1024;  // of all panels together, to stay in the second-level cache
-  static typename V::Reg dot(typename V::Reg value, typename V::Reg weight, typename V::Reg sum) {
-    return V::multiply_add(value, weight, sum);
+  static typename V::Reg dot(const typename V::Reg* value, const typename V::Reg* weight, typename V::Reg sum) {
+    return V::multiply_add(*value, *weight, sum);
   }
   static Element weight(float value) { return value; }
   static Element zero(std::uint8_t) { return 0; }
@@ -147,12 +145,12 @@ struct F32Product : FloatSums<V, float> {
 };
 
 template <class V>
-struct Bf16Product : FloatSums<V, std::uint16_t> {
+struct Bf16Product : FloatSums<V, std::uint16_t>, SingleWords {
   using Element = std::uint16_t;
   static constexpr int kPack = 2;
   static constexpr int kPanelBytes = 512 * 1024;  // processors that have bfloat16 have caches of 1 MiB and more
-  static typename V::Reg dot(typename V::Reg value, typename V::Reg weight, typename V::Reg sum) {
-    return V::dot_bf16(value, weight, sum);
+  static typename V::Reg dot(const typename V::Reg* value, const typename V::Reg* weight, typename V::Reg sum) {
+    return V::dot_bf16(*value, *weight, sum);
   }
   // As float_to_bfloat16(), which code for one instruction set cannot share.
   static Element weight(float value) {
@@ -166,25 +164,36 @@ struct Bf16Product : FloatSums<V, std::uint16_t> {
 };
 
 template <class V>
-struct ByteProduct : IntSums<V> {
+struct ByteProduct : IntSums<V>, SingleWords {
   using Element = std::uint8_t;
   static constexpr int kPack = 4;
   static constexpr int kPanelBytes = 256 * 1024;
-  static typename V::Ints dot(typename V::Reg value, typename V::Reg weight, typename V::Ints sum) {
-    return V::dot_bytes(value, weight, sum);
+  static typename V::Ints dot(const typename V::Reg* value, const typename V::Reg* weight, typename V::Ints sum) {
+    return V::dot_bytes(*value, *weight, sum);
   }
   static Element weight(float value) { return static_cast<Element>(static_cast<std::int8_t>(value)); }
   static Element zero(std::uint8_t zero_point) { return zero_point; }
   static void copy_block(const std::uint8_t* from, Element* to) { __builtin_memcpy(to, from, 16); }
 };
 
+// Of short weights (ConvShape) alone.
 template <class V>
-struct WordProduct : IntSums<V> {
+struct ShortProduct : ByteProduct<V> {
+  static constexpr int kDotWords = 2;
+  static constexpr double kDotCost = 1.5;  // three multiplications for two words
+  static constexpr bool kShort = true;
+  static typename V::Ints dot(const typename V::Reg* value, const typename V::Reg* weight, typename V::Ints sum) {
+    return V::dot_short(value, weight, sum);
+  }
+};
+
+template <class V>
+struct WordProduct : IntSums<V>, SingleWords {
   using Element = std::int16_t;
   static constexpr int kPack = 2;
   static constexpr int kPanelBytes = 256 * 1024;
-  static typename V::Ints dot(typename V::Reg value, typename V::Reg weight, typename V::Ints sum) {
-    return V::dot_words(value, weight, sum);
+  static typename V::Ints dot(const typename V::Reg* value, const typename V::Reg* weight, typename V::Ints sum) {
+    return V::dot_words(*value, *weight, sum);
   }
   static Element weight(float value) { return static_cast<Element>(value); }
   static Element zero(std::uint8_t zero_point) { return zero_point; }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/buffer.h"
 #include "engine/kernels/kernels_test_support.h"
@@ -17,8 +18,8 @@ std::string describe(const ConvShape& s) {
          number(s.out_channels) + "x" + number(s.out_height) + "x" + number(s.out_width) + ", kernel " +
          number(s.kernel) + " stride " + number(s.stride) + " padding " + number(s.padding) + " dilation " +
          number(s.dilation) + " groups " + number(s.groups) + (s.dense_input ? " dense" : "") +
-         (s.residual ? " residual" : "") + (s.relu ? " relu" : "") + " types " + number(static_cast<int>(s.in_type)) +
-         " " + number(static_cast<int>(s.out_type));
+         (s.residual ? " residual" : "") + (s.relu ? " relu" : "") + (s.short_weights ? " short" : "") + " types " +
+         number(static_cast<int>(s.in_type)) + " " + number(static_cast<int>(s.out_type));
 }
 
 std::size_t input_values(const ConvShape& s) {
@@ -38,6 +39,7 @@ bool finish(ConvShape& s) {
 void set_types(ConvShape& s, Random& random) {
   s.in_type = static_cast<ValueType>(random.between(0, 2));
   s.out_type = random.chance(0.3) ? ValueType::kF32 : s.in_type;
+  s.short_weights = s.in_type == ValueType::kU8 && random.chance(0.5);
 }
 
 ConvShape random_shape(Random& random) {
@@ -79,6 +81,32 @@ struct Data {
 
 int depth(const ConvShape& s) { return s.in_channels / s.groups * s.kernel * s.kernel; }
 
+// Brings fours whose weights of one sign sum to more than 128 down to that, or a little less.
+void shorten(const ConvShape& s, std::vector<float>& weights) {
+  const int taps = s.kernel * s.kernel;
+  const int group_in = s.in_channels / s.groups;
+  for (int out = 0; out < s.out_channels; ++out) {
+    float* own = weights.data() + static_cast<std::ptrdiff_t>(out) * depth(s);
+    const int first = out / (s.out_channels / s.groups) * group_in;
+    std::map<int, std::vector<float*>> fours;
+    for (int i = 0; i < depth(s); ++i) {
+      const int channel = first + i / taps;
+      const int tap = i % taps;
+      const int at = s.in_channels < 8 ? tap * s.in_channels + channel : tap * 8 * ((s.in_channels + 7) / 8) + channel;
+      fours[at / 8 * 2 + (at % 4 > 1 ? 1 : 0)].push_back(own + i);
+    }
+    for (const auto& [number, four] : fours) {
+      for (const float sign : {1.0F, -1.0F}) {
+        float sum = 0;
+        for (const float* weight : four) sum += std::max(0.0F, sign * *weight);
+        for (float* weight : four) {
+          if (sum > 128 && sign * *weight > 0) *weight = std::trunc(*weight * 128 / sum);
+        }
+      }
+    }
+  }
+}
+
 Data random_data(const ConvShape& s, Random& random) {
   const int pitch = padded_channels(s.out_channels);
   Data data;
@@ -90,6 +118,7 @@ Data random_data(const ConvShape& s, Random& random) {
   data.call.shape = s;
   if (s.in_type == ValueType::kU8) {  // most results lie between 0 and 255, but not all
     for (float& weight : data.weights) weight = std::round(weight * 127.4F);
+    if (s.short_weights) shorten(s, data.weights);
     for (float& bias : data.bias) bias = 128 * bias + 100;
     for (float& scale : data.scale) scale *= 0.01F / std::sqrt(static_cast<float>(depth(s)));
     data.call.residual_scale = random.values(1)[0];
@@ -235,6 +264,8 @@ TEST(PropertyConv, ShapesOfNetworks) {
       s.in_type = s.out_type = type;
       ASSERT_NO_FATAL_FAILURE(expect_reference(s, random));
     }
+    s.short_weights = true;
+    ASSERT_NO_FATAL_FAILURE(expect_reference(s, random));
   }
 }
 
@@ -271,9 +302,10 @@ TEST(Conv, NaNPassesThroughRelu) {
 
 // The largest sums of whole numbers: no pair of products, and no sum of a network's longest window, may saturate.
 TEST(Conv, LargestNumbersDoNotSaturate) {
-  for (const float weight : {-128.0F, 127.0F}) {
+  for (const float weight : {-128.0F, 127.0F, -32.0F, 32.0F}) {
     Random random(5);
     ConvShape s;
+    s.short_weights = std::abs(weight) == 32;  // four of them sum to 128
     s.in_channels = 512;
     s.kernel = 3;
     s.padding = 1;

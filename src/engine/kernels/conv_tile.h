@@ -92,6 +92,16 @@ class NextRows {
   int rows_, steps_;
 };
 
+// Calls work(row, vector) for each vector of a tile's sums.
+template <int kRows, int kVectors, class Work>
+[[gnu::always_inline]] inline void for_each_sum(Work work) {
+#pragma GCC unroll 16
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 2
+    for (int j = 0; j < kVectors; ++j) work(i, j);
+  }
+}
+
 // The sums of P (conv_product.h), which says what a word holds, how sums begin and what becomes of them.
 template <class P, int kRows, int kVectors, int kStride>
 [[gnu::noinline]] void multiply_tile(const TileProduct& p) {
@@ -106,19 +116,22 @@ template <class P, int kRows, int kVectors, int kStride>
   const float* panel = p.panel;
   const float* weights = p.weights;
   const int count = kStride == kTapWords ? kTapWords : p.count;
+  constexpr int kWords = P::kDotWords;
   for (int step = 0; step < p.steps; ++step, panel += V::kTilePixels * kStride) {
     if (step % P::kPack == 0) {
       p.ahead->weights.step();
       p.ahead->input.step();
     }
     next.fetch(step);
-    for (const float* x = panel; x < panel + count; ++x, weights += kVectors * kLanes) {
-      Reg weight[kVectors];
-#pragma GCC unroll 2
-      for (int j = 0; j < kVectors; ++j) weight[j] = V::load(weights + j * kLanes);
+    for (const float* x = panel; x < panel + count; x += kWords, weights += kWords * kVectors * kLanes) {
+      Reg weight[kVectors][kWords];
+      for_each_sum<kWords, kVectors>(
+          [&](int w, int j) { weight[j][w] = V::load(weights + (w * kVectors + j) * kLanes); });
 #pragma GCC unroll 16
       for (int i = 0; i < kRows; ++i) {
-        const Reg value = V::broadcast(x + i * kStride);
+        Reg value[kWords];
+#pragma GCC unroll 2
+        for (int w = 0; w < kWords; ++w) value[w] = V::broadcast(x + i * kStride + w);
 #pragma GCC unroll 2
         for (int j = 0; j < kVectors; ++j) sum[i][j] = P::dot(value, weight[j], sum[i][j]);
       }

@@ -98,11 +98,12 @@ double spin_dots(std::int64_t iterations) noexcept {
   using V = typename P::Vector;
   constexpr int kRows = V::kTilePixels;
   constexpr int kVectors = V::kTileVectors;
-  float words[kRows] = {};
+  constexpr int kWords = P::kDotWords;
+  float words[kRows * kWords] = {};
   const float* panel = words;
-  typename V::Reg weight[kVectors];
+  typename V::Reg weight[kVectors][kWords];
   typename P::Sum sum[kRows][kVectors];
-  for (int j = 0; j < kVectors; ++j) weight[j] = V::broadcast(panel + j);
+  for (int j = 0; j < kVectors * kWords; ++j) weight[j / kWords][j % kWords] = V::broadcast(panel + j);
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
     for (int j = 0; j < kVectors; ++j) sum[i][j] = typename P::Sum{};
@@ -111,7 +112,9 @@ double spin_dots(std::int64_t iterations) noexcept {
     asm volatile("" : "+r"(panel) : : "memory");
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const auto value = V::broadcast(panel + i);
+      typename V::Reg value[kWords];
+#pragma GCC unroll 2
+      for (int w = 0; w < kWords; ++w) value[w] = V::broadcast(panel + i * kWords + w);
 #pragma GCC unroll 2
       for (int j = 0; j < kVectors; ++j) sum[i][j] = P::dot(value, weight[j], sum[i][j]);
     }
@@ -121,7 +124,7 @@ double spin_dots(std::int64_t iterations) noexcept {
 #pragma GCC unroll 2
     for (int j = 0; j < kVectors; ++j) asm volatile("" : : "x"(sum[i][j]));  // keeps the loop
   }
-  return 2.0 * kRows * kVectors * V::kLanes * P::kPack * static_cast<double>(iterations);
+  return 2.0 * kRows * kVectors * V::kLanes * P::kPack * kWords * static_cast<double>(iterations);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 // the cache, so that small shapes take several blocks.
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 #include "base/bfloat16.h"
@@ -92,6 +93,21 @@ struct Emulated {
       return total;
     });
   }
+  // Sums of 16 bits, which must not be left.
+  static Ints dot_short(const Reg* a, const Reg* b, const Ints& sum) {
+    return each<Ints>([&](int i) {
+      std::int32_t total = sum.lane[i];
+      for (const int k : {0, 2}) {
+        std::int32_t half = 0;
+        for (int w = 0; w < 2; ++w) {
+          for (const int at : {k, k + 1}) half += part<std::uint8_t>(a[w], i, at) * part<std::int8_t>(b[w], i, at);
+        }
+        if (half != static_cast<std::int16_t>(half)) std::abort();
+        total += half;
+      }
+      return total;
+    });
+  }
   static Reg dot_bf16(const Reg& a, const Reg& b, const Reg& sum) {
     return each<Reg>([&](int i) {
       float total = sum.lane[i];
@@ -109,6 +125,8 @@ constexpr ConvAlgorithm kConvs[] = {
     direct_conv<F32Product<Emulated>, Layout::kTaps>("emulated direct"),
     direct_conv<ByteProduct<Emulated>, Layout::kRows>("emulated int8 direct rows"),
     direct_conv<ByteProduct<Emulated>, Layout::kTaps>("emulated int8 direct"),
+    direct_conv<ShortProduct<Emulated>, Layout::kRows>("emulated int8 direct short rows"),
+    direct_conv<ShortProduct<Emulated>, Layout::kTaps>("emulated int8 direct short"),
     direct_conv<Bf16Product<Emulated>, Layout::kRows>("emulated bf16 direct rows"),
     direct_conv<Bf16Product<Emulated>, Layout::kTaps>("emulated bf16 direct"),
 };

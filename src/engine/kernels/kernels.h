@@ -46,6 +46,11 @@ struct ConvShape {
   bool dense_input = false;  // the input's pixels are not padded: in_channels values each, as a picture comes
   bool residual = false;     // something is added before the ReLU
   bool relu = false;
+
+  // Where the input is kU8: no sum of four products of weights with numbers leaves 16 bits. Of each 8 consecutive
+  // values of the inner dimension, the four are 0, 1, 4 and 5, or 2, 3, 6 and 7; values are a tap's input channels or,
+  // where there are fewer than 8, the window's rows of pixels of channels.
+  bool short_weights = false;
 };
 
 // Values from one pixel of the input to the next.

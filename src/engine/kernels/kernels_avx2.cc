@@ -11,12 +11,15 @@ namespace {
 
 using Floats = F32Product<Avx2>;
 using Numbers = WordProduct<Avx2>;
+using ShortNumbers = ShortProduct<Avx2Short>;
 
 constexpr ConvAlgorithm kConvs[] = {
     winograd_conv<Avx2, 4>("winograd 4x4"),
     winograd_conv<Avx2, 2>("winograd 2x2"),
     direct_conv<Floats, Layout::kRows>("direct rows 6x16"),
     direct_conv<Floats, Layout::kTaps>("direct 6x16"),
+    direct_conv<ShortNumbers, Layout::kRows>("int8 direct short rows 4x16"),
+    direct_conv<ShortNumbers, Layout::kTaps>("int8 direct short 4x16"),
     direct_conv<Numbers, Layout::kRows>("int8 direct rows 6x16"),
     direct_conv<Numbers, Layout::kTaps>("int8 direct 6x16"),
 };
@@ -30,7 +33,7 @@ constinit const Kernels kTable = {
     add<Avx2>,
     scale_shift<Avx2>,
     convert<Avx2>,
-    {spin<Avx2>, nullptr, spin_dots<Numbers>},
+    {spin<Avx2>, nullptr, spin_dots<ShortNumbers>},
 };
 
 }  // namespace

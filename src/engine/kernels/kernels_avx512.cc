@@ -11,12 +11,15 @@ namespace {
 
 using Floats = F32Product<Avx512>;
 using Numbers = WordProduct<Avx512>;
+using ShortNumbers = ShortProduct<Avx512Short>;
 
 constexpr ConvAlgorithm kConvs[] = {
     winograd_conv<Avx512, 4>("winograd 4x4"),
     winograd_conv<Avx512, 2>("winograd 2x2"),
     direct_conv<Floats, Layout::kRows>("direct rows 14x32"),
     direct_conv<Floats, Layout::kTaps>("direct 14x32"),
+    direct_conv<ShortNumbers, Layout::kRows>("int8 direct short rows 12x32"),
+    direct_conv<ShortNumbers, Layout::kTaps>("int8 direct short 12x32"),
     direct_conv<Numbers, Layout::kRows>("int8 direct rows 14x32"),
     direct_conv<Numbers, Layout::kTaps>("int8 direct 14x32"),
 };
@@ -30,7 +33,7 @@ constinit const Kernels kTable = {
     add<Avx512>,
     scale_shift<Avx512>,
     convert<Avx512>,
-    {spin<Avx512>, nullptr, spin_dots<Numbers>},
+    {spin<Avx512>, nullptr, spin_dots<ShortNumbers>},
 };
 
 }  // namespace

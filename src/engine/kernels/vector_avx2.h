@@ -54,6 +54,16 @@ struct Avx2 {
     return sum;
   }
 
+  // Each word of a[0] and a[1] holds four u8, of b[0] and b[1] four s8: sum + the eight products, if no sum of the
+  // first two of both words, nor of the last two, leaves 16 bits.
+  static Ints dot_short(const Reg* a, const Reg* b, Ints sum) {
+    const __m256i first = _mm256_maddubs_epi16(_mm256_castps_si256(a[0]), _mm256_castps_si256(b[0]));
+    const __m256i second = _mm256_maddubs_epi16(_mm256_castps_si256(a[1]), _mm256_castps_si256(b[1]));
+    const __m256i products = _mm256_madd_epi16(_mm256_add_epi16(first, second), _mm256_set1_epi16(1));
+    asm("vpaddd %1, %0, %0" : "+x"(sum) : "x"(products));
+    return sum;
+  }
+
   // u8 numbers as floats, and back as to_u8() rounds.
   static Reg load(const std::uint8_t* p) { return to_float(load_ints(p)); }
   static void store(std::uint8_t* p, Reg a) {
@@ -109,6 +119,11 @@ struct Avx2 {
     const __m256 b_wins = _mm256_or_ps(_mm256_cmp_ps(b, a, _CMP_GT_OQ), _mm256_cmp_ps(b, b, _CMP_UNORD_Q));
     return _mm256_blendv_ps(a, b, b_wins);
   }
+};
+
+// For products whose words are multiplied two at a time: 8 sums, 4 of weights, 2 for broadcasts, 1 of ones.
+struct Avx2Short : Avx2 {
+  static constexpr int kTilePixels = 4;
 };
 
 }  // namespace
