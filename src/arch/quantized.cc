@@ -81,7 +81,7 @@ std::vector<int> fours_of_channel(const Node& node, int out_channel) {
   const int first = out_channel / (node.out_channels / node.groups) * group_in;
   const int pitch = node.in_channels < 8 ? node.in_channels : (node.in_channels + 7) / 8 * 8;  // of a tap
   std::vector<int> fours;
-  fours.reserve(static_cast<std::size_t>(group_in * taps));
+  fours.reserve(static_cast<std::size_t>(group_in) * static_cast<std::size_t>(taps));
   for (int channel = first; channel < first + group_in; ++channel) {
     for (int tap = 0; tap < taps; ++tap) {
       const int at = tap * pitch + channel;
