@@ -131,7 +131,8 @@ TEST(RoundWeightsTest, NumbersAreShort) {
     EXPECT_TRUE(has_short_weights(node, weights));
     if (count / c.out < 8 || c.in % 8 != 0) continue;
     const auto larger = std::make_shared<std::vector<std::int8_t>>();
-    for (const float number : numbers.to_f32().f32()) larger->push_back(static_cast<std::int8_t>(number + 1));
+    const Tensor whole = numbers.to_f32();
+    for (const float number : whole.f32()) larger->push_back(static_cast<std::int8_t>(number + 1));
     weights.set("conv.weight", Tensor::view(DType::kI8, shape, std::as_bytes(std::span(*larger)), larger));
     EXPECT_FALSE(has_short_weights(node, weights));
   }
