@@ -75,19 +75,17 @@ std::string quantization_problem(const QuantizationTensor& described, const Stat
   return problem.empty() && !weights.contains(companion) ? companion + " is missing" : problem;
 }
 
-std::vector<int> fours_of_channel(const Node& node, int out_channel) {
+std::vector<Four> fours_of_channel(const Node& node, int out_channel) {
   const int taps = node.kernel * node.kernel;
   const int group_in = node.in_channels / node.groups;
   const int first = out_channel / (node.out_channels / node.groups) * group_in;
   const int pitch = node.in_channels < 8 ? node.in_channels : (node.in_channels + 7) / 8 * 8;  // of a tap
-  std::vector<int> fours;
-  fours.reserve(static_cast<std::size_t>(group_in) * static_cast<std::size_t>(taps));
-  for (int channel = first; channel < first + group_in; ++channel) {
-    for (int tap = 0; tap < taps; ++tap) {
-      const int at = tap * pitch + channel;
-      fours.push_back(at / 8 * 2 + at / 2 % 2);
-    }
+  std::vector<Four> fours(static_cast<std::size_t>(pitch) * static_cast<std::size_t>(taps) / 4 + 2, {-1, -1, -1, -1});
+  for (int i = 0; i < group_in * taps; ++i) {
+    const int at = i % taps * pitch + first + i / taps;
+    fours[at / 8 * 2 + at / 2 % 2][at / 4 % 2 * 2 + at % 2] = i;
   }
+  std::erase(fours, Four{-1, -1, -1, -1});
   return fours;
 }
 
@@ -95,14 +93,22 @@ bool has_short_weights(const Node& node, const StateDict& weights) {
   if (!is_quantized(weights, node.path)) return false;
   const Tensor& tensor = weights.at(node.path + ".weight");
   const auto* weight = reinterpret_cast<const std::int8_t*>(tensor.bytes().data());
-  std::vector<int> fours;
-  std::vector<int> positive, negative;  // sums
+  std::vector<int> four_of(static_cast<std::size_t>(tensor.count() / node.out_channels));
+  std::vector<int> positive, negative;  // sums of the fours
   for (int out = 0; out < node.out_channels; ++out) {
-    if (fours.empty() || node.groups > 1) fours = fours_of_channel(node, out);
-    const auto count = static_cast<std::size_t>(*std::max_element(fours.begin(), fours.end()) + 1);
-    positive.assign(count, 0);
-    negative.assign(count, 0);
-    for (const int four : fours) {
+    if (out == 0 || node.groups > 1) {
+      const std::vector<Four> fours = fours_of_channel(node, out);
+      for (std::size_t four = 0; four < fours.size(); ++four) {
+        for (const int i : fours[four]) {
+          if (i >= 0) four_of[i] = static_cast<int>(four);
+        }
+      }
+      positive.resize(fours.size());
+      negative.resize(fours.size());
+    }
+    std::fill(positive.begin(), positive.end(), 0);
+    std::fill(negative.begin(), negative.end(), 0);
+    for (const int four : four_of) {  // in the order of memory
       positive[four] += std::max<int>(*weight, 0);
       negative[four] += std::min<int>(*weight, 0);
       ++weight;

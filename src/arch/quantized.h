@@ -9,6 +9,7 @@
 // Layers whose weights are floating point are computed in floating point.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -61,8 +62,9 @@ std::string quantization_problem(const QuantizationTensor& tensor, const StateDi
 // the four sum to kShortSum at most, the negative ones to no less than -kShortSum. Nothing but speed depends on it.
 inline constexpr int kShortSum = 128;  // 255 * 128 < 2^15
 
-// For the weights of one output channel as they are stored, which four each belongs to: numbers from 0 on.
-std::vector<int> fours_of_channel(const Node& node, int out_channel);
+// Indices into the weights of one output channel as they are stored, -1 where a four has fewer.
+using Four = std::array<int, 4>;
+std::vector<Four> fours_of_channel(const Node& node, int out_channel);
 
 // True where all weights of a layer are int8 and short.
 bool has_short_weights(const Node& node, const StateDict& weights);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <tuple>
 #include <utility>
 
 #include "arch/quantized.h"
@@ -10,27 +11,12 @@
 namespace resnet {
 namespace {
 
-constexpr int kFour = 4;
-
-// The weights of an output channel four by four, as their products are summed (arch/quantized.h): indices, or -1 where
-// a four has fewer.
-std::vector<int> order_by_fours(const Node& node, int out_channel) {
-  const std::vector<int> fours = fours_of_channel(node, out_channel);
-  const int count = *std::max_element(fours.begin(), fours.end()) + 1;
-  std::vector<int> order(static_cast<std::size_t>(count) * kFour, -1);
-  std::vector<int> filled(static_cast<std::size_t>(count), 0);
-  for (std::size_t i = 0; i < fours.size(); ++i) {
-    order[fours[i] * kFour + filled[fours[i]]++] = static_cast<int>(i);
-  }
-  return order;
-}
-
 // One output channel's weights as numbers, for one scale after another. Everything is in the order of the fours.
 class Channel {
  public:
-  Channel(std::span<const float> weights, const std::vector<int>& order)
-      : order_(order), weights_(order.size()), exact_(order.size()), numbers_(order.size()) {
-    for (std::size_t i = 0; i < order.size(); ++i) weights_[i] = order[i] >= 0 ? weights[order[i]] : 0;
+  Channel(std::span<const float> weights, const std::vector<Four>& fours)
+      : fours_(fours), weights_(fours.size() * kFour), exact_(weights_.size()), numbers_(weights_.size()) {
+    for_each([&](std::size_t i, int stored) { weights_[i] = weights[stored]; });
   }
 
   // Rounds to short numbers, and returns the squared error.
@@ -55,12 +41,20 @@ class Channel {
 
   // In the order in which weights are stored.
   void put(std::int8_t* numbers) const {
-    for (std::size_t i = 0; i < order_.size(); ++i) {
-      if (order_[i] >= 0) numbers[order_[i]] = static_cast<std::int8_t>(numbers_[i]);
-    }
+    for_each([&](std::size_t i, int stored) { numbers[stored] = static_cast<std::int8_t>(numbers_[i]); });
   }
 
  private:
+  static constexpr std::size_t kFour = std::tuple_size_v<Four>;
+
+  // Calls work(place here, index as stored) for each weight.
+  template <class Work>
+  void for_each(Work work) const {
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+      if (const int stored = fours_[i / kFour][i % kFour]; stored >= 0) work(i, stored);
+    }
+  }
+
   // Until the numbers of this sign sum to kShortSum at most, brings that one nearer to zero which is farthest beyond
   // its weight: the step that costs least.
   void shorten(std::size_t four, float sign) {
@@ -76,7 +70,7 @@ class Channel {
     }
   }
 
-  const std::vector<int>& order_;
+  const std::vector<Four>& fours_;
   std::vector<float> weights_, exact_, numbers_;
 };
 
@@ -119,13 +113,13 @@ RoundedWeights round_weights(const Node& node, const Tensor& weights) {
   const auto numbers = std::make_shared<std::vector<std::int8_t>>(values.f32().size());
   RoundedWeights result;
   result.scales = Tensor::zeros(DType::kF32, {node.out_channels});
-  std::vector<int> order;
+  std::vector<Four> fours;
   double signal = 0;
   double noise = 0;
   for (int c = 0; c < node.out_channels; ++c) {
     const std::span<const float> own = values.f32().subspan(c * row, row);
-    if (c == 0 || node.groups > 1) order = order_by_fours(node, c);
-    Channel channel(own, order);
+    if (c == 0 || node.groups > 1) fours = fours_of_channel(node, c);
+    Channel channel(own, fours);
     const auto [scale, error] = choose_scale(own, channel);
     result.scales.mutable_f32()[c] = scale;
     noise += error;
