@@ -18,7 +18,7 @@ struct DirectConv {
   using Element = typename P::Element;
   static constexpr int kPixels = P::Vector::kTilePixels;
   static constexpr int kColumns = P::Vector::kLanes * P::Vector::kTileVectors;
-  static constexpr int kStride = (kLayout == Layout::kTaps ? kChannelBlock : kWindowValues) / P::kPack;  // words
+  static constexpr int kStride = kLayout == Layout::kTaps ? kChannelBlock : kWindowValues / P::kPack;  // words
   static constexpr int kPanelWords = P::kPanelBytes / 4;
   static constexpr std::int64_t kValueSize = sizeof(Value);
 
@@ -136,9 +136,6 @@ struct DirectConv {
   }
   static std::byte* at(void* start, std::int64_t bytes) { return static_cast<std::byte*>(start) + bytes; }
 
-  // How often products of so many steps look ahead.
-  static std::int64_t ahead_steps(std::int64_t steps) { return ceil_divide(steps, P::kPack); }
-
   void run_pixels(Part pixels) {
     const int groups = ceil_divide(pixels.size(), static_cast<std::int64_t>(group_tiles(g_)) * kPixels);
     for (int group = 0; group < groups; ++group) {
@@ -160,7 +157,7 @@ struct DirectConv {
     const ConvShape& s = call_.shape;
     const std::int64_t products =
         static_cast<std::int64_t>(ceil_divide(now.size(), kPixels)) * ceil_divide(end_ - begin_, kColumns);
-    const std::int64_t steps = products * ahead_steps(g_.steps);
+    const std::int64_t steps = products * g_.steps;
     if (s.stride <= s.kernel) {  // else most of what lies between is not needed
       const std::int64_t from = inputs_of_first(s, now.end) * kValueSize;
       const std::int64_t bytes = inputs_of_first(s, next.end) * kValueSize - from;
@@ -202,7 +199,7 @@ struct DirectConv {
     const int width = smaller(kColumns, end - next);
     const std::int64_t bytes = steps(next_chunk).size() * g_.count * width * 4;
     const std::int64_t products = ceil_divide(pixels.size(), kPixels);
-    ahead_.weights = Stream(weights(next_chunk, next, width), bytes, products * ahead_steps(steps(chunk).size()));
+    ahead_.weights = Stream(weights(next_chunk, next, width), bytes, products * steps(chunk).size());
   }
 
   void fill_panels(Part pixels, int slice, Part steps) {
@@ -213,8 +210,9 @@ struct DirectConv {
       windows.take(tiles.size_of(tile));
       auto* panel = reinterpret_cast<Element*>(scratch_ + tile * panel_words(g_));
       if constexpr (kLayout == Layout::kTaps) {
-        fill_taps<P>(s, g_, windows, first_block(s, g_, slice), static_cast<int>(steps.begin),
-                     static_cast<int>(steps.end), panel);
+        const auto fill = g_.step_blocks == P::kPack ? fill_taps<P, P::kPack> : fill_taps<P, 1>;
+        fill(s, g_, windows, first_block(s, g_, slice), static_cast<int>(steps.begin), static_cast<int>(steps.end),
+             panel);
       } else {
         fill_rows<P>(s, windows, panel);
       }

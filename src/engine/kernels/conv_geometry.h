@@ -3,8 +3,8 @@
 // Output channels ("columns", with their padding) fall into slices that see the same input channels: all of them in an
 // ordinary convolution; a group, or 16 columns of several small groups, in a grouped one (weights between different
 // groups are then zeros). A product's inner dimension is `steps` steps of `count` words of 32 bits, which hold one, two
-// or four values: per tap of the window and block of 16 input channels of the slice, or, where an unpadded picture
-// comes in, one step for the whole window.
+// or four values: as many input channels of the slice at a tap of the window as fill a cache line, or a block of 16
+// where they do not come out even; or, where an unpadded picture comes in, the whole window in one step.
 #pragma once
 
 #include "engine/kernels/kernels.h"
@@ -47,7 +47,8 @@ struct EqualParts {
   int size_of(int index) const { return size + (index < larger ? 1 : 0); }
 };
 
-// Two ways to lay out a pixel's part of a panel: 16 channels of each tap, or the rows of the window, one after another.
+// Two ways to lay out a pixel's part of a panel: a line of a tap's channels in each step, or the rows of the window,
+// one after another.
 enum class Layout { kTaps, kRows };
 
 struct Geometry {
@@ -56,9 +57,11 @@ struct Geometry {
   int columns;          // output channels with padding
   int slice_columns;    // divides `columns`
   int slice_blocks;     // blocks of input channels that a slice sees
+  int step_blocks;      // of them, in a step: 1 or as many as fill a line, a divisor of slice_blocks
   int steps;
   int count;
 
+  int tap_steps() const { return slice_blocks / step_blocks; }
   std::int64_t depth() const { return static_cast<std::int64_t>(steps) * count; }
 };
 
@@ -94,9 +97,10 @@ Geometry geometry(const ConvShape& s, Layout layout, int pack, int dot_words) {
     }
   }
   const int taps = s.kernel * s.kernel;
-  g.steps = layout == Layout::kTaps ? taps * g.slice_blocks : 1;
-  g.count =
-      layout == Layout::kTaps ? kChannelBlock / pack : ceil_divide(taps * s.in_channels, pack * dot_words) * dot_words;
+  g.step_blocks = g.slice_blocks % pack == 0 ? pack : 1;
+  g.steps = layout == Layout::kTaps ? taps * g.tap_steps() : 1;
+  g.count = layout == Layout::kTaps ? g.step_blocks * kChannelBlock / pack
+                                    : ceil_divide(taps * s.in_channels, pack * dot_words) * dot_words;
   return g;
 }
 

@@ -24,10 +24,10 @@ template <Layout kLayout, class Put>
   const int window = s.kernel * s.kernel;
   if constexpr (kLayout == Layout::kTaps) {
     const int group_in = s.in_channels / s.groups;
-    const int channel =
-        (block + step % g.slice_blocks) * kChannelBlock - column / (s.out_channels / s.groups) * group_in;
-    const int tap = step / g.slice_blocks;
-    const int last = smaller(kChannelBlock, group_in - channel);
+    const int first = block + step % g.tap_steps() * g.step_blocks;
+    const int channel = first * kChannelBlock - column / (s.out_channels / s.groups) * group_in;
+    const int tap = step / g.tap_steps();
+    const int last = smaller(g.step_blocks * kChannelBlock, group_in - channel);
     for (int k = larger(0, -channel); k < last; ++k) put(k, own[(channel + k) * window + tap]);
   } else {
     for (int k = 0; k < window * s.in_channels; ++k) put(k, own[k % s.in_channels * window + k / s.in_channels]);
@@ -69,10 +69,14 @@ std::int64_t inputs_of_first(const ConvShape& s, std::int64_t pixels) {
 template <class P>
 struct Windows {
   using Value = typename P::Value;
-  static constexpr int kPixels = P::Vector::kTilePixels;
-  const Value* picture[kPixels];  // the input of the pixel's picture
-  int top[kPixels], left[kPixels];
-  int count = 0;
+  // Pixels of one row, from number `first` of the tile on.
+  struct Run {
+    const Value* picture;  // the input of the pixels' picture
+    int top, left;         // of the first one's window; the others follow by the stride
+    int first, count;
+  };
+  Run runs[P::Vector::kTilePixels];
+  int count = 0;             // of runs
   typename P::Element zero;  // what stands for zero
 
   Windows(const ConvCall& call, std::int64_t first)
@@ -87,12 +91,13 @@ struct Windows {
 
   // The next `pixels` ones.
   void take(int pixels) {
-    count = pixels;
-    for (int i = 0; i < pixels; ++i) {
-      picture[i] = image_;
-      top[i] = y_ * shape_.stride - shape_.padding;
-      left[i] = x_ * shape_.stride - shape_.padding;
-      if (++x_ < shape_.out_width) continue;
+    count = 0;
+    for (int done = 0; done < pixels; ++count) {
+      const int size = smaller(pixels - done, shape_.out_width - x_);
+      runs[count] = {image_, y_ * shape_.stride - shape_.padding, x_ * shape_.stride - shape_.padding, done, size};
+      done += size;
+      x_ += size;
+      if (x_ < shape_.out_width) continue;
       x_ = 0;
       if (++y_ < shape_.out_height) continue;
       y_ = 0;
@@ -107,58 +112,81 @@ struct Windows {
   int y_, x_;  // of the next pixel
 };
 
-template <class P>
-void clear_block(typename P::Element zero, typename P::Element* to) {
+template <class P, int kBlocks>
+void clear_blocks(typename P::Element zero, typename P::Element* to) {
   if constexpr (P::kPack == 1) {
     using V = typename P::Vector;
 #pragma GCC unroll 2
     for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::zero());
   } else {
-    fill(to, kChannelBlock, zero);
+    fill(to, kBlocks * kChannelBlock, zero);
   }
 }
 
-// `count` values; the room behind them, up to a block's end, may be filled with anything that is finite.
-template <class P>
+// `count` values; the room behind them, up to the last block's end, may be filled with anything that is finite.
+template <class P, int kBlocks>
 void copy_first(const typename P::Value* from, int count, typename P::Element* to) {
   if constexpr (P::kPack == 1) {
     using V = typename P::Vector;
 #pragma GCC unroll 2
     for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::load_first(from + i, count - i));
   } else {
-    for (int i = 0; i < kChannelBlock; ++i) to[i] = i < count ? static_cast<typename P::Element>(from[i]) : 0;
+    for (int i = 0; i < kBlocks * kChannelBlock; ++i) to[i] = i < count ? static_cast<typename P::Element>(from[i]) : 0;
   }
 }
 
-// Steps [begin, end) of the panel [steps][kTilePixels][16] of a slice whose channels begin with block `block`.
-template <class P>
+// Of a run, whose windows see `x` first at some tap: pixels [begin, end) see values inside rows of `width` there.
+struct Inside {
+  int begin = 0, end;
+  Inside(int x, int stride, int width, int count) : end(count) {
+    while (begin < end && x + begin * stride < 0) ++begin;
+    while (begin < end && x + (end - 1) * stride >= width) --end;
+  }
+};
+
+// Steps [begin, end) of kBlocks blocks each of the panel [steps][kTilePixels][16 kPack] of a slice whose channels begin
+// with block `block`.
+template <class P, int kBlocks>
 void fill_taps(const ConvShape& s, const Geometry& g, const Windows<P>& windows, int block, int begin, int end,
                typename P::Element* panel) {
-  constexpr int kStep = P::Vector::kTilePixels * kChannelBlock;
+  constexpr int kValues = kBlocks * kChannelBlock;
+  constexpr int kLine = P::kPack * kChannelBlock;
+  constexpr int kStep = P::Vector::kTilePixels * kLine;
   const int pitch = input_pitch(s);
-  const int whole_blocks = s.dense_input ? s.in_channels / kChannelBlock : block + g.slice_blocks;
-  int from = block + begin % g.slice_blocks;  // blocks [from, to) of the tap at (dy, dx)
-  int dy = begin / g.slice_blocks / s.kernel * s.dilation;
-  int dx = begin / g.slice_blocks % s.kernel * s.dilation;
+  const int first = block * kChannelBlock;
+  const int all = g.tap_steps();
+  int from = begin % all;  // steps [from, to) of the tap at (dy, dx)
+  int dx = begin / all % s.kernel * s.dilation;
+  int dy = begin / all / s.kernel * s.dilation;
   for (int step = begin; step < end;) {
-    const int to = smaller(from + end - step, block + g.slice_blocks);
-    const int whole = smaller(to, whole_blocks);
-    for (int i = 0; i < windows.count; ++i) {
-      const int y = windows.top[i] + dy;
-      const int x = windows.left[i] + dx;
-      auto* out = panel + i * kChannelBlock;
-      if (y < 0 || y >= s.in_height || x < 0 || x >= s.in_width) {
-        for (int b = from; b < to; ++b, out += kStep) clear_block<P>(windows.zero, out);
-        continue;
+    const int to = smaller(from + end - step, all);
+    const int whole = smaller(to, (pitch - first) / kValues);  // those before can be read to their end
+    for (int r = 0; r < windows.count; ++r) {
+      const auto& run = windows.runs[r];
+      auto* out = panel + run.first * kLine;
+      const int y = run.top + dy;
+      const int x = run.left + dx;
+      const Inside inside(x, s.stride, s.in_width, y >= 0 && y < s.in_height ? run.count : 0);
+      const auto* in = run.picture + (std::int64_t{y} * s.in_width + x) * pitch + first;
+      const std::int64_t next = std::int64_t{s.stride} * pitch;
+      for (int i = inside.begin; i < inside.end; ++i) {
+        for (int k = from; k < whole; ++k) {
+          P::template copy_blocks<kBlocks>(in + i * next + k * kValues, out + (k - from) * kStep + i * kLine);
+        }
+        for (int k = larger(from, whole); k < to; ++k) {
+          copy_first<P, kBlocks>(in + i * next + k * kValues, pitch - first - k * kValues,
+                                 out + (k - from) * kStep + i * kLine);
+        }
       }
-      const auto* in = windows.picture[i] + (static_cast<std::int64_t>(y) * s.in_width + x) * pitch;
-      int b = from;
-      for (; b < whole; ++b, out += kStep) P::copy_block(in + b * kChannelBlock, out);
-      for (; b < to; ++b, out += kStep) copy_first<P>(in + b * kChannelBlock, pitch - b * kChannelBlock, out);
+      const auto clear = [&](int i) {
+        for (int k = from; k < to; ++k) clear_blocks<P, kBlocks>(windows.zero, out + (k - from) * kStep + i * kLine);
+      };
+      for (int i = 0; i < inside.begin; ++i) clear(i);
+      for (int i = inside.end; i < run.count; ++i) clear(i);
     }
     step += to - from;
     panel += (to - from) * kStep;
-    from = block;
+    from = 0;
     dx += s.dilation;
     if (dx < s.kernel * s.dilation) continue;
     dx = 0;
@@ -175,7 +203,7 @@ template <class P>
     if constexpr (P::kPack == 1) {
       V::store(to + at, V::load(from + at));
     } else {
-      P::copy_block(from + at, to + at);
+      P::template copy_blocks<1>(from + at, to + at);
     }
   };
   if (count < kStep) {
@@ -191,19 +219,22 @@ template <class P>
 void fill_rows(const ConvShape& s, const Windows<P>& windows, typename P::Element* panel) {
   const int row_values = s.kernel * s.in_channels;
   const int values = s.kernel * row_values;
-  for (int i = 0; i < windows.count; ++i, panel += kWindowValues) {
-    // Values [first, last) of the window's rows lie inside the picture, where rows [top, bottom) do.
-    const int left = windows.left[i];
-    const int first = smaller(larger(-left, 0), s.kernel) * s.in_channels;
-    const int last = larger(smaller(s.in_width - left, s.kernel) * s.in_channels, first);
-    const int top = larger(-windows.top[i], 0);
-    const int bottom = smaller(s.in_height - windows.top[i], s.kernel);
-    if (last - first < row_values || bottom - top < s.kernel) fill(panel, values, windows.zero);
-    for (int row = top; row < bottom; ++row) {
-      const std::int64_t at = (std::int64_t{windows.top[i] + row} * s.in_width + left) * s.in_channels;
-      copy_row<P>(windows.picture[i] + at + first, last - first, panel + row * row_values + first);
+  for (int r = 0; r < windows.count; ++r) {
+    const auto& run = windows.runs[r];
+    const int top = larger(-run.top, 0);  // rows [top, bottom) of the windows lie inside the picture
+    const int bottom = smaller(s.in_height - run.top, s.kernel);
+    for (int i = 0; i < run.count; ++i, panel += kWindowValues) {
+      // Values [first, last) of the window's rows lie inside the picture.
+      const int left = run.left + i * s.stride;
+      const int first = smaller(larger(-left, 0), s.kernel) * s.in_channels;
+      const int last = larger(smaller(s.in_width - left, s.kernel) * s.in_channels, first);
+      if (last - first < row_values || bottom - top < s.kernel) fill(panel, values, windows.zero);
+      for (int row = top; row < bottom; ++row) {
+        const std::int64_t at = (std::int64_t{run.top + row} * s.in_width + left) * s.in_channels;
+        copy_row<P>(run.picture + at + first, last - first, panel + row * row_values + first);
+      }
+      for (int k = values; k % (P::kPack * P::kDotWords) != 0; ++k) panel[k] = 0;  // multiplied with the last ones
     }
-    for (int k = values; k % (P::kPack * P::kDotWords) != 0; ++k) panel[k] = 0;  // multiplied with the last ones
   }
 }
 

@@ -138,9 +138,11 @@ struct F32Product : FloatSums<V, float>, SingleWords {
   static Element weight(float value) { return value; }
   static Element zero(std::uint8_t) { return 0; }
 
-  static void copy_block(const float* from, Element* to) {
+  // A few blocks of channels into a panel.
+  template <int kBlocks>
+  static void copy_blocks(const float* from, Element* to) {
 #pragma GCC unroll 2
-    for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::load(from + i));
+    for (int i = 0; i < kBlocks * kChannelBlock; i += V::kLanes) V::store(to + i, V::load(from + i));
   }
 };
 
@@ -160,7 +162,10 @@ struct Bf16Product : FloatSums<V, std::uint16_t>, SingleWords {
     return static_cast<Element>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
   }
   static Element zero(std::uint8_t) { return 0; }
-  static void copy_block(const std::uint16_t* from, Element* to) { __builtin_memcpy(to, from, 32); }
+  template <int kBlocks>
+  static void copy_blocks(const std::uint16_t* from, Element* to) {
+    __builtin_memcpy(to, from, 2 * kBlocks * kChannelBlock);
+  }
 };
 
 template <class V>
@@ -173,7 +178,10 @@ struct ByteProduct : IntSums<V>, SingleWords {
   }
   static Element weight(float value) { return static_cast<Element>(static_cast<std::int8_t>(value)); }
   static Element zero(std::uint8_t zero_point) { return zero_point; }
-  static void copy_block(const std::uint8_t* from, Element* to) { __builtin_memcpy(to, from, 16); }
+  template <int kBlocks>
+  static void copy_blocks(const std::uint8_t* from, Element* to) {
+    __builtin_memcpy(to, from, kBlocks * kChannelBlock);
+  }
 };
 
 // Of short weights (ConvShape) alone.
@@ -197,7 +205,11 @@ struct WordProduct : IntSums<V>, SingleWords {
   }
   static Element weight(float value) { return static_cast<Element>(value); }
   static Element zero(std::uint8_t zero_point) { return zero_point; }
-  static void copy_block(const std::uint8_t* from, Element* to) { V::widen_block(from, to); }
+  template <int kBlocks>
+  static void copy_blocks(const std::uint8_t* from, Element* to) {
+#pragma GCC unroll 2
+    for (int i = 0; i < kBlocks * kChannelBlock; i += kChannelBlock) V::widen_block(from + i, to + i);
+  }
 };
 
 }  // namespace

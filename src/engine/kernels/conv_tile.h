@@ -108,20 +108,17 @@ template <class P, int kRows, int kVectors, int kStride>
   using V = typename P::Vector;
   using Reg = typename V::Reg;
   constexpr int kLanes = V::kLanes;
-  constexpr int kTapWords = kChannelBlock / P::kPack;
   typename P::Sum sum[kRows][kVectors];
   P::start(p, sum);
   NextRows<typename P::Value, kVectors * kLanes> next(p);
 
   const float* panel = p.panel;
   const float* weights = p.weights;
-  const int count = kStride == kTapWords ? kTapWords : p.count;
+  const int count = P::kPack == 1 && kStride == kChannelBlock ? kChannelBlock : p.count;
   constexpr int kWords = P::kDotWords;
   for (int step = 0; step < p.steps; ++step, panel += V::kTilePixels * kStride) {
-    if (step % P::kPack == 0) {
-      p.ahead->weights.step();
-      p.ahead->input.step();
-    }
+    p.ahead->weights.step();
+    p.ahead->input.step();
     next.fetch(step);
     for (const float* x = panel; x < panel + count; x += kWords, weights += kWords * kVectors * kLanes) {
       Reg weight[kVectors][kWords];

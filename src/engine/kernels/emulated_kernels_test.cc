@@ -120,13 +120,14 @@ struct Emulated {
 };
 
 constexpr ConvAlgorithm kConvs[] = {
-    winograd_conv<Emulated, 4>("emulated winograd 4x4"),
-    winograd_conv<Emulated, 2>("emulated winograd 2x2"),
+    winograd_conv<F32Product<Emulated>, 4>("emulated winograd 4x4"),
+    winograd_conv<F32Product<Emulated>, 2>("emulated winograd 2x2"),
     direct_conv<F32Product<Emulated>, Layout::kTaps>("emulated direct"),
     direct_conv<ByteProduct<Emulated>, Layout::kRows>("emulated int8 direct rows"),
     direct_conv<ByteProduct<Emulated>, Layout::kTaps>("emulated int8 direct"),
     direct_conv<ShortProduct<Emulated>, Layout::kRows>("emulated int8 direct short rows"),
     direct_conv<ShortProduct<Emulated>, Layout::kTaps>("emulated int8 direct short"),
+    winograd_conv<Bf16Product<Emulated>, 2>("emulated bf16 winograd 2x2"),
     direct_conv<Bf16Product<Emulated>, Layout::kRows>("emulated bf16 direct rows"),
     direct_conv<Bf16Product<Emulated>, Layout::kTaps>("emulated bf16 direct"),
 };

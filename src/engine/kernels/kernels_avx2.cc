@@ -14,8 +14,8 @@ using Numbers = WordProduct<Avx2>;
 using ShortNumbers = ShortProduct<Avx2Short>;
 
 constexpr ConvAlgorithm kConvs[] = {
-    winograd_conv<Avx2, 4>("winograd 4x4"),
-    winograd_conv<Avx2, 2>("winograd 2x2"),
+    winograd_conv<Floats, 4>("winograd 4x4"),
+    winograd_conv<Floats, 2>("winograd 2x2"),
     direct_conv<Floats, Layout::kRows>("direct rows 6x16"),
     direct_conv<Floats, Layout::kTaps>("direct 6x16"),
     direct_conv<ShortNumbers, Layout::kRows>("int8 direct short rows 4x16"),

@@ -14,8 +14,8 @@ using Numbers = WordProduct<Avx512>;
 using ShortNumbers = ShortProduct<Avx512Short>;
 
 constexpr ConvAlgorithm kConvs[] = {
-    winograd_conv<Avx512, 4>("winograd 4x4"),
-    winograd_conv<Avx512, 2>("winograd 2x2"),
+    winograd_conv<Floats, 4>("winograd 4x4"),
+    winograd_conv<Floats, 2>("winograd 2x2"),
     direct_conv<Floats, Layout::kRows>("direct rows 14x32"),
     direct_conv<Floats, Layout::kTaps>("direct 14x32"),
     direct_conv<ShortNumbers, Layout::kRows>("int8 direct short rows 12x32"),

@@ -3,6 +3,7 @@
 #include "engine/kernels/conv_direct.h"
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/vector_avx512_bf16.h"
+#include "engine/kernels/winograd.h"
 
 namespace resnet {
 namespace {
@@ -10,6 +11,7 @@ namespace {
 using Product = Bf16Product<Avx512Bf16>;
 
 constexpr ConvAlgorithm kConvs[] = {
+    winograd_conv<Product, 2>("bf16 winograd 2x2"),
     direct_conv<Product, Layout::kRows>("bf16 direct rows 14x32"),
     direct_conv<Product, Layout::kTaps>("bf16 direct 14x32"),
 };

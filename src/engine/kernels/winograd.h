@@ -4,6 +4,9 @@
 // transforms are those of winograd_transform.h.
 //
 // Weights are packed transformed, t * t values for 9, in the order in which they are read, once per block.
+//
+// P is a kind of product of floats (conv_product.h). Transforms are computed in float32; what they give is rounded
+// where panels and packed weights hold narrower values.
 #pragma once
 
 #include "engine/kernels/conv_geometry.h"
@@ -13,16 +16,20 @@
 namespace resnet {
 namespace {
 
-template <class V, int kOutputs>
+template <class P, int kOutputs>
 struct WinogradConv {
+  using V = typename P::Vector;
   using Reg = typename V::Reg;
+  using Value = typename P::Value;
+  using Element = typename P::Element;
   using Transform = WinogradTransform<V, kOutputs>;
   static constexpr int kSize = Transform::kSize;
   static constexpr int kElements = kSize * kSize;
   static constexpr int kTiles = V::kTilePixels;  // that a product takes together
   static constexpr int kColumns = V::kLanes * V::kTileVectors;
-  static constexpr int kChunkSteps = 16;  // of the inner dimension, 16 channels each
-  static constexpr int kMaxGroups = 16;   // of tiles, in a block
+  static constexpr int kStepValues = kChannelBlock * P::kPack;  // input channels of a step: 16 words of 32 bits
+  static constexpr int kChunkSteps = 16;                        // of the inner dimension
+  static constexpr int kMaxGroups = 16;                         // of tiles, in a block
   // Of deep layers: more panels than the second-level cache holds cost less than to read all weights more often.
   static constexpr int kMinGroups = ceil_divide(36, kTiles);
   static constexpr int kSkew = kLineBytes / 4;  // between panels, so that they do not fall on the same lines of a cache
@@ -30,7 +37,7 @@ struct WinogradConv {
   struct Geometry {
     int tile_rows, row_tiles;  // of a picture
     std::int64_t tiles;        // of the batch
-    int steps;                 // blocks of input channels
+    int steps;                 // of the inner dimension, the input channels
     int chunks;                // of them
     int columns;               // output channels with padding
     int groups;                // of kTiles tiles, in a block
@@ -39,24 +46,24 @@ struct WinogradConv {
         : tile_rows(ceil_divide(s.out_height, kOutputs)),
           row_tiles(ceil_divide(s.out_width, kOutputs)),
           tiles(static_cast<std::int64_t>(s.batch) * tile_rows * row_tiles),
-          steps(ceil_divide(s.in_channels, kChannelBlock)),
+          steps(ceil_divide(s.in_channels, kStepValues)),
           chunks(ceil_divide(steps, kChunkSteps)),
           columns(ceil_divide(s.out_channels, kChannelBlock) * kChannelBlock),
-          groups(smaller(smaller(larger(kMinGroups, static_cast<int>(V::kCacheFloats / group_values())), kMaxGroups),
+          groups(smaller(smaller(larger(kMinGroups, static_cast<int>(V::kCacheFloats / group_words())), kMaxGroups),
                          ceil_divide(tiles, kTiles))) {}
 
     Part chunk(int index) const { return Part(steps, index, chunks); }
 
-    // Panels of transformed inputs: [element][group][step][tile of the group][16 channels].
-    std::int64_t panel_values() const { return std::int64_t{steps} * kTiles * kChannelBlock; }
-    std::int64_t input_values() const { return groups * panel_values() + kSkew; }  // of an element
+    // Panels of transformed inputs: [element][group][step][tile of the group][16 words].
+    std::int64_t panel_words() const { return std::int64_t{steps} * kTiles * kChannelBlock; }
+    std::int64_t input_words() const { return groups * panel_words() + kSkew; }  // of an element
     // Products: [element][group][tile of the group][columns].
     std::int64_t product_values() const { return std::int64_t{groups} * kTiles * kColumns + kSkew; }
-    std::int64_t group_values() const { return kElements * (panel_values() + std::int64_t{kTiles} * kColumns); }
+    std::int64_t group_words() const { return kElements * (panel_words() + std::int64_t{kTiles} * kColumns); }
   };
 
   static const char* refuse(const ConvShape& s) noexcept {
-    if (s.in_type != ValueType::kF32) return kOtherType;
+    if (s.in_type != P::kType) return kOtherType;
     if (s.kernel != 3) return "the window is not 3x3";
     if (s.stride != 1) return "the stride is not 1";
     if (s.groups > 1) return "grouped";
@@ -72,34 +79,45 @@ struct WinogradConv {
 
   static std::size_t scratch_bytes(const ConvShape& s) noexcept {
     const Geometry g(s);
-    return sizeof(float) * kElements * static_cast<std::size_t>(g.input_values() + g.product_values());
+    return sizeof(float) * kElements * static_cast<std::size_t>(g.input_words() + g.product_values());
   }
 
   static int pack_unit(const ConvShape&) noexcept { return kColumns; }
 
-  // Packed: [column tile][chunk][element][channel of the chunk][columns].
+  // Packed: [column tile][chunk][element][word of the chunk][columns][kPack].
   static void pack(const ConvShape& s, int begin, int end, const float* weights, void* packed) noexcept {
     const Geometry g(s);
     const int stop = end < s.out_channels ? end : g.columns;
-    auto* out = static_cast<float*>(packed) + std::int64_t{kElements} * kChannelBlock * g.steps * begin;
+    auto* out = static_cast<Element*>(packed) + std::int64_t{kElements} * kStepValues * g.steps * begin;
     for (int first = begin; first < stop; first += kColumns) {
       const int width = smaller(kColumns, g.columns - first);
       for (int index = 0; index < g.chunks; ++index) {
         const Part chunk = g.chunk(index);
-        const std::int64_t channels = chunk.size() * kChannelBlock;
+        const std::int64_t channels = chunk.size() * kStepValues;
         for (std::int64_t c = 0; c < channels; ++c) {
           alignas(64) float taps[9 * kColumns];
           gather_taps(s, weights + std::int64_t{first - begin} * s.in_channels * 9,
-                      smaller(width, s.out_channels - first), width, static_cast<int>(chunk.begin * kChannelBlock + c),
+                      smaller(width, s.out_channels - first), width, static_cast<int>(chunk.begin * kStepValues + c),
                       taps);
           for (int lane = 0; lane < width; lane += V::kLanes) {
-            float* to = out + c * width + lane;
+            Element* to = out + (c / P::kPack * width + lane) * P::kPack + c % P::kPack;
             Transform::weight([&](int i) { return V::load(taps + i * width + lane); },
-                              [&](int i, Reg value) { V::store(to + i * channels * width, value); });
+                              [&](int i, Reg value) { put_weights(to + i * channels * width, value); });
           }
         }
         out += channels * kElements * width;
       }
+    }
+  }
+
+  // A vector of transformed weights, of one channel and a vector of columns.
+  static void put_weights(Element* to, Reg value) {
+    if constexpr (P::kPack == 1) {
+      V::store(to, value);
+    } else {
+      alignas(64) float lanes[V::kLanes];
+      V::store(lanes, value);
+      for (int i = 0; i < V::kLanes; ++i) to[i * P::kPack] = P::weight(lanes[i]);
     }
   }
 
@@ -116,7 +134,7 @@ struct WinogradConv {
 
   static int tasks(const ConvShape& s, int threads) noexcept {
     const Geometry g(s);
-    const std::int64_t work = g.tiles * kElements * g.steps * kChannelBlock * g.columns / threads;
+    const std::int64_t work = g.tiles * kElements * g.steps * kChannelBlock * g.columns / threads;  // products of words
     const auto each = work / kTaskWork;
     return threads * static_cast<int>(each < 1 ? 1 : each > 4 ? 4 : each);
   }
@@ -137,16 +155,16 @@ struct WinogradConv {
     return best;
   }
 
-  // In multiply-adds of a lane; the constants were measured (docs/engine.md).
+  // In products of words of a lane; the constants were measured (docs/engine.md).
   static double task_cost(const Geometry& g, std::int64_t tiles, int columns) {
     constexpr double kTransform = 24;   // of a value, in or out
-    constexpr double kFirstFetch = 10;  // of a weight, from memory
+    constexpr double kFirstFetch = 10;  // of a word of weights, from memory
     constexpr double kFetch = 5;        // of one that an earlier block has read
-    const double channels = g.steps * kChannelBlock;
+    const double words = g.steps * kChannelBlock;
     const auto count = static_cast<double>(tiles);
     const double again = ceil_divide(tiles, std::int64_t{g.groups} * kTiles) - 1;
-    return kElements * (count * channels * columns + kTransform * count * (channels + columns) +
-                        (kFirstFetch + kFetch * again) * channels * columns);
+    return kElements * (count * words * columns + kTransform * count * (words * P::kPack + columns) +
+                        (kFirstFetch + kFetch * again) * words * columns);
   }
 
   static double cost(const ConvShape& s, int threads) noexcept {
@@ -172,7 +190,7 @@ struct WinogradConv {
   }
 
   WinogradConv(const ConvCall& call, const Geometry& g, float* scratch)
-      : call_(call), g_(g), inputs_(scratch), products_(inputs_ + kElements * g.input_values()) {}
+      : call_(call), g_(g), inputs_(scratch), products_(inputs_ + kElements * g.input_words()) {}
 
   // These tiles and column tiles [begin, end).
   void run_block(Part tiles, int begin, int end) {
@@ -182,7 +200,7 @@ struct WinogradConv {
     for (int group = 0; group < groups_; ++group) {
       group_tiles_[group] = groups.size_of(group);
       for (int tile = 0; tile < group_tiles_[group]; ++tile) {
-        transform_input(place, inputs_ + group * g_.panel_values() + tile * kChannelBlock);
+        transform_input(place, inputs_ + group * g_.panel_words() + tile * kChannelBlock);
         places_[group * kTiles + tile] = place;
         place.advance(g_);
       }
@@ -225,43 +243,51 @@ struct WinogradConv {
     }
   };
 
-  // `out` is the tile's place in the panels of its group.
-  void transform_input(const Place& place, float* out) const {
+  // `words` is the tile's place in the panels of its group.
+  void transform_input(const Place& place, float* words) const {
     const ConvShape& s = call_.shape;
     const int top = place.y - s.padding;
     const int left = place.x - s.padding;
     const int pitch = padded_channels(s.in_channels);
     const std::int64_t row = static_cast<std::int64_t>(s.in_width) * pitch;
-    const float* in =
-        static_cast<const float*>(call_.input) + (place.picture * s.in_height + top) * row + std::int64_t{left} * pitch;
-    const std::int64_t element = g_.input_values();
+    const Value* in =
+        static_cast<const Value*>(call_.input) + (place.picture * s.in_height + top) * row + std::int64_t{left} * pitch;
+    const std::int64_t element = g_.input_words() * P::kPack;
     const bool inside = top >= 0 && left >= 0 && top + kSize <= s.in_height && left + kSize <= s.in_width;
+    auto* out = reinterpret_cast<Element*>(words);
     if (inside) {
-      for_each_vector(out, [&](int channel, float* to) {
+      for_each_vector(out, [&](int channel, Element* to) {
         Transform::input([&](int i) { return V::load(in + i / kSize * row + i % kSize * pitch + channel); },
                          [&](int i, Reg value) { V::store(to + i * element, value); });
       });
-      return;
+    } else {
+      bool there[kElements];
+      for (int i = 0; i < kElements; ++i) {
+        const int y = top + i / kSize;
+        const int x = left + i % kSize;
+        there[i] = y >= 0 && y < s.in_height && x >= 0 && x < s.in_width;
+      }
+      for_each_vector(out, [&](int channel, Element* to) {
+        Transform::input(
+            [&](int i) { return there[i] ? V::load(in + i / kSize * row + i % kSize * pitch + channel) : V::zero(); },
+            [&](int i, Reg value) { V::store(to + i * element, value); });
+      });
     }
-    bool there[kElements];
-    for (int i = 0; i < kElements; ++i) {
-      const int y = top + i / kSize;
-      const int x = left + i % kSize;
-      there[i] = y >= 0 && y < s.in_height && x >= 0 && x < s.in_width;
+    for (int channel = pitch; channel < g_.steps * kStepValues; channel += V::kLanes) {  // of a step that is not full
+      for (int i = 0; i < kElements; ++i) V::store(place_of(out, channel) + i * element, V::zero());
     }
-    for_each_vector(out, [&](int channel, float* to) {
-      Transform::input(
-          [&](int i) { return there[i] ? V::load(in + i / kSize * row + i % kSize * pitch + channel) : V::zero(); },
-          [&](int i, Reg value) { V::store(to + i * element, value); });
-    });
+  }
+
+  // Where a channel of a tile stands in its panel.
+  static Element* place_of(Element* out, int channel) {
+    return out + std::int64_t{channel / kStepValues} * kTiles * kStepValues + channel % kStepValues;
   }
 
   // Calls work(first channel, its place in the panel) for each vector of input channels.
   template <class Work>
-  [[gnu::always_inline]] void for_each_vector(float* out, Work work) const {
-    for (int step = 0; step < g_.steps; ++step, out += kTiles * kChannelBlock) {
-      for (int lane = 0; lane < kChannelBlock; lane += V::kLanes) work(step * kChannelBlock + lane, out + lane);
-    }
+  [[gnu::always_inline]] void for_each_vector(Element* out, Work work) const {
+    const int channels = padded_channels(call_.shape.in_channels);
+    for (int channel = 0; channel < channels; channel += V::kLanes) work(channel, place_of(out, channel));
   }
 
   // All elements' products of a chunk of the inner dimension, added to those of the chunks before. During an element's
@@ -297,15 +323,25 @@ struct WinogradConv {
     product.output_pitch = width;
     product.ahead = &ahead_;
     for (int group = 0; group < groups_; ++group) {
-      product.panel = inputs_ + element * g_.input_values() + group * g_.panel_values() +
+      product.panel = inputs_ + element * g_.input_words() + group * g_.panel_words() +
                       std::int64_t{first_step} * kTiles * kChannelBlock;
       product.output = products_ + element * g_.product_values() + std::int64_t{group} * kTiles * width;
-      multiply<F32Product<V>, kChannelBlock>(group_tiles_[group], width, product);
+      multiply<P, kChannelBlock>(group_tiles_[group], width, product);
     }
   }
 
   // `products` is the tile's and vector's place in the first element's products.
   void transform_output(const Place& place, const float* products, int column) const {
+    if (std::is_same_v<Value, float> || call_.shape.out_type == ValueType::kF32) {
+      transform_output(place, products, column, static_cast<float*>(call_.output));
+    } else {
+      transform_output(place, products, column, static_cast<Value*>(call_.output));
+    }
+  }
+
+  template <class T>
+  [[gnu::always_inline]] void transform_output(const Place& place, const float* products, int column,
+                                               T* outputs) const {
     const ConvShape& s = call_.shape;
     const std::int64_t pitch = g_.columns;
     const std::int64_t row = s.out_width * pitch;
@@ -314,8 +350,8 @@ struct WinogradConv {
     const int row_pixels = smaller(kOutputs, s.out_width - place.x);
     const Reg bias = V::load(call_.bias + column);
     const std::int64_t element = g_.product_values();
-    const auto* residual = static_cast<const float*>(call_.residual) + (s.residual ? at : 0);
-    float* output = static_cast<float*>(call_.output) + at;
+    const auto* residual = static_cast<const Value*>(call_.residual) + (s.residual ? at : 0);
+    T* output = outputs + at;
     Transform::output([&](int i) { return V::load(products + i * element); },
                       [&](int i, Reg value) {
                         if (i / kOutputs >= rows || i % kOutputs >= row_pixels) return;
@@ -336,9 +372,9 @@ struct WinogradConv {
   Ahead ahead_;
 };
 
-template <class V, int kOutputs>
+template <class P, int kOutputs>
 constexpr ConvAlgorithm winograd_conv(const char* name) {
-  using Conv = WinogradConv<V, kOutputs>;
+  using Conv = WinogradConv<P, kOutputs>;
   return {name,       ConvFamily::kWinograd, Conv::refuse, Conv::packed_bytes, Conv::pack_unit,
           Conv::pack, Conv::scratch_bytes,   Conv::tasks,  Conv::cost,         Conv::run};
 }
