@@ -79,7 +79,7 @@ std::vector<Four> fours_of_channel(const Node& node, int out_channel) {
   const int taps = node.kernel * node.kernel;
   const int group_in = node.in_channels / node.groups;
   const int first = out_channel / (node.out_channels / node.groups) * group_in;
-  const int pitch = node.in_channels < 8 ? node.in_channels : (node.in_channels + 7) / 8 * 8;  // of a tap
+  const int pitch = (node.in_channels + 7) / 8 * 8;  // of a tap
   std::vector<Four> fours(static_cast<std::size_t>(pitch) * static_cast<std::size_t>(taps) / 4 + 2, {-1, -1, -1, -1});
   for (int i = 0; i < group_in * taps; ++i) {
     const int at = i % taps * pitch + first + i / taps;
@@ -90,7 +90,7 @@ std::vector<Four> fours_of_channel(const Node& node, int out_channel) {
 }
 
 bool has_short_weights(const Node& node, const StateDict& weights) {
-  if (!is_quantized(weights, node.path)) return false;
+  if (!is_quantized(weights, node.path) || node.in_channels < kShortChannels) return false;
   const Tensor& tensor = weights.at(node.path + ".weight");
   const auto* weight = reinterpret_cast<const std::int8_t*>(tensor.bytes().data());
   std::vector<int> four_of(static_cast<std::size_t>(tensor.count() / node.out_channels));

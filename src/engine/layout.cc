@@ -11,24 +11,41 @@ namespace {
 
 constexpr std::int64_t kLine = 256;  // values converted together, in whole blocks
 
-// Rows [begin, end) as values of T: of channels, and zeros between them and the next pixel. convert(from, count) gives
-// values that are side by side in the stored type.
+// `count` values of each of kChannels lines, of which line c gives channel c of pixels `pitch` values apart.
+template <int kChannels, typename T>
+void interleave(const T* const* lines, std::int64_t count, std::int64_t pitch, T* out) {
+  for (std::int64_t x = 0; x < count; ++x, out += pitch) {
+    for (int c = 0; c < kChannels; ++c) out[c] = lines[c][x];
+  }
+}
+
+// Rows [begin, end) as values of T: of channels, and zeros between them and the next pixel. convert(from, count, room)
+// gives values that are side by side in the stored type; it may put them into `room`, for kLine values.
 template <typename T, typename Convert>
 void spread_rows(const FeatureShape& shape, std::int64_t pitch, const float* nchw, T zero, void* nhwc,
                  std::int64_t begin, std::int64_t end, Convert convert) {
+  constexpr int kColors = 3;  // of a picture, written together
+  alignas(kAlignment) T room[kColors][kLine];
   const std::int64_t plane = shape.height * shape.width;
   for (std::int64_t row = begin; row < end; ++row) {
     const float* in = nchw + row / shape.height * shape.channels * plane + row % shape.height * shape.width;
     T* out = static_cast<T*>(nhwc) + row * shape.width * pitch;
-    for (std::int64_t c = 0; c < shape.channels; ++c) {
-      for (std::int64_t first = 0; first < shape.width; first += kLine) {
-        const std::int64_t count = std::min(kLine, shape.width - first);
-        const T* line = convert(in + c * plane + first, count);
-        for (std::int64_t x = 0; x < count; ++x) out[(first + x) * pitch + c] = line[x];
+    for (std::int64_t first = 0; first < shape.width; first += kLine) {
+      const std::int64_t count = std::min(kLine, shape.width - first);
+      T* to = out + first * pitch;
+      std::int64_t c = 0;
+      for (; c + kColors <= shape.channels; c += kColors) {
+        const T* lines[kColors];
+        for (int i = 0; i < kColors; ++i) lines[i] = convert(in + (c + i) * plane + first, count, room[i]);
+        interleave<kColors>(lines, count, pitch, to + c);
       }
-    }
-    for (std::int64_t c = shape.channels; c < pitch; ++c) {
-      for (std::int64_t x = 0; x < shape.width; ++x) out[x * pitch + c] = zero;
+      for (; c < shape.channels; ++c) {
+        const T* line = convert(in + c * plane + first, count, room[0]);
+        interleave<1>(&line, count, pitch, to + c);
+      }
+      for (; c < pitch; ++c) {
+        for (std::int64_t x = 0; x < count; ++x) to[x * pitch + c] = zero;
+      }
     }
   }
 }
@@ -68,18 +85,19 @@ void pad_rows(const FeatureShape& in_shape, const FeatureShape& out_shape, int s
 void to_kernel_layout(const Kernels& kernels, const FeatureShape& shape, std::int64_t pitch, const float* nchw,
                       const ValueFormat& format, void* nhwc, std::int64_t begin, std::int64_t end) {
   const auto rows = [&](auto zero) {
+    using T = decltype(zero);
     alignas(kAlignment) float values[kLine] = {};
-    alignas(kAlignment) decltype(zero) line[kLine];
-    spread_rows(shape, pitch, nchw, zero, nhwc, begin, end, [&](const float* from, std::int64_t count) {
-      std::copy_n(from, count, values);  // kernels convert whole blocks
-      kernels.convert({}, values, format, line, 0, static_cast<std::size_t>(padded_channels(static_cast<int>(count))));
-      return line;
+    spread_rows(shape, pitch, nchw, zero, nhwc, begin, end, [&](const float* from, std::int64_t count, T* to) {
+      const auto whole = static_cast<std::size_t>(padded_channels(static_cast<int>(count)));
+      if (whole > static_cast<std::size_t>(count)) from = std::copy_n(from, count, values) - count;
+      kernels.convert({}, from, format, to, 0, whole);  // which converts whole blocks
+      return to;
     });
   };
   switch (format.type) {
     case ValueType::kF32:
       return spread_rows(shape, pitch, nchw, 0.0F, nhwc, begin, end,
-                         [](const float* from, std::int64_t) { return from; });
+                         [](const float* from, std::int64_t, float*) { return from; });
     case ValueType::kBf16: return rows(std::uint16_t{0});
     case ValueType::kU8: return rows(format.zero_point);
   }

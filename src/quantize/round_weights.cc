@@ -14,12 +14,17 @@ namespace {
 // One output channel's weights as numbers, for one scale after another. Everything is in the order of the fours.
 class Channel {
  public:
-  Channel(std::span<const float> weights, const std::vector<Four>& fours)
-      : fours_(fours), weights_(fours.size() * kFour), exact_(weights_.size()), numbers_(weights_.size()) {
+  // The numbers of a sign in a four may sum to `limit`.
+  Channel(std::span<const float> weights, const std::vector<Four>& fours, float limit)
+      : fours_(fours),
+        limit_(limit),
+        weights_(fours.size() * kFour),
+        exact_(weights_.size()),
+        numbers_(weights_.size()) {
     for_each([&](std::size_t i, int stored) { weights_[i] = weights[stored]; });
   }
 
-  // Rounds to short numbers, and returns the squared error.
+  // Rounds, and returns the squared error.
   double round(float scale) {
     constexpr float kWhole = 3 << 22;  // added to a smaller number, rounds it to nearest, ties to even
     const float inverse = 1 / scale;
@@ -55,12 +60,12 @@ class Channel {
     }
   }
 
-  // Until the numbers of this sign sum to kShortSum at most, brings that one nearer to zero which is farthest beyond
+  // Until the numbers of this sign sum to the limit at most, brings that one nearer to zero which is farthest beyond
   // its weight: the step that costs least.
   void shorten(std::size_t four, float sign) {
     float sum = 0;
     for (std::size_t i = four; i < four + kFour; ++i) sum += std::max(0.0F, sign * numbers_[i]);
-    for (; sum > kShortSum; --sum) {
+    for (; sum > limit_; --sum) {
       std::size_t best = four + kFour;
       for (std::size_t i = four; i < four + kFour; ++i) {
         if (sign * numbers_[i] <= 0) continue;
@@ -71,6 +76,7 @@ class Channel {
   }
 
   const std::vector<Four>& fours_;
+  float limit_;
   std::vector<float> weights_, exact_, numbers_;
 };
 
@@ -113,13 +119,15 @@ RoundedWeights round_weights(const Node& node, const Tensor& weights) {
   const auto numbers = std::make_shared<std::vector<std::int8_t>>(values.f32().size());
   RoundedWeights result;
   result.scales = Tensor::zeros(DType::kF32, {node.out_channels});
+  // Of few input channels, short numbers would bring nothing.
+  const float limit = node.in_channels < kShortChannels ? 4 * 127 : kShortSum;
   std::vector<Four> fours;
   double signal = 0;
   double noise = 0;
   for (int c = 0; c < node.out_channels; ++c) {
     const std::span<const float> own = values.f32().subspan(c * row, row);
     if (c == 0 || node.groups > 1) fours = fours_of_channel(node, c);
-    Channel channel(own, fours);
+    Channel channel(own, fours, limit);
     const auto [scale, error] = choose_scale(own, channel);
     result.scales.mutable_f32()[c] = scale;
     noise += error;

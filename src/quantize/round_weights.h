@@ -16,8 +16,8 @@ struct RoundedWeights {
   double sqnr_db = 0;  // 10 log10(sum w^2 / sum (w - w')^2)
 };
 
-// The weights of a convolution or linear layer, symmetric per output channel: w' = scale * number, short numbers
-// (arch/quantized.h) from -127 to 127. Of scales around that of the largest weight, the one with the least squared
+// The weights of a convolution or linear layer, symmetric per output channel: w' = scale * number, numbers from -127
+// to 127, which are short (arch/quantized.h) where that pays. Of scales around that of the largest weight, the one with the least squared
 // error: smaller ones cut large weights off, and with larger ones fewer fours have to be made shorter.
 RoundedWeights round_weights(const Node& node, const Tensor& weights);
 

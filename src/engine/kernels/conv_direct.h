@@ -12,29 +12,21 @@ namespace {
 
 constexpr int kChunkValues = 512;  // of the inner dimension
 
-template <class P, Layout kLayout>
+template <class P>
 struct DirectConv {
   using Value = typename P::Value;
   using Element = typename P::Element;
   static constexpr int kPixels = P::Vector::kTilePixels;
   static constexpr int kColumns = P::Vector::kLanes * P::Vector::kTileVectors;
-  static constexpr int kStride = kLayout == Layout::kTaps ? kChannelBlock : kWindowValues / P::kPack;  // words
   static constexpr int kPanelWords = P::kPanelBytes / 4;
   static constexpr std::int64_t kValueSize = sizeof(Value);
 
-  static Geometry geometry_of(const ConvShape& s) { return geometry(s, kLayout, P::kPack, P::kDotWords); }
+  static Geometry geometry_of(const ConvShape& s) { return geometry(s, P::kPack); }
 
   static const char* refuse(const ConvShape& s) noexcept {
     if (s.in_type != P::kType) return kOtherType;
     if constexpr (P::kShort) {
       if (!s.short_weights) return "sums of its products may leave 16 bits";
-      if ((s.in_channels < 8) != (kLayout == Layout::kRows)) return "its weights are short in another order";
-    }
-    if constexpr (kLayout == Layout::kRows) {
-      if (!s.dense_input) return "the input is padded to blocks of channels";
-      if (s.groups > 1) return "grouped";
-      if (s.dilation > 1) return "dilated";
-      if (s.kernel * s.kernel * s.in_channels > kWindowValues) return "too many values in a window";
     }
     return nullptr;
   }
@@ -53,13 +45,13 @@ struct DirectConv {
       const int slice = column / g.slice_columns * g.slice_columns;
       const int width = smaller(kColumns, slice + g.slice_columns - column);
       auto* to = static_cast<Element*>(packed) + column * g.depth() * P::kPack;
-      pack_tile<P, kLayout>(s, g, column, width, weights + (column - begin) * weights_of_channel(s), to);
+      pack_tile<P>(s, g, column, width, weights + (column - begin) * weights_of_channel(s), to);
       column += width;
     }
   }
 
   // Sums of other types than the output's cannot be kept there.
-  static int chunks(const Geometry& g) { return P::kPack > 1 ? 1 : ceil_divide(g.steps, kChunkValues / kStride); }
+  static int chunks(const Geometry& g) { return P::kPack > 1 ? 1 : ceil_divide(g.steps, kChunkValues / kChannelBlock); }
   static int chunk_steps(const Geometry& g) { return ceil_divide(g.steps, chunks(g)); }
 
   // Tiles of pixels whose panels are kept at the same time.
@@ -69,7 +61,7 @@ struct DirectConv {
   }
 
   static std::int64_t panel_words(const Geometry& g) {
-    return static_cast<std::int64_t>(chunk_steps(g)) * kPixels * kStride;
+    return static_cast<std::int64_t>(chunk_steps(g)) * kPixels * kChannelBlock;
   }
 
   static std::size_t scratch_bytes(const ConvShape& s) noexcept {
@@ -77,49 +69,27 @@ struct DirectConv {
     return sizeof(float) * static_cast<std::size_t>(group_tiles(g) * panel_words(g));
   }
 
-  static int tasks(const ConvShape& s, int threads) noexcept {
-    const Geometry g = geometry_of(s);
-    const std::int64_t work = g.pixels * g.depth() * g.columns / threads;  // products of words
-    const auto each = work / kTaskWork;
-    return threads * static_cast<int>(each < 1 ? 1 : each > 4 ? 4 : each);
-  }
+  static int tasks(const ConvShape& s, int threads) noexcept { return direct_tasks(geometry_of(s), threads); }
 
   // Tasks begin at multiples of so many columns.
   static int column_unit(const Geometry& g) { return g.slice_columns < g.columns ? g.slice_columns : kColumns; }
 
-  // Of `tasks` tasks, how many to lay side by side over the columns; the others cut the pixels. The cost of an
-  // arrangement: the product with its imbalance, copying inputs into panels for each part of the columns, and fetching
-  // all weights for each part of the pixels; in multiply-adds of a vector, per step and lane.
-  static int column_parts(const Geometry& g, int tasks) {
-    const int unit = column_unit(g);
-    const int units = ceil_divide(g.columns, unit);
-    int best = 1;
-    double best_cost = 0;
-    for (int parts = 1; parts <= smaller(tasks, units); ++parts) {
-      if (tasks % parts != 0) continue;
-      const int pixel_parts = tasks / parts;
-      const double product =
-          static_cast<double>(ceil_divide(g.pixels, pixel_parts)) * ceil_divide(units, parts) * unit * tasks;
-      const double copies = g.slice_columns < g.columns ? 0 : 2.0 * static_cast<double>(g.pixels) * parts;
-      const double cost = product + copies + 4.0 * g.columns * pixel_parts;
-      if (best_cost == 0 || cost < best_cost) {
-        best = parts;
-        best_cost = cost;
-      }
-    }
-    return best;
+  static Split split(const Geometry& g, int tasks) {
+    return Split(g.pixels, 1, g.columns, column_unit(g), g.slice_columns == g.columns, tasks);
   }
 
   static double cost(const ConvShape& s, int threads) noexcept {
-    constexpr double kEfficiency = 0.88;  // measured (docs/engine.md)
     const Geometry g = geometry_of(s);
-    return static_cast<double>(g.pixels) * static_cast<double>(g.depth()) * g.columns * P::kDotCost / threads /
-           kEfficiency;
+    const Split split = DirectConv::split(g, tasks(s, threads));
+    const auto depth = static_cast<double>(g.depth());
+    const double copies = depth * static_cast<double>(g.pixels) * split.column_parts;
+    const double tiles = static_cast<double>(ceil_divide(g.pixels, kPixels)) * ceil_divide(g.columns, kColumns);
+    return direct_cost(split.work * depth, P::kDotCost, copies, tiles, threads);
   }
 
   static void run(const ConvCall& call, int task, int tasks, void* scratch) noexcept {
     const Geometry g = geometry_of(call.shape);
-    const int parts = column_parts(g, tasks);
+    const int parts = split(g, tasks).column_parts;
     const int unit = column_unit(g);
     const Part units(ceil_divide(g.columns, unit), task % parts, parts);
     DirectConv conv(call, g, static_cast<float*>(scratch));
@@ -209,13 +179,9 @@ struct DirectConv {
     for (int tile = 0; tile < tiles.count; ++tile) {
       windows.take(tiles.size_of(tile));
       auto* panel = reinterpret_cast<Element*>(scratch_ + tile * panel_words(g_));
-      if constexpr (kLayout == Layout::kTaps) {
-        const auto fill = g_.step_blocks == P::kPack ? fill_taps<P, P::kPack> : fill_taps<P, 1>;
-        fill(s, g_, windows, first_block(s, g_, slice), static_cast<int>(steps.begin), static_cast<int>(steps.end),
-             panel);
-      } else {
-        fill_rows<P>(s, windows, panel);
-      }
+      const auto fill = g_.step_blocks == P::kPack ? fill_taps<P, P::kPack> : fill_taps<P, 1>;
+      fill(s, g_, windows, first_block(s, g_, slice), static_cast<int>(steps.begin), static_cast<int>(steps.end),
+           panel);
     }
   }
 
@@ -248,7 +214,7 @@ struct DirectConv {
       product.output = at(call_.output, first * out_size_);
       product.next_output = at(call_.output, next * out_size_);
       product.next_residual = residual ? at(call_.residual, next * kValueSize) : product.next_output;
-      multiply<P, kStride>(tiles.size_of(tile), width, product);
+      multiply<P>(tiles.size_of(tile), width, product);
     }
   }
 
@@ -261,9 +227,9 @@ struct DirectConv {
   Ahead ahead_;
 };
 
-template <class P, Layout kLayout>
+template <class P>
 constexpr ConvAlgorithm direct_conv(const char* name) {
-  using Conv = DirectConv<P, kLayout>;
+  using Conv = DirectConv<P>;
   return {name,       ConvFamily::kDirect, Conv::refuse, Conv::packed_bytes, Conv::pack_unit,
           Conv::pack, Conv::scratch_bytes, Conv::tasks,  Conv::cost,         Conv::run};
 }

@@ -13,7 +13,6 @@ namespace resnet {
 namespace {
 
 constexpr std::int64_t kTaskWork = 25'000'000;  // multiply-adds worth a task of its own
-constexpr int kWindowValues = 208;              // a window of an unpadded picture has room for so many
 
 constexpr int ceil_divide(std::int64_t a, std::int64_t b) { return static_cast<int>((a + b - 1) / b); }
 constexpr int smaller(int a, int b) { return a < b ? a : b; }
@@ -24,6 +23,12 @@ struct Part {
   std::int64_t begin, end;
   Part(std::int64_t count, std::int64_t index, std::int64_t parts)
       : begin(count * index / parts), end(count * (index + 1) / parts) {}
+  static Part between(std::int64_t begin, std::int64_t end) {
+    Part all(end - begin, 0, 1);
+    all.begin += begin;
+    all.end += begin;
+    return all;
+  }
   std::int64_t size() const { return end - begin; }
   Part part(std::int64_t index, std::int64_t parts) const {
     Part inner(size(), index, parts);
@@ -46,10 +51,6 @@ struct EqualParts {
   std::int64_t first(int index) const { return begin + std::int64_t{size} * index + smaller(index, larger); }
   int size_of(int index) const { return size + (index < larger ? 1 : 0); }
 };
-
-// Two ways to lay out a pixel's part of a panel: a line of a tap's channels in each step, or the rows of the window,
-// one after another.
-enum class Layout { kTaps, kRows };
 
 struct Geometry {
   std::int64_t pixels;  // of the output, over the batch
@@ -77,8 +78,8 @@ struct BlockRange {
   }
 };
 
-// `pack` values fit a word; words are multiplied `dot_words` at a time.
-Geometry geometry(const ConvShape& s, Layout layout, int pack, int dot_words) {
+// `pack` values fit a word.
+Geometry geometry(const ConvShape& s, int pack) {
   Geometry g;
   g.pixels = static_cast<std::int64_t>(s.batch) * s.out_height * s.out_width;
   g.in_blocks = ceil_divide(s.in_channels, kChannelBlock);
@@ -96,11 +97,9 @@ Geometry geometry(const ConvShape& s, Layout layout, int pack, int dot_words) {
       g.slice_blocks = larger(g.slice_blocks, range.last + 1 - range.first);
     }
   }
-  const int taps = s.kernel * s.kernel;
   g.step_blocks = g.slice_blocks % pack == 0 ? pack : 1;
-  g.steps = layout == Layout::kTaps ? taps * g.tap_steps() : 1;
-  g.count = layout == Layout::kTaps ? g.step_blocks * kChannelBlock / pack
-                                    : ceil_divide(taps * s.in_channels, pack * dot_words) * dot_words;
+  g.steps = s.kernel * s.kernel * g.tap_steps();
+  g.count = g.step_blocks * kChannelBlock / pack;
   return g;
 }
 
@@ -108,6 +107,48 @@ Geometry geometry(const ConvShape& s, Layout layout, int pack, int dot_words) {
 int first_block(const ConvShape& s, const Geometry& g, int column) {
   if (s.groups == 1) return 0;
   return smaller(BlockRange(s, column, g.slice_columns).first, g.in_blocks - g.slice_blocks);
+}
+
+// How direct convolutions are cut into tasks: `column_parts` of them lie side by side over the columns, in units of
+// `unit`, the others over rows of `row_pixels` pixels. The cost of an arrangement: the product with its imbalance,
+// copying inputs into panels for each part of the columns (where they share them), and fetching all weights for each
+// part of the rows; in products of a word, per step and lane.
+struct Split {
+  int column_parts = 1;
+  double work = 0;  // the product with its imbalance, of all tasks
+
+  Split(std::int64_t rows, int row_pixels, int columns, int unit, bool shared_inputs, int tasks) {
+    const int units = ceil_divide(columns, unit);
+    double best_cost = 0;
+    for (int parts = 1; parts <= smaller(tasks, units); ++parts) {
+      if (tasks % parts != 0) continue;
+      const int row_parts = tasks / parts;
+      const double product =
+          static_cast<double>(ceil_divide(rows, row_parts)) * row_pixels * ceil_divide(units, parts) * unit * tasks;
+      const double copies = shared_inputs ? 2.0 * static_cast<double>(rows) * row_pixels * parts : 0;
+      const double cost = product + copies + 4.0 * columns * row_parts;
+      if (best_cost != 0 && cost >= best_cost) continue;
+      best_cost = cost;
+      column_parts = parts;
+      work = product;
+    }
+  }
+};
+
+// Into how many tasks to cut a direct convolution for this many threads.
+int direct_tasks(const Geometry& g, int threads) {
+  const std::int64_t work = g.pixels * g.depth() * g.columns / threads;  // products of words
+  const auto each = work / kTaskWork;
+  return threads * static_cast<int>(each < 1 ? 1 : each > 4 ? 4 : each);
+}
+
+// The time of so many products of words that cost `dot_cost` each, of copying so many words into panels, and of
+// beginning and ending so many tiles, in multiply-adds of a lane.
+double direct_cost(double products, double dot_cost, double copied_words, double tiles, int threads) {
+  constexpr double kEfficiency = 0.95;  // measured (docs/engine.md), as are the others
+  constexpr double kCopy = 8;
+  constexpr double kTile = 2000;
+  return (products * dot_cost + kCopy * copied_words + kTile * tiles) / threads / kEfficiency;
 }
 
 }  // namespace

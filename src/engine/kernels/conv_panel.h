@@ -18,26 +18,22 @@ inline std::int64_t weights_of_channel(const ConvShape& s) {
 
 // The weights of a step that one column has: calls put(k, weight) for its values k, as far as there are some. `own` are
 // the column's, `block` is the first block of channels that its slice sees.
-template <Layout kLayout, class Put>
+template <class Put>
 [[gnu::always_inline]] inline void for_each_weight(const ConvShape& s, const Geometry& g, int column, int block,
                                                    int step, const float* own, Put put) {
   const int window = s.kernel * s.kernel;
-  if constexpr (kLayout == Layout::kTaps) {
-    const int group_in = s.in_channels / s.groups;
-    const int first = block + step % g.tap_steps() * g.step_blocks;
-    const int channel = first * kChannelBlock - column / (s.out_channels / s.groups) * group_in;
-    const int tap = step / g.tap_steps();
-    const int last = smaller(g.step_blocks * kChannelBlock, group_in - channel);
-    for (int k = larger(0, -channel); k < last; ++k) put(k, own[(channel + k) * window + tap]);
-  } else {
-    for (int k = 0; k < window * s.in_channels; ++k) put(k, own[k % s.in_channels * window + k / s.in_channels]);
-  }
+  const int group_in = s.in_channels / s.groups;
+  const int first = block + step % g.tap_steps() * g.step_blocks;
+  const int channel = first * kChannelBlock - column / (s.out_channels / s.groups) * group_in;
+  const int tap = step / g.tap_steps();
+  const int last = smaller(g.step_blocks * kChannelBlock, group_in - channel);
+  for (int k = larger(0, -channel); k < last; ++k) put(k, own[(channel + k) * window + tap]);
 }
 
 // Weights, out x in / groups x kernel x kernel, become [columns / tile][steps][count][columns of the tile][kPack]; a
 // slice's last tile may be one of 16 columns. Zeros stand where a column's group does not see a channel. This packs the
 // tile of `width` columns from `first` on, whose own `weights` are.
-template <class P, Layout kLayout>
+template <class P>
 void pack_tile(const ConvShape& s, const Geometry& g, int first, int width, const float* weights,
                typename P::Element* out) {
   const int block = first_block(s, g, first);
@@ -46,7 +42,7 @@ void pack_tile(const ConvShape& s, const Geometry& g, int first, int width, cons
     fill(out, static_cast<int>(step_values), typename P::Element{});
     for (int column = first; column < smaller(first + width, s.out_channels); ++column) {
       auto* to = out + (column - first) * P::kPack;
-      for_each_weight<kLayout>(
+      for_each_weight(
           s, g, column, block, step, weights + (column - first) * weights_of_channel(s),
           [&](int k, float weight) { to[k / P::kPack * width * P::kPack + k % P::kPack] = P::weight(weight); });
     }
@@ -191,50 +187,6 @@ void fill_taps(const ConvShape& s, const Geometry& g, const Windows<P>& windows,
     if (dx < s.kernel * s.dilation) continue;
     dx = 0;
     dy += s.dilation;
-  }
-}
-
-// A row of a window, of `count` values; the last vector overlaps the one before.
-template <class P>
-[[gnu::always_inline]] inline void copy_row(const typename P::Value* from, int count, typename P::Element* to) {
-  using V = typename P::Vector;
-  constexpr int kStep = P::kPack == 1 ? V::kLanes : kChannelBlock;
-  const auto copy = [&](int at) {
-    if constexpr (P::kPack == 1) {
-      V::store(to + at, V::load(from + at));
-    } else {
-      P::template copy_blocks<1>(from + at, to + at);
-    }
-  };
-  if (count < kStep) {
-    for (int i = 0; i < count; ++i) to[i] = static_cast<typename P::Element>(from[i]);
-    return;
-  }
-  for (int i = 0; i + kStep <= count; i += kStep) copy(i);
-  if (count % kStep > 0) copy(count - kStep);
-}
-
-// The panel [kTilePixels][kWindowValues]: rows of the windows, one after another.
-template <class P>
-void fill_rows(const ConvShape& s, const Windows<P>& windows, typename P::Element* panel) {
-  const int row_values = s.kernel * s.in_channels;
-  const int values = s.kernel * row_values;
-  for (int r = 0; r < windows.count; ++r) {
-    const auto& run = windows.runs[r];
-    const int top = larger(-run.top, 0);  // rows [top, bottom) of the windows lie inside the picture
-    const int bottom = smaller(s.in_height - run.top, s.kernel);
-    for (int i = 0; i < run.count; ++i, panel += kWindowValues) {
-      // Values [first, last) of the window's rows lie inside the picture.
-      const int left = run.left + i * s.stride;
-      const int first = smaller(larger(-left, 0), s.kernel) * s.in_channels;
-      const int last = larger(smaller(s.in_width - left, s.kernel) * s.in_channels, first);
-      if (last - first < row_values || bottom - top < s.kernel) fill(panel, values, windows.zero);
-      for (int row = top; row < bottom; ++row) {
-        const std::int64_t at = (std::int64_t{run.top + row} * s.in_width + left) * s.in_channels;
-        copy_row<P>(run.picture + at + first, last - first, panel + row * row_values + first);
-      }
-      for (int k = values; k % (P::kPack * P::kDotWords) != 0; ++k) panel[k] = 0;  // multiplied with the last ones
-    }
   }
 }
 

@@ -92,7 +92,7 @@ void shorten(const ConvShape& s, std::vector<float>& weights) {
     for (int i = 0; i < depth(s); ++i) {
       const int channel = first + i / taps;
       const int tap = i % taps;
-      const int at = s.in_channels < 8 ? tap * s.in_channels + channel : tap * 8 * ((s.in_channels + 7) / 8) + channel;
+      const int at = tap * 8 * ((s.in_channels + 7) / 8) + channel;
       fours[at / 8 * 2 + (at % 4 > 1 ? 1 : 0)].push_back(own + i);
     }
     for (const auto& [number, four] : fours) {

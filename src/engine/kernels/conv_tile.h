@@ -38,12 +38,14 @@ struct Ahead {
   Stream weights, input;
 };
 
-// Inputs come from a panel [steps][kTilePixels][stride], of which `count` words of each pixel and step are used;
-// weights from a panel [steps][count][columns of the tile]. Words are of 32 bits; those of types narrower than float32
-// hold several values of the inner dimension, for each column in the weights.
+// Inputs come from a panel, in each step from a cache line of each pixel, of which `count` words are used; the lines of
+// a tile's pixels follow one another. Weights come from a panel [steps][count][columns of the tile]. Words are of 32
+// bits; those of types narrower than float32 hold several values of the inner dimension, for each column in the
+// weights.
 struct TileProduct {
   const float* panel;
   const float* weights;
+  const std::int32_t* offsets = nullptr;  // where each step begins in the panel, in words; null: after the one before
   int steps;
   int count;
   const float* bias;   // null: the sums go on from what the output holds
@@ -103,7 +105,7 @@ template <int kRows, int kVectors, class Work>
 }
 
 // The sums of P (conv_product.h), which says what a word holds, how sums begin and what becomes of them.
-template <class P, int kRows, int kVectors, int kStride>
+template <class P, int kRows, int kVectors>
 [[gnu::noinline]] void multiply_tile(const TileProduct& p) {
   using V = typename P::Vector;
   using Reg = typename V::Reg;
@@ -112,11 +114,12 @@ template <class P, int kRows, int kVectors, int kStride>
   P::start(p, sum);
   NextRows<typename P::Value, kVectors * kLanes> next(p);
 
-  const float* panel = p.panel;
+  constexpr int kStride = kChannelBlock;
   const float* weights = p.weights;
-  const int count = P::kPack == 1 && kStride == kChannelBlock ? kChannelBlock : p.count;
+  const int count = p.count;
   constexpr int kWords = P::kDotWords;
-  for (int step = 0; step < p.steps; ++step, panel += V::kTilePixels * kStride) {
+  for (int step = 0; step < p.steps; ++step) {
+    const float* panel = p.panel + (p.offsets != nullptr ? p.offsets[step] : step * V::kTilePixels * kStride);
     p.ahead->weights.step();
     p.ahead->input.step();
     next.fetch(step);
@@ -138,22 +141,22 @@ template <class P, int kRows, int kVectors, int kStride>
 }
 
 // The tile of `rows` pixels, 1 to kRows.
-template <class P, int kVectors, int kStride, int kRows = P::Vector::kTilePixels>
+template <class P, int kVectors, int kRows = P::Vector::kTilePixels>
 void multiply_rows(int rows, const TileProduct& product) {
   if constexpr (kRows > 1) {
-    if (rows < kRows) return multiply_rows<P, kVectors, kStride, kRows - 1>(rows, product);
+    if (rows < kRows) return multiply_rows<P, kVectors, kRows - 1>(rows, product);
   }
-  multiply_tile<P, kRows, kVectors, kStride>(product);
+  multiply_tile<P, kRows, kVectors>(product);
 }
 
 // A tile of `columns` output channels: two vectors or one.
-template <class P, int kStride>
+template <class P>
 void multiply(int rows, int columns, const TileProduct& product) {
   using V = typename P::Vector;
   if constexpr (V::kLanes == kChannelBlock) {  // one vector is a block of channels
-    if (columns == V::kLanes) return multiply_rows<P, 1, kStride>(rows, product);
+    if (columns == V::kLanes) return multiply_rows<P, 1>(rows, product);
   }
-  multiply_rows<P, 2, kStride>(rows, product);
+  multiply_rows<P, 2>(rows, product);
 }
 
 }  // namespace

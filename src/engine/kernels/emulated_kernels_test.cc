@@ -8,6 +8,7 @@
 
 #include "base/bfloat16.h"
 #include "engine/kernels/conv_direct.h"
+#include "engine/kernels/conv_rows.h"
 #include "engine/kernels/kernels_test_support.h"
 #include "engine/kernels/quantize.h"
 #include "engine/kernels/winograd.h"
@@ -20,6 +21,7 @@ struct Emulated {
   static constexpr int kTilePixels = 5;
   static constexpr int kTileVectors = 2;
   static constexpr int kCacheFloats = 16 * 1024;
+  static constexpr double kTransformCost = 10;
 
   template <class T>
   struct Lanes {
@@ -122,14 +124,15 @@ struct Emulated {
 constexpr ConvAlgorithm kConvs[] = {
     winograd_conv<F32Product<Emulated>, 4>("emulated winograd 4x4"),
     winograd_conv<F32Product<Emulated>, 2>("emulated winograd 2x2"),
-    direct_conv<F32Product<Emulated>, Layout::kTaps>("emulated direct"),
-    direct_conv<ByteProduct<Emulated>, Layout::kRows>("emulated int8 direct rows"),
-    direct_conv<ByteProduct<Emulated>, Layout::kTaps>("emulated int8 direct"),
-    direct_conv<ShortProduct<Emulated>, Layout::kRows>("emulated int8 direct short rows"),
-    direct_conv<ShortProduct<Emulated>, Layout::kTaps>("emulated int8 direct short"),
+    row_conv<F32Product<Emulated>>("emulated direct rows"),
+    direct_conv<F32Product<Emulated>>("emulated direct"),
+    row_conv<ByteProduct<Emulated>>("emulated int8 direct rows"),
+    direct_conv<ByteProduct<Emulated>>("emulated int8 direct"),
+    row_conv<ShortProduct<Emulated>>("emulated int8 direct short rows"),
+    direct_conv<ShortProduct<Emulated>>("emulated int8 direct short"),
     winograd_conv<Bf16Product<Emulated>, 2>("emulated bf16 winograd 2x2"),
-    direct_conv<Bf16Product<Emulated>, Layout::kRows>("emulated bf16 direct rows"),
-    direct_conv<Bf16Product<Emulated>, Layout::kTaps>("emulated bf16 direct"),
+    row_conv<Bf16Product<Emulated>>("emulated bf16 direct rows"),
+    direct_conv<Bf16Product<Emulated>>("emulated bf16 direct"),
 };
 
 }  // namespace

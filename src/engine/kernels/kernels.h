@@ -48,8 +48,7 @@ struct ConvShape {
   bool relu = false;
 
   // Where the input is kU8: no sum of four products of weights with numbers leaves 16 bits. Of each 8 consecutive
-  // values of the inner dimension, the four are 0, 1, 4 and 5, or 2, 3, 6 and 7; values are a tap's input channels or,
-  // where there are fewer than 8, the window's rows of pixels of channels.
+  // input channels of a tap, the four are 0, 1, 4 and 5, or 2, 3, 6 and 7.
   bool short_weights = false;
 };
 

@@ -1,6 +1,7 @@
 // The table for AVX-512 F, VL, BW and DQ. CMake sets this file's flags; nothing here may be shared with other files
 // (see tests/check_kernel_symbols.py), or the linker could give its code to processors that cannot run it.
 #include "engine/kernels/conv_direct.h"
+#include "engine/kernels/conv_rows.h"
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/pools.h"
 #include "engine/kernels/vector_avx512.h"
@@ -16,12 +17,12 @@ using ShortNumbers = ShortProduct<Avx512Short>;
 constexpr ConvAlgorithm kConvs[] = {
     winograd_conv<Floats, 4>("winograd 4x4"),
     winograd_conv<Floats, 2>("winograd 2x2"),
-    direct_conv<Floats, Layout::kRows>("direct rows 14x32"),
-    direct_conv<Floats, Layout::kTaps>("direct 14x32"),
-    direct_conv<ShortNumbers, Layout::kRows>("int8 direct short rows 12x32"),
-    direct_conv<ShortNumbers, Layout::kTaps>("int8 direct short 12x32"),
-    direct_conv<Numbers, Layout::kRows>("int8 direct rows 14x32"),
-    direct_conv<Numbers, Layout::kTaps>("int8 direct 14x32"),
+    row_conv<Floats>("direct rows 14x32"),
+    direct_conv<Floats>("direct 14x32"),
+    row_conv<ShortNumbers>("int8 direct short rows 12x32"),
+    direct_conv<ShortNumbers>("int8 direct short 12x32"),
+    row_conv<Numbers>("int8 direct rows 14x32"),
+    direct_conv<Numbers>("int8 direct 14x32"),
 };
 
 constinit const Kernels kTable = {

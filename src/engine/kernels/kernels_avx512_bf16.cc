@@ -1,6 +1,7 @@
 // What AVX-512 BF16 adds: convolutions of bfloat16. CMake sets this file's flags; nothing here may be shared with other
 // files (see tests/check_kernel_symbols.py), or the linker could give its code to processors that cannot run it.
 #include "engine/kernels/conv_direct.h"
+#include "engine/kernels/conv_rows.h"
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/vector_avx512_bf16.h"
 #include "engine/kernels/winograd.h"
@@ -12,8 +13,8 @@ using Product = Bf16Product<Avx512Bf16>;
 
 constexpr ConvAlgorithm kConvs[] = {
     winograd_conv<Product, 2>("bf16 winograd 2x2"),
-    direct_conv<Product, Layout::kRows>("bf16 direct rows 14x32"),
-    direct_conv<Product, Layout::kTaps>("bf16 direct 14x32"),
+    row_conv<Product>("bf16 direct rows 14x32"),
+    direct_conv<Product>("bf16 direct 14x32"),
 };
 
 constinit const KernelExtension kExtension = {"avx512_bf16", kConvs, spin_dots<Product>};

@@ -1,6 +1,7 @@
 // What AVX-512 VNNI adds: convolutions of bytes. CMake sets this file's flags; nothing here may be shared with other
 // files (see tests/check_kernel_symbols.py), or the linker could give its code to processors that cannot run it.
 #include "engine/kernels/conv_direct.h"
+#include "engine/kernels/conv_rows.h"
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/vector_avx512_vnni.h"
 
@@ -10,8 +11,8 @@ namespace {
 using Product = ByteProduct<Avx512Vnni>;
 
 constexpr ConvAlgorithm kConvs[] = {
-    direct_conv<Product, Layout::kRows>("int8 direct rows 14x32"),
-    direct_conv<Product, Layout::kTaps>("int8 direct 14x32"),
+    row_conv<Product>("int8 direct rows 14x32"),
+    direct_conv<Product>("int8 direct 14x32"),
 };
 
 constinit const KernelExtension kExtension = {"avx512_vnni", kConvs, spin_dots<Product>};

@@ -20,6 +20,9 @@ struct Avx2 {
   // Of transformed inputs and products; more than the second-level cache has, which reads them in order, ahead.
   static constexpr int kCacheFloats = 200 * 1024;
 
+  // Of a value, in or out, in multiply-adds of a lane (docs/engine.md).
+  static constexpr double kTransformCost = 24;
+
   static Reg zero() { return _mm256_setzero_ps(); }
   static Reg load(const float* p) { return _mm256_loadu_ps(p); }
   static void store(float* p, Reg a) { _mm256_storeu_ps(p, a); }
@@ -111,6 +114,24 @@ struct Avx2 {
     static Reg load(const std::uint8_t* p) { return _mm_loadu_si128((const __m128i*)p); }
     static void store(std::uint8_t* p, Reg a) { _mm_storeu_si128((__m128i*)p, a); }
     static Reg max(Reg a, Reg b) { return _mm_max_epu8(a, b); }
+  };
+
+  // A cache line of them.
+  struct Line {
+    struct Reg {
+      __m256i low, high;
+    };
+    static constexpr int kLanes = 64;
+    static Reg load(const std::uint8_t* p) {
+      return {_mm256_loadu_si256((const __m256i*)p), _mm256_loadu_si256((const __m256i*)(p + 32))};
+    }
+    static void store(std::uint8_t* p, const Reg& a) {
+      _mm256_storeu_si256((__m256i*)p, a.low);
+      _mm256_storeu_si256((__m256i*)(p + 32), a.high);
+    }
+    static Reg max(const Reg& a, const Reg& b) {
+      return {_mm256_max_epu8(a.low, b.low), _mm256_max_epu8(a.high, b.high)};
+    }
   };
 
   // NaN stays NaN in both.

@@ -19,6 +19,7 @@ struct Avx512 {
   static constexpr int kTileVectors = 2;
 
   static constexpr int kCacheFloats = 300 * 1024;  // of transformed inputs and products, see vector_avx2.h
+  static constexpr double kTransformCost = 10;
 
   static Reg zero() { return _mm512_setzero_ps(); }
   static Reg load(const float* p) { return _mm512_loadu_ps(p); }
@@ -103,11 +104,20 @@ struct Avx512 {
     static Reg max(Reg a, Reg b) { return _mm_max_epu8(a, b); }
   };
 
+  // A cache line of them.
+  struct Line {
+    using Reg = __m512i;
+    static constexpr int kLanes = 64;
+    static Reg load(const std::uint8_t* p) { return _mm512_loadu_si512(p); }
+    static void store(std::uint8_t* p, Reg a) { _mm512_storeu_si512(p, a); }
+    static Reg max(Reg a, Reg b) { return _mm512_maskz_max_epu8(~__mmask64{}, a, b); }
+  };
+
   // NaN stays NaN in both. (A mask of all lanes costs nothing and spares gcc 12 a false warning, its bug 105593.)
   static Reg relu(Reg a) { return _mm512_maskz_max_ps(0xFFFF, zero(), a); }
   static Reg max(Reg a, Reg b) {
-    const __mmask16 b_wins = _mm512_cmp_ps_mask(b, a, _CMP_GT_OQ) | _mm512_cmp_ps_mask(b, b, _CMP_UNORD_Q);
-    return _mm512_mask_mov_ps(a, b_wins, b);
+    const Reg larger = _mm512_maskz_max_ps(0xFFFF, a, b);  // b where either is NaN
+    return _mm512_mask_mov_ps(larger, _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q), a);
   }
 };
 

@@ -157,13 +157,12 @@ struct WinogradConv {
 
   // In products of words of a lane; the constants were measured (docs/engine.md).
   static double task_cost(const Geometry& g, std::int64_t tiles, int columns) {
-    constexpr double kTransform = 24;   // of a value, in or out
     constexpr double kFirstFetch = 10;  // of a word of weights, from memory
     constexpr double kFetch = 5;        // of one that an earlier block has read
     const double words = g.steps * kChannelBlock;
     const auto count = static_cast<double>(tiles);
     const double again = ceil_divide(tiles, std::int64_t{g.groups} * kTiles) - 1;
-    return kElements * (count * words * columns + kTransform * count * (words * P::kPack + columns) +
+    return kElements * (count * words * columns + V::kTransformCost * count * (words * P::kPack + columns) +
                         (kFirstFetch + kFetch * again) * words * columns);
   }
 
@@ -326,7 +325,7 @@ struct WinogradConv {
       product.panel = inputs_ + element * g_.input_words() + group * g_.panel_words() +
                       std::int64_t{first_step} * kTiles * kChannelBlock;
       product.output = products_ + element * g_.product_values() + std::int64_t{group} * kTiles * width;
-      multiply<P, kChannelBlock>(group_tiles_[group], width, product);
+      multiply<P>(group_tiles_[group], width, product);
     }
   }
 
