@@ -17,8 +17,9 @@ struct RoundedWeights {
 };
 
 // The weights of a convolution or linear layer, symmetric per output channel: w' = scale * number, numbers from -127
-// to 127, which are short (arch/quantized.h) where that pays. Of scales around that of the largest weight, the one with the least squared
-// error: smaller ones cut large weights off, and with larger ones fewer fours have to be made shorter.
+// to 127, which are short (arch/quantized.h) where that pays. Of scales around that of the largest weight, the one with
+// the least squared error: smaller ones cut large weights off, and with larger ones fewer fours have to be made
+// shorter.
 RoundedWeights round_weights(const Node& node, const Tensor& weights);
 
 // By how much rounding moves the mean of each output channel of a convolution or linear layer, before its batch norm:
