@@ -146,18 +146,19 @@ struct DirectConv {
     const int count = chunks(g_);
     for (int chunk = 0; chunk < count; ++chunk) {
       fill_panels(pixels, slice, steps(chunk));
-      for (int column = begin; column < end; column += kColumns) {
-        const int width = smaller(kColumns, end - column);
-        fetch_weights(pixels, chunk, column, begin, end);
-        run_tiles(pixels, chunk, column, width, column + width < end ? column + width : begin);
+      const int strip = strip_columns<P>(g_);
+      for (int column = begin; column < end; column += strip) {
+        const int stop = smaller(column + strip, end);
+        fetch_weights(pixels, chunk, column, stop, begin, end);
+        run_tiles(pixels, chunk, column, stop, stop < end ? stop : begin);
       }
     }
   }
 
   // During these products, the weights of the next ones: of the next columns, chunk or group of pixels.
-  void fetch_weights(Part pixels, int chunk, int column, int begin, int end) {
+  void fetch_weights(Part pixels, int chunk, int column, int stop, int begin, int end) {
     ahead_.weights = {};
-    int next = column + kColumns;
+    int next = stop;
     int next_chunk = chunk;
     if (next >= end) {
       next = begin;
@@ -166,10 +167,12 @@ struct DirectConv {
         next_chunk = 0;
       }
     }
-    const int width = smaller(kColumns, end - next);
-    const std::int64_t bytes = steps(next_chunk).size() * g_.count * width * 4;
-    const std::int64_t products = ceil_divide(pixels.size(), kPixels);
-    ahead_.weights = Stream(weights(next_chunk, next, width), bytes, products * steps(chunk).size());
+    const int strip = strip_columns<P>(g_);
+    const std::int64_t bytes = steps(next_chunk).size() * g_.count * smaller(strip, end - next) * 4;
+    const std::int64_t products =
+        std::int64_t{ceil_divide(pixels.size(), kPixels)} * ceil_divide(stop - column, kColumns);
+    ahead_.weights =
+        Stream(weights(next_chunk, next, smaller(kColumns, end - next)), bytes, products * steps(chunk).size());
   }
 
   void fill_panels(Part pixels, int slice, Part steps) {
@@ -185,17 +188,14 @@ struct DirectConv {
     }
   }
 
-  // After these columns come those from `next_column` on.
-  void run_tiles(Part pixels, int chunk, int column, int width, int next_column) {
+  // Columns [begin, end), after which those from `next_column` on come.
+  void run_tiles(Part pixels, int chunk, int begin, int end, int next_column) {
     const ConvShape& s = call_.shape;
     const bool last = chunk == chunks(g_) - 1;
     const EqualParts tiles(pixels, ceil_divide(pixels.size(), kPixels));
     TileProduct product;
-    product.weights = weights(chunk, column, width);
     product.steps = static_cast<int>(steps(chunk).size());
     product.count = g_.count;
-    product.bias = chunk == 0 ? call_.bias + column : nullptr;
-    product.scale = call_.scale != nullptr ? call_.scale + column : nullptr;
     product.residual_scale = call_.residual_scale;
     product.relu = s.relu && last;
     product.out_type = s.out_type;
@@ -206,15 +206,23 @@ struct DirectConv {
     const bool residual = s.residual && last;
     const std::int64_t panel = panel_words(g_);
     for (int tile = 0; tile < tiles.count; ++tile) {
-      const std::int64_t first = tiles.first(tile) * g_.columns + column;
-      const std::int64_t next = tile + 1 < tiles.count ? tiles.first(tile + 1) * g_.columns + column
-                                                       : pixels.begin * g_.columns + next_column;
+      const std::int64_t first = tiles.first(tile) * g_.columns;
       product.panel = scratch_ + tile * panel;
-      product.residual = residual ? at(call_.residual, first * kValueSize) : nullptr;
-      product.output = at(call_.output, first * out_size_);
-      product.next_output = at(call_.output, next * out_size_);
-      product.next_residual = residual ? at(call_.residual, next * kValueSize) : product.next_output;
-      multiply<P>(tiles.size_of(tile), width, product);
+      for (int column = begin; column < end; column += kColumns) {
+        const int width = smaller(kColumns, end - column);
+        const std::int64_t here = first + column;
+        const std::int64_t next = column + width < end     ? here + width
+                                  : tile + 1 < tiles.count ? tiles.first(tile + 1) * g_.columns + begin
+                                                           : pixels.begin * g_.columns + next_column;
+        product.weights = weights(chunk, column, width);
+        product.bias = chunk == 0 ? call_.bias + column : nullptr;
+        product.scale = call_.scale != nullptr ? call_.scale + column : nullptr;
+        product.residual = residual ? at(call_.residual, here * kValueSize) : nullptr;
+        product.output = at(call_.output, here * out_size_);
+        product.next_output = at(call_.output, next * out_size_);
+        product.next_residual = residual ? at(call_.residual, next * kValueSize) : product.next_output;
+        multiply<P>(tiles.size_of(tile), width, product);
+      }
     }
   }
 

@@ -12,6 +12,7 @@
 namespace resnet {
 namespace {
 
+constexpr int kLineBytes = 64;                  // of a cache line
 constexpr std::int64_t kTaskWork = 25'000'000;  // multiply-adds worth a task of its own
 
 constexpr int ceil_divide(std::int64_t a, std::int64_t b) { return static_cast<int>((a + b - 1) / b); }

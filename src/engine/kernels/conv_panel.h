@@ -11,6 +11,16 @@ void fill(T* to, int count, T value) {
   for (int i = 0; i < count; ++i) to[i] = value;
 }
 
+// How many columns' products to take tile by tile: where a tile's columns are less than a cache line of the output,
+// those of two tiles, if their weights stay in the first-level cache.
+template <class P>
+int strip_columns(const Geometry& g) {
+  constexpr int kColumns = P::Vector::kLanes * P::Vector::kTileVectors;
+  constexpr int kWeightBytes = 24 * 1024;
+  const bool line = kColumns * sizeof(typename P::Value) >= kLineBytes;
+  return line || g.slice_columns < g.columns || 2 * kColumns * g.depth() * 4 > kWeightBytes ? kColumns : 2 * kColumns;
+}
+
 // Of an output channel.
 inline std::int64_t weights_of_channel(const ConvShape& s) {
   return std::int64_t{s.in_channels} / s.groups * s.kernel * s.kernel;

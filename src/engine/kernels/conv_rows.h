@@ -17,9 +17,9 @@ struct RowConv {
   using Element = typename P::Element;
   static constexpr int kPixels = V::kTilePixels;
   static constexpr int kColumns = V::kLanes * V::kTileVectors;
-  static constexpr int kLine = kChannelBlock * P::kPack;    // values
-  static constexpr int kRowValues = 256;                    // of a window's row, where pixels are not padded
-  static constexpr std::int64_t kWeightBytes = 200 * 1024;  // of a tile of columns, to stay in the cache
+  static constexpr int kLine = kChannelBlock * P::kPack;         // values
+  static constexpr int kRowValues = 256;                         // of a window's row, where pixels are not padded
+  static constexpr std::int64_t kWeightBytes = V::kCacheFloats;  // of a tile of columns, to stay in the cache
   static constexpr std::int64_t kPanelWords = P::kPanelBytes / 4;
 
   // The panel holds [plane][row of the input][place of a line]. A step reads, for pixel x of row y of the block,
@@ -190,12 +190,13 @@ struct RowConv {
     const int tiles = ceil_divide(s.out_width, kPixels);
     fetch_input(image, top + rows_, std::int64_t{tiles} * count * ceil_divide(end_ - begin_, kColumns));
     const std::int64_t pixel = (picture * s.out_height + first) * s.out_width;
-    for (int column = begin_; column < end_; column += kColumns) {
-      const int width = smaller(kColumns, end_ - column);
-      const int next = column + width < end_ ? column + width : begin_;
-      const std::int64_t bytes = g_.depth() * smaller(kColumns, end_ - next) * 4;
-      ahead_.weights = Stream(weights(next), bytes, std::int64_t{tiles} * count * g_.steps);
-      run_tiles(pixel, count, column, width, next);
+    const int strip = strip_columns<P>(g_);
+    for (int column = begin_; column < end_; column += strip) {
+      const int stop = smaller(column + strip, end_);
+      const int next = stop < end_ ? stop : begin_;
+      const std::int64_t products = std::int64_t{tiles} * count * ceil_divide(stop - column, kColumns);
+      ahead_.weights = Stream(weights(next), g_.depth() * smaller(strip, end_ - next) * 4, products * g_.steps);
+      run_tiles(pixel, count, column, stop, next);
     }
   }
 
@@ -308,16 +309,14 @@ struct RowConv {
 
   // --- products ---
 
-  void run_tiles(std::int64_t pixel, int count, int column, int width, int next_column) {
+  // Columns [begin, end), after which those from `next_column` on come.
+  void run_tiles(std::int64_t pixel, int count, int begin, int end, int next_column) {
     const ConvShape& s = call_.shape;
     const EqualParts tiles(Part::between(0, s.out_width), ceil_divide(s.out_width, kPixels));
     TileProduct product;
-    product.weights = weights(column);
     product.steps = g_.steps;
     product.count = g_.count;
     product.offsets = offsets_;
-    product.bias = call_.bias + column;
-    product.scale = call_.scale != nullptr ? call_.scale + column : nullptr;
     product.residual_scale = call_.residual_scale;
     product.relu = s.relu;
     product.out_type = s.out_type;
@@ -329,16 +328,24 @@ struct RowConv {
       const float* inputs = panel_ + place(0, row * s.stride) * kChannelBlock;
       for (int tile = 0; tile < tiles.count; ++tile) {
         const std::int64_t x = tiles.first(tile);
-        const std::int64_t first = (pixel + std::int64_t{row} * s.out_width + x) * g_.columns + column;
-        const bool last = row + 1 == count && tile + 1 == tiles.count;
-        const std::int64_t next =
-            last ? pixel * g_.columns + next_column : first + std::int64_t{tiles.size_of(tile)} * g_.columns;
+        const std::int64_t first = (pixel + std::int64_t{row} * s.out_width + x) * g_.columns;
+        const std::int64_t after = row + 1 == count && tile + 1 == tiles.count
+                                       ? pixel * g_.columns + next_column
+                                       : first + std::int64_t{tiles.size_of(tile)} * g_.columns + begin;
         product.panel = inputs + x * kChannelBlock;
-        product.residual = s.residual ? static_cast<const Value*>(call_.residual) + first : nullptr;
-        product.output = static_cast<std::byte*>(call_.output) + first * out_size_;
-        product.next_output = static_cast<std::byte*>(call_.output) + next * out_size_;
-        product.next_residual = s.residual ? static_cast<const Value*>(call_.residual) + next : product.next_output;
-        multiply<P>(tiles.size_of(tile), width, product);
+        for (int column = begin; column < end; column += kColumns) {
+          const int width = smaller(kColumns, end - column);
+          const std::int64_t here = first + column;
+          const std::int64_t next = column + width < end ? here + width : after;
+          product.weights = weights(column);
+          product.bias = call_.bias + column;
+          product.scale = call_.scale != nullptr ? call_.scale + column : nullptr;
+          product.residual = s.residual ? static_cast<const Value*>(call_.residual) + here : nullptr;
+          product.output = static_cast<std::byte*>(call_.output) + here * out_size_;
+          product.next_output = static_cast<std::byte*>(call_.output) + next * out_size_;
+          product.next_residual = s.residual ? static_cast<const Value*>(call_.residual) + next : product.next_output;
+          multiply<P>(tiles.size_of(tile), width, product);
+        }
       }
     }
   }

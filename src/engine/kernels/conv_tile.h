@@ -5,12 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "engine/kernels/kernels.h"
+#include "engine/kernels/conv_geometry.h"
 
 namespace resnet {
 namespace {
-
-constexpr int kLineBytes = 64;  // of a cache line
 
 // Memory that is needed soon, brought into the second-level cache a few lines at a time while products are computed.
 // Nothing here asks how far it has come: short products feel every branch that is predicted wrongly.
