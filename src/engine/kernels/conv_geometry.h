@@ -4,7 +4,7 @@
 // ordinary convolution; a group, or 16 columns of several small groups, in a grouped one (weights between different
 // groups are then zeros). A product's inner dimension is `steps` steps of `count` words of 32 bits, which hold one, two
 // or four values: as many input channels of the slice at a tap of the window as fill a cache line, or a block of 16
-// where they do not come out even; or, where an unpadded picture comes in, the whole window in one step.
+// where they do not come out even.
 #pragma once
 
 #include "engine/kernels/kernels.h"

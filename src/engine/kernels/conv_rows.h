@@ -20,7 +20,9 @@ struct RowConv {
   static constexpr int kLine = kChannelBlock * P::kPack;         // values
   static constexpr int kRowValues = 256;                         // of a window's row, where pixels are not padded
   static constexpr std::int64_t kWeightBytes = V::kCacheFloats;  // of a tile of columns, to stay in the cache
-  static constexpr std::int64_t kPanelWords = P::kPanelBytes / 4;
+  static constexpr std::int64_t kPanelWords =
+      larger(P::kPanelBytes / 4, V::kCacheFloats / 2);  // if a row needs no more
+  static constexpr std::int64_t kMostPanelWords = 4 * 1024 * 1024;
 
   // The panel holds [plane][row of the input][place of a line]. A step reads, for pixel x of row y of the block,
   //   where the input is padded to blocks of channels: at tap (dy, dx), one plane of the line's channels for each
@@ -72,7 +74,9 @@ struct RowConv {
     if (s.kernel == 1) return "windows share nothing";
     if (s.dense_input && s.kernel * s.in_channels > kRowValues) return "too many values in a window's row";
     if (s.dense_input && s.dilation > 1) return "dilated";
-    if (Shape(s).depth() * kColumns * 4 > kWeightBytes) return "too many weights for the cache";
+    const Shape g(s);
+    if (g.depth() * kColumns * 4 > kWeightBytes) return "too many weights for the cache";
+    if (g.panel_words(s) > kMostPanelWords) return "rows too wide for the cache";
     return nullptr;
   }
 
