@@ -84,7 +84,9 @@ struct Engine::Impl {
         kernels(best_kernels()),
         constants(graph, weights),
         precision(choose_precision(graph, weights, options, kernels)),
-        steps(give_formats(graph, options.fuse ? fused_steps(graph) : plain_steps(graph), weights, precision)),
+        steps(find_short_weights(
+            graph, give_formats(graph, options.fuse ? fused_steps(graph) : plain_steps(graph), weights, precision),
+            weights, kernels)),
         rules{.algorithms = options.algorithms},
         tunes(options.tune) {}
 

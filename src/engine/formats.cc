@@ -27,7 +27,6 @@ class Int8Formats {
     for (Step& step : steps_) {
       const bool numbers = step.input >= 0 && reads_numbers(step);
       if (step.input >= 0) step.in = take(step.input, numbers);
-      step.short_weights = numbers && has_short_weights(graph_.nodes[step.node], weights_);
       if (step.residual >= 0) step.residual_format = take(step.residual, numbers);
       give(step, numbers);
     }
@@ -137,6 +136,15 @@ Precision choose_precision(const Graph& graph, const StateDict& weights, const E
     fail(ErrorCode::kInvalidArgument, "precision", "{} is computed in fused steps alone", name(precision));
   }
   return precision;
+}
+
+std::vector<Step> find_short_weights(const Graph& graph, std::vector<Step> steps, const StateDict& weights,
+                                     const Kernels& kernels) {
+  for (Step& step : steps) {
+    const bool numbers = !step.convert && step.in.type == ValueType::kU8;
+    step.short_weights = kernels.uses_short_weights && numbers && has_short_weights(graph.nodes[step.node], weights);
+  }
+  return steps;
 }
 
 std::vector<Step> give_formats(const Graph& graph, std::vector<Step> steps, const StateDict& weights,

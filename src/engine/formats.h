@@ -19,9 +19,13 @@ namespace resnet {
 Precision choose_precision(const Graph& graph, const StateDict& weights, const EngineOptions& options,
                            const Kernels& kernels);
 
-// The steps with their formats, what is known of their weights, and conversions in between. Throws kMismatch where the
+// The steps with their formats, and conversions in between. Throws kMismatch where the
 // scale of a value that has to be u8 is not among the weights, or has a zero point although a ReLU gives the value.
 std::vector<Step> give_formats(const Graph& graph, std::vector<Step> steps, const StateDict& weights,
                                Precision precision);
+
+// The same steps, with what they say of short weights where `kernels` use it.
+std::vector<Step> find_short_weights(const Graph& graph, std::vector<Step> steps, const StateDict& weights,
+                                     const Kernels& kernels);
 
 }  // namespace resnet

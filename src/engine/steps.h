@@ -20,7 +20,7 @@ struct Step {
   bool relu = false;    // negative results become zero
   int output = 0;       // the value it gives
 
-  // Set by give_formats() (formats.h).
+  // Set by give_formats(), and the last by find_short_weights() (formats.h).
   bool convert = false;  // only stores the input in another format; `node` gave it
   ValueFormat in, residual_format, out;
   bool short_weights = false;  // of a layer that multiplies whole numbers (arch/quantized.h)

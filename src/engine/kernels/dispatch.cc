@@ -21,6 +21,7 @@ class ExtendedKernels {
     table_.name = extension.name;
     table_.convs = convs_;
     table_.spin[static_cast<int>(type)] = extension.spin;
+    if (type == ValueType::kU8) table_.uses_short_weights = false;  // which has products of bytes
   }
   const Kernels& table() const noexcept { return table_; }
 

@@ -147,6 +147,9 @@ struct Kernels {
   void (*convert)(const ValueFormat& from, const void* in, const ValueFormat& to, void* out, std::size_t begin,
                   std::size_t end) noexcept;
 
+  // Whether it multiplies short weights (ConvShape) faster than others.
+  bool uses_short_weights;
+
   // Multiply-adds of values of each ValueType, as many at once as the processor can; returns the number of operations
   // done (two per multiply-add). Null where no convolution takes that type.
   double (*spin[3])(std::int64_t iterations) noexcept;

@@ -34,6 +34,7 @@ constinit const Kernels kTable = {
     add<Avx2>,
     scale_shift<Avx2>,
     convert<Avx2>,
+    true,
     {spin<Avx2>, nullptr, spin_dots<ShortNumbers>},
 };
 
