@@ -146,9 +146,10 @@ struct RowConv {
     const Split split = RowConv::split(s, g, all);
     const std::int64_t blocks = ceil_divide(s.out_height, g.block_rows) * std::int64_t{s.batch};
     const double copies = static_cast<double>(blocks * g.panel_words(s)) * split.column_parts;
-    const double tiles = static_cast<double>(g.pixels / s.out_width) * ceil_divide(s.out_width, kPixels) *
-                         ceil_divide(g.columns, kColumns);
-    return direct_cost(split.work * static_cast<double>(g.depth()), P::kDotCost, copies, tiles, threads);
+    const std::int64_t rows = std::int64_t{s.batch} * s.out_height;
+    const std::int64_t tiles = rows * ceil_divide(s.out_width, kPixels) * ceil_divide(g.columns, kColumns);
+    return direct_cost(split.work * static_cast<double>(g.depth()), P::kDotCost, copies, static_cast<double>(tiles),
+                       threads);
   }
 
   static void run(const ConvCall& call, int task, int tasks, void* scratch) noexcept {
