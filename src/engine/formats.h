@@ -19,8 +19,8 @@ namespace resnet {
 Precision choose_precision(const Graph& graph, const StateDict& weights, const EngineOptions& options,
                            const Kernels& kernels);
 
-// The steps with their formats, and conversions in between. Throws kMismatch where the
-// scale of a value that has to be u8 is not among the weights, or has a zero point although a ReLU gives the value.
+// The steps with their formats, and conversions in between. Throws kMismatch where the scale of a value that has to be
+// u8 is not among the weights, or has a zero point although a ReLU gives the value.
 std::vector<Step> give_formats(const Graph& graph, std::vector<Step> steps, const StateDict& weights,
                                Precision precision);
 

@@ -17,11 +17,10 @@ struct RowConv {
   using Element = typename P::Element;
   static constexpr int kPixels = V::kTilePixels;
   static constexpr int kColumns = V::kLanes * V::kTileVectors;
-  static constexpr int kLine = kChannelBlock * P::kPack;         // values
-  static constexpr int kRowValues = 256;                         // of a window's row, where pixels are not padded
-  static constexpr std::int64_t kWeightBytes = V::kCacheFloats;  // of a tile of columns, to stay in the cache
-  static constexpr std::int64_t kPanelWords =
-      larger(P::kPanelBytes / 4, V::kCacheFloats / 2);  // if a row needs no more
+  static constexpr int kLine = kChannelBlock * P::kPack;            // values
+  static constexpr int kRowValues = 256;                            // of a window's row, where pixels are not padded
+  static constexpr std::int64_t kWeightBytes = V::kCacheFloats;     // of a tile of columns, to stay in the cache
+  static constexpr std::int64_t kPanelWords = V::kCacheFloats / 2;  // if a row needs no more
   static constexpr std::int64_t kMostPanelWords = 4 * 1024 * 1024;
 
   // The panel holds [plane][row of the input][place of a line]. A step reads, for pixel x of row y of the block,
@@ -42,9 +41,8 @@ struct RowConv {
       if (s.dense_input) {
         const int words = ceil_divide(s.kernel * s.in_channels, P::kPack);
         int lines = ceil_divide(words, kChannelBlock);
-        for (int more = 1; more <= 2; ++more) {  // 21 words are three times 7 rather than twice 11
-          if ((lines + more) * ceil_divide(words, lines + more) < lines * ceil_divide(words, lines)) lines += more;
-        }
+        // One more where that wastes less: 21 words are three times 7 rather than twice 11.
+        if ((lines + 1) * ceil_divide(words, lines + 1) < lines * ceil_divide(words, lines)) ++lines;
         steps = s.kernel * lines;
         count = ceil_divide(words, lines);
         planes = lines;
