@@ -98,13 +98,7 @@ struct DirectConv {
     conv.run_pixels(Part(g.pixels, task / parts, tasks / parts));
   }
 
-  DirectConv(const ConvCall& call, const Geometry& g, float* scratch)
-      : call_(call), g_(g), scratch_(scratch), out_size_(size_in_bytes(call.shape.out_type)) {}
-
-  static const std::byte* at(const void* start, std::int64_t bytes) {
-    return static_cast<const std::byte*>(start) + bytes;
-  }
-  static std::byte* at(void* start, std::int64_t bytes) { return static_cast<std::byte*>(start) + bytes; }
+  DirectConv(const ConvCall& call, const Geometry& g, float* scratch) : call_(call), g_(g), scratch_(scratch) {}
 
   void run_pixels(Part pixels) {
     const int groups = ceil_divide(pixels.size(), static_cast<std::int64_t>(group_tiles(g_)) * kPixels);
@@ -131,7 +125,7 @@ struct DirectConv {
     if (s.stride <= s.kernel) {  // else most of what lies between is not needed
       const std::int64_t from = inputs_of_first(s, now.end) * kValueSize;
       const std::int64_t bytes = inputs_of_first(s, next.end) * kValueSize - from;
-      ahead_.input = Stream(at(call_.input, from), bytes, steps);
+      ahead_.input = Stream(static_cast<const std::byte*>(call_.input) + from, bytes, steps);
     }
   }
 
@@ -190,20 +184,9 @@ struct DirectConv {
 
   // Columns [begin, end), after which those from `next_column` on come.
   void run_tiles(Part pixels, int chunk, int begin, int end, int next_column) {
-    const ConvShape& s = call_.shape;
     const bool last = chunk == chunks(g_) - 1;
     const EqualParts tiles(pixels, ceil_divide(pixels.size(), kPixels));
-    TileProduct product;
-    product.steps = static_cast<int>(steps(chunk).size());
-    product.count = g_.count;
-    product.residual_scale = call_.residual_scale;
-    product.relu = s.relu && last;
-    product.out_type = s.out_type;
-    product.output_pitch = g_.columns;
-    product.ahead = &ahead_;
-    product.next_rows = ceil_divide(kPixels, product.steps);
-    product.next_steps = out_size_ == kValueSize ? ceil_divide(kPixels, product.next_rows) : 0;
-    const bool residual = s.residual && last;
+    TileProduct product = direct_product<P>(call_, g_, static_cast<int>(steps(chunk).size()), last, ahead_);
     const std::int64_t panel = panel_words(g_);
     for (int tile = 0; tile < tiles.count; ++tile) {
       const std::int64_t first = tiles.first(tile) * g_.columns;
@@ -215,13 +198,7 @@ struct DirectConv {
                                   : tile + 1 < tiles.count ? tiles.first(tile + 1) * g_.columns + begin
                                                            : pixels.begin * g_.columns + next_column;
         product.weights = weights(chunk, column, width);
-        product.bias = chunk == 0 ? call_.bias + column : nullptr;
-        product.scale = call_.scale != nullptr ? call_.scale + column : nullptr;
-        product.residual = residual ? at(call_.residual, here * kValueSize) : nullptr;
-        product.output = at(call_.output, here * out_size_);
-        product.next_output = at(call_.output, next * out_size_);
-        product.next_residual = residual ? at(call_.residual, next * kValueSize) : product.next_output;
-        multiply<P>(tiles.size_of(tile), width, product);
+        multiply_direct<P>(call_, product, tiles.size_of(tile), column, width, here, next, chunk == 0, last);
       }
     }
   }
@@ -229,7 +206,6 @@ struct DirectConv {
   const ConvCall& call_;
   const Geometry& g_;
   float* scratch_;           // words
-  std::int64_t out_size_;    // bytes of a value
   int begin_ = 0, end_ = 0;  // columns of the task
   bool last_group_ = false;
   Ahead ahead_;

@@ -212,5 +212,43 @@ struct WordProduct : IntSums<V>, SingleWords {
   }
 };
 
+// What the products of a direct convolution's tiles have in common, `steps` steps each; `last`: the sums are complete
+// after them.
+template <class P>
+TileProduct direct_product(const ConvCall& call, const Geometry& g, int steps, bool last, Ahead& ahead) {
+  constexpr int kPixels = P::Vector::kTilePixels;
+  TileProduct product;
+  product.steps = steps;
+  product.count = g.count;
+  product.residual_scale = call.residual_scale;
+  product.relu = call.shape.relu && last;
+  product.out_type = call.shape.out_type;
+  product.output_pitch = g.columns;
+  product.ahead = &ahead;
+  product.next_rows = ceil_divide(kPixels, steps);
+  product.next_steps =
+      size_in_bytes(call.shape.out_type) == sizeof(typename P::Value) ? ceil_divide(kPixels, product.next_rows) : 0;
+  return product;
+}
+
+// One of them, for `width` columns from `column` on: `here` is where its outputs begin, in values, `next` where those
+// of the product after it do.
+template <class P>
+[[gnu::always_inline]] inline void multiply_direct(const ConvCall& call, TileProduct& product, int pixels, int column,
+                                                   int width, std::int64_t here, std::int64_t next, bool first,
+                                                   bool last) {
+  using Value = typename P::Value;
+  const auto size = static_cast<std::int64_t>(size_in_bytes(call.shape.out_type));
+  const auto* residual = static_cast<const Value*>(call.residual);
+  const bool adds = call.shape.residual && last;
+  product.bias = first ? call.bias + column : nullptr;
+  product.scale = call.scale != nullptr ? call.scale + column : nullptr;
+  product.residual = adds ? residual + here : nullptr;
+  product.output = static_cast<std::byte*>(call.output) + here * size;
+  product.next_output = static_cast<std::byte*>(call.output) + next * size;
+  product.next_residual = adds ? static_cast<const void*>(residual + next) : product.next_output;
+  multiply<P>(pixels, width, product);
+}
+
 }  // namespace
 }  // namespace resnet

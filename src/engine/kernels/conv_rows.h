@@ -174,8 +174,7 @@ struct RowConv {
     }
   }
 
-  RowConv(const ConvCall& call, const Shape& g, float* scratch)
-      : call_(call), g_(g), panel_(scratch), out_size_(static_cast<std::int64_t>(size_in_bytes(call.shape.out_type))) {
+  RowConv(const ConvCall& call, const Shape& g, float* scratch) : call_(call), g_(g), panel_(scratch) {
     auto* after = reinterpret_cast<std::byte*>(scratch + g.panel_words(call.shape));
     offsets_ = reinterpret_cast<std::int32_t*>(after);
     row_ = reinterpret_cast<Value*>(after + offsets_bytes(g));
@@ -316,17 +315,8 @@ struct RowConv {
   void run_tiles(std::int64_t pixel, int count, int begin, int end, int next_column) {
     const ConvShape& s = call_.shape;
     const EqualParts tiles(Part::between(0, s.out_width), ceil_divide(s.out_width, kPixels));
-    TileProduct product;
-    product.steps = g_.steps;
-    product.count = g_.count;
+    TileProduct product = direct_product<P>(call_, g_, g_.steps, true, ahead_);
     product.offsets = offsets_;
-    product.residual_scale = call_.residual_scale;
-    product.relu = s.relu;
-    product.out_type = s.out_type;
-    product.output_pitch = g_.columns;
-    product.ahead = &ahead_;
-    product.next_rows = ceil_divide(kPixels, product.steps);
-    product.next_steps = out_size_ == sizeof(Value) ? ceil_divide(kPixels, product.next_rows) : 0;
     for (int row = 0; row < count; ++row) {
       const float* inputs = panel_ + place(0, row * s.stride) * kChannelBlock;
       for (int tile = 0; tile < tiles.count; ++tile) {
@@ -341,13 +331,7 @@ struct RowConv {
           const std::int64_t here = first + column;
           const std::int64_t next = column + width < end ? here + width : after;
           product.weights = weights(column);
-          product.bias = call_.bias + column;
-          product.scale = call_.scale != nullptr ? call_.scale + column : nullptr;
-          product.residual = s.residual ? static_cast<const Value*>(call_.residual) + here : nullptr;
-          product.output = static_cast<std::byte*>(call_.output) + here * out_size_;
-          product.next_output = static_cast<std::byte*>(call_.output) + next * out_size_;
-          product.next_residual = s.residual ? static_cast<const Value*>(call_.residual) + next : product.next_output;
-          multiply<P>(tiles.size_of(tile), width, product);
+          multiply_direct<P>(call_, product, tiles.size_of(tile), column, width, here, next, true, true);
         }
       }
     }
@@ -358,7 +342,6 @@ struct RowConv {
   float* panel_;
   std::int32_t* offsets_;
   Value* row_;
-  std::int64_t out_size_;    // bytes of a value
   int begin_ = 0, end_ = 0;  // columns of the task
   std::int64_t next_ = 0;    // where the next block of the picture ends, 0 where there is none
   int rows_ = 0;             // of the block's panel
