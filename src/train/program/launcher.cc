@@ -54,6 +54,9 @@ pid_t start(std::vector<std::string> arguments, std::vector<std::string> environ
   _exit(127);
 }
 
+// How long the others have to say whom they lost, from the last end on: an end is what the next one may notice first.
+constexpr auto kPatience = std::chrono::seconds(10);
+
 class Children {
  public:
   void add(pid_t child) { alive_[child] = static_cast<int>(alive_.size()); }
@@ -90,9 +93,9 @@ class Children {
     const int rank = found->second;
     alive_.erase(found);
     const int result = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    deadline_ = Clock::now() + kPatience;
     if (result == 0 || status_ != 0) return;
     status_ = result;
-    deadline_ = Clock::now() + std::chrono::seconds(5);
     if (WIFSIGNALED(status)) {
       say(fmt::format("rank {} (process {}) was ended by signal {}: {}", rank, child, WTERMSIG(status),
                       strsignal(WTERMSIG(status))));
