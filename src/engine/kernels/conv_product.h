@@ -224,6 +224,7 @@ TileProduct direct_product(const ConvCall& call, const Geometry& g, int steps, b
   product.relu = call.shape.relu && last;
   product.out_type = call.shape.out_type;
   product.output_pitch = g.columns;
+  product.next_pitch = g.columns;
   product.ahead = &ahead;
   product.next_rows = ceil_divide(kPixels, steps);
   product.next_steps =

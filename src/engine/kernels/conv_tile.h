@@ -56,10 +56,11 @@ struct TileProduct {
   std::int64_t output_pitch;  // values from one pixel of the output to the next
   Ahead* ahead;
   // Where the next product's outputs will stand and its residuals do, or again its outputs, to be fetched meanwhile:
-  // `next_rows` rows at each of the first `next_steps` steps.
+  // `next_rows` rows at each of the first `next_steps` steps, which stand `next_pitch` values apart.
   const void* next_output = nullptr;
   const void* next_residual = nullptr;
   int next_rows = 0, next_steps = 0;
+  std::int64_t next_pitch = 0;
 };
 
 // Brings what p.next_output and p.next_residual say into the first-level cache, a few rows of kColumns values at a
@@ -70,7 +71,7 @@ class NextRows {
   explicit NextRows(const TileProduct& p)
       : output_(static_cast<const Value*>(p.next_output)),
         residual_(static_cast<const Value*>(p.next_residual)),
-        pitch_(p.output_pitch),
+        pitch_(p.next_pitch),
         rows_(p.next_rows),
         steps_(p.next_steps) {}
 

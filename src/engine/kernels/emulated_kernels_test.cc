@@ -20,7 +20,7 @@ struct Emulated {
   static constexpr int kLanes = 16;
   static constexpr int kTilePixels = 5;
   static constexpr int kTileVectors = 2;
-  static constexpr int kCacheFloats = 16 * 1024;
+  static constexpr int kCacheBytes = 16 * 1024;
   static constexpr double kTransformCost = 10;
 
   template <class T>

@@ -17,8 +17,8 @@ struct Avx2 {
   static constexpr int kTilePixels = 6;
   static constexpr int kTileVectors = 2;
 
-  // Of transformed inputs and products; more than the second-level cache has, which reads them in order, ahead.
-  static constexpr int kCacheFloats = 200 * 1024;
+  // Of a tile's weights that stay in the second-level cache beside twice as many bytes of panels (conv_rows.h).
+  static constexpr int kCacheBytes = 200 * 1024;
 
   // Of a value, in or out, in multiply-adds of a lane (docs/engine.md).
   static constexpr double kTransformCost = 24;

@@ -18,7 +18,7 @@ struct Avx512 {
   static constexpr int kTilePixels = 14;
   static constexpr int kTileVectors = 2;
 
-  static constexpr int kCacheFloats = 300 * 1024;  // of transformed inputs and products, see vector_avx2.h
+  static constexpr int kCacheBytes = 300 * 1024;  // see vector_avx2.h
   static constexpr double kTransformCost = 10;
 
   static Reg zero() { return _mm512_setzero_ps(); }

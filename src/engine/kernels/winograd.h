@@ -29,9 +29,8 @@ struct WinogradConv {
   static constexpr int kColumns = V::kLanes * V::kTileVectors;
   static constexpr int kStepValues = kChannelBlock * P::kPack;  // input channels of a step: 16 words of 32 bits
   static constexpr int kChunkSteps = 16;                        // of the inner dimension
-  static constexpr int kMaxGroups = 16;                         // of tiles, in a block
-  // Of deep layers: more panels than the second-level cache holds cost less than to read all weights more often.
-  static constexpr int kMinGroups = ceil_divide(36, kTiles);
+  // Of tiles, in a block: more would not stay in the second-level cache, fewer would read all weights more often.
+  static constexpr int kMaxGroups = ceil_divide(36, kTiles);
   static constexpr int kSkew = kLineBytes / 4;  // between panels, so that they do not fall on the same lines of a cache
 
   struct Geometry {
@@ -49,8 +48,7 @@ struct WinogradConv {
           steps(ceil_divide(s.in_channels, kStepValues)),
           chunks(ceil_divide(steps, kChunkSteps)),
           columns(ceil_divide(s.out_channels, kChannelBlock) * kChannelBlock),
-          groups(smaller(smaller(larger(kMinGroups, static_cast<int>(V::kCacheFloats / group_words())), kMaxGroups),
-                         ceil_divide(tiles, kTiles))) {}
+          groups(smaller(kMaxGroups, ceil_divide(tiles, kTiles))) {}
 
     Part chunk(int index) const { return Part(steps, index, chunks); }
 
@@ -59,7 +57,6 @@ struct WinogradConv {
     std::int64_t input_words() const { return groups * panel_words() + kSkew; }  // of an element
     // Products: [element][group][tile of the group][columns].
     std::int64_t product_values() const { return std::int64_t{groups} * kTiles * kColumns + kSkew; }
-    std::int64_t group_words() const { return kElements * (panel_words() + std::int64_t{kTiles} * kColumns); }
   };
 
   static const char* refuse(const ConvShape& s) noexcept {
@@ -184,40 +181,15 @@ struct WinogradConv {
     WinogradConv conv(call, g, static_cast<float*>(scratch));
     const int blocks = ceil_divide(tiles.size(), std::int64_t{g.groups} * kTiles);
     for (int block = 0; block < blocks; ++block) {
-      conv.run_block(tiles.part(block, blocks), static_cast<int>(units.begin), static_cast<int>(units.end));
+      const Part now = tiles.part(block, blocks);
+      conv.ahead_ = {};
+      if (block + 1 < blocks) conv.look_ahead(now, tiles.part(block + 1, blocks), units.size());
+      conv.run_block(now, static_cast<int>(units.begin), static_cast<int>(units.end));
     }
   }
 
   WinogradConv(const ConvCall& call, const Geometry& g, float* scratch)
       : call_(call), g_(g), inputs_(scratch), products_(inputs_ + kElements * g.input_words()) {}
-
-  // These tiles and column tiles [begin, end).
-  void run_block(Part tiles, int begin, int end) {
-    groups_ = ceil_divide(tiles.size(), kTiles);
-    const EqualParts groups(tiles, groups_);
-    Place place(g_, tiles.begin);
-    for (int group = 0; group < groups_; ++group) {
-      group_tiles_[group] = groups.size_of(group);
-      for (int tile = 0; tile < group_tiles_[group]; ++tile) {
-        transform_input(place, inputs_ + group * g_.panel_words() + tile * kChannelBlock);
-        places_[group * kTiles + tile] = place;
-        place.advance(g_);
-      }
-    }
-    for (int unit = begin; unit < end; ++unit) {
-      const int column = unit * kColumns;
-      const int width = smaller(kColumns, g_.columns - column);
-      for (int chunk = 0; chunk < g_.chunks; ++chunk) multiply_chunk(chunk, column, width);
-      for (int group = 0; group < groups_; ++group) {
-        for (int tile = group * kTiles; tile < group * kTiles + group_tiles_[group]; ++tile) {
-          const float* products = products_ + std::int64_t{tile} * width;
-          for (int lane = 0; lane < width; lane += V::kLanes) {
-            transform_output(places_[tile], products + lane, column + lane);
-          }
-        }
-      }
-    }
-  }
 
   // Where a tile of the batch stands: its picture, and the first row and column of its outputs.
   struct Place {
@@ -240,7 +212,56 @@ struct WinogradConv {
       y = 0;
       ++picture;
     }
+    // How many rows of all inputs come before the end of the tile's.
+    std::int64_t inputs_end(const ConvShape& s) const {
+      return picture * s.in_height + smaller(y - s.padding + kSize, s.in_height);
+    }
+    // How many pixels of all outputs come before the tile's first row, and before the end of its last.
+    std::int64_t outputs_begin(const ConvShape& s) const { return (picture * s.out_height + y) * s.out_width; }
+    std::int64_t outputs_end(const ConvShape& s) const {
+      return (picture * s.out_height + smaller(y + kOutputs, s.out_height)) * s.out_width;
+    }
   };
+
+  // During the products of the tiles of a block, inputs that the next one alone reads are fetched.
+  void look_ahead(Part tiles, Part next, std::int64_t units) {
+    const ConvShape& s = call_.shape;
+    const std::int64_t row = std::int64_t{s.in_width} * padded_channels(s.in_channels);
+    const std::int64_t begin = Place(g_, tiles.end - 1).inputs_end(s) * row;
+    const std::int64_t end = Place(g_, next.end - 1).inputs_end(s) * row;
+    ahead_.input = Stream(static_cast<const Value*>(call_.input) + begin, (end - begin) * std::int64_t{sizeof(Value)},
+                          kElements * ceil_divide(tiles.size(), kTiles) * g_.steps * units);
+  }
+
+  // These tiles and column tiles [begin, end).
+  void run_block(Part tiles, int begin, int end) {
+    groups_ = ceil_divide(tiles.size(), kTiles);
+    const EqualParts groups(tiles, groups_);
+    Place place(g_, tiles.begin);
+    outputs_ = place.outputs_begin(call_.shape);
+    output_pixels_ = Place(g_, tiles.end - 1).outputs_end(call_.shape) - outputs_;
+    for (int group = 0; group < groups_; ++group) {
+      group_tiles_[group] = groups.size_of(group);
+      for (int tile = 0; tile < group_tiles_[group]; ++tile) {
+        transform_input(place, inputs_ + group * g_.panel_words() + tile * kChannelBlock);
+        places_[group * kTiles + tile] = place;
+        place.advance(g_);
+      }
+    }
+    for (int unit = begin; unit < end; ++unit) {
+      const int column = unit * kColumns;
+      const int width = smaller(kColumns, g_.columns - column);
+      for (int chunk = 0; chunk < g_.chunks; ++chunk) multiply_chunk(chunk, column, width);
+      for (int group = 0; group < groups_; ++group) {
+        for (int tile = group * kTiles; tile < group * kTiles + group_tiles_[group]; ++tile) {
+          const float* products = products_ + std::int64_t{tile} * width;
+          for (int lane = 0; lane < width; lane += V::kLanes) {
+            transform_output(places_[tile], products + lane, column + lane);
+          }
+        }
+      }
+    }
+  }
 
   // `words` is the tile's place in the panels of its group.
   void transform_input(const Place& place, float* words) const {
@@ -290,7 +311,8 @@ struct WinogradConv {
   }
 
   // All elements' products of a chunk of the inner dimension, added to those of the chunks before. During an element's
-  // products the weights of the next one are fetched, which stand behind its own.
+  // products the weights of the next one are fetched, which stand behind its own; during those of the last chunk, the
+  // lines where outputs will stand and residuals do.
   void multiply_chunk(int index, int column, int width) {
     const Part chunk = g_.chunk(index);
     const auto steps = static_cast<int>(chunk.size());
@@ -304,11 +326,11 @@ struct WinogradConv {
       if (weights + values < end) {
         ahead_.weights = Stream(weights + values, values * 4, std::int64_t{groups_} * steps);
       }
-      multiply_element(element, static_cast<int>(chunk.begin), steps, weights, width);
+      multiply_element(element, static_cast<int>(chunk.begin), steps, weights, column, width);
     }
   }
 
-  void multiply_element(int element, int first_step, int steps, const float* weights, int width) {
+  void multiply_element(int element, int first_step, int steps, const float* weights, int column, int width) {
     alignas(64) static constexpr float kZeros[kColumns] = {};
     TileProduct product;
     product.weights = weights;
@@ -321,7 +343,18 @@ struct WinogradConv {
     product.relu = false;
     product.output_pitch = width;
     product.ahead = &ahead_;
+    const bool ends = first_step + steps == g_.steps && size_in_bytes(call_.shape.out_type) == sizeof(Value);
+    const int rows = ends ? ceil_divide(output_pixels_, std::int64_t{kElements} * groups_) : 0;
+    product.next_rows = ceil_divide(rows, steps);
+    product.next_steps = ends ? ceil_divide(rows, product.next_rows) : 0;
+    product.next_pitch = g_.columns;
+    const auto* output = static_cast<const Value*>(call_.output);
+    const auto* residual = call_.shape.residual ? static_cast<const Value*>(call_.residual) : output;
     for (int group = 0; group < groups_; ++group) {
+      const std::int64_t pixel =
+          outputs_ + smaller((std::int64_t{element} * groups_ + group) * rows, output_pixels_ - rows);
+      product.next_output = output + pixel * g_.columns + column;
+      product.next_residual = residual + pixel * g_.columns + column;
       product.panel = inputs_ + element * g_.input_words() + group * g_.panel_words() +
                       std::int64_t{first_step} * kTiles * kChannelBlock;
       product.output = products_ + element * g_.product_values() + std::int64_t{group} * kTiles * width;
@@ -368,6 +401,7 @@ struct WinogradConv {
   int groups_ = 0;               // of the block
   int group_tiles_[kMaxGroups];  // of each of them
   Place places_[kMaxGroups * kTiles];
+  std::int64_t outputs_ = 0, output_pixels_ = 0;  // of the block, in whole rows: pixels before them, and their own
   Ahead ahead_;
 };
 
