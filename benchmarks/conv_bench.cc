@@ -119,7 +119,7 @@ int bench(const std::string& network_name, int batch, int threads, int passes, c
   for (const ConvShape& shape : network(bottleneck, depths, batch)) {
     Layer& layer = layers.emplace_back();
     layer.shape = shape;
-    prepare(layer, kernels, algorithm, random);
+    prepare(layer, kernels, algorithm, threads, random);
     values = std::max({values, input_values(shape), output_values(shape)});
     scratch_bytes = std::max(scratch_bytes, layer.algorithm->scratch_bytes(shape));
   }

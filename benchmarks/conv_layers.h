@@ -87,11 +87,16 @@ inline std::size_t output_values(const ConvShape& s) {
   return static_cast<std::size_t>(s.batch) * s.out_height * s.out_width * padded_channels(s.out_channels);
 }
 
-inline void prepare(Layer& layer, const Kernels& kernels, const std::string& wanted, std::mt19937& random) {
+// With the algorithm of this name where it can run, else the one that costs least.
+inline void prepare(Layer& layer, const Kernels& kernels, const std::string& wanted, int threads,
+                    std::mt19937& random) {
   const ConvShape& s = layer.shape;
+  const auto cost = [&](const ConvAlgorithm& algorithm) {
+    return algorithm.name == wanted ? 0 : algorithm.cost(s, threads);
+  };
   for (const ConvAlgorithm& algorithm : kernels.convs) {
     if (algorithm.refuse(s) != nullptr) continue;
-    if (layer.algorithm == nullptr || algorithm.name == wanted) layer.algorithm = &algorithm;
+    if (layer.algorithm == nullptr || cost(algorithm) < cost(*layer.algorithm)) layer.algorithm = &algorithm;
   }
   const int depth = s.in_channels / s.groups * s.kernel * s.kernel;
   layer.weights = AlignedBuffer<float>(static_cast<std::size_t>(s.out_channels) * depth);

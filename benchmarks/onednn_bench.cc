@@ -143,7 +143,7 @@ class Bench {
     for (const ConvShape& shape : network(bottleneck, depths, batch)) {
       Layer& layer = layers_.emplace_back();
       layer.shape = shape;
-      prepare(layer, best_kernels(), algorithm, random_);
+      prepare(layer, best_kernels(), algorithm, threads, random_);
       values = std::max({values, input_values(shape), output_values(shape)});
       scratch_bytes = std::max(scratch_bytes, layer.algorithm->scratch_bytes(shape));
     }

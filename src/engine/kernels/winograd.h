@@ -33,6 +33,15 @@ struct WinogradConv {
   static constexpr int kMaxGroups = ceil_divide(36, kTiles);
   static constexpr int kSkew = kLineBytes / 4;  // between panels, so that they do not fall on the same lines of a cache
 
+  // Where the quarters of a product's steps begin in its panels, in words.
+  struct Quarters {
+    std::int32_t offsets[4 * kChunkSteps];
+    constexpr Quarters() : offsets{} {
+      for (int i = 0; i < 4 * kChunkSteps; ++i) offsets[i] = i / 4 * kTiles * kChannelBlock + i % 4 * kChannelBlock / 4;
+    }
+  };
+  static constexpr Quarters kQuarters{};
+
   struct Geometry {
     int tile_rows, row_tiles;  // of a picture
     std::int64_t tiles;        // of the batch
@@ -156,11 +165,13 @@ struct WinogradConv {
   static double task_cost(const Geometry& g, std::int64_t tiles, int columns) {
     constexpr double kFirstFetch = 10;  // of a word of weights, from memory
     constexpr double kFetch = 5;        // of one that an earlier block has read
+    constexpr double kShown = 0.25;     // of the shorter one of two that go on together
     const double words = g.steps * kChannelBlock;
     const auto count = static_cast<double>(tiles);
     const double again = ceil_divide(tiles, std::int64_t{g.groups} * kTiles) - 1;
-    return kElements * (count * words * columns + V::kTransformCost * count * (words * P::kPack + columns) +
-                        (kFirstFetch + kFetch * again) * words * columns);
+    const double compute = count * words * columns + V::kTransformCost * count * (words * P::kPack + columns);
+    const double fetch = (kFirstFetch + kFetch * again) * words * columns;
+    return kElements * (compute > fetch ? compute + kShown * fetch : fetch + kShown * compute);
   }
 
   static double cost(const ConvShape& s, int threads) noexcept {
@@ -324,18 +335,23 @@ struct WinogradConv {
     for (int element = 0; element < kElements; ++element, weights += values) {
       ahead_.weights = {};
       if (weights + values < end) {
-        ahead_.weights = Stream(weights + values, values * 4, std::int64_t{groups_} * steps);
+        ahead_.weights = Stream(weights + values, values * 4, std::int64_t{groups_} * steps * parts());
       }
       multiply_element(element, static_cast<int>(chunk.begin), steps, weights, column, width);
     }
   }
 
+  // A step reads kColumns lines of weights. Where 16 of the next ones or more were asked for together, as its block has
+  // few groups of tiles, it is cut into four.
+  int parts() const { return kColumns / groups_ >= 16 ? 4 : 1; }
+
   void multiply_element(int element, int first_step, int steps, const float* weights, int column, int width) {
     alignas(64) static constexpr float kZeros[kColumns] = {};
     TileProduct product;
     product.weights = weights;
-    product.steps = steps;
-    product.count = kChannelBlock;
+    product.steps = steps * parts();
+    product.count = kChannelBlock / parts();
+    product.offsets = parts() > 1 ? kQuarters.offsets : nullptr;
     product.bias = first_step == 0 ? kZeros : nullptr;
     product.scale = nullptr;
     product.residual = nullptr;
@@ -345,7 +361,7 @@ struct WinogradConv {
     product.ahead = &ahead_;
     const bool ends = first_step + steps == g_.steps && size_in_bytes(call_.shape.out_type) == sizeof(Value);
     const int rows = ends ? ceil_divide(output_pixels_, std::int64_t{kElements} * groups_) : 0;
-    product.next_rows = ceil_divide(rows, steps);
+    product.next_rows = ceil_divide(rows, product.steps);
     product.next_steps = ends ? ceil_divide(rows, product.next_rows) : 0;
     product.next_pitch = g_.columns;
     const auto* output = static_cast<const Value*>(call_.output);
