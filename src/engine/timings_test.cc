@@ -108,6 +108,7 @@ TEST(ChoiceTest, WhatWasMeasuredDecides) {
   EXPECT_STREQ(choice.algorithm->name, "direct 6x16");
   EXPECT_THAT(choice.refused, testing::UnorderedElementsAre("direct rows 6x16: took 3.00 times as long",
                                                             "winograd 4x4: took 3.00 times as long",
+                                                            "winograd 3x3 of phases: the window is not 7x7",
                                                             "winograd 2x2: took 3.00 times as long"));
   EXPECT_STRNE(choose_algorithm(kernels, shape, 2, rules).algorithm->name,
                "direct 6x16");  // nothing was measured there

@@ -28,9 +28,15 @@ struct FloatSums {
 
   template <int kRows, int kVectors>
   [[gnu::always_inline]] static void start(const TileProduct& p, Sum (&sum)[kRows][kVectors]) {
-    const float* from = p.bias != nullptr ? p.bias : static_cast<const float*>(p.output);
-    const std::int64_t pitch = p.bias != nullptr ? 0 : p.output_pitch;
-    for_each_sum<kRows, kVectors>([&](int i, int j) { sum[i][j] = V::load(from + i * pitch + j * kLanes); });
+    if (p.bias == nullptr) {
+      const auto* output = static_cast<const float*>(p.output);
+      const std::int64_t pitch = p.output_pitch;
+      for_each_sum<kRows, kVectors>([&](int i, int j) { sum[i][j] = V::load(output + i * pitch + j * kLanes); });
+      return;
+    }
+    Sum bias[kVectors];
+    for_each_sum<1, kVectors>([&](int, int j) { bias[j] = V::load(p.bias + j * kLanes); });
+    for_each_sum<kRows, kVectors>([&](int i, int j) { sum[i][j] = bias[j]; });
   }
 
   template <int kRows, int kVectors>

@@ -216,24 +216,27 @@ TEST(PropertyConv, EveryAlgorithmGivesTheReferencesAnswer) {
   }
 }
 
-// 3x3 with stride 1, which Winograd takes: every size, with windows that hang over and blocks that end early.
+// What Winograd takes, 3x3 with stride 1 and stems of 7x7 with stride 2: every size, with windows that hang over and
+// blocks that end early.
 TEST(PropertyConv, WinogradGivesTheReferencesAnswer) {
   Random random(4);
-  for (int i = 0; i < property_cases(250); ++i) {
+  for (int i = 0; i < property_cases(350); ++i) {
     ConvShape s;
-    s.kernel = 3;
+    s.dense_input = random.chance(0.3);
+    s.kernel = s.dense_input ? 7 : 3;
+    s.stride = s.dense_input ? 2 : 1;
     do {
       s.batch = random.between(1, 4);
       s.in_height = random.between(1, random.chance(0.2) ? 65 : 19);
       s.in_width = random.between(1, random.chance(0.2) ? 65 : 19);
-      s.padding = random.chance(0.7) ? 1 : random.between(0, 4);
-      s.in_channels = random.between(1, random.chance(0.2) ? 600 : 70);
+      s.padding = random.chance(0.7) ? s.kernel / 2 : random.between(0, 8);
+      s.in_channels = s.dense_input ? random.between(1, 15) : random.between(1, random.chance(0.2) ? 600 : 70);
       s.out_channels = random.between(1, random.chance(0.3) ? 100 : 40);
       s.residual = random.chance(0.5);
       s.relu = random.chance(0.5);
       s.in_type = random.chance(0.5) ? ValueType::kF32 : ValueType::kBf16;
       s.out_type = random.chance(0.3) ? ValueType::kF32 : s.in_type;
-    } while (!finish(s) || static_cast<double>(output_pixels(s)) * s.out_channels * s.in_channels * 9 > 5e6);
+    } while (!finish(s) || static_cast<double>(output_pixels(s)) * s.out_channels * depth(s) > 5e6);
     ASSERT_NO_FATAL_FAILURE(expect_reference(s, random)) << "case " << i;
   }
 }

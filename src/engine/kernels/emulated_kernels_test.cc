@@ -123,6 +123,7 @@ struct Emulated {
 
 constexpr ConvAlgorithm kConvs[] = {
     winograd_conv<F32Product<Emulated>, 4>("emulated winograd 4x4"),
+    winograd_conv<F32Product<Emulated>, 3, 4>("emulated winograd 3x3 of phases"),
     winograd_conv<F32Product<Emulated>, 2>("emulated winograd 2x2"),
     row_conv<F32Product<Emulated>>("emulated direct rows"),
     direct_conv<F32Product<Emulated>>("emulated direct"),

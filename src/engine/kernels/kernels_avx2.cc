@@ -16,6 +16,7 @@ using ShortNumbers = ShortProduct<Avx2Short>;
 
 constexpr ConvAlgorithm kConvs[] = {
     winograd_conv<Floats, 4>("winograd 4x4"),
+    winograd_conv<Floats, 3, 4>("winograd 3x3 of phases"),
     winograd_conv<Floats, 2>("winograd 2x2"),
     row_conv<Floats>("direct rows 6x16"),
     direct_conv<Floats>("direct 6x16"),

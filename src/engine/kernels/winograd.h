@@ -1,28 +1,32 @@
-// Winograd convolution F(m x m, 3x3), fused: the inputs of a block of tiles are transformed into panels that stay in
-// the second-level cache; for each tile of output channels the t * t products (t = m + 2) are taken by the
+// Winograd convolution F(m x m, r x r), fused: the inputs of a block of tiles are transformed into panels that stay in
+// the second-level cache; for each tile of output channels the t * t products (t = m + r - 1) are taken by the
 // register-blocked product of direct convolution and transformed back at once, with bias, residual and ReLU. The
 // transforms are those of winograd_transform.h.
 //
-// Weights are packed transformed, t * t values for 9, in the order in which they are read, once per block.
+// Weights are packed transformed, t * t values for r * r, in the order in which they are read, once per block. Windows
+// are 3x3 of stride 1 (r = 3), or 7x7 of stride 2, whose input's phases stand for it (r = 4; winograd_phases.h).
 //
 // P is a kind of product of floats (conv_product.h). Transforms are computed in float32; what they give is rounded
 // where panels and packed weights hold narrower values.
 #pragma once
 
 #include "engine/kernels/conv_geometry.h"
+#include "engine/kernels/conv_panel.h"
 #include "engine/kernels/conv_product.h"
+#include "engine/kernels/winograd_phases.h"
 #include "engine/kernels/winograd_transform.h"
 
 namespace resnet {
 namespace {
 
-template <class P, int kOutputs>
+template <class P, int kOutputs, int kTaps>
 struct WinogradConv {
   using V = typename P::Vector;
   using Reg = typename V::Reg;
   using Value = typename P::Value;
   using Element = typename P::Element;
-  using Transform = WinogradTransform<V, kOutputs>;
+  using Transform = WinogradTransform<V, kOutputs, kTaps>;
+  static constexpr bool kOfPhases = kTaps == 4;
   static constexpr int kSize = Transform::kSize;
   static constexpr int kElements = kSize * kSize;
   static constexpr int kTiles = V::kTilePixels;  // that a product takes together
@@ -45,7 +49,9 @@ struct WinogradConv {
   struct Geometry {
     int tile_rows, row_tiles;  // of a picture
     std::int64_t tiles;        // of the batch
-    int steps;                 // of the inner dimension, the input channels
+    int channels;              // the inner dimension, those of the input or of its phases
+    int steps;                 // of them
+    int count;                 // words of a step
     int chunks;                // of them
     int columns;               // output channels with padding
     int groups;                // of kTiles tiles, in a block
@@ -54,11 +60,14 @@ struct WinogradConv {
         : tile_rows(ceil_divide(s.out_height, kOutputs)),
           row_tiles(ceil_divide(s.out_width, kOutputs)),
           tiles(static_cast<std::int64_t>(s.batch) * tile_rows * row_tiles),
-          steps(ceil_divide(s.in_channels, kStepValues)),
+          channels(kOfPhases ? kPhases * s.in_channels : s.in_channels),
+          steps(ceil_divide(channels, kStepValues)),
+          count(kOfPhases && steps == 1 ? channels : kChannelBlock),
           chunks(ceil_divide(steps, kChunkSteps)),
           columns(ceil_divide(s.out_channels, kChannelBlock) * kChannelBlock),
           groups(smaller(kMaxGroups, ceil_divide(tiles, kTiles))) {}
 
+    std::int64_t words() const { return std::int64_t{steps} * count; }  // of the inner dimension
     Part chunk(int index) const { return Part(steps, index, chunks); }
 
     // Panels of transformed inputs: [element][group][step][tile of the group][16 words].
@@ -66,26 +75,39 @@ struct WinogradConv {
     std::int64_t input_words() const { return groups * panel_words() + kSkew; }  // of an element
     // Products: [element][group][tile of the group][columns].
     std::int64_t product_values() const { return std::int64_t{groups} * kTiles * kColumns + kSkew; }
+    // The input in phases, of each row of tiles of a block: [row of tiles][its rows][pixels of a row][channels].
+    int phase_pitch() const { return steps * kStepValues; }
+    std::int64_t phase_row() const { return (std::int64_t{row_tiles} * kOutputs + kTaps - 1) * phase_pitch(); }
+    std::int64_t phase_values() const {
+      return kOfPhases ? (ceil_divide(groups * kTiles, row_tiles) + 1) * kSize * phase_row() : 0;
+    }
   };
 
   static const char* refuse(const ConvShape& s) noexcept {
     if (s.in_type != P::kType) return kOtherType;
-    if (s.kernel != 3) return "the window is not 3x3";
-    if (s.stride != 1) return "the stride is not 1";
+    if constexpr (kOfPhases) {
+      if (s.kernel != 7) return "the window is not 7x7";
+      if (s.stride != 2) return "the stride is not 2";
+      if (!s.dense_input) return "the input is padded to blocks of channels";
+    } else {
+      if (s.kernel != 3) return "the window is not 3x3";
+      if (s.stride != 1) return "the stride is not 1";
+      if (s.dense_input) return "the input is not padded to blocks of channels";
+    }
     if (s.groups > 1) return "grouped";
     if (s.dilation > 1) return "dilated";
-    if (s.dense_input) return "the input is not padded to blocks of channels";
     return nullptr;
   }
 
   static std::size_t packed_bytes(const ConvShape& s) noexcept {
     const Geometry g(s);
-    return sizeof(float) * kElements * kChannelBlock * static_cast<std::size_t>(g.steps) * g.columns;
+    return sizeof(float) * kElements * static_cast<std::size_t>(g.words() * g.columns);
   }
 
   static std::size_t scratch_bytes(const ConvShape& s) noexcept {
     const Geometry g(s);
-    return sizeof(float) * kElements * static_cast<std::size_t>(g.input_words() + g.product_values());
+    return sizeof(float) *
+           static_cast<std::size_t>(kElements * (g.input_words() + g.product_values()) + g.phase_values());
   }
 
   static int pack_unit(const ConvShape&) noexcept { return kColumns; }
@@ -94,17 +116,16 @@ struct WinogradConv {
   static void pack(const ConvShape& s, int begin, int end, const float* weights, void* packed) noexcept {
     const Geometry g(s);
     const int stop = end < s.out_channels ? end : g.columns;
-    auto* out = static_cast<Element*>(packed) + std::int64_t{kElements} * kStepValues * g.steps * begin;
+    auto* out = static_cast<Element*>(packed) + kElements * P::kPack * g.words() * begin;
     for (int first = begin; first < stop; first += kColumns) {
       const int width = smaller(kColumns, g.columns - first);
       for (int index = 0; index < g.chunks; ++index) {
         const Part chunk = g.chunk(index);
-        const std::int64_t channels = chunk.size() * kStepValues;
+        const std::int64_t channels = chunk.size() * g.count * P::kPack;
         for (std::int64_t c = 0; c < channels; ++c) {
-          alignas(64) float taps[9 * kColumns];
-          gather_taps(s, weights + std::int64_t{first - begin} * s.in_channels * 9,
-                      smaller(width, s.out_channels - first), width, static_cast<int>(chunk.begin * kStepValues + c),
-                      taps);
+          alignas(64) float taps[kTaps * kTaps * kColumns];
+          gather_taps(s, g, weights + (first - begin) * weights_of_channel(s), smaller(width, s.out_channels - first),
+                      width, static_cast<int>(chunk.begin * kStepValues + c), taps);
           for (int lane = 0; lane < width; lane += V::kLanes) {
             Element* to = out + (c / P::kPack * width + lane) * P::kPack + c % P::kPack;
             Transform::weight([&](int i) { return V::load(taps + i * width + lane); },
@@ -127,12 +148,17 @@ struct WinogradConv {
     }
   }
 
-  // Weights of one input channel for `width` columns, of which the first `count` exist: [9][width].
-  static void gather_taps(const ConvShape& s, const float* weights, int count, int width, int channel, float* taps) {
+  // Weights of one input channel for `width` columns, of which the first `count` exist: [tap][width].
+  static void gather_taps(const ConvShape& s, const Geometry& g, const float* weights, int count, int width,
+                          int channel, float* taps) {
     for (int column = 0; column < width; ++column) {
-      const bool there = channel < s.in_channels && column < count;
-      const float* from = weights + (static_cast<std::int64_t>(column) * s.in_channels + channel) * 9;
-      for (int tap = 0; tap < 9; ++tap) taps[tap * width + column] = there ? from[tap] : 0;
+      const bool there = channel < g.channels && column < count;
+      const float* from = weights + column * weights_of_channel(s);
+      for (int tap = 0; tap < kTaps * kTaps; ++tap) {
+        taps[tap * width + column] = !there      ? 0
+                                     : kOfPhases ? phase_weight(from, s.in_channels, channel, tap / kTaps, tap % kTaps)
+                                                 : from[std::int64_t{channel} * 9 + tap];
+      }
     }
   }
 
@@ -140,7 +166,7 @@ struct WinogradConv {
 
   static int tasks(const ConvShape& s, int threads) noexcept {
     const Geometry g(s);
-    const std::int64_t work = g.tiles * kElements * g.steps * kChannelBlock * g.columns / threads;  // products of words
+    const std::int64_t work = g.tiles * kElements * g.words() * g.columns / threads;  // products of words
     const auto each = work / kTaskWork;
     return threads * static_cast<int>(each < 1 ? 1 : each > 4 ? 4 : each);
   }
@@ -166,7 +192,7 @@ struct WinogradConv {
     constexpr double kFirstFetch = 10;  // of a word of weights, from memory
     constexpr double kFetch = 5;        // of one that an earlier block has read
     constexpr double kShown = 0.25;     // of the shorter one of two that go on together
-    const double words = g.steps * kChannelBlock;
+    const auto words = static_cast<double>(g.words());
     const auto count = static_cast<double>(tiles);
     const double again = ceil_divide(tiles, std::int64_t{g.groups} * kTiles) - 1;
     const double compute = count * words * columns + V::kTransformCost * count * (words * P::kPack + columns);
@@ -200,7 +226,11 @@ struct WinogradConv {
   }
 
   WinogradConv(const ConvCall& call, const Geometry& g, float* scratch)
-      : call_(call), g_(g), inputs_(scratch), products_(inputs_ + kElements * g.input_words()) {}
+      : call_(call),
+        g_(g),
+        inputs_(scratch),
+        products_(inputs_ + kElements * g.input_words()),
+        phases_(products_ + kElements * g.product_values()) {}
 
   // Where a tile of the batch stands: its picture, and the first row and column of its outputs.
   struct Place {
@@ -225,7 +255,7 @@ struct WinogradConv {
     }
     // How many rows of all inputs come before the end of the tile's.
     std::int64_t inputs_end(const ConvShape& s) const {
-      return picture * s.in_height + smaller(y - s.padding + kSize, s.in_height);
+      return picture * s.in_height + smaller((y + kOutputs - 1) * s.stride - s.padding + s.kernel, s.in_height);
     }
     // How many pixels of all outputs come before the tile's first row, and before the end of its last.
     std::int64_t outputs_begin(const ConvShape& s) const { return (picture * s.out_height + y) * s.out_width; }
@@ -237,7 +267,7 @@ struct WinogradConv {
   // During the products of the tiles of a block, inputs that the next one alone reads are fetched.
   void look_ahead(Part tiles, Part next, std::int64_t units) {
     const ConvShape& s = call_.shape;
-    const std::int64_t row = std::int64_t{s.in_width} * padded_channels(s.in_channels);
+    const std::int64_t row = std::int64_t{s.in_width} * input_pitch(s);
     const std::int64_t begin = Place(g_, tiles.end - 1).inputs_end(s) * row;
     const std::int64_t end = Place(g_, next.end - 1).inputs_end(s) * row;
     ahead_.input = Stream(static_cast<const Value*>(call_.input) + begin, (end - begin) * std::int64_t{sizeof(Value)},
@@ -248,6 +278,7 @@ struct WinogradConv {
   void run_block(Part tiles, int begin, int end) {
     groups_ = ceil_divide(tiles.size(), kTiles);
     const EqualParts groups(tiles, groups_);
+    if constexpr (kOfPhases) fill_rows(tiles);
     Place place(g_, tiles.begin);
     outputs_ = place.outputs_begin(call_.shape);
     output_pixels_ = Place(g_, tiles.end - 1).outputs_end(call_.shape) - outputs_;
@@ -274,18 +305,48 @@ struct WinogradConv {
     }
   }
 
+  // The phases of the inputs of these tiles.
+  void fill_rows(Part tiles) {
+    const ConvShape& s = call_.shape;
+    first_row_ = tiles.begin / g_.row_tiles;
+    const std::int64_t last_row = (tiles.end - 1) / g_.row_tiles;
+    float* out = phases_;
+    for (std::int64_t row = first_row_; row <= last_row; ++row) {
+      const auto begin = static_cast<int>(row == first_row_ ? tiles.begin - row * g_.row_tiles : 0);
+      const auto end = static_cast<int>(row == last_row ? tiles.end - row * g_.row_tiles : g_.row_tiles);
+      const std::int64_t picture_values = std::int64_t{s.in_height} * s.in_width * s.in_channels;
+      const float* picture = static_cast<const float*>(call_.input) + row / g_.tile_rows * picture_values;
+      for (int y = 0; y < kSize; ++y, out += g_.phase_row()) {
+        fill_phases<V>(s, picture, static_cast<int>(row % g_.tile_rows) * kOutputs + y, begin * kOutputs,
+                       end * kOutputs + kTaps - 1, g_.phase_pitch(),
+                       out + std::int64_t{begin} * kOutputs * g_.phase_pitch());
+      }
+    }
+  }
+
   // `words` is the tile's place in the panels of its group.
   void transform_input(const Place& place, float* words) const {
     const ConvShape& s = call_.shape;
+    auto* out = reinterpret_cast<Element*>(words);
+    const std::int64_t element = g_.input_words() * P::kPack;
+    if constexpr (kOfPhases) {
+      const std::int64_t tile_row = place.picture * g_.tile_rows + place.y / kOutputs - first_row_;
+      const float* in = phases_ + tile_row * kSize * g_.phase_row() + std::int64_t{place.x} * g_.phase_pitch();
+      for (int channel = 0; channel < g_.phase_pitch(); channel += V::kLanes) {
+        Element* to = place_of(out, channel);
+        Transform::input(
+            [&](int i) { return V::load(in + i / kSize * g_.phase_row() + i % kSize * g_.phase_pitch() + channel); },
+            [&](int i, Reg value) { V::store(to + i * element, value); });
+      }
+      return;
+    }
     const int top = place.y - s.padding;
     const int left = place.x - s.padding;
     const int pitch = padded_channels(s.in_channels);
     const std::int64_t row = static_cast<std::int64_t>(s.in_width) * pitch;
     const Value* in =
         static_cast<const Value*>(call_.input) + (place.picture * s.in_height + top) * row + std::int64_t{left} * pitch;
-    const std::int64_t element = g_.input_words() * P::kPack;
     const bool inside = top >= 0 && left >= 0 && top + kSize <= s.in_height && left + kSize <= s.in_width;
-    auto* out = reinterpret_cast<Element*>(words);
     if (inside) {
       for_each_vector(out, [&](int channel, Element* to) {
         Transform::input([&](int i) { return V::load(in + i / kSize * row + i % kSize * pitch + channel); },
@@ -327,11 +388,10 @@ struct WinogradConv {
   void multiply_chunk(int index, int column, int width) {
     const Part chunk = g_.chunk(index);
     const auto steps = static_cast<int>(chunk.size());
-    const std::int64_t values = std::int64_t{steps} * kChannelBlock * width;
+    const std::int64_t values = std::int64_t{steps} * g_.count * width;
     const auto* all = static_cast<const float*>(call_.weights);
-    const float* end = all + std::int64_t{kElements} * kChannelBlock * g_.steps * g_.columns;
-    const float* weights =
-        all + std::int64_t{kElements} * kChannelBlock * (std::int64_t{g_.steps} * column + chunk.begin * width);
+    const float* end = all + kElements * g_.words() * g_.columns;
+    const float* weights = all + kElements * (g_.words() * column + chunk.begin * g_.count * width);
     for (int element = 0; element < kElements; ++element, weights += values) {
       ahead_.weights = {};
       if (weights + values < end) {
@@ -343,14 +403,14 @@ struct WinogradConv {
 
   // A step reads kColumns lines of weights. Where 16 of the next ones or more were asked for together, as its block has
   // few groups of tiles, it is cut into four.
-  int parts() const { return kColumns / groups_ >= 16 ? 4 : 1; }
+  int parts() const { return kColumns / groups_ >= 16 && !kOfPhases ? 4 : 1; }
 
   void multiply_element(int element, int first_step, int steps, const float* weights, int column, int width) {
     alignas(64) static constexpr float kZeros[kColumns] = {};
     TileProduct product;
     product.weights = weights;
     product.steps = steps * parts();
-    product.count = kChannelBlock / parts();
+    product.count = g_.count / parts();
     product.offsets = parts() > 1 ? kQuarters.offsets : nullptr;
     product.bias = first_step == 0 ? kZeros : nullptr;
     product.scale = nullptr;
@@ -414,6 +474,8 @@ struct WinogradConv {
   const Geometry& g_;
   float* inputs_;
   float* products_;
+  float* phases_;
+  std::int64_t first_row_ = 0;   // of tiles, in phases_
   int groups_ = 0;               // of the block
   int group_tiles_[kMaxGroups];  // of each of them
   Place places_[kMaxGroups * kTiles];
@@ -421,9 +483,9 @@ struct WinogradConv {
   Ahead ahead_;
 };
 
-template <class P, int kOutputs>
+template <class P, int kOutputs, int kTaps = 3>
 constexpr ConvAlgorithm winograd_conv(const char* name) {
-  using Conv = WinogradConv<P, kOutputs>;
+  using Conv = WinogradConv<P, kOutputs, kTaps>;
   return {name,       ConvFamily::kWinograd, Conv::refuse, Conv::packed_bytes, Conv::pack_unit,
           Conv::pack, Conv::scratch_bytes,   Conv::tasks,  Conv::cost,         Conv::run};
 }

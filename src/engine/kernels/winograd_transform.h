@@ -1,13 +1,13 @@
-// The transforms of Winograd's minimal filtering F(m x m, 3x3) (Lavin and Gray 2015, arXiv:1509.09308), written once
-// for every m and every vector type.
+// The transforms of Winograd's minimal filtering F(m x m, r x r) (Lavin and Gray 2015, arXiv:1509.09308), written once
+// for every m, r and vector type.
 //
-// A tile of t x t inputs, t = m + 2, gives m x m outputs: Y = A^T [(G g G^T) * (B^T d B)] A, where * multiplies t x t
-// values one by one, t * t products instead of 9 * m * m. The matrices are Toom and Cook's: the product of polynomials,
-// evaluated at t points and interpolated. The points here are 0, pairs +p and -p, and infinity. With P(x) the product
-// of (x - p)(x + p) over all pairs and R the same without the pair at hand,
+// A tile of t x t inputs, t = m + r - 1, gives m x m outputs: Y = A^T [(G g G^T) * (B^T d B)] A, where * multiplies
+// t x t values one by one, t * t products instead of r * r * m * m. The matrices are Toom and Cook's: the product of
+// polynomials, evaluated at t points and interpolated. The points here are 0, pairs +p and -p, and infinity. With P(x)
+// the product of (x - p)(x + p) over all pairs and R the same without the pair at hand,
 //
 //   B^T   at 0: P(x); at +-p: x (x +- p) R(x); at infinity: x P(x); the coefficients of x^i multiply d[i]
-//   G     at 0: g[0] / P(0); at +-p: (g[0] +- p g[1] + p^2 g[2]) / (2 p^2 R(p)); at infinity: g[2]
+//   G     at 0: g[0] / P(0); at +-p: (g[0] +- p g[1] + p^2 g[2] ...) / (2 p^2 R(p)); at infinity: the last of g
 //   A^T   y[i]: the sum over points of x^i times their product; infinity counts in the last one only
 //
 // P and R are polynomials in x^2, so a pair shares one even and one odd part.
@@ -16,31 +16,31 @@
 namespace resnet {
 namespace {
 
-// One p of each pair. Chosen for small errors in float32 among many tried (docs/engine.md).
-template <int kOutputs>
+// One p of each pair, for tiles of t x t. Chosen for small errors in float32 among many tried (docs/engine.md).
+template <int kSize>
 struct WinogradPoints;
 template <>
-struct WinogradPoints<2> {
+struct WinogradPoints<4> {
   static constexpr double kPairs[] = {1};
 };
 template <>
-struct WinogradPoints<4> {
+struct WinogradPoints<6> {
   static constexpr double kPairs[] = {0.75, 1.5};
 };
 
 // What the transforms multiply by, in float32.
-template <int kOutputs>
+template <int kOutputs, int kTaps>
 struct WinogradMatrices {
-  static constexpr int kPairs = kOutputs / 2;
+  static constexpr int kSize = kOutputs + kTaps - 1;
+  static constexpr int kPairs = kSize / 2 - 1;
   float all[kPairs + 1];       // coefficients of P in powers of x^2; the last is 1
   float rest[kPairs][kPairs];  // of R; the last is 1
   float plus[kPairs], minus[kPairs];
-  float weight_zero;                                // G at 0
-  float weight_first[kPairs], weight_last[kPairs];  // G's factors of g[0] and g[2]
-  float weight_plus[kPairs], weight_minus[kPairs];  // and of g[1] at +p and -p
-  float power[kPairs][kOutputs];                    // p^i
+  float weight_zero;              // G at 0
+  float weight[kPairs][kTaps];    // G's factors of g at +p
+  float power[kPairs][kOutputs];  // p^i
 
-  constexpr WinogradMatrices() : WinogradMatrices(WinogradPoints<kOutputs>::kPairs) {}
+  constexpr WinogradMatrices() : WinogradMatrices(WinogradPoints<kSize>::kPairs) {}
 
  private:
   // Coefficients in powers of y of the product of (y - p^2) over all pairs but `without`.
@@ -58,16 +58,7 @@ struct WinogradMatrices {
   constexpr explicit WinogradMatrices(const double (&pairs)[kPairs]) : WinogradMatrices(pairs, {}) {}
   struct Zero {};
   constexpr WinogradMatrices(const double (&pairs)[kPairs], Zero)
-      : all{},
-        rest{},
-        plus{},
-        minus{},
-        weight_zero{},
-        weight_first{},
-        weight_last{},
-        weight_plus{},
-        weight_minus{},
-        power{} {
+      : all{}, rest{}, plus{}, minus{}, weight_zero{}, weight{}, power{} {
     double coefficients[kPairs + 1] = {};
     expand(pairs, -1, coefficients);
     for (int j = 0; j <= kPairs; ++j) all[j] = static_cast<float>(coefficients[j]);
@@ -83,24 +74,22 @@ struct WinogradMatrices {
       const double scale = 1 / (2 * p * p * at_p);
       plus[k] = static_cast<float>(p);
       minus[k] = static_cast<float>(-p);
-      weight_first[k] = static_cast<float>(scale);
-      weight_plus[k] = static_cast<float>(scale * p);
-      weight_minus[k] = static_cast<float>(-scale * p);
-      weight_last[k] = static_cast<float>(scale * p * p);
       double value = 1;
       for (int i = 0; i < kOutputs; ++i, value *= p) power[k][i] = static_cast<float>(value);
+      value = scale;
+      for (int i = 0; i < kTaps; ++i, value *= p) weight[k][i] = static_cast<float>(value);
     }
   }
 };
 
 // The transforms of vectors: each lane is a channel. `load(i)` and `store(i, value)` reach the values of a tile, row by
 // row.
-template <class V, int kOutputs>
+template <class V, int kOutputs, int kTaps>
 struct WinogradTransform {
   using Reg = typename V::Reg;
-  static constexpr int kPairs = kOutputs / 2;
-  static constexpr int kSize = kOutputs + 2;  // t
-  static constexpr WinogradMatrices<kOutputs> kMatrices{};
+  static constexpr WinogradMatrices<kOutputs, kTaps> kMatrices{};
+  static constexpr int kSize = kMatrices.kSize;  // t
+  static constexpr int kPairs = kMatrices.kPairs;
 
   // B^T d B.
   template <class Load, class Store>
@@ -127,11 +116,12 @@ struct WinogradTransform {
   // G g G^T.
   template <class Load, class Store>
   [[gnu::always_inline]] static void weight(Load load, Store store) {
-    Reg half[kSize][3];
-#pragma GCC unroll 3
-    for (int x = 0; x < 3; ++x) {
-      const Reg column[3] = {load(x), load(3 + x), load(6 + x)};
-      Reg result[kSize];
+    Reg half[kSize][kTaps];
+#pragma GCC unroll 4
+    for (int x = 0; x < kTaps; ++x) {
+      Reg column[kTaps], result[kSize];
+#pragma GCC unroll 4
+      for (int y = 0; y < kTaps; ++y) column[y] = load(y * kTaps + x);
       weight_vector(column, result);
 #pragma GCC unroll 8
       for (int i = 0; i < kSize; ++i) half[i][x] = result[i];
@@ -194,15 +184,20 @@ struct WinogradTransform {
   }
 
   // G g.
-  [[gnu::always_inline]] static void weight_vector(const Reg (&g)[3], Reg (&result)[kSize]) {
+  [[gnu::always_inline]] static void weight_vector(const Reg (&g)[kTaps], Reg (&result)[kSize]) {
     result[0] = V::multiply(V::broadcast(&kMatrices.weight_zero), g[0]);
-    result[kSize - 1] = g[2];
+    result[kSize - 1] = g[kTaps - 1];
 #pragma GCC unroll 3
     for (int k = 0; k < kPairs; ++k) {
-      const Reg even = V::multiply_add(V::broadcast(&kMatrices.weight_last[k]), g[2],
-                                       V::multiply(V::broadcast(&kMatrices.weight_first[k]), g[0]));
-      result[2 * k + 1] = V::multiply_add(V::broadcast(&kMatrices.weight_plus[k]), g[1], even);
-      result[2 * k + 2] = V::multiply_add(V::broadcast(&kMatrices.weight_minus[k]), g[1], even);
+      Reg even = V::multiply(V::broadcast(&kMatrices.weight[k][0]), g[0]);
+      Reg odd = V::multiply(V::broadcast(&kMatrices.weight[k][1]), g[1]);
+#pragma GCC unroll 4
+      for (int i = 2; i < kTaps; ++i) {
+        Reg& sum = i % 2 == 0 ? even : odd;
+        sum = V::multiply_add(V::broadcast(&kMatrices.weight[k][i]), g[i], sum);
+      }
+      result[2 * k + 1] = V::add(even, odd);
+      result[2 * k + 2] = V::subtract(even, odd);
     }
   }
 
