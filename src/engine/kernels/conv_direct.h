@@ -213,9 +213,7 @@ struct DirectConv {
 
 template <class P>
 constexpr ConvAlgorithm direct_conv(const char* name) {
-  using Conv = DirectConv<P>;
-  return {name,       ConvFamily::kDirect, Conv::refuse, Conv::packed_bytes, Conv::pack_unit,
-          Conv::pack, Conv::scratch_bytes, Conv::tasks,  Conv::cost,         Conv::run};
+  return conv_algorithm<DirectConv<P>>(name, ConvFamily::kDirect);
 }
 
 }  // namespace

@@ -350,9 +350,7 @@ struct RowConv {
 
 template <class P>
 constexpr ConvAlgorithm row_conv(const char* name) {
-  using Conv = RowConv<P>;
-  return {name,       ConvFamily::kDirect, Conv::refuse, Conv::packed_bytes, Conv::pack_unit,
-          Conv::pack, Conv::scratch_bytes, Conv::tasks,  Conv::cost,         Conv::run};
+  return conv_algorithm<RowConv<P>>(name, ConvFamily::kDirect);
 }
 
 }  // namespace

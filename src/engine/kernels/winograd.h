@@ -485,9 +485,7 @@ struct WinogradConv {
 
 template <class P, int kOutputs, int kTaps = 3>
 constexpr ConvAlgorithm winograd_conv(const char* name) {
-  using Conv = WinogradConv<P, kOutputs, kTaps>;
-  return {name,       ConvFamily::kWinograd, Conv::refuse, Conv::packed_bytes, Conv::pack_unit,
-          Conv::pack, Conv::scratch_bytes,   Conv::tasks,  Conv::cost,         Conv::run};
+  return conv_algorithm<WinogradConv<P, kOutputs, kTaps>>(name, ConvFamily::kWinograd);
 }
 
 }  // namespace
