@@ -29,9 +29,8 @@ struct FloatSums {
   template <int kRows, int kVectors>
   [[gnu::always_inline]] static void start(const TileProduct& p, Sum (&sum)[kRows][kVectors]) {
     if (p.bias == nullptr) {
-      const auto* output = static_cast<const float*>(p.output);
-      const std::int64_t pitch = p.output_pitch;
-      for_each_sum<kRows, kVectors>([&](int i, int j) { sum[i][j] = V::load(output + i * pitch + j * kLanes); });
+      const std::int64_t pitch = p.sums_pitch;
+      for_each_sum<kRows, kVectors>([&](int i, int j) { sum[i][j] = V::load(p.sums + i * pitch + j * kLanes); });
       return;
     }
     Sum bias[kVectors];
@@ -230,6 +229,7 @@ TileProduct direct_product(const ConvCall& call, const Geometry& g, int steps, b
   product.relu = call.shape.relu && last;
   product.out_type = call.shape.out_type;
   product.output_pitch = g.columns;
+  product.sums_pitch = g.columns;
   product.next_pitch = g.columns;
   product.ahead = &ahead;
   product.next_rows = ceil_divide(kPixels, steps);
@@ -252,6 +252,7 @@ template <class P>
   product.scale = call.scale != nullptr ? call.scale + column : nullptr;
   product.residual = adds ? residual + here : nullptr;
   product.output = static_cast<std::byte*>(call.output) + here * size;
+  product.sums = static_cast<const float*>(product.output);  // of chunks before
   product.next_output = static_cast<std::byte*>(call.output) + next * size;
   product.next_residual = adds ? static_cast<const void*>(residual + next) : product.next_output;
   multiply<P>(pixels, width, product);

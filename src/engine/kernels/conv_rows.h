@@ -17,8 +17,8 @@ struct RowConv {
   using Element = typename P::Element;
   static constexpr int kPixels = V::kTilePixels;
   static constexpr int kColumns = V::kLanes * V::kTileVectors;
-  static constexpr int kLine = kChannelBlock * P::kPack;            // values
-  static constexpr int kRowValues = 256;                            // of a window's row, where pixels are not padded
+  static constexpr int kLine = kChannelBlock * P::kPack;           // values
+  static constexpr int kRowValues = 256;                           // of a window's row, where pixels are not padded
   static constexpr std::int64_t kWeightBytes = V::kCacheBytes;     // of a tile of columns, to stay in the cache
   static constexpr std::int64_t kPanelWords = V::kCacheBytes / 2;  // if a row needs no more
   static constexpr std::int64_t kMostPanelWords = 4 * 1024 * 1024;

@@ -46,7 +46,9 @@ struct TileProduct {
   const std::int32_t* offsets = nullptr;  // where each step begins in the panel, in words; null: after the one before
   int steps;
   int count;
-  const float* bias;   // null: the sums go on from what the output holds
+  const float* bias;  // null: the sums go on from others
+  const float* sums = nullptr;
+  std::int64_t sums_pitch = 0;
   const float* scale;  // kU8 alone, with the residual's
   float residual_scale;
   const void* residual;  // null: none; laid out as the output

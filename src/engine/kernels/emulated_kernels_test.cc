@@ -9,6 +9,7 @@
 #include "base/bfloat16.h"
 #include "engine/kernels/conv_direct.h"
 #include "engine/kernels/conv_rows.h"
+#include "engine/kernels/conv_strassen.h"
 #include "engine/kernels/kernels_test_support.h"
 #include "engine/kernels/quantize.h"
 #include "engine/kernels/winograd.h"
@@ -125,6 +126,7 @@ constexpr ConvAlgorithm kConvs[] = {
     winograd_conv<F32Product<Emulated>, 4>("emulated winograd 4x4"),
     winograd_conv<F32Product<Emulated>, 3, 4>("emulated winograd 3x3 of phases"),
     winograd_conv<F32Product<Emulated>, 2>("emulated winograd 2x2"),
+    strassen_conv<F32Product<Emulated>>("emulated strassen"),
     row_conv<F32Product<Emulated>>("emulated direct rows"),
     direct_conv<F32Product<Emulated>>("emulated direct"),
     row_conv<ByteProduct<Emulated>>("emulated int8 direct rows"),

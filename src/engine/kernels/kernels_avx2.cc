@@ -2,6 +2,7 @@
 // tests/check_kernel_symbols.py), or the linker could give its code to processors that cannot run it.
 #include "engine/kernels/conv_direct.h"
 #include "engine/kernels/conv_rows.h"
+#include "engine/kernels/conv_strassen.h"
 #include "engine/kernels/elementwise.h"
 #include "engine/kernels/pools.h"
 #include "engine/kernels/vector_avx2.h"
@@ -18,6 +19,7 @@ constexpr ConvAlgorithm kConvs[] = {
     winograd_conv<Floats, 4>("winograd 4x4"),
     winograd_conv<Floats, 3, 4>("winograd 3x3 of phases"),
     winograd_conv<Floats, 2>("winograd 2x2"),
+    strassen_conv<Floats>("strassen 6x16"),
     row_conv<Floats>("direct rows 6x16"),
     direct_conv<Floats>("direct 6x16"),
     row_conv<ShortNumbers>("int8 direct short rows 4x16"),

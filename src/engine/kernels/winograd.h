@@ -417,7 +417,7 @@ struct WinogradConv {
     product.residual = nullptr;
     product.out_type = ValueType::kF32;
     product.relu = false;
-    product.output_pitch = width;
+    product.output_pitch = product.sums_pitch = width;
     product.ahead = &ahead_;
     const bool ends = first_step + steps == g_.steps && size_in_bytes(call_.shape.out_type) == sizeof(Value);
     const int rows = ends ? ceil_divide(output_pixels_, std::int64_t{kElements} * groups_) : 0;
@@ -434,6 +434,7 @@ struct WinogradConv {
       product.panel = inputs_ + element * g_.input_words() + group * g_.panel_words() +
                       std::int64_t{first_step} * kTiles * kChannelBlock;
       product.output = products_ + element * g_.product_values() + std::int64_t{group} * kTiles * width;
+      product.sums = static_cast<const float*>(product.output);
       multiply<P>(group_tiles_[group], width, product);
     }
   }
