@@ -63,9 +63,9 @@ Choice choose_algorithm(const Kernels& kernels, const ConvShape& shape, int thre
   }
   if (rules.algorithms == Algorithms::kWinograd && winograd) {
     std::erase_if(candidates, [&](const Candidate& candidate) {
-      const bool direct = candidate.algorithm->family == ConvFamily::kDirect;
-      if (direct) refuse(*candidate.algorithm, "Winograd is asked for");
-      return direct;
+      const bool other = candidate.algorithm->family != ConvFamily::kWinograd;
+      if (other) refuse(*candidate.algorithm, "Winograd is asked for");
+      return other;
     });
   }
   RESNET_ASSERT(!candidates.empty());

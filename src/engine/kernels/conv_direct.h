@@ -84,7 +84,7 @@ struct DirectConv {
     const auto depth = static_cast<double>(g.depth());
     const double copies = depth * static_cast<double>(g.pixels) * split.column_parts;
     const double tiles = static_cast<double>(ceil_divide(g.pixels, kPixels)) * ceil_divide(g.columns, kColumns);
-    return direct_cost(split.work * depth, P::kDotCost, copies, tiles, threads);
+    return direct_cost(split.work * depth, P::kDotCost, copies, tiles * kPixels * kColumns, threads);
   }
 
   static void run(const ConvCall& call, int task, int tasks, void* scratch) noexcept {

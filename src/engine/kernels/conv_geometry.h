@@ -144,12 +144,12 @@ int direct_tasks(const Geometry& g, int threads) {
 }
 
 // The time of so many products of words that cost `dot_cost` each, of copying so many words into panels, and of
-// beginning and ending so many tiles, in multiply-adds of a lane.
-double direct_cost(double products, double dot_cost, double copied_words, double tiles, int threads) {
+// beginning and ending tiles of so many sums, in multiply-adds of a lane.
+double direct_cost(double products, double dot_cost, double copied_words, double sums, int threads) {
   constexpr double kEfficiency = 0.95;  // from the layers of a Zen 5 (docs/engine.md), as are the others
   constexpr double kCopy = 8;
-  constexpr double kTile = 2000;
-  return (products * dot_cost + kCopy * copied_words + kTile * tiles) / threads / kEfficiency;
+  constexpr double kSum = 4.5;
+  return (products * dot_cost + kCopy * copied_words + kSum * sums) / threads / kEfficiency;
 }
 
 // What Conv computes a convolution by, in a table.

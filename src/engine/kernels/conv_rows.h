@@ -146,8 +146,8 @@ struct RowConv {
     const double copies = static_cast<double>(blocks * g.panel_words(s)) * split.column_parts;
     const std::int64_t rows = std::int64_t{s.batch} * s.out_height;
     const std::int64_t tiles = rows * ceil_divide(s.out_width, kPixels) * ceil_divide(g.columns, kColumns);
-    return direct_cost(split.work * static_cast<double>(g.depth()), P::kDotCost, copies, static_cast<double>(tiles),
-                       threads);
+    const auto sums = static_cast<double>(tiles * kPixels * kColumns);
+    return direct_cost(split.work * static_cast<double>(g.depth()), P::kDotCost, copies, sums, threads);
   }
 
   static void run(const ConvCall& call, int task, int tasks, void* scratch) noexcept {

@@ -109,13 +109,13 @@ struct StrassenConv {
   }
 
   static double cost(const ConvShape& s, int threads) noexcept {
-    constexpr double kTileCost = 1.75;  // of that of a direct product's, to begin and end a tile: sums are kept
+    constexpr double kKept = 1.75;  // times as much as a direct product's tile costs one whose sums are kept
     const Split split = StrassenConv::split(s, tasks(s, threads));
     const double depth = padded_channels(s.in_channels);
     const double copies = 1.75 * depth * static_cast<double>(pixels(s)) * split.column_parts;
     const double pairs = static_cast<double>(ceil_divide(pixels(s), kPairPixels)) * columns(s) / kPairColumns;
-    return direct_cost(split.work * depth * kProducts / 8, 1, copies, kTileCost * kProducts * pairs * chunks(s),
-                       threads);
+    const double sums = kKept * kProducts * pairs * chunks(s) * kTile * kColumns;
+    return direct_cost(split.work * depth * kProducts / 8, 1, copies, sums, threads);
   }
 
   // --- computing ---
@@ -319,7 +319,7 @@ struct StrassenConv {
 
 template <class P>
 constexpr ConvAlgorithm strassen_conv(const char* name) {
-  return conv_algorithm<StrassenConv<P>>(name, ConvFamily::kWinograd);
+  return conv_algorithm<StrassenConv<P>>(name, ConvFamily::kStrassen);
 }
 
 }  // namespace

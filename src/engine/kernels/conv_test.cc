@@ -241,6 +241,26 @@ TEST(PropertyConv, WinogradGivesTheReferencesAnswer) {
   }
 }
 
+// 1x1 convolutions whose channels halve, which Strassen's algorithm takes: blocks of pixels and channels that end
+// early.
+TEST(PropertyConv, StrassenGivesTheReferencesAnswer) {
+  Random random(6);
+  for (int i = 0; i < property_cases(200); ++i) {
+    ConvShape s;
+    do {
+      s.batch = random.between(1, 3);
+      s.in_height = random.between(1, 17);
+      s.in_width = random.between(1, random.chance(0.2) ? 65 : 17);
+      s.stride = random.between(1, 3);
+      s.in_channels = 32 * random.between(1, random.chance(0.3) ? 40 : 6) - random.between(0, 15);
+      s.out_channels = 32 * random.between(1, 6) - random.between(0, 15);
+      s.residual = random.chance(0.5);
+      s.relu = random.chance(0.5);
+    } while (!finish(s) || static_cast<double>(output_pixels(s)) * s.out_channels * depth(s) > 5e6);
+    ASSERT_NO_FATAL_FAILURE(expect_reference(s, random)) << "case " << i;
+  }
+}
+
 // Shapes as networks have them, with smaller pictures: groups, long inner dimensions, the classifier, the stems.
 TEST(PropertyConv, ShapesOfNetworks) {
   Random random(2);

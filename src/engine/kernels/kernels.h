@@ -74,7 +74,7 @@ struct ConvCall {
   std::uint8_t zero_point = 0;  // of the input: what padding is made of
 };
 
-enum class ConvFamily : std::uint8_t { kDirect, kWinograd };
+enum class ConvFamily : std::uint8_t { kDirect, kWinograd, kStrassen };
 
 // Why an algorithm refuses values that are not stored as it expects.
 constexpr char kOtherType[] = "for values of another type";
