@@ -34,7 +34,7 @@ Precision parse_precision(std::string_view name);     // throws kInvalidArgument
 enum class Algorithms {
   kAuto,      // whichever is fastest
   kDirect,    // only multiplying and adding as the definition does
-  kWinograd,  // Winograd's minimal filtering wherever it can run
+  kWinograd,  // Winograd's minimal filtering wherever it can run, elsewhere whichever is fastest
 };
 
 struct EngineOptions {
