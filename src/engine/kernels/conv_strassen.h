@@ -32,6 +32,7 @@ struct StrassenConv {
   static constexpr int kPairChannels = 2 * kChannelBlock;  // of a step
   static constexpr int kProducts = 7;
   static constexpr int kChunkSteps = 16;  // of the inner dimension
+  static constexpr int kLeastPixels = 64;
   static constexpr std::int64_t kPanelWords = V::kCacheBytes / 2;
 
   static const char* refuse(const ConvShape& s) noexcept {
@@ -42,6 +43,7 @@ struct StrassenConv {
     if (s.dense_input) return "the input is not padded to blocks of channels";
     if (padded_channels(s.in_channels) % kPairChannels != 0) return "the input's channels do not halve";
     if (padded_channels(s.out_channels) % kPairColumns != 0) return "the output's channels do not halve";
+    if (pixels(s) < kLeastPixels) return "so few pixels do not pay for weights that take more memory";
     if (s.residual && chunks(s) > 1) return "a residual, and sums that take several turns";
     return nullptr;
   }
