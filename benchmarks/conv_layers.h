@@ -22,6 +22,7 @@ struct Layer {
   AlignedBuffer<float> weights;
   AlignedBuffer<std::byte> packed;
   AlignedBuffer<float> bias;
+  double error = 0;  // of sampled outputs, root mean square over root mean square
   std::vector<double> seconds;
 
   double operations() const {
@@ -144,8 +145,10 @@ inline Exact expected(const Layer& layer, const ConvCall& call, int image, int y
   return {s.relu ? std::max(sum, 0.0) : sum, magnitude};
 }
 
-inline void check(const Layer& layer, const ConvCall& call, std::mt19937& random) {
+// Ends the program where an output is wrong.
+inline void check(Layer& layer, const ConvCall& call, std::mt19937& random) {
   const ConvShape& s = layer.shape;
+  double errors = 0, squares = 0;
   for (int sample = 0; sample < 300; ++sample) {
     const int image = static_cast<int>(random() % s.batch);
     const int y = static_cast<int>(random() % s.out_height);
@@ -159,7 +162,10 @@ inline void check(const Layer& layer, const ConvCall& call, std::mt19937& random
                    layer.algorithm->name, image, y, x, channel, got, want.value);
       std::exit(1);
     }
+    errors += (want.value - got) * (want.value - got);
+    squares += want.value * want.value;
   }
+  layer.error = std::sqrt(errors / squares);
 }
 
 inline double median(std::vector<double> values) {

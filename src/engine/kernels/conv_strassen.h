@@ -1,5 +1,5 @@
-// 1x1 convolution in seven eighths of the multiplications: Strassen's algorithm in Winograd's form (Winograd 1971;
-// Douglas et al. 1994, GEMMW, section 2), one level deep, over tiles that stay in registers.
+// 1x1 convolution in seven eighths of the multiplications: Strassen's algorithm in the form with 15 additions that is
+// called Winograd's (Douglas et al. 1994, GEMMW), one level deep, over tiles that stay in registers.
 //
 // Two tiles of pixels, two halves of the input channels (even and odd blocks of 16) and two tiles of output channels
 // make blocks A (inputs), B (weights) and C (outputs) of 2 x 2. With

@@ -1,11 +1,10 @@
 // A 7x7 window of stride 2, a ResNet's first, as a 4x4 window of stride 1, which Winograd's algorithm takes. With C
 // channels and a padding of d, the pixel at (y, x) of the input in phases has 4 C channels:
 //
-//   phases[y][x][(2 p + q) C + c] = input[2 y + p - d][2 x + q - d][c],   p, q in 0, 1
-//   output[y][x] = sum over a, b in 0..3, p, q, c of  weight[c][2 a + p][2 b + q]  phases[y + a][x + b][(2 p + q) C +
-//   c]
+//   phases[y][x][(2 p + q) C + c] = input[2 y + p - d][2 x + q - d][c]
+//   output[y][x] = the sum of weight[c][2 a + p][2 b + q] phases[y + a][x + b][(2 p + q) C + c]
 //
-// The window's eighth row and column are zeros.
+// over a, b in 0..3, p, q in 0, 1 and c. The window's eighth row and column are zeros.
 #pragma once
 
 #include <cstdint>
