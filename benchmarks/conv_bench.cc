@@ -26,7 +26,7 @@
 
 #include "base/buffer.h"
 #include "conv_layers.h"
-#include "engine/kernels/kernels.h"
+#include "kernels/kernels.h"
 
 namespace resnet {
 namespace {

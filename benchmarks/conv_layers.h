@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/buffer.h"
-#include "engine/kernels/kernels.h"
+#include "kernels/kernels.h"
 
 namespace resnet {
 

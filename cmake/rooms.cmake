@@ -1,17 +1,21 @@
 # A room is a folder below src/: its *.cc files make a library, its *_test.cc and *_test.c files one test program.
 #
-#   resnet_room(NAME [USES room...] [LINK target...] [PROGRAM target])
+#   resnet_room(NAME [USES room...] [LINK target...] [PROGRAM target] [PARTS folder...])
 #
 # USES names the rooms it may know; the linker passes what they may know along. LINK names third-party
-# libraries. A file named *_benchmark.cc makes a program of its own beside the tests, which times the room. A room with
+# libraries. PARTS names folders of the room whose files belong to it as well. A file named *_benchmark.cc makes a program of its own beside the tests, which times the room. A room with
 # PROGRAM has a main.cc, which makes an executable with the rest of the room.
 # Tests carry the label `unit`, and the room's name; a file named *_parity_test.cc also `parity`, and so on
 # for property, concurrency (also run under ThreadSanitizer) by a prefix of the test suite's name:
 # Parity*, Property*, Concurrency*.
 function(resnet_room name)
-  cmake_parse_arguments(ROOM "" "PROGRAM" "USES;LINK" ${ARGN})
+  cmake_parse_arguments(ROOM "" "PROGRAM" "USES;LINK;PARTS" ${ARGN})
   string(REPLACE "/" "_" id ${name})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc ${PROJECT_SOURCE_DIR}/src/${name}/*_test.c)
+  foreach(part ${ROOM_PARTS})
+    file(GLOB files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/${part}/*.cc)
+    list(APPEND sources ${files})
+  endforeach()
   set(tests ${sources})
   set(benchmarks ${sources})
   list(FILTER sources EXCLUDE REGEX "_(test|benchmark)\\.cc?$")

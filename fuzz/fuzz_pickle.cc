@@ -3,9 +3,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "formats/pickle.h"
+#include "formats/torch_tensors.h"
 #include "fuzz_tensors.h"
-#include "weights/pickle.h"
-#include "weights/torch_tensors.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // Any bytes as a safetensors file: refused with an Error, or tensors whose every byte can be read.
+#include "formats/safetensors.h"
 #include "fuzz_tensors.h"
-#include "weights/safetensors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   return resnet::fuzz_reader(data, size, resnet::read_safetensors);

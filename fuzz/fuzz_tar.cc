@@ -3,7 +3,7 @@
 #include <cstring>
 #include <memory>
 
-#include "dataset/tar.h"
+#include "formats/tar.h"
 #include "resnet/error.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {

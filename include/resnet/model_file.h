@@ -1,8 +1,7 @@
 // Model files: weights together with what is needed to use them.
 //
-// Reads .safetensors and PyTorch's .pth/.pt/.th/.bin (zip and legacy pickle; nothing in them is ever executed). A file
-// written by this project carries its architecture, class names and preprocessing (docs/model-file.md); for others the
-// architecture is inferred from the names and shapes of the tensors.
+// A file written by this project carries its architecture, class names and preprocessing (docs/model-file.md); for
+// others the architecture is inferred from the names and shapes of the tensors.
 #pragma once
 
 #include <map>
@@ -13,24 +12,9 @@
 #include "resnet/architecture.h"
 #include "resnet/image.h"
 #include "resnet/tensor.h"
+#include "resnet/tensor_file.h"
 
 namespace resnet {
-
-// The tensors of a file as they stand there, and its metadata (safetensors only). Tensors of a .safetensors file or of
-// an uncompressed torch zip are views of the mapped file, which stays mapped as long as one of them lives.
-struct TensorFile {
-  std::string format;  // "safetensors", "torch-zip", "torch-legacy"
-  StateDict tensors;
-  std::map<std::string, std::string> metadata;
-  std::string container;  // the key under which a torch checkpoint had the tensors; "" where they stood at its top
-};
-
-// The format is told by the bytes, not by the name. A torch checkpoint that keeps its weights under "state_dict",
-// "model", "state_dict_ema" or "model_ema" is opened at the first of these that holds tensors: averaged (EMA) weights
-// come last, because they are better only after long training. Entries that are not tensors are left out.
-//
-// Throws kNotFound, kIo, kFormat, kLimit, kUnsupported; the place is "path: ..." with tensor or offset.
-TensorFile read_tensor_file(const std::string& path);
 
 // A network and its weights, named as expand(architecture) names them.
 struct Model {

@@ -9,12 +9,12 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
-#include "base/npy.h"
 #include "base/text.h"
 #include "cli/classifier_options.h"
 #include "cli/inputs.h"
 #include "cli/predict_output.h"
 #include "evaluate/sight.h"
+#include "formats/npy.h"
 #include "report/heat.h"
 #include "resnet/explain.h"
 

@@ -7,13 +7,13 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/npy.h"
 #include "cli/classifier_options.h"
 #include "cli/inputs.h"
 #include "cli/predict_output.h"
 #include "evaluate/file_hash.h"
 #include "evaluate/input.h"
 #include "explain/index.h"
+#include "formats/npy.h"
 #include "resnet/explain.h"
 
 namespace resnet::cli {

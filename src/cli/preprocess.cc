@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/npy.h"
 #include "cli/command.h"
 #include "cli/preprocess_options.h"
+#include "formats/npy.h"
 #include "resnet/classifier.h"
 
 namespace resnet::cli {

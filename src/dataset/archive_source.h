@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "dataset/dataset.h"
-#include "dataset/tar.h"
+#include "formats/tar.h"
 
 namespace resnet {
 

@@ -6,9 +6,9 @@
 #include <fstream>
 
 #include "base/error.h"
-#include "base/npy.h"
 #include "dataset/archive_source.h"
-#include "dataset/byte_stream.h"
+#include "formats/byte_stream.h"
+#include "formats/npy.h"
 
 namespace resnet {
 namespace {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/kernels/kernels.h"
 #include "engine/timings.h"
+#include "kernels/kernels.h"
 #include "resnet/engine.h"
 
 namespace resnet {

@@ -12,8 +12,8 @@
 
 #include "base/thread_pool.h"
 #include "engine/batch_norm.h"
-#include "engine/kernels/kernels.h"
 #include "engine/steps.h"
+#include "kernels/kernels.h"
 #include "resnet/tensor.h"
 
 namespace resnet {

@@ -7,8 +7,8 @@
 
 #include <vector>
 
-#include "engine/kernels/kernels.h"
 #include "engine/steps.h"
+#include "kernels/kernels.h"
 #include "resnet/engine.h"
 #include "resnet/tensor.h"
 

@@ -4,7 +4,7 @@
 
 #include "base/bfloat16.h"
 #include "base/buffer.h"
-#include "engine/kernels/quantize.h"
+#include "kernels/quantize.h"
 
 namespace resnet {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "engine/kernels/kernels.h"
+#include "kernels/kernels.h"
 #include "resnet/graph.h"
 
 namespace resnet {

@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/thread_pool.h"
-#include "engine/kernels/kernels.h"
+#include "kernels/kernels.h"
 #include "resnet/engine.h"
 
 namespace resnet {

@@ -8,8 +8,8 @@
 
 #include "engine/choice.h"
 #include "engine/constants.h"
-#include "engine/kernels/kernels.h"
 #include "engine/steps.h"
+#include "kernels/kernels.h"
 #include "resnet/graph.h"
 
 namespace resnet {

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "engine/kernels/kernels.h"
+#include "kernels/kernels.h"
 #include "resnet/graph.h"
 
 namespace resnet {

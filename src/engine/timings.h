@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "engine/kernels/kernels.h"
+#include "kernels/kernels.h"
 
 namespace resnet {
 

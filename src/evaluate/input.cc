@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/npy.h"
 #include "base/thread_pool.h"
+#include "formats/npy.h"
 
 namespace resnet {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "base/npy.h"
+#include "formats/npy.h"
 
 namespace resnet {
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "base/npy.h"
+#include "formats/npy.h"
 #include "resnet/engine.h"
 #include "resnet/image.h"
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "base/npy.h"
+#include "formats/npy.h"
 #include "resnet/image.h"
 
 namespace resnet {

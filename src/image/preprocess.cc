@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "base/error.h"
-#include "base/npy.h"
+#include "formats/npy.h"
 #include "image/decoders.h"
 #include "image/fit.h"
 #include "image/normalise.h"

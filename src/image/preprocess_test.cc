@@ -8,7 +8,7 @@
 #include <random>
 
 #include "base/file.h"
-#include "base/npy.h"
+#include "formats/npy.h"
 #include "image/test_pictures.h"
 #include "resnet/error.h"
 #include "resnet/image.h"

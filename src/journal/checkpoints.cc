@@ -4,9 +4,9 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "formats/safetensors.h"
 #include "journal/crc32c.h"
 #include "resnet/model_file.h"
-#include "weights/safetensors.h"
 
 namespace resnet {
 namespace {

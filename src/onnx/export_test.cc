@@ -9,8 +9,8 @@
 
 #include "arch/quantized.h"
 #include "engine/random_weights.h"
+#include "formats/test_files.h"
 #include "onnx/graph_writer.h"
-#include "weights/test_files.h"
 #include "weights/test_models.h"
 
 namespace resnet {

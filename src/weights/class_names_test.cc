@@ -1,6 +1,6 @@
 #include "weights/class_names.h"
 
-#include "weights/test_files.h"
+#include "formats/test_files.h"
 
 namespace resnet {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "weights/test_files.h"
+#include "formats/test_files.h"
 
 namespace resnet {
 namespace {

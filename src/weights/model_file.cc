@@ -7,14 +7,14 @@
 
 #include "arch/quantized.h"
 #include "base/error.h"
+#include "formats/safetensors.h"
+#include "formats/torch_file.h"
 #include "resnet/graph.h"
 #include "weights/check_weights.h"
 #include "weights/infer.h"
 #include "weights/metadata.h"
 #include "weights/output_format.h"
-#include "weights/safetensors.h"
 #include "weights/tensor_names.h"
-#include "weights/torch_file.h"
 
 namespace resnet {
 namespace {

@@ -5,11 +5,11 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "formats/safetensors.h"
+#include "formats/test_files.h"
 #include "resnet/graph.h"
 #include "weights/initialize.h"
 #include "weights/metadata.h"
-#include "weights/safetensors.h"
-#include "weights/test_files.h"
 #include "weights/test_models.h"
 
 namespace resnet {

@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <string>
 
+#include "formats/safetensors.h"
+#include "formats/torch_file.h"
 #include "resnet/error.h"
-#include "weights/safetensors.h"
-#include "weights/torch_file.h"
 
 int main(int argc, char** argv) {
   if (argc != 3) return 2;

@@ -7,12 +7,12 @@
 #include <string>
 
 #include "base/file.h"
-#include "base/npy.h"
+#include "formats/npy.h"
+#include "formats/torch_file.h"
 #include "resnet/engine.h"
 #include "resnet/error.h"
 #include "resnet/torch.h"
 #include "train/tensors.h"
-#include "weights/torch_file.h"
 
 namespace {
 

@@ -1,0 +1,67 @@
+// Reads a pickle (Python's object stream, protocols 2 to 5) as a tree of plain values, without ever running anything.
+//
+// A pickle is a program for a small stack machine. This one knows the opcodes that torch.save writes and the names in
+// torch_globals.h; it refuses all others. Where the program calls a function or makes an object, the tree gets a record
+// of the call and its arguments, nothing more: what a tensor is, torch_tensors.h knows.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "formats/memory_budget.h"
+#include "formats/torch_globals.h"
+
+namespace resnet::pickle {
+
+struct Object;
+
+struct None {};
+struct Text {  // UTF-8, as the pickle has it
+  std::string_view text;
+};
+struct Bytes {
+  std::string_view bytes;
+};
+struct Long {  // little-endian two's complement, more than 8 bytes
+  std::string_view bytes;
+};
+
+// Views point into the pickle's bytes, objects belong to the Pickle.
+using Value = std::variant<None, bool, std::int64_t, double, Text, Bytes, Long, const Global*, Object*>;
+
+enum class Kind {
+  kTuple,
+  kList,
+  kSet,
+  kDict,        // items: key, value, key, value, ...
+  kCall,        // `callee` with the arguments `items`; not made
+  kPersistent,  // a reference to something outside of the pickle, named by `items`
+};
+
+struct Object {
+  Kind kind = Kind::kTuple;
+  std::vector<Value> items;
+  const Global* callee = nullptr;
+};
+
+struct Pickle {
+  std::deque<Object> objects;  // may refer to each other in circles
+  Value root;
+  std::size_t end = 0;  // offset of the byte after the STOP
+};
+
+// Reads the pickle that starts at `begin`. `where` names the bytes in errors. Throws kFormat, kLimit, kUnsupported.
+Pickle read_pickle(std::span<const std::byte> bytes, std::size_t begin, const std::string& where, MemoryBudget& budget);
+
+// The object of this kind that the value refers to; null where it is something else.
+const Object* as(const Value& value, Kind kind) noexcept;
+
+// The text of the value; null where it is something else.
+const std::string_view* as_text(const Value& value) noexcept;
+
+}  // namespace resnet::pickle

@@ -1,0 +1,22 @@
+#include <string>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "formats/safetensors.h"
+#include "formats/torch_file.h"
+#include "resnet/tensor_file.h"
+
+namespace resnet {
+
+TensorFile read_tensor_file(const std::string& path) {
+  const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
+  const std::span<const std::byte> bytes = file->bytes();
+  // A safetensors header of 640 bytes begins as a pickle does, so it is asked for first.
+  if (looks_like_safetensors(bytes)) return read_safetensors(file, path);
+  if (looks_like_torch(bytes)) return read_torch_file(file, path);
+  if (bytes.empty()) fail(ErrorCode::kFormat, path, "is empty");
+  if (path.ends_with(".safetensors")) return read_safetensors(file, path);  // which says what is wrong
+  fail(ErrorCode::kFormat, path, "neither a safetensors file nor one of PyTorch (.pth, .pt, .th, .bin)");
+}
+
+}  // namespace resnet

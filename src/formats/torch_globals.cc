@@ -1,0 +1,116 @@
+#include "formats/torch_globals.h"
+
+#include <algorithm>
+#include <array>
+
+namespace resnet {
+namespace {
+
+using Role = GlobalRole;
+
+struct TypeNames {
+  std::string_view storage;
+  std::string_view dtype;
+};
+
+// In the order of DType.
+constexpr std::array<TypeNames, 13> kTypeNames = {{{"FloatStorage", "float32"},
+                                                   {"HalfStorage", "float16"},
+                                                   {"BFloat16Storage", "bfloat16"},
+                                                   {"DoubleStorage", "float64"},
+                                                   {"CharStorage", "int8"},
+                                                   {"ShortStorage", "int16"},
+                                                   {"IntStorage", "int32"},
+                                                   {"LongStorage", "int64"},
+                                                   {"ByteStorage", "uint8"},
+                                                   {"", "uint16"},
+                                                   {"", "uint32"},
+                                                   {"", "uint64"},
+                                                   {"BoolStorage", "bool"}}};
+
+constexpr Global kGlobals[] = {
+    {"collections", "OrderedDict", Role::kDict},
+    {"collections", "defaultdict", Role::kDict},
+    {"collections", "Counter", Role::kDict},
+    {"torch._utils", "_rebuild_tensor", Role::kRebuildTensor},
+    {"torch._utils", "_rebuild_tensor_v2", Role::kRebuildTensor},
+    {"torch._utils", "_rebuild_tensor_v3", Role::kRebuildTensorV3},
+    {"torch._utils", "_rebuild_parameter", Role::kRebuildParameter},
+    {"torch", "Size", Role::kSize},
+    {"torch", "UntypedStorage", Role::kStorage},
+    {"torch.storage", "UntypedStorage", Role::kStorage},
+
+    {"torch", "device"},
+    {"torch", "complex64"},
+    {"torch", "complex128"},
+    {"torch.serialization", "_get_layout"},
+    {"argparse", "Namespace"},
+    {"_codecs", "encode"},
+    {"pathlib", "Path"},
+    {"pathlib", "PosixPath"},
+    {"pathlib", "PurePosixPath"},
+    {"pathlib", "WindowsPath"},
+    {"pathlib", "PureWindowsPath"},
+    {"pathlib._local", "Path"},
+    {"pathlib._local", "PosixPath"},
+    {"pathlib._local", "PurePosixPath"},
+    {"pathlib._local", "WindowsPath"},
+    {"pathlib._local", "PureWindowsPath"},
+    {"numpy", "dtype"},
+    {"numpy", "ndarray"},
+    {"numpy.core.multiarray", "scalar"},
+    {"numpy.core.multiarray", "_reconstruct"},
+    {"numpy._core.multiarray", "scalar"},
+    {"numpy._core.multiarray", "_reconstruct"},
+};
+
+// Classes of plain values; `builtins` in Python 3, `__builtin__` in Python 2 and in pickles of protocol 2.
+constexpr std::string_view kBuiltins[] = {"bool", "bytearray", "bytes", "complex", "float", "frozenset", "int",
+                                          "list", "long",      "range", "set",     "slice", "str",       "tuple"};
+
+constexpr Global kBuiltin = {"builtins", "class"};
+constexpr Global kBuiltinDict = {"builtins", "dict", Role::kDict};
+
+template <Role kRole>
+constexpr auto make_type_globals() {
+  std::array<Global, kTypeNames.size()> globals;
+  for (std::size_t i = 0; i < globals.size(); ++i) {
+    const std::string_view name = kRole == Role::kStorage ? kTypeNames[i].storage : kTypeNames[i].dtype;
+    globals[i] = {"torch", name, kRole, static_cast<DType>(i)};
+  }
+  return globals;
+}
+
+constexpr auto kStorages = make_type_globals<Role::kStorage>();
+constexpr auto kDTypes = make_type_globals<Role::kDType>();
+
+template <typename Table>
+const Global* find_in(const Table& table, std::string_view module, std::string_view name) noexcept {
+  const auto place = std::find_if(std::begin(table), std::end(table),
+                                  [&](const Global& g) { return g.module == module && g.name == name; });
+  return place == std::end(table) ? nullptr : &*place;
+}
+
+}  // namespace
+
+const Global* find_global(std::string_view module, std::string_view name) noexcept {
+  if (name.empty()) return nullptr;
+  if (module == "builtins" || module == "__builtin__") {
+    if (name == "dict") return &kBuiltinDict;
+    return std::ranges::find(kBuiltins, name) != std::end(kBuiltins) ? &kBuiltin : nullptr;
+  }
+  if (const Global* found = find_in(kGlobals, module, name)) return found;
+  if (const Global* found = find_in(kStorages, module, name)) return found;
+  return find_in(kDTypes, module, name);
+}
+
+bool is_model_class(std::string_view module, std::string_view name) noexcept {
+  const bool is_class = !name.empty() && name[0] >= 'A' && name[0] <= 'Z';
+  return is_class && (module.starts_with("torch.nn.") || module.starts_with("torchvision.models") ||
+                      module.starts_with("timm.") || module == "__main__");
+}
+
+std::string_view storage_class(DType type) noexcept { return kTypeNames[static_cast<std::size_t>(type)].storage; }
+std::string_view dtype_name(DType type) noexcept { return kTypeNames[static_cast<std::size_t>(type)].dtype; }
+
+}  // namespace resnet

@@ -1,0 +1,115 @@
+#include "formats/torch_legacy.h"
+
+#include <map>
+#include <utility>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "formats/byte_reader.h"
+#include "formats/pickle.h"
+#include "formats/torch_tensors.h"
+
+namespace resnet {
+namespace {
+
+using pickle::Kind;
+using pickle::Object;
+using pickle::Value;
+
+constexpr std::string_view kMagic = "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19";  // 0x1950a86a20f9469cfc6c
+constexpr std::int64_t kProtocol = 1001;
+
+struct Storage {
+  StorageId id;
+  bool read = false;
+  std::span<const std::byte> bytes;
+};
+using Storages = std::map<std::string_view, Storage>;
+
+void check_head(const Value& magic, const Value& protocol, const Value& machine, const std::string& path) {
+  const pickle::Long* number = std::get_if<pickle::Long>(&magic);
+  if (number == nullptr || number->bytes != kMagic) {
+    fail(ErrorCode::kFormat, path, "offset 0: a pickle, but not one of PyTorch");
+  }
+  const std::int64_t* version = std::get_if<std::int64_t>(&protocol);
+  if (version == nullptr || *version != kProtocol) {
+    fail(ErrorCode::kUnsupported, path, "a PyTorch file of another protocol than {}", kProtocol);
+  }
+  const Object* facts = as(machine, Kind::kDict);
+  for (std::size_t i = 0; facts != nullptr && i < facts->items.size(); i += 2) {
+    const std::string_view* key = as_text(facts->items[i]);
+    const bool* value = std::get_if<bool>(&facts->items[i + 1]);
+    if (key == nullptr || *key != "little_endian" || value == nullptr) continue;
+    if (!*value) fail(ErrorCode::kUnsupported, path, "written on a big-endian machine");
+    return;
+  }
+  fail(ErrorCode::kFormat, path, "does not say its byte order");
+}
+
+// The storages that the object refers to. Views of one storage repeat its id.
+Storages find_storages(const pickle::Pickle& object, const std::string& path, MemoryBudget& budget) {
+  Storages storages;
+  for (const Object& candidate : object.objects) {
+    if (candidate.kind != Kind::kPersistent) continue;
+    const StorageId id = parse_storage_id(candidate, path);
+    const auto [place, fresh] = storages.try_emplace(id.key, Storage{id, false, {}});
+    if (fresh) budget.charge(sizeof(Storages::value_type) + 48, "storages");
+    const StorageId& first = place->second.id;
+    if (first.count != id.count || first.element_size() != id.element_size()) {
+      fail(ErrorCode::kFormat, path, "storage '{}' is described in two ways", one_line(id.key));
+    }
+  }
+  return storages;
+}
+
+// Finds the bytes of each storage; returns the offset behind the last.
+void read_storages(ByteReader& reader, const Object& keys, Storages& storages, const std::string& path) {
+  for (const Value& value : keys.items) {
+    const std::string_view* key = as_text(value);
+    const auto place = key == nullptr ? storages.end() : storages.find(*key);
+    if (place == storages.end() || std::exchange(place->second.read, true)) {
+      fail(ErrorCode::kFormat, path, "offset {}: a storage that no tensor names, or one twice", reader.position());
+    }
+    Storage& storage = place->second;
+    const std::size_t at = reader.position();
+    if (const auto count = reader.number<std::uint64_t>(); count != storage.id.count) {
+      fail(ErrorCode::kFormat, path, "offset {}: storage '{}' has {} elements instead of {}", at, one_line(*key), count,
+           storage.id.count);
+    }
+    storage.bytes = reader.take(storage.id.count * storage.id.element_size());
+  }
+  if (reader.left() != 0) {
+    fail(ErrorCode::kFormat, path, "offset {}: {} bytes after the last storage", reader.position(), reader.left());
+  }
+}
+
+}  // namespace
+
+TensorFile read_torch_legacy(const std::shared_ptr<const MappedFile>& file, const std::string& path,
+                             MemoryBudget& budget) {
+  const std::span<const std::byte> bytes = file->bytes();
+  const pickle::Pickle magic = pickle::read_pickle(bytes, 0, path, budget);
+  const pickle::Pickle protocol = pickle::read_pickle(bytes, magic.end, path, budget);
+  const pickle::Pickle machine = pickle::read_pickle(bytes, protocol.end, path, budget);
+  check_head(magic.root, protocol.root, machine.root, path);
+  const pickle::Pickle object = pickle::read_pickle(bytes, machine.end, path, budget);
+  const pickle::Pickle keys = pickle::read_pickle(bytes, object.end, path, budget);
+  const Object* list = as(keys.root, Kind::kList);
+  if (list == nullptr) fail(ErrorCode::kFormat, path, "offset {}: no list of storages", object.end);
+
+  Storages storages = find_storages(object, path, budget);
+  ByteReader reader(bytes, path, keys.end);
+  read_storages(reader, *list, storages, path);
+
+  const StorageReader read = [&](const StorageId& id) {
+    const Storage& storage = storages.at(id.key);
+    if (!storage.read) fail(ErrorCode::kFormat, path, "storage '{}' is missing", one_line(id.key));
+    return OwnedBytes{storage.bytes, file};
+  };
+  TensorFile result;
+  result.format = "torch-legacy";
+  read_state_dict(object.root, read, path, budget, result);
+  return result;
+}
+
+}  // namespace resnet

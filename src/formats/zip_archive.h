@@ -1,0 +1,67 @@
+// The zip archives that torch.save writes (PKWARE APPNOTE 6.3.9): stored or deflated entries, zip64, data descriptors.
+// The reader is strict: whatever two readers could understand in two ways is refused.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/file.h"
+#include "formats/byte_reader.h"
+#include "formats/memory_budget.h"
+
+namespace resnet {
+
+struct ZipEntry {
+  std::string_view name;  // within the mapped file
+  std::uint64_t header_offset = 0;
+  std::uint64_t data_offset = 0;
+  std::uint64_t packed_size = 0;
+  std::uint64_t size = 0;
+  std::uint32_t crc = 0;
+  std::uint16_t flags = 0;
+  std::uint16_t method = 0;
+};
+
+// Bytes, and what keeps them alive.
+struct OwnedBytes {
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;
+};
+
+class ZipArchive {
+ public:
+  // Reads and checks the directory and every entry's header. `path` names the file in errors. Throws kFormat, kLimit,
+  // kUnsupported. `budget` must outlive the archive.
+  ZipArchive(std::shared_ptr<const MappedFile> file, std::string path, MemoryBudget& budget);
+
+  std::span<const ZipEntry> entries() const noexcept { return entries_; }  // sorted by name
+  const ZipEntry* find(std::string_view name) const noexcept;              // null where there is none
+
+  // An entry's bytes with their checksum compared: a view of the file where they are stored, else unpacked into memory
+  // that is charged to the budget.
+  OwnedBytes read(const ZipEntry& entry) const;
+
+ private:
+  struct Directory {
+    std::uint64_t count = 0, offset = 0, size = 0;
+  };
+  Directory find_directory() const;
+  Directory read_end64(std::size_t end, const Directory& small) const;
+  ZipEntry read_directory_header(ByteReader& reader) const;
+  void check_local_header(ZipEntry& entry, std::uint64_t directory_offset) const;
+  std::uint64_t check_descriptor(const ZipEntry& entry) const;
+  void check_overlaps() const;
+  OwnedBytes unpack(const ZipEntry& entry) const;
+  std::string place(const ZipEntry& entry) const;
+
+  std::shared_ptr<const MappedFile> file_;
+  std::string path_;
+  MemoryBudget& budget_;
+  std::vector<ZipEntry> entries_;
+};
+
+}  // namespace resnet

@@ -1,0 +1,24 @@
+// What AVX-512 VNNI adds: convolutions of bytes. CMake sets this file's flags; nothing here may be shared with other
+// files (see tests/check_kernel_symbols.py), or the linker could give its code to processors that cannot run it.
+#include "kernels/vector/conv_direct.h"
+#include "kernels/vector/conv_rows.h"
+#include "kernels/vector/elementwise.h"
+#include "kernels/x64/vector_avx512_vnni.h"
+
+namespace resnet {
+namespace {
+
+using Product = ByteProduct<Avx512Vnni>;
+
+constexpr ConvAlgorithm kConvs[] = {
+    row_conv<Product>("int8 direct rows 14x32"),
+    direct_conv<Product>("int8 direct 14x32"),
+};
+
+constinit const KernelExtension kExtension = {"avx512_vnni", kConvs, spin_dots<Product>};
+
+}  // namespace
+
+const KernelExtension& avx512_vnni_kernels() noexcept { return kExtension; }
+
+}  // namespace resnet
