@@ -1,15 +1,16 @@
 # A room is a folder below src/: its *.cc files make a library, its *_test.cc and *_test.c files one test program.
 #
-#   resnet_room(NAME [USES room...] [LINK target...] [PROGRAM target] [PARTS folder...])
+#   resnet_room(NAME [HEADERS header...] [USES room...] [LINK target...] [PROGRAM target] [PARTS folder...])
 #
-# USES names the rooms it may know; the linker passes what they may know along. LINK names third-party
-# libraries. PARTS names folders of the room whose files belong to it as well. A file named *_benchmark.cc makes a program of its own beside the tests, which times the room. A room with
-# PROGRAM has a main.cc, which makes an executable with the rest of the room.
+# HEADERS names the files in include/resnet that are this room's. USES names the rooms it may know; the linker passes
+# what they may know along. LINK names third-party libraries. PARTS names folders of the room whose files belong to it as
+# well. A file named *_benchmark.cc makes a program of its own beside the tests, which times the room. A room with PROGRAM
+# has a main.cc, which makes an executable with the rest of the room.
 # Tests carry the label `unit`, and the room's name; a file named *_parity_test.cc also `parity`, and so on
 # for property, concurrency (also run under ThreadSanitizer) by a prefix of the test suite's name:
 # Parity*, Property*, Concurrency*.
 function(resnet_room name)
-  cmake_parse_arguments(ROOM "" "PROGRAM" "USES;LINK;PARTS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "PROGRAM" "HEADERS;USES;LINK;PARTS" ${ARGN})
   string(REPLACE "/" "_" id ${name})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cc ${PROJECT_SOURCE_DIR}/src/${name}/*_test.c)
   foreach(part ${ROOM_PARTS})
@@ -33,13 +34,15 @@ function(resnet_room name)
     set(target resnet_${id})
   else()
     add_library(resnet_${id} INTERFACE)
+  endif()
+  set_target_properties(resnet_${id} PROPERTIES
+    ROOM_LINK "${ROOM_LINK}" ROOM_USES "${ROOM_USES}" ROOM_HEADERS "${ROOM_HEADERS}")
+  if(NOT sources)
     target_link_libraries(resnet_${id} INTERFACE ${uses} ${ROOM_LINK})
-    set_target_properties(resnet_${id} PROPERTIES ROOM_LINK "${ROOM_LINK}" ROOM_USES "${ROOM_USES}")
     return()
   endif()
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${target} PUBLIC ${uses} ${ROOM_LINK})
-  set_target_properties(${target} PROPERTIES ROOM_LINK "${ROOM_LINK}" ROOM_USES "${ROOM_USES}")
   if(ROOM_PROGRAM)
     add_executable(${ROOM_PROGRAM} ${PROJECT_SOURCE_DIR}/src/${name}/main.cc)
     target_link_libraries(${ROOM_PROGRAM} PRIVATE ${target})
@@ -74,17 +77,18 @@ function(resnet_room name)
   endif()
 endfunction()
 
-# resnet_library(NAME ROOMS room... HEADERS header... [ON library] [EXCEPT target...]): one archive of the objects of the
-# rooms named, for other programs. It carries public headers and, for the linker, what the rooms LINK, but the targets
-# EXCEPT; nothing of the rooms themselves is seen by who uses it. Whatever a room uses must be named too, or be in the
-# library that it stands ON.
+# resnet_library(NAME ROOMS room... [ON library] [EXCEPT target...]): one archive of the objects of the rooms named, for
+# other programs. It carries their public headers and, for the linker, what they LINK, but the targets EXCEPT; nothing of
+# the rooms themselves is seen by who uses it. Whatever a room uses must be named too, or be in the library that it stands
+# ON.
 function(resnet_library name)
-  cmake_parse_arguments(LIBRARY "" "ON" "ROOMS;HEADERS;EXCEPT" ${ARGN})
+  cmake_parse_arguments(LIBRARY "" "ON" "ROOMS;EXCEPT" ${ARGN})
   set(below "")
   if(LIBRARY_ON)
     get_target_property(below ${LIBRARY_ON} LIBRARY_ROOMS)
   endif()
   set(objects "")
+  set(headers "")
   set(link ${LIBRARY_ON})
   foreach(room ${LIBRARY_ROOMS})
     string(REPLACE "/" "_" id ${room})
@@ -97,6 +101,9 @@ function(resnet_library name)
     if(uses)
       message(FATAL_ERROR "${name} holds ${room}, which uses ${uses}, but not that")
     endif()
+    get_property(room_headers TARGET resnet_${id} PROPERTY ROOM_HEADERS)
+    list(TRANSFORM room_headers PREPEND ${PROJECT_SOURCE_DIR}/include/resnet/)
+    list(APPEND headers ${room_headers})
     get_property(room_link TARGET resnet_${id} PROPERTY ROOM_LINK)
     list(APPEND link ${room_link})
   endforeach()
@@ -104,7 +111,7 @@ function(resnet_library name)
   list(REMOVE_ITEM link nlohmann_json::nlohmann_json ${LIBRARY_EXCEPT})  # the former is headers only: compiled in
   add_library(${name} STATIC ${objects})
   set_target_properties(${name} PROPERTIES LIBRARY_ROOMS "${LIBRARY_ROOMS}")
-  target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${LIBRARY_HEADERS})
+  target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${headers})
   target_compile_features(${name} PUBLIC cxx_std_20)
   target_link_libraries(${name} PRIVATE ${link})
 endfunction()

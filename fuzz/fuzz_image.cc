@@ -6,6 +6,7 @@
 
 #include "resnet/error.h"
 #include "resnet/image.h"
+#include "resnet/preprocessing.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::span bytes(reinterpret_cast<const std::byte*>(data), size);

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "resnet/error.h"
-#include "resnet/model_file.h"
+#include "resnet/tensor_file.h"
 
 namespace resnet {
 

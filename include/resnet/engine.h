@@ -12,23 +12,13 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "resnet/graph.h"
+#include "resnet/precision.h"
 #include "resnet/tensor.h"
 
 namespace resnet {
-
-// What convolutions multiply, and what lies between layers. docs/precision.md says how much each costs and brings.
-enum class Precision {
-  kFp32,
-  kBf16,  // sums in float32; for processors that multiply bfloat16 (kUnsupported elsewhere)
-  kInt8,  // for weights that `resnet quantize` made (kMismatch for others), bit for bit the same on all processors
-  kAuto,  // the fastest that keeps what a network says: kInt8 for such weights, else kBf16 where it can be, else kFp32
-};
-std::string_view name(Precision precision) noexcept;  // "fp32", ...
-Precision parse_precision(std::string_view name);     // throws kInvalidArgument listing the names
 
 // Which ways to compute convolutions a plan may choose from.
 enum class Algorithms {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "resnet/image.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet::cli {
 

@@ -19,7 +19,7 @@
 
 #include "augment/augmentation.h"
 #include "dataset/image_set.h"
-#include "resnet/image.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet {
 

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "image/normalise.h"
 #include "resnet/image.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet {
 

@@ -10,6 +10,8 @@
 #include "engine/steps.h"
 #include "kernels/kernels.h"
 #include "resnet/engine.h"
+#include "resnet/graph.h"
+#include "resnet/precision.h"
 #include "resnet/tensor.h"
 
 namespace resnet {

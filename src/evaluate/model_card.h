@@ -6,6 +6,7 @@
 #include <string>
 
 #include "resnet/classifier.h"
+#include "resnet/precision.h"
 
 namespace resnet {
 

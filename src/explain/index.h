@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "formats/npy.h"
-#include "resnet/engine.h"
-#include "resnet/image.h"
+#include "resnet/precision.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet {
 

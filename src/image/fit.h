@@ -6,6 +6,7 @@
 
 #include "formats/npy.h"
 #include "resnet/image.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet {
 

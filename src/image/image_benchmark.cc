@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "resnet/error.h"
-#include "resnet/image.h"
+#include "resnet/preprocessing.h"
 
 namespace {
 

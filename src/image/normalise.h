@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "resnet/image.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet {
 

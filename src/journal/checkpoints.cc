@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "formats/safetensors.h"
 #include "journal/crc32c.h"
-#include "resnet/model_file.h"
+#include "resnet/tensor_file.h"
 
 namespace resnet {
 namespace {

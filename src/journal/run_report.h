@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "resnet/train.h"
+#include "resnet/epoch_record.h"
 
 namespace resnet {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "resnet/engine.h"
+#include "resnet/graph.h"
 #include "resnet/model_file.h"
 
 namespace resnet {

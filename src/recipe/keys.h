@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "resnet/train.h"
+#include "resnet/recipe.h"
 
 namespace resnet {
 

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "resnet/train.h"
+#include "resnet/recipe.h"
 
 namespace resnet {
 

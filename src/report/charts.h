@@ -6,8 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "resnet/image.h"
-
 namespace resnet {
 
 struct ReliabilityColumn {

@@ -7,9 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "resnet/graph.h"
+#include "resnet/recipe.h"
 #include "resnet/tensor.h"
 #include "resnet/torch.h"
-#include "resnet/train.h"
 
 namespace resnet {
 

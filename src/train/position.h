@@ -7,7 +7,7 @@
 
 #include "journal/checkpoints.h"
 #include "resnet/architecture.h"
-#include "resnet/train.h"
+#include "resnet/epoch_record.h"
 
 namespace resnet {
 

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "resnet/train.h"
+#include "resnet/worker.h"
 
 namespace resnet {
 

@@ -8,7 +8,9 @@
 #include "dataset/image_set.h"
 #include "dataset/loader.h"
 #include "resnet/graph.h"
-#include "resnet/train.h"
+#include "resnet/preprocessing.h"
+#include "resnet/recipe.h"
+#include "resnet/worker.h"
 
 namespace resnet {
 

@@ -1,4 +1,6 @@
 // Who this process is among those that train together, by the variables that each way to start them sets.
+#include "resnet/worker.h"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,7 +12,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/thread_pool.h"
-#include "resnet/train.h"
 
 namespace resnet {
 namespace {

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "resnet/graph.h"
-#include "resnet/model_file.h"
 
 namespace resnet {
 

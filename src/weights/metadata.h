@@ -7,7 +7,9 @@
 #include <optional>
 #include <string>
 
+#include "resnet/architecture.h"
 #include "resnet/model_file.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet {
 

@@ -1,0 +1,108 @@
+// Recipes: what is trained and how, as a value and as a TOML file.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace resnet {
+
+// Everything that decides what is trained and how. Each field is a key of a recipe file and a flag of `resnet train`,
+// by the same name (docs/training.md); what they mean and which values they take is said there and by --help.
+struct Recipe {
+  // The network.
+  std::string arch = "resnet50";
+  std::string block, stem, shortcut;  // empty: the architecture's
+  std::vector<std::int64_t> depths, widths;
+  std::int64_t groups = 0, width_per_group = 0, stem_width = 0;  // 0: the architecture's
+  std::string from;                 // a model file to start from; the architecture is its own then
+  std::vector<std::string> freeze;  // "stem", "layer1", ..., "all-but-head"
+  bool zero_init = true;  // the last batch norm of each block starts at zero; not with `from`, nor where shortcuts pad
+  double stochastic_depth = 0;  // probability that the last block is left out, growing linearly from the first
+
+  // The data.
+  std::string data;
+  std::string val;                // a path, a fraction of the data, or empty
+  std::string preset;             // of preprocessing; empty: what suits the network
+  std::int64_t size = 0;          // of the tensor; 0: the preset's
+  std::int64_t resize = -1;       // the shorter side for validation; -1: the preset's
+  std::string interpolation;      // empty: the preset's
+  std::vector<double> mean, std;  // empty: the preset's
+  bool shuffle = true;            // the pictures of each epoch come in an order of its own
+  std::string bad_images = "fail";
+  std::int64_t cache_megabytes = 1024;
+
+  // How pictures are changed at random.
+  std::string crop = "resized";  // "resized", "padded", "none"
+  double crop_min_area = 0.08;
+  std::int64_t padding = 4;
+  double flip = 0.5;
+  double brightness = 0, contrast = 0, saturation = 0, hue = 0;
+  std::string policy = "none";  // "none", "trivial", "rand"
+  std::int64_t rand_operations = 2, rand_magnitude = 9;
+  double erasing = 0;
+  double mixup = 0, cutmix = 0;
+
+  // The optimiser.
+  std::int64_t epochs = 90;
+  std::int64_t batch = 128;
+  std::int64_t accumulate = 1;
+  std::string optimizer = "sgd";  // "sgd", "adamw", "lamb"
+  double lr = 0.1;
+  double momentum = 0.9;
+  bool nesterov = true;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double weight_decay = 1e-4;
+  bool decay_all = false;             // also batch norms and biases
+  double clip = 0;                    // longest gradient; 0: any
+  std::vector<std::string> stage_lr;  // "stem=0.1", "head=10", ...: factors of lr
+
+  // How the learning rate goes.
+  std::string schedule = "cosine";  // "constant", "step", "cosine", "one_cycle", "polynomial"
+  double warmup_epochs = 0;
+  double warmup_start = 0.01;  // the first rate, as a factor of lr
+  std::vector<double> step_epochs;
+  double step_factor = 0.1;
+  double power = 1;
+  double peak = 0.3;           // where one_cycle has its highest rate, as a part of the run
+  double start_factor = 0.04;  // its first rate, as a factor of lr
+  double end_factor = 0;       // the last rate, as a factor of lr
+
+  // The loss, and what is kept.
+  double label_smoothing = 0;
+  std::vector<double> class_weights;
+  double ema = 0;             // decay of the averaged weights; 0: none
+  std::int64_t patience = 0;  // epochs without a better result after which training ends; 0: none
+
+  // The run.
+  std::int64_t seed = 0;
+  std::string device = "auto";
+  std::string precision = "fp32";     // "fp32", "bf16", "fp16"
+  std::int64_t threads = 0;           // 0: one per processor
+  std::int64_t checkpoint_steps = 0;  // also within epochs, so many steps apart; 0: at the end of epochs only
+  std::int64_t keep = 3;              // checkpoints
+
+  // Where keys were said last, for messages: "recipe.toml: line 3: lr" or "--lr". read_recipe() and flags write it.
+  struct Places : std::map<std::string, std::string, std::less<>> {
+    bool operator==(const Places&) const { return true; }  // no part of what is trained
+  };
+  Places places;
+  std::string place(std::string_view key) const;  // "recipe: lr" where nobody did
+
+  bool operator==(const Recipe&) const = default;
+};
+
+// Reads a TOML file over the values of `base`. Throws kInvalidArgument for a key that there is not and for a value that
+// makes no sense, kFormat for what is no TOML; the place is "FILE: line N: KEY".
+Recipe read_recipe(const std::string& path, Recipe base = {});
+
+// All of the recipe as TOML that read_recipe() gives back.
+std::string to_toml(const Recipe& recipe);
+
+// Throws kInvalidArgument, naming the key, where values are out of their range or make no sense together.
+void validate(const Recipe& recipe);
+
+}  // namespace resnet
