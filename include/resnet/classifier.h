@@ -16,10 +16,13 @@
 #include <string_view>
 #include <vector>
 
+#include "resnet/architecture.h"
 #include "resnet/engine.h"
 #include "resnet/error.h"
+#include "resnet/graph.h"
 #include "resnet/image.h"
 #include "resnet/model_file.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet {
 

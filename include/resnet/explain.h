@@ -15,6 +15,9 @@
 #include <vector>
 
 #include "resnet/classifier.h"
+#include "resnet/graph.h"
+#include "resnet/image.h"
+#include "resnet/tensor.h"
 
 namespace resnet {
 

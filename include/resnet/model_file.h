@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "resnet/architecture.h"
-#include "resnet/image.h"
+#include "resnet/preprocessing.h"
 #include "resnet/tensor.h"
 #include "resnet/tensor_file.h"
 

@@ -9,6 +9,7 @@
 #include "dataset/cifar.h"
 #include "dataset/test_directory.h"
 #include "resnet/image.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet {
 namespace {

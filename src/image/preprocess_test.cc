@@ -12,6 +12,7 @@
 #include "image/test_pictures.h"
 #include "resnet/error.h"
 #include "resnet/image.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet {
 namespace {

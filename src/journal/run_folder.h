@@ -5,6 +5,7 @@
 
 #include "journal/checkpoints.h"
 #include "journal/run_report.h"
+#include "resnet/recipe.h"
 
 namespace resnet {
 

@@ -12,6 +12,7 @@
 #include "model/calibrate.h"
 #include "quantize/range.h"
 #include "quantize/round_weights.h"
+#include "resnet/engine.h"
 #include "resnet/error.h"
 
 namespace resnet {

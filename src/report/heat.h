@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "report/canvas.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet {
 

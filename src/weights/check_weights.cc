@@ -5,6 +5,7 @@
 #include "arch/quantized.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "resnet/model_file.h"
 
 namespace resnet {
 namespace {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "resnet/error.h"
+#include "resnet/model_file.h"
 #include "weights/test_models.h"
 
 namespace resnet {
