@@ -4,7 +4,8 @@
 #include <algorithm>
 
 #include "arch/describe.h"
-#include "arch/text_table.h"
+#include "console/numbers.h"
+#include "console/text_table.h"
 
 namespace resnet {
 namespace {

@@ -6,7 +6,8 @@
 
 #include <algorithm>
 
-#include "arch/text_table.h"
+#include "console/numbers.h"
+#include "console/text_table.h"
 
 namespace resnet {
 

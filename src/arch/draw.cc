@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "arch/describe.h"
-#include "arch/text_table.h"
+#include "console/numbers.h"
 
 namespace resnet {
 namespace {

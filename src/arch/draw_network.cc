@@ -6,7 +6,7 @@
 
 #include "arch/describe.h"
 #include "arch/draw.h"
-#include "arch/text_table.h"
+#include "console/text_table.h"
 
 namespace resnet {
 namespace {

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <cstdlib>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <random>
 
@@ -15,7 +14,9 @@
 #include "cli/architecture_options.h"
 #include "cli/classifier_options.h"
 #include "cli/engine_options.h"
-#include "cli/progress.h"
+#include "console/json.h"
+#include "console/progress.h"
+#include "console/text_table.h"
 #include "model/calibrate.h"
 #include "quantize/quantize.h"
 #include "resnet/engine.h"
@@ -24,8 +25,6 @@
 
 namespace resnet::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct BenchCommand {
   ArchitectureOptions network;
@@ -103,64 +102,88 @@ Measurement measure(const Engine& engine, const FeatureShape& shape, bool profil
 Json step_json(const StepProfile& step, double peak) {
   const double gflops = Measurement::gflops_of(step.macs, step.median_ms);
   const FeatureShape& out = step.output;
-  return {{"name", step.name},
-          {"algorithm", step.algorithm},
-          {"refused", step.refused},
-          {"output", {out.batch, out.channels, out.height, out.width}},
-          {"macs", step.macs},
-          {"bytes", step.bytes},
-          {"median_ms", step.median_ms},
-          {"gflops", gflops},
-          {"percent_of_peak", 100 * gflops / peak}};
+  return JsonObject{{"name", step.name},
+                    {"algorithm", step.algorithm},
+                    {"refused", step.refused},
+                    {"output", std::vector<std::int64_t>{out.batch, out.channels, out.height, out.width}},
+                    {"macs", step.macs},
+                    {"bytes", step.bytes},
+                    {"median_ms", step.median_ms},
+                    {"gflops", gflops},
+                    {"percent_of_peak", 100 * gflops / peak}};
 }
 
 Json run_json(const std::string& model, Precision precision, const Measurement& m, double peak) {
-  Json json = {{"model", model},
-               {"batch", m.shape.batch},
-               {"precision", name(precision)},
-               {"median_ms", m.median_ms()},
-               {"p90_ms", m.percentile_ms(0.9)},
-               {"p99_ms", m.percentile_ms(0.99)},
-               {"images_per_second", m.images_per_second()},
-               {"gflops", m.gflops()},
-               {"percent_of_peak", 100 * m.gflops() / peak},
-               {"peak_memory_bytes", m.peak_memory}};
-  for (const StepProfile& step : m.steps) json["layers"].push_back(step_json(step, peak));
+  JsonObject json = {{"model", model},
+                     {"batch", m.shape.batch},
+                     {"precision", name(precision)},
+                     {"median_ms", m.median_ms()},
+                     {"p90_ms", m.percentile_ms(0.9)},
+                     {"p99_ms", m.percentile_ms(0.99)},
+                     {"images_per_second", m.images_per_second()},
+                     {"gflops", m.gflops()},
+                     {"percent_of_peak", 100 * m.gflops() / peak},
+                     {"peak_memory_bytes", m.peak_memory}};
+  JsonArray layers;
+  for (const StepProfile& step : m.steps) layers.add(step_json(step, peak));
+  if (!m.steps.empty()) json.add("layers", layers);
   return json;
 }
 
+std::string fixed(double value, int decimals) { return fmt::format("{:.{}f}", value, decimals); }
+
 void print_steps(const Measurement& m, double peak) {
-  fmt::print("\n{:<26} {:<18} {:>16} {:>9} {:>9} {:>8} {:>7}\n", "layer", "algorithm", "output", "MB", "ms", "GFLOP/s",
-             "% peak");
-  for (const StepProfile& step : m.steps) {
-    const FeatureShape& out = step.output;
-    fmt::print("{:<26} {:<18} {:>16} {:>9.2f} {:>9.3f}", step.name, step.algorithm,
-               fmt::format("{}x{}x{}x{}", out.batch, out.channels, out.height, out.width),
-               static_cast<double>(step.bytes) / 1e6, step.median_ms);
-    if (step.macs > 0) {
-      const double gflops = Measurement::gflops_of(step.macs, step.median_ms);
-      fmt::print(" {:>8.1f} {:>7.1f}", gflops, 100 * gflops / peak);
-    }
-    fmt::print("\n");
-    for (const std::string& reason : step.refused) fmt::print("{:<26} not {}\n", "", reason);
-  }
+  TextTable table(
+      {Align::kLeft, Align::kLeft, Align::kRight, Align::kRight, Align::kRight, Align::kRight, Align::kRight});
+  table.row({"layer", "algorithm", "output", "MB", "ms", "GFLOP/s", "% peak"});
   double sum = 0;
   double convolutions = 0;  // and the linear layer
   for (const StepProfile& step : m.steps) {
+    const FeatureShape& out = step.output;
+    const double gflops = Measurement::gflops_of(step.macs, step.median_ms);
+    const bool counts = step.macs > 0;
+    table.row({step.name, step.algorithm, fmt::format("{}x{}x{}x{}", out.batch, out.channels, out.height, out.width),
+               fixed(static_cast<double>(step.bytes) / 1e6, 2), fixed(step.median_ms, 3),
+               counts ? fixed(gflops, 1) : "", counts ? fixed(100 * gflops / peak, 1) : ""});
+    for (const std::string& reason : step.refused) table.note(1, "not " + reason);
     sum += step.median_ms;
-    if (step.macs > 0) convolutions += step.median_ms;
+    if (counts) convolutions += step.median_ms;
   }
   const double gflops = Measurement::gflops_of(m.macs, convolutions);
-  fmt::print("{:<26} {:<18} {:>16} {:>9} {:>9.3f} {:>8.1f} {:>7.1f}\n", "all convolutions", "", "", "", convolutions,
-             gflops, 100 * gflops / peak);
-  fmt::print("{:<26} {:<18} {:>16} {:>9} {:>9.3f}\n\n", "all", "", "", "", sum);
+  table.row({"all convolutions", "", "", "", fixed(convolutions, 3), fixed(gflops, 1), fixed(100 * gflops / peak, 1)});
+  table.row({"all", "", "", "", fixed(sum, 3)});
+  fmt::print("\n{}\n", table.str());
 }
 
-void print_run(const std::string& model, Precision precision, const Measurement& m, double peak) {
-  fmt::print("{:<18} {:>5} {:>9} {:>9.2f} {:>9.2f} {:>9.2f} {:>9.1f} {:>9.1f} {:>7.1f} {:>8.1f}\n", model,
-             m.shape.batch, name(precision), m.median_ms(), m.percentile_ms(0.9), m.percentile_ms(0.99),
-             m.images_per_second(), m.gflops(), 100 * m.gflops() / peak, static_cast<double>(m.peak_memory) / 1e6);
-}
+// A line per run, printed as soon as it is over.
+class RunTable {
+ public:
+  explicit RunTable(const std::string& model) : model_(model), table_(alignment()) {
+    const TextTable::Cells titles = {"model",  "batch",    "precision", "median ms", "p90 ms",
+                                     "p99 ms", "images/s", "GFLOP/s",   "% peak",    "MB"};
+    table_.fit({model, "65535", "", "99999.99", "99999.99", "99999.99", "99999.9", "99999.9", "", "99999.9"});
+    table_.fit(titles);
+    fmt::print("{}", table_.line(titles));
+  }
+
+  void add(Precision precision, const Measurement& m, double peak) {
+    fmt::print(
+        "{}", table_.line({model_, std::to_string(m.shape.batch), std::string(name(precision)), fixed(m.median_ms(), 2),
+                           fixed(m.percentile_ms(0.9), 2), fixed(m.percentile_ms(0.99), 2),
+                           fixed(m.images_per_second(), 1), fixed(m.gflops(), 1), fixed(100 * m.gflops() / peak, 1),
+                           fixed(static_cast<double>(m.peak_memory) / 1e6, 1)}));
+  }
+
+ private:
+  static std::vector<Align> alignment() {
+    std::vector<Align> columns(10, Align::kRight);
+    columns[0] = Align::kLeft;
+    return columns;
+  }
+
+  std::string model_;
+  TextTable table_;
+};
 
 // --- the command ---
 
@@ -220,29 +243,31 @@ void bench(const BenchCommand& command) {
     static_cast<void>(engine.workspace_bytes(network.input));
   }
   const double peak = measure_peak_gflops(engine.threads(), engine.precision());
+  std::optional<RunTable> table;
   if (!command.json) {
     const int streams = command.engine.streams;
     fmt::print("{}, {} thread{}{}, peak {:.0f} GFLOP/s\n", cpu_name(), engine.threads(),
                engine.threads() == 1 ? "" : "s", streams > 1 ? fmt::format(" in {} streams", streams) : "", peak);
-    fmt::print("{:<18} {:>5} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7} {:>8}\n", "model", "batch", "precision",
-               "median ms", "p90 ms", "p99 ms", "images/s", "GFLOP/s", "% peak", "MB");
+    table.emplace(network.name);
   }
-  Json json = {{"cpu", cpu_name()},
-               {"threads", engine.threads()},
-               {"streams", command.engine.streams},
-               {"peak_gflops", peak},
-               {"runs", Json::array()}};
+  JsonArray runs;
   for (const int batch : batches) {
     network.input.batch = batch;
     const Measurement measurement = measure(engine, network.input, command.profile);
     if (command.json) {
-      json["runs"].push_back(run_json(network.name, engine.precision(), measurement, peak));
+      runs.add(run_json(network.name, engine.precision(), measurement, peak));
     } else {
-      print_run(network.name, engine.precision(), measurement, peak);
+      table->add(engine.precision(), measurement, peak);
       if (command.profile) print_steps(measurement, peak);
     }
   }
-  if (command.json) fmt::print("{}\n", json.dump(2));
+  if (!command.json) return;
+  const JsonObject json = {{"cpu", cpu_name()},
+                           {"threads", engine.threads()},
+                           {"streams", command.engine.streams},
+                           {"peak_gflops", peak},
+                           {"runs", runs}};
+  fmt::print("{}\n", json.indented());
 }
 
 }  // namespace

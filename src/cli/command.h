@@ -7,7 +7,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 namespace resnet::cli {
 
@@ -20,14 +19,8 @@ class Usage : public std::runtime_error {
 // Larger ones are refused: CLI11 takes what no number can hold for the largest number.
 inline constexpr std::uint64_t kMaxSeed = std::uint64_t{1} << 53;
 
-// "resnet: MESSAGE" on stderr: one line, whatever the message holds.
-void say(std::string_view message);
-
 // Throws resnet::Error where no file can be written under this name: before the work, not after it.
 void check_writable(const std::string& path);
-
-// What was printed so far reaches standard output now. Throws resnet::Error where it cannot.
-void flush_output();
 
 void add_reference(CLI::App& app);
 void add_summary(CLI::App& app);

@@ -2,13 +2,14 @@
 #include <fmt/format.h>
 
 #include <map>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/classifier_options.h"
 #include "cli/data_options.h"
+#include "console/json.h"
+#include "console/text_table.h"
 #include "evaluate/compare.h"
 
 namespace resnet::cli {
@@ -52,16 +53,19 @@ std::vector<int> same_classes(const CompareCommand& command, const Classifier& a
 void print_plain(const Comparison& c) {
   const Evaluation& a = c.a.evaluation;
   const Evaluation& b = c.b.evaluation;
+  const auto percent = [](double share) { return fmt::format("{:.2f} %", 100 * share); };
   const auto milliseconds = [](const Evaluation& e) {
-    return 1000 * e.network_seconds / static_cast<double>(e.images);
+    return fmt::format("{:.3f} ms", 1000 * e.network_seconds / static_cast<double>(e.images));
   };
   fmt::print("A        {}\nB        {}\n\n", c.a.card.path, c.b.card.path);
-  fmt::print("{:9}{:>12}{:>12}\n", "", "A", "B");
-  fmt::print("{:9}{:>12}{:>12}\n", "images", a.images, b.images);
-  fmt::print("{:9}{:>10.2f} %{:>10.2f} %\n", "top-1", 100 * a.top1(), 100 * b.top1());
-  fmt::print("{:9}{:>10.2f} %{:>10.2f} %\n", "top-5", 100 * a.top5(), 100 * b.top5());
-  fmt::print("{:9}{:>12.4f}{:>12.4f}\n", "loss", a.loss, b.loss);
-  fmt::print("{:9}{:>9.3f} ms{:>9.3f} ms   each in the network\n\n", "speed", milliseconds(a), milliseconds(b));
+  TextTable table({Align::kLeft, Align::kRight, Align::kRight, Align::kLeft});
+  table.row({"", "A", "B"});
+  table.row({"images", std::to_string(a.images), std::to_string(b.images)});
+  table.row({"top-1", percent(a.top1()), percent(b.top1())});
+  table.row({"top-5", percent(a.top5()), percent(b.top5())});
+  table.row({"loss", fmt::format("{:.4f}", a.loss), fmt::format("{:.4f}", b.loss)});
+  table.row({"speed", milliseconds(a), milliseconds(b), "each in the network"});
+  fmt::print("{}\n", table.str());
   fmt::print("only A right {}, only B right {}, both {}, neither {}\n", c.only_a, c.only_b, c.both_right, c.both_wrong);
   fmt::print("McNemar p    {:.3g}\n", c.p_value);
 }
@@ -101,7 +105,7 @@ void compare(const CompareCommand& command) {
     page->commit();
   }
   if (command.json) {
-    fmt::print("{}\n", to_json(result).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    fmt::print("{}\n", to_json(result).text());
     return;
   }
   print_plain(result);

@@ -4,6 +4,7 @@
 #include "arch/quantized.h"
 #include "cli/command.h"
 #include "cli/preprocess_options.h"
+#include "console/output.h"
 #include "resnet/classifier.h"
 #include "weights/change_layout.h"
 #include "weights/class_names.h"

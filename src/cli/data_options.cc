@@ -5,7 +5,8 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "cli/progress.h"
+#include "console/output.h"
+#include "console/progress.h"
 
 namespace resnet::cli {
 namespace {

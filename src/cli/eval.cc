@@ -1,14 +1,13 @@
 // resnet eval: how often a model is right.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/file.h"
 #include "cli/classifier_options.h"
 #include "cli/data_options.h"
 #include "cli/engine_options.h"
-#include "cli/predict_output.h"
+#include "console/json.h"
 #include "evaluate/report.h"
 
 namespace resnet::cli {
@@ -22,11 +21,11 @@ struct EvalCommand {
 };
 
 void print_json(const EvalCommand& command, const Evaluation& result) {
-  fmt::print("{{\"images\":{},\"top1\":{},\"top5\":{},\"wrong_top1\":{},\"wrong_top5\":{},\"loss\":{},", result.images,
-             json_number(result.top1()), json_number(result.top5()), result.wrong_top1, result.wrong_top5,
-             json_number(result.loss));
-  if (command.data.options.skip_bad) fmt::print("\"skipped\":{},", result.skipped);
-  fmt::print("\"images_per_second\":{}}}\n", json_number(result.images_per_second()));
+  JsonObject json = {{"images", result.images},         {"top1", result.top1()},           {"top5", result.top5()},
+                     {"wrong_top1", result.wrong_top1}, {"wrong_top5", result.wrong_top5}, {"loss", result.loss}};
+  if (command.data.options.skip_bad) json.add("skipped", result.skipped);
+  json.add("images_per_second", result.images_per_second());
+  fmt::print("{}\n", json.text());
 }
 
 void print_plain(const EvalCommand& command, const Evaluation& result) {
@@ -57,7 +56,7 @@ void evaluate_model(const EvalCommand& command) {
   file.write(report_page(report, classifier, recorder.mistakes()));
   file.commit();
   if (command.json) {
-    fmt::print("{}\n", to_json(report).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    fmt::print("{}\n", to_json(report).text());
   } else {
     print_plain(command, result);
     fmt::print("page     {}\n", command.report);

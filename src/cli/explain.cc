@@ -12,7 +12,8 @@
 #include "base/text.h"
 #include "cli/classifier_options.h"
 #include "cli/inputs.h"
-#include "cli/predict_output.h"
+#include "console/json.h"
+#include "console/output.h"
 #include "evaluate/sight.h"
 #include "formats/npy.h"
 #include "report/heat.h"
@@ -156,18 +157,18 @@ class ExplainRun {
   }
 
   void print_json(const std::string& path, const std::string& sheet, const Heatmap& map) const {
-    fmt::print("{{\"path\":{},\"method\":\"{}\",\"layer\":{},", json_string(path), name(explainer_.method()),
-               json_string(explainer_.layer()));
-    if (map.class_index >= 0) {
-      fmt::print("\"index\":{},\"class\":{},\"probability\":{},", map.class_index,
-                 json_string(classifier_.labels()[map.class_index]),
-                 json_number(guess(map, map.class_index).probability));
-    } else {
-      fmt::print("\"index\":null,\"class\":null,\"probability\":null,");
-    }
-    fmt::print("\"map\":[{},{}],\"largest\":{},\"output\":{}}}\n", map.height, map.width,
-               json_number(*std::max_element(map.values.begin(), map.values.end())),
-               sheet.empty() ? "null" : json_string(sheet));
+    std::optional<Guess> about;  // none: the map speaks for no class
+    if (map.class_index >= 0) about = guess(map, map.class_index);
+    const JsonObject json = {{"path", path},
+                             {"method", name(explainer_.method())},
+                             {"layer", explainer_.layer()},
+                             {"index", about ? Json(about->index) : Json()},
+                             {"class", about ? Json(about->label) : Json()},
+                             {"probability", about ? Json(about->probability) : Json()},
+                             {"map", std::vector<int>{map.height, map.width}},
+                             {"largest", *std::max_element(map.values.begin(), map.values.end())},
+                             {"output", sheet.empty() ? Json() : Json(sheet)}};
+    fmt::print("{}\n", json.text());
   }
 
   const ExplainCommand& command_;

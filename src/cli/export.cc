@@ -1,10 +1,9 @@
 // resnet export: a model file as ONNX, for other runtimes.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
-#include "arch/text_table.h"
 #include "cli/command.h"
+#include "console/json.h"
+#include "console/numbers.h"
 #include "onnx/export.h"
 #include "resnet/model_file.h"
 
@@ -21,17 +20,17 @@ struct Options {
 
 void print_json(const Options& options, const Model& model, const OnnxFile& file) {
   const FeatureShape& in = file.input;
-  const nlohmann::ordered_json json = {{"path", options.output},
-                                       {"architecture", model.architecture.name},
-                                       {"precision", options.int8 ? "int8" : "fp32"},
-                                       {"opset", kOnnxOpset},
-                                       {"input", kOnnxInput},
-                                       {"output", kOnnxOutput},
-                                       {"input_shape", {nullptr, in.channels, in.height, in.width}},
-                                       {"output_shape", {nullptr, model.architecture.classes}},
-                                       {"nodes", file.nodes},
-                                       {"size_bytes", file.bytes}};
-  fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  const JsonObject json = {{"path", options.output},
+                           {"architecture", model.architecture.name},
+                           {"precision", options.int8 ? "int8" : "fp32"},
+                           {"opset", kOnnxOpset},
+                           {"input", kOnnxInput},
+                           {"output", kOnnxOutput},
+                           {"input_shape", std::vector<Json>{nullptr, in.channels, in.height, in.width}},
+                           {"output_shape", std::vector<Json>{nullptr, model.architecture.classes}},
+                           {"nodes", file.nodes},
+                           {"size_bytes", file.bytes}};
+  fmt::print("{}\n", json.indented());
 }
 
 void export_model(const Options& options) {

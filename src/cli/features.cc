@@ -9,7 +9,8 @@
 #include "base/file.h"
 #include "cli/classifier_options.h"
 #include "cli/inputs.h"
-#include "cli/predict_output.h"
+#include "console/csv.h"
+#include "console/json.h"
 #include "evaluate/file_hash.h"
 #include "evaluate/input.h"
 #include "explain/index.h"
@@ -106,8 +107,9 @@ void write_features(const FeaturesCommand& command) {
   if (writer.count() == 0) fail(ErrorCode::kFormat, "", "none of {} inputs could be read", files.size());
   writer.commit();
   if (command.json) {
-    fmt::print("{{\"images\":{},\"size\":{},\"layer\":{},\"output\":{}}}\n", writer.count(), embedder.size(),
-               json_string(embedder.layer()), json_string(command.output));
+    const JsonObject json = {
+        {"images", writer.count()}, {"size", embedder.size()}, {"layer", embedder.layer()}, {"output", command.output}};
+    fmt::print("{}\n", json.text());
   }
   fail_if_bad(bad, files.size());
 }

@@ -1,8 +1,8 @@
 // resnet init: a model file of an untrained network.
 #include <fmt/format.h>
 
-#include "arch/text_table.h"
 #include "cli/architecture_options.h"
+#include "console/numbers.h"
 #include "model/calibrate.h"
 #include "resnet/model_file.h"
 #include "weights/initialize.h"

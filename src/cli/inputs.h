@@ -8,7 +8,8 @@
 
 #include "base/thread_pool.h"
 #include "cli/command.h"
-#include "cli/progress.h"
+#include "console/output.h"
+#include "console/progress.h"
 #include "dataset/parallel_reader.h"
 
 namespace resnet::cli {

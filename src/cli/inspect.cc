@@ -2,20 +2,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "arch/describe.h"
-#include "arch/text_table.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "console/json.h"
+#include "console/numbers.h"
+#include "console/text_table.h"
 #include "resnet/error.h"
 #include "resnet/model_file.h"
-#include "weights/metadata.h"
+#include "weights/architecture_json.h"
 
 namespace resnet::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Options {
   std::string path;
@@ -53,51 +52,41 @@ Verdict judge(TensorFile file, const std::string& path) {
   }
 }
 
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
-
 // Tensor by tensor, so that a file of many tensors needs no tree of them all.
 void print_json(TensorFile file, const std::string& path) {
   const Totals totals = count(file.tensors);
-  fmt::print("{{\"path\":{},\"format\":{},\"tensors\":[", dump(path), dump(file.format));
+  fmt::print("{{\"path\":{},\"format\":{},\"tensors\":[", Json(path).text(), Json(file.format).text());
   const char* separator = "\n";
   for (const auto& [tensor_name, tensor] : file.tensors) {
-    const Json json = {{"name", tensor_name},
-                       {"dtype", name(tensor.dtype())},
-                       {"shape", tensor.shape()},
-                       {"size_bytes", tensor.bytes().size()}};
-    fmt::print("{}{}", separator, dump(json));
+    const JsonObject json = {{"name", tensor_name},
+                             {"dtype", name(tensor.dtype())},
+                             {"shape", tensor.shape()},
+                             {"size_bytes", tensor.bytes().size()}};
+    fmt::print("{}{}", separator, json.text());
     separator = ",\n";
   }
-  const Json metadata = file.metadata;
+  JsonObject metadata;
+  for (const auto& [key, value] : file.metadata) metadata.add(key, value);
   const Verdict verdict = judge(std::move(file), path);
   fmt::print("],\n\"tensor_count\":{},\"value_count\":{},\"total_bytes\":{},\n\"metadata\":{},\n", totals.tensors,
-             totals.values, totals.bytes, dump(metadata.is_null() ? Json::object() : metadata));
-  fmt::print("\"architecture\":{},\"problem\":{}}}\n",
-             verdict.architecture ? dump(to_json(*verdict.architecture)) : "null",
-             verdict.architecture ? "null" : dump(verdict.problem));
+             totals.values, totals.bytes, metadata.text());
+  const Json architecture = verdict.architecture ? Json(architecture_json(*verdict.architecture)) : Json();
+  const Json problem = verdict.architecture ? Json() : Json(verdict.problem);
+  fmt::print("\"architecture\":{},\"problem\":{}}}\n", architecture.text(), problem.text());
 }
 
 // Row by row, so that a file of many tensors needs no table of them all.
 void print_tensors(const StateDict& tensors) {
-  const auto bytes_of = [](const Tensor& tensor) { return grouped(static_cast<std::int64_t>(tensor.bytes().size())); };
-  std::size_t names = 6, types = 4, shapes = 5, sizes = 5;  // widths of the columns: those of their titles, at least
-  for (const auto& [tensor_name, tensor] : tensors) {
-    names = std::max(names, width(one_line(tensor_name)));
-    types = std::max(types, name(tensor.dtype()).size());
-    shapes = std::max(shapes, to_string(tensor.shape()).size());
-    sizes = std::max(sizes, bytes_of(tensor).size());
-  }
-  const auto print_row = [&](const std::string& text, std::string_view type, std::string_view shape,
-                             std::string_view size) {
-    fmt::print("{}{:{}}  {:{}}  {:{}}  {:>{}}\n", text, "", names - width(text), type, types, shape, shapes, size,
-               sizes);
+  const auto cells = [](const std::string& tensor_name, const Tensor& tensor) -> TextTable::Cells {
+    return {one_line(tensor_name), std::string(name(tensor.dtype())), to_string(tensor.shape()),
+            grouped(static_cast<std::int64_t>(tensor.bytes().size()))};
   };
-  print_row("tensor", "type", "shape", "bytes");
-  for (std::size_t i = 0; i < names + types + shapes + sizes + 6; ++i) fmt::print("─");
-  fmt::print("\n");
-  for (const auto& [tensor_name, tensor] : tensors) {
-    print_row(one_line(tensor_name), name(tensor.dtype()), to_string(tensor.shape()), bytes_of(tensor));
-  }
+  const TextTable::Cells titles = {"tensor", "type", "shape", "bytes"};
+  TextTable table({Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight});
+  table.fit(titles);
+  for (const auto& [tensor_name, tensor] : tensors) table.fit(cells(tensor_name, tensor));
+  fmt::print("{}{}", table.line(titles), table.rule_line());
+  for (const auto& [tensor_name, tensor] : tensors) fmt::print("{}", table.line(cells(tensor_name, tensor)));
   fmt::print("\n");
 }
 

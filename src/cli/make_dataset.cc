@@ -1,10 +1,9 @@
 // resnet make-dataset: pictures to try things out on.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/command.h"
-#include "cli/progress.h"
+#include "console/json.h"
+#include "console/progress.h"
 #include "dataset/shapes.h"
 
 namespace resnet::cli {
@@ -23,10 +22,9 @@ void make_dataset(const Options& options) {
   make_shapes(options.out, shapes, [&](int done) { progress.update(done); });
   progress.clear();
   if (options.json) {
-    const nlohmann::ordered_json json = {{"path", options.out},          {"classes", shape_names()},
-                                         {"train_images", shapes.train}, {"val_images", shapes.val},
-                                         {"size_pixels", shapes.size},   {"seed", shapes.seed}};
-    fmt::print("{}\n", json.dump());
+    const JsonObject json = {{"path", options.out},      {"classes", shape_names()},   {"train_images", shapes.train},
+                             {"val_images", shapes.val}, {"size_pixels", shapes.size}, {"seed", shapes.seed}};
+    fmt::print("{}\n", json.text());
     return;
   }
   fmt::print("{}: {} pictures to train on and {} to validate with, {} classes, {}x{} pixels, seed {}\n", options.out,

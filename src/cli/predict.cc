@@ -5,7 +5,8 @@
 #include "cli/classifier_options.h"
 #include "cli/engine_options.h"
 #include "cli/inputs.h"
-#include "cli/predict_output.h"
+#include "console/answer.h"
+#include "console/output.h"
 #include "evaluate/input.h"
 
 namespace resnet::cli {
@@ -21,9 +22,9 @@ struct PredictCommand {
   bool json = false;
   bool logits = false;
 
-  PredictFormat format() const {
-    if (json) return PredictFormat::kJson;
-    return csv ? PredictFormat::kCsv : PredictFormat::kPlain;
+  AnswerFormat format() const {
+    if (json) return AnswerFormat::kJson;
+    return csv ? AnswerFormat::kCsv : AnswerFormat::kPlain;
   }
 };
 
@@ -31,7 +32,7 @@ struct PredictCommand {
 class Predictor {
  public:
   Predictor(const PredictCommand& command, const Classifier& classifier) : command_(command), classifier_(classifier) {
-    fmt::print("{}", predict_header(command.format(), command.logits));
+    fmt::print("{}", answer_header(command.format(), command.logits));
   }
 
   void run(const InputBatch& batch) {
@@ -45,10 +46,14 @@ class Predictor {
 
  private:
   void print(const std::string& path, std::span<const float> logits) {
-    const std::vector<Guess> guesses = classifier_.top(logits, command_.top);
-    if (command_.format() == PredictFormat::kPlain && !first_) fmt::print("\n");
+    Answer answer{path, {}, {}};
+    for (Guess& guess : classifier_.top(logits, command_.top)) {
+      answer.classes.push_back({guess.index, std::move(guess.label), guess.probability});
+    }
+    if (command_.logits) answer.logits = logits;
+    if (command_.format() == AnswerFormat::kPlain && !first_) fmt::print("\n");
     first_ = false;
-    fmt::print("{}", format_prediction(command_.format(), command_.logits, path, guesses, logits));
+    fmt::print("{}", format_answer(command_.format(), answer));
   }
 
   const PredictCommand& command_;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "cli/command.h"
+#include "console/output.h"
 #include "resnet/error.h"
 
 namespace resnet::cli {

@@ -4,30 +4,16 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdio>
-#include <iostream>
 #include <new>
 
 #include "base/file.h"
 #include "base/nearest.h"
 #include "base/text.h"
-#include "resnet/error.h"
+#include "console/output.h"
 
 namespace resnet::cli {
 
-void say(std::string_view message) {
-  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;  // a list of misfitting tensors may be long
-  std::fputs(fmt::format("resnet: {}\n", one_line(message, kMaxBytes)).c_str(), stderr);  // closed or not
-}
-
 void check_writable(const std::string& path) { const AtomicFile file(path); }
-
-void flush_output() {
-  std::cout.flush();  // CLI11 prints its help there
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0 || !std::cout) {
-    throw Error(ErrorCode::kIo, "", "cannot write to standard output");
-  }
-}
 
 namespace {
 

@@ -5,12 +5,12 @@
 
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
-#include "arch/text_table.h"
 #include "base/error.h"
 #include "cli/classifier_options.h"
-#include "cli/progress.h"
+#include "console/json.h"
+#include "console/progress.h"
+#include "console/text_table.h"
 #include "evaluate/input.h"
 
 namespace resnet::cli {
@@ -96,24 +96,24 @@ std::int64_t bytes_of(const StateDict& weights) {
 }
 
 void print_json(const QuantizeCommand& command, const QuantizedModel& result, std::int64_t bytes_before) {
-  // What is no number (the noise of weights that all are whole numbers already) becomes null.
-  nlohmann::ordered_json json = {{"images", result.images},
-                                 {"agreement", result.agreement},
-                                 {"min_agreement", command.min_agreement},
-                                 {"input_bytes", bytes_before},
-                                 {"output_bytes", bytes_of(result.model.weights)},
-                                 {"layers", nlohmann::ordered_json::array()}};
+  JsonArray layers;  // what is no number (the noise of weights that all are whole numbers already) becomes null
   for (const QuantizedLayer& layer : result.layers) {
-    json["layers"].push_back({{"name", layer.name},
-                              {"precision", layer.int8 ? "int8" : "fp32"},
-                              {"low", layer.low},
-                              {"high", layer.high},
-                              {"method", layer.method},
-                              {"weight_sqnr_db", layer.weight_sqnr_db},
-                              {"output_sqnr_db", layer.output_sqnr_db},
-                              {"macs", layer.macs}});
+    layers.add(JsonObject{{"name", layer.name},
+                          {"precision", layer.int8 ? "int8" : "fp32"},
+                          {"low", layer.low},
+                          {"high", layer.high},
+                          {"method", layer.method},
+                          {"weight_sqnr_db", layer.weight_sqnr_db},
+                          {"output_sqnr_db", layer.output_sqnr_db},
+                          {"macs", layer.macs}});
   }
-  fmt::print("{}\n", json.dump(2));
+  const JsonObject json = {{"images", result.images},
+                           {"agreement", result.agreement},
+                           {"min_agreement", command.min_agreement},
+                           {"input_bytes", bytes_before},
+                           {"output_bytes", bytes_of(result.model.weights)},
+                           {"layers", layers}};
+  fmt::print("{}\n", json.indented());
 }
 
 void print_plain(const QuantizeCommand& command, const QuantizedModel& result, std::int64_t bytes_before) {

@@ -7,7 +7,8 @@
 #include "base/error.h"
 #include "cli/classifier_options.h"
 #include "cli/inputs.h"
-#include "cli/predict_output.h"
+#include "console/json.h"
+#include "console/output.h"
 #include "evaluate/file_hash.h"
 #include "evaluate/sight.h"
 #include "explain/index.h"
@@ -78,19 +79,16 @@ void find_similar(const SimilarCommand& command) {
   const std::vector<float> embedding = embedder.embed(query.input.values, query.input.shape);
   const std::vector<Match> matches = index.nearest(embedding, static_cast<std::size_t>(command.top));
 
-  const char* comma = "";
-  if (command.json) fmt::print("{{\"path\":{},\"matches\":[", json_string(command.image));
+  JsonArray found;
   for (const Match& match : matches) {
     const std::string& path = index.notes().paths[match.row];
     if (command.json) {
-      fmt::print("{}{{\"path\":{},\"row\":{},\"cosine\":{}}}", comma, json_string(path), match.row,
-                 json_number(match.cosine));
-      comma = ",";
+      found.add(JsonObject{{"path", path}, {"row", match.row}, {"cosine", match.cosine}});
     } else {
       fmt::print("{:7.4f}  {}\n", match.cosine, path);
     }
   }
-  if (command.json) fmt::print("]}}\n");
+  if (command.json) fmt::print("{}\n", JsonObject{{"path", command.image}, {"matches", found}}.text());
 
   if (command.contact_sheet.empty()) return;
   std::vector<Tile> tiles;

@@ -1,21 +1,18 @@
 // resnet summary: what a network looks like, layer by layer.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "arch/describe.h"
 #include "base/random.h"
 #include "cli/architecture_options.h"
+#include "console/json.h"
 #include "resnet/engine.h"
 #include "resnet/error.h"
 #include "resnet/graph.h"
+#include "weights/architecture_json.h"
 #include "weights/initialize.h"
-#include "weights/metadata.h"
 
 namespace resnet::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Options {
   ArchitectureOptions architecture;
@@ -54,44 +51,44 @@ FeatureShape input_for(const Graph& graph, const std::optional<std::string>& tex
 }
 
 Json shape_json(const Node& node, const FeatureShape& s) {
-  if (node.op == Op::kFlatten || node.op == Op::kLinear) return {s.batch, s.channels};
-  return {s.batch, s.channels, s.height, s.width};
+  std::vector<std::int64_t> sizes = {s.batch, s.channels};
+  if (node.op != Op::kFlatten && node.op != Op::kLinear) sizes.insert(sizes.end(), {s.height, s.width});
+  return sizes;
 }
 
-Json summary_json(const Graph& graph, const std::vector<FeatureShape>& shapes) {
-  Json json = to_json(graph.architecture);
-  const std::int64_t sum = total_macs(graph, shapes);
-  json["depth"] = depth(graph.architecture);
-  json["parameters"] = parameter_count(graph);
-  json["macs"] = sum;
-  json["macs_per_image"] = sum / shapes[0].batch;
-  json["input"] = shape_json(graph.nodes[0], shapes[0]);
-  json["stages"] = Json::array();
+JsonObject summary_json(const Graph& graph, const std::vector<FeatureShape>& shapes) {
+  JsonArray stages;
   for (const Landmark& place : landmarks(graph)) {
-    json["stages"].push_back(
-        {{"name", place.name}, {"output", shape_json(graph.nodes[place.node], shapes[place.node])}});
+    stages.add(JsonObject{{"name", place.name}, {"output", shape_json(graph.nodes[place.node], shapes[place.node])}});
   }
-  json["layers"] = Json::array();
+  JsonArray layers;
   const std::vector<std::int64_t> counts = parameter_counts(graph);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    json["layers"].push_back({{"name", label(node)},
-                              {"operation", name(node.op)},
-                              {"output", shape_json(node, shapes[i])},
-                              {"parameters", counts[i]},
-                              {"macs", macs(node, shapes[i])}});
+    layers.add(JsonObject{{"name", label(node)},
+                          {"operation", name(node.op)},
+                          {"output", shape_json(node, shapes[i])},
+                          {"parameters", counts[i]},
+                          {"macs", macs(node, shapes[i])}});
   }
-  json["state_dict"] = Json::array();
+  JsonArray tensors;
   for (const Parameter& parameter : parameters(graph)) {
-    json["state_dict"].push_back({{"name", parameter.name},
-                                  {"dtype", name(parameter.dtype)},
-                                  {"shape", parameter.shape},
-                                  {"learned", parameter.learned}});
+    tensors.add(JsonObject{{"name", parameter.name},
+                           {"dtype", name(parameter.dtype)},
+                           {"shape", parameter.shape},
+                           {"learned", parameter.learned}});
   }
-  return json;
+  const std::int64_t sum = total_macs(graph, shapes);
+  JsonObject json = architecture_json(graph.architecture);
+  return json.add("depth", depth(graph.architecture))
+      .add("parameters", parameter_count(graph))
+      .add("macs", sum)
+      .add("macs_per_image", sum / shapes[0].batch)
+      .add("input", shape_json(graph.nodes[0], shapes[0]))
+      .add("stages", stages)
+      .add("layers", layers)
+      .add("state_dict", tensors);
 }
-
-void print_json(const Json& json) { fmt::print("{}\n", json.dump(2)); }
 
 void compare(const Options& options) {
   if (!options.architecture.network().empty()) throw Usage("--compare names all the networks itself");
@@ -107,11 +104,11 @@ void compare(const Options& options) {
     fmt::print("{}", comparison_table(graphs, inputs));
     return;
   }
-  Json json = {{"networks", Json::array()}};
+  JsonArray networks;
   for (std::size_t i = 0; i < graphs.size(); ++i) {
-    json["networks"].push_back(summary_json(graphs[i], infer_shapes(graphs[i], inputs[i])));
+    networks.add(summary_json(graphs[i], infer_shapes(graphs[i], inputs[i])));
   }
-  print_json(json);
+  fmt::print("{}\n", JsonObject{{"networks", networks}}.indented());
 }
 
 struct Network {
@@ -152,9 +149,7 @@ void summarize(const Options& options) {
   const FeatureShape input = input_for(graph, options.input);
   const std::vector<FeatureShape> shapes = options.run ? executed_shapes(network, input) : infer_shapes(graph, input);
   if (options.json) {
-    Json json = summary_json(graph, shapes);
-    json["executed"] = options.run;
-    print_json(json);
+    fmt::print("{}\n", summary_json(graph, shapes).add("executed", options.run).indented());
     return;
   }
   fmt::print("{}", layer_table(graph, shapes));

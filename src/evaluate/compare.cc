@@ -1,19 +1,13 @@
 #include "evaluate/compare.h"
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.h"
 
 namespace resnet {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-Json to_json(const ComparedModel& model) {
-  Json json = to_json(model.card);
-  json.update(to_json(model.evaluation));
-  json["network_seconds"] = model.evaluation.network_seconds;
-  return json;
+JsonObject to_json(const ComparedModel& model) {
+  JsonObject json = to_json(model.card);
+  return json.add_members_of(to_json(model.evaluation)).add("network_seconds", model.evaluation.network_seconds);
 }
 
 }  // namespace
@@ -59,29 +53,27 @@ std::vector<ClassScore> class_scores(const std::vector<Verdict>& verdicts, int c
   return confusion.scores();
 }
 
-Json to_json(const Comparison& comparison) {
-  Json json = {{"a", to_json(comparison.a)},
-               {"b", to_json(comparison.b)},
-               {"both_right", comparison.both_right},
-               {"only_a_right", comparison.only_a},
-               {"only_b_right", comparison.only_b},
-               {"both_wrong", comparison.both_wrong},
-               {"same_answer", comparison.same_answer},
-               {"mcnemar_p", comparison.p_value}};
-  Json classes = Json::array();
+JsonObject to_json(const Comparison& comparison) {
+  JsonObject json = {{"a", to_json(comparison.a)},
+                     {"b", to_json(comparison.b)},
+                     {"both_right", comparison.both_right},
+                     {"only_a_right", comparison.only_a},
+                     {"only_b_right", comparison.only_b},
+                     {"both_wrong", comparison.both_wrong},
+                     {"same_answer", comparison.same_answer},
+                     {"mcnemar_p", comparison.p_value}};
+  JsonArray classes;
   for (std::size_t i = 0; i < comparison.labels.size(); ++i) {
-    classes.push_back({{"class", comparison.labels[i]},
-                       {"images", comparison.a.scores[i].images},
-                       {"recall_a", comparison.a.scores[i].recall},
-                       {"recall_b", comparison.b.scores[i].recall}});
+    classes.add(JsonObject{{"class", comparison.labels[i]},
+                           {"images", comparison.a.scores[i].images},
+                           {"recall_a", comparison.a.scores[i].recall},
+                           {"recall_b", comparison.b.scores[i].recall}});
   }
-  json["classes"] = std::move(classes);
-  Json differences = Json::array();
+  JsonArray differences;
   for (const Verdict& verdict : comparison.differences) {
-    differences.push_back({{"path", verdict.path}, {"right", verdict.right() ? "b" : "a"}});
+    differences.add(JsonObject{{"path", verdict.path}, {"right", verdict.right() ? "b" : "a"}});
   }
-  json["differences"] = std::move(differences);
-  return json;
+  return json.add("classes", classes).add("differences", differences);
 }
 
 }  // namespace resnet

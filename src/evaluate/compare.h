@@ -1,11 +1,11 @@
 // Two models side by side on the same pictures: is one better, and where do they differ?
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "console/json.h"
 #include "evaluate/metrics.h"
 #include "evaluate/model_card.h"
 #include "evaluate/recorder.h"
@@ -59,7 +59,7 @@ class Comparer {
 std::vector<ClassScore> class_scores(const std::vector<Verdict>& verdicts, int classes);
 
 // The names in docs/json.md.
-nlohmann::ordered_json to_json(const Comparison& comparison);
+JsonObject to_json(const Comparison& comparison);
 
 // The page; `b` is the second model, which looks at the pictures that are shown.
 std::string comparison_page(const Comparison& comparison, const Comparer& comparer, const Classifier& b);

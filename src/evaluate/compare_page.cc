@@ -3,9 +3,8 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
-#include "arch/text_table.h"
+#include "console/numbers.h"
 #include "evaluate/compare.h"
 #include "evaluate/report.h"
 #include "report/page.h"
@@ -113,7 +112,7 @@ std::string comparison_page(const Comparison& c, const Comparer& comparer, const
   }
   page.section("Models", "<div class=\"pair\"><div><h3>A</h3>" + card_html(c.a.card) + "</div><div><h3>B</h3>" +
                              card_html(c.b.card) + "</div></div>\n");
-  page.numbers(to_json(c).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  page.numbers(to_json(c).text());
   return page.finish();
 }
 

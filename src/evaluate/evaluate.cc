@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "base/error.h"
@@ -125,7 +124,7 @@ Evaluation evaluate(const Classifier& classifier, Source& source, const ClassMap
   return result;
 }
 
-nlohmann::ordered_json to_json(const Evaluation& evaluation) {
+JsonObject to_json(const Evaluation& evaluation) {
   return {{"images", evaluation.images},         {"top1", evaluation.top1()},
           {"top5", evaluation.top5()},           {"wrong_top1", evaluation.wrong_top1},
           {"wrong_top5", evaluation.wrong_top5}, {"loss", evaluation.loss},

@@ -3,10 +3,10 @@
 
 #include <cstdint>
 #include <functional>
-#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 
+#include "console/json.h"
 #include "dataset/dataset.h"
 #include "evaluate/class_map.h"
 #include "resnet/classifier.h"
@@ -61,7 +61,7 @@ struct Evaluation {
 };
 
 // The names in docs/json.md.
-nlohmann::ordered_json to_json(const Evaluation& evaluation);
+JsonObject to_json(const Evaluation& evaluation);
 
 // Throws what the source and the classifier throw and, without skip_bad, the error of the first bad picture.
 Evaluation evaluate(const Classifier& classifier, Source& source, const ClassMap& classes,

@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "arch/describe.h"
-#include "arch/text_table.h"
 #include "base/proc.h"
+#include "console/numbers.h"
 #include "evaluate/file_hash.h"
 #include "report/page.h"
 
@@ -32,7 +31,7 @@ ModelCard describe_model(const std::string& path, const Classifier& classifier) 
   return card;
 }
 
-nlohmann::ordered_json to_json(const ModelCard& card) {
+JsonObject to_json(const ModelCard& card) {
   return {{"model", card.path},
           {"sha256", card.sha256},
           {"architecture", card.architecture.name},

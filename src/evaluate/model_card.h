@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 
+#include "console/json.h"
 #include "resnet/classifier.h"
 #include "resnet/precision.h"
 
@@ -29,7 +29,7 @@ struct ModelCard {
 ModelCard describe_model(const std::string& path, const Classifier& classifier);
 
 // What tells one model from another: path, hash, architecture, parameters, work, precision, as docs/json.md names them.
-nlohmann::ordered_json to_json(const ModelCard& card);
+JsonObject to_json(const ModelCard& card);
 
 // The card as a list for a page.
 std::string card_html(const ModelCard& card);

@@ -1,17 +1,14 @@
 #include "evaluate/report.h"
 
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace resnet {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 Json to_json(const Reliability& reliability) {
-  Json bins = Json::array();
+  JsonArray bins;
   for (const ReliabilityBin& bin : reliability.bins) {
-    bins.push_back({{"images", bin.images}, {"confidence", bin.confidence}, {"accuracy", bin.accuracy}});
+    bins.add(JsonObject{{"images", bin.images}, {"confidence", bin.confidence}, {"accuracy", bin.accuracy}});
   }
   return bins;
 }
@@ -43,37 +40,35 @@ Report make_report(ModelCard card, const std::string& data, const Classifier& cl
   return report;
 }
 
-Json to_json(const Report& report) {
-  Json json = to_json(report.card);
-  json.update(to_json(report.evaluation));
-  json.update({{"top1_low", report.top1.low},
-               {"top1_high", report.top1.high},
-               {"top5_low", report.top5.low},
-               {"top5_high", report.top5.high},
-               {"ece", report.reliability.ece},
-               {"temperature", report.temperature},
-               {"ece_at_temperature", report.mended.ece},
-               {"loss_at_temperature", report.mended_loss},
-               {"reliability", to_json(report.reliability)},
-               {"reliability_at_temperature", to_json(report.mended)}});
-  Json classes = Json::array();
+JsonObject to_json(const Report& report) {
+  JsonObject json = to_json(report.card);
+  json.add_members_of(to_json(report.evaluation))
+      .add("top1_low", report.top1.low)
+      .add("top1_high", report.top1.high)
+      .add("top5_low", report.top5.low)
+      .add("top5_high", report.top5.high)
+      .add("ece", report.reliability.ece)
+      .add("temperature", report.temperature)
+      .add("ece_at_temperature", report.mended.ece)
+      .add("loss_at_temperature", report.mended_loss)
+      .add("reliability", to_json(report.reliability))
+      .add("reliability_at_temperature", to_json(report.mended));
+  JsonArray classes;
   for (std::size_t i = 0; i < report.scores.size(); ++i) {
     const ClassScore& score = report.scores[i];
-    classes.push_back({{"class", report.labels[i]},
-                       {"images", score.images},
-                       {"predicted", score.predicted},
-                       {"right", score.right},
-                       {"precision", score.precision},
-                       {"recall", score.recall},
-                       {"f1", score.f1}});
+    classes.add(JsonObject{{"class", report.labels[i]},
+                           {"images", score.images},
+                           {"predicted", score.predicted},
+                           {"right", score.right},
+                           {"precision", score.precision},
+                           {"recall", score.recall},
+                           {"f1", score.f1}});
   }
-  json["classes"] = std::move(classes);
-  Json confusions = Json::array();
+  JsonArray confusions;
   for (const ConfusedPair& pair : report.confusion.mistakes()) {
-    confusions.push_back({pair.truth, pair.predicted, pair.count});
+    confusions.add(std::vector<std::int64_t>{pair.truth, pair.predicted, pair.count});
   }
-  json["confusions"] = std::move(confusions);
-  return json;
+  return json.add("classes", classes).add("confusions", confusions);
 }
 
 }  // namespace resnet

@@ -1,10 +1,10 @@
 // Everything that one page says of a model on a data set: the numbers, as JSON and as HTML.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
+#include "console/json.h"
 #include "evaluate/calibration.h"
 #include "evaluate/metrics.h"
 #include "evaluate/model_card.h"
@@ -33,7 +33,7 @@ Report make_report(ModelCard card, const std::string& data, const Classifier& cl
                    const Recorder& recorder);
 
 // The names in docs/json.md.
-nlohmann::ordered_json to_json(const Report& report);
+JsonObject to_json(const Report& report);
 
 // The page. The heatmaps of the mistakes are computed here.
 std::string report_page(const Report& report, const Classifier& classifier, const std::vector<KeptPicture>& mistakes);

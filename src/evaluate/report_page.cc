@@ -3,9 +3,8 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
-#include "arch/text_table.h"
+#include "console/numbers.h"
 #include "evaluate/report.h"
 #include "evaluate/sight.h"
 #include "report/charts.h"
@@ -154,7 +153,7 @@ std::string report_page(const Report& report, const Classifier& classifier, cons
   page.section("Calibration", calibration_section(report));
   if (!mistakes.empty()) page.section("Most confident mistakes", mistakes_section(report, classifier, mistakes));
   page.section("Model", card_html(report.card));
-  page.numbers(to_json(report).dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+  page.numbers(to_json(report).text());
   return page.finish();
 }
 

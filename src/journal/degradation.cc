@@ -141,7 +141,7 @@ std::string DegradationStudy::to_html(const std::string& recipe) const {
   }
   page.section("After the last epoch", table.html());
   page.section("Recipe", "<pre><code>" + escape_html(recipe) + "</code></pre>");
-  page.numbers(to_json());
+  page.numbers(to_json().text());
   return page.finish();
 }
 
@@ -154,21 +154,23 @@ std::string DegradationStudy::to_markdown() const {
   return text + "\n" + seeds_remark(results_.front().seeds) + "\n";
 }
 
-std::string DegradationStudy::to_json() const {
-  std::string text = R"({"results":[)";
+Json DegradationStudy::to_json() const {
+  JsonArray results;
   for (const Result& r : results_) {
-    text += fmt::format(
-        R"({}{{"network":"{}","residual":{},"depth":{},"seeds":{},"train_error_percent":{},"test_error_percent":{},)"
-        R"("train_spread_percent":{},"test_spread_percent":{}}})",
-        &r == results_.data() ? "" : ",", r.network, r.residual, r.depth, r.seeds, r.train_error, r.test_error,
-        r.train_spread, r.test_spread);
+    results.add(JsonObject{{"network", r.network},
+                           {"residual", r.residual},
+                           {"depth", r.depth},
+                           {"seeds", r.seeds},
+                           {"train_error_percent", r.train_error},
+                           {"test_error_percent", r.test_error},
+                           {"train_spread_percent", r.train_spread},
+                           {"test_spread_percent", r.test_spread}});
   }
-  text += R"(],"runs":[)";
+  JsonArray runs;
   for (const StudyRun& run : runs_) {
-    text += fmt::format(R"({}{{"network":"{}","seed":{},"history":{}}})", &run == runs_.data() ? "" : ",", run.network,
-                        run.seed, resnet::to_json(run.history));
+    runs.add(JsonObject{{"network", run.network}, {"seed", run.seed}, {"history", resnet::to_json(run.history)}});
   }
-  return text + "]}";
+  return JsonObject{{"results", results}, {"runs", runs}};
 }
 
 }  // namespace resnet

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "console/json.h"
 #include "resnet/epoch_record.h"
 
 namespace resnet {
@@ -42,7 +43,7 @@ class DegradationStudy {
 
   std::string to_html(const std::string& recipe) const;  // a page of its own
   std::string to_markdown() const;                       // the table
-  std::string to_json() const;
+  Json to_json() const;
 
  private:
   std::vector<StudyRun> runs_;

@@ -27,28 +27,25 @@ constexpr RecordField kFields[] = {
     RESNET_FIELD(seconds, false),
 };
 
-std::string number(const RecordField& field, const EpochRecord& record, const char* absent) {
+Json number(const RecordField& field, const EpochRecord& record) {
   const double value = field.get(record);
-  if (!std::isfinite(value)) return absent;
-  return field.whole ? fmt::format("{}", static_cast<std::int64_t>(value)) : fmt::format("{}", value);
+  return field.whole && std::isfinite(value) ? Json(static_cast<std::int64_t>(value)) : Json(value);
 }
 
 }  // namespace
 
 std::span<const RecordField> record_fields() { return kFields; }
 
-std::string to_json(const EpochRecord& record) {
-  std::vector<std::string> items;
-  for (const RecordField& field : kFields) {
-    items.push_back(fmt::format("\"{}\":{}", field.name, number(field, record, "null")));
-  }
-  return fmt::format("{{{}}}", fmt::join(items, ","));
+Json to_json(const EpochRecord& record) {
+  JsonObject object;
+  for (const RecordField& field : kFields) object.add(field.name, number(field, record));
+  return object;
 }
 
-std::string to_json(std::span<const EpochRecord> history) {
-  std::vector<std::string> items;
-  for (const EpochRecord& record : history) items.push_back(to_json(record));
-  return fmt::format("[{}]", fmt::join(items, ","));
+Json to_json(std::span<const EpochRecord> history) {
+  JsonArray array;
+  for (const EpochRecord& record : history) array.add(to_json(record));
+  return array;
 }
 
 std::vector<EpochRecord> parse_history(const std::string& json, const std::string& where) {
@@ -73,7 +70,9 @@ std::string to_csv(std::span<const EpochRecord> history) {
   std::string text = fmt::format("{}\n", fmt::join(cells, ","));
   for (const EpochRecord& record : history) {
     cells.clear();
-    for (const RecordField& field : kFields) cells.push_back(number(field, record, ""));
+    for (const RecordField& field : kFields) {
+      cells.push_back(std::isfinite(field.get(record)) ? number(field, record).text() : "");
+    }
     text += fmt::format("{}\n", fmt::join(cells, ","));
   }
   return text;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "console/json.h"
 #include "resnet/epoch_record.h"
 
 namespace resnet {
@@ -18,8 +19,8 @@ struct RecordField {
 };
 std::span<const RecordField> record_fields();
 
-std::string to_json(const EpochRecord& record);  // null for what was not measured
-std::string to_json(std::span<const EpochRecord> history);
+Json to_json(const EpochRecord& record);  // null for what was not measured
+Json to_json(std::span<const EpochRecord> history);
 
 // Throws kFormat; the place is `where`.
 std::vector<EpochRecord> parse_history(const std::string& json, const std::string& where);

@@ -66,7 +66,7 @@ std::string to_html(const RunSummary& run) {
                    chart("Speed", "images/s", {curve("training", h, &EpochRecord::images_per_second, 1)}, true));
   page.section("Epochs", table(h));
   page.section("Recipe", "<pre><code>" + escape_html(run.recipe) + "</code></pre>");
-  page.numbers(to_json(h));
+  page.numbers(to_json(h).text());
   return page.finish();
 }
 

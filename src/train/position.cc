@@ -43,7 +43,7 @@ void Position::put_into(Checkpoint& checkpoint, const Architecture& architecture
                                  {"best_top1", best_top1},
                                  {"best_is_ema", best_is_ema}};
   checkpoint.values[kPosition] = json.dump();
-  checkpoint.values[kHistory] = to_json(std::span(history));
+  checkpoint.values[kHistory] = to_json(std::span(history)).text();
   checkpoint.values[kArchitecture] = to_json(architecture).dump();
   checkpoint.values[kClasses] = nlohmann::json(classes).dump();
 }

@@ -11,8 +11,8 @@
 #include <set>
 #include <span>
 
-#include "arch/text_table.h"
 #include "base/error.h"
+#include "console/numbers.h"
 #include "journal/crc32c.h"
 #include "journal/event_file.h"
 #include "journal/history.h"

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "console/numbers.h"
+
 namespace resnet::cli {
 namespace {
 

@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "base/error.h"
-#include "cli/command.h"
+#include "console/output.h"
 #include "train/meeting_point.h"
 #include "train/program/console.h"
 

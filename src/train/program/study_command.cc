@@ -6,10 +6,10 @@
 #include <fstream>
 
 #include "arch/describe.h"
-#include "arch/text_table.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "cli/predict_output.h"
+#include "console/numbers.h"
+#include "console/output.h"
 #include "dataset/image_set.h"
 #include "journal/degradation.h"
 #include "recipe/keys.h"
@@ -169,10 +169,10 @@ void study(const StudyCommand& command) {
   write("plain.svg", study.to_svg(false));
   write("residual.svg", study.to_svg(true));
   write("study.html", study.to_html(to_toml(recipe)));
-  write("study.json", study.to_json() + "\n");
+  write("study.json", study.to_json().text() + "\n");
   write("table.md", study.to_markdown());
   if (command.json) {
-    fmt::print("{}\n", study.to_json());
+    fmt::print("{}\n", study.to_json().text());
     return;
   }
   fmt::print("\n{}\n", study.to_markdown());

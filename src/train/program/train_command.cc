@@ -10,7 +10,9 @@
 #include <fstream>
 #include <map>
 
-#include "cli/predict_output.h"
+#include "console/json.h"
+#include "console/numbers.h"
+#include "console/output.h"
 #include "journal/history.h"
 #include "recipe/keys.h"
 #include "train/program/console.h"
@@ -55,10 +57,13 @@ void print_result(const TrainCommand& command, const TrainResult& result) {
   constexpr const char* kEnds[] = {"finished", "early", "stopped"};
   const char* end = kEnds[static_cast<int>(result.end)];
   if (command.json) {
-    fmt::print(
-        "{{\"end\":\"{}\",\"best_epoch\":{},\"best_top1\":{},\"best_is_ema\":{},\"best\":{},\"checkpoint\":{}}}\n", end,
-        result.best_epoch, json_number(result.best_top1), result.best_is_ema, json_string(result.best_path),
-        json_string(result.checkpoint_path));
+    const JsonObject json = {{"end", end},
+                             {"best_epoch", result.best_epoch},
+                             {"best_top1", result.best_top1},
+                             {"best_is_ema", result.best_is_ema},
+                             {"best", result.best_path},
+                             {"checkpoint", result.checkpoint_path}};
+    fmt::print("{}\n", json.text());
     return;
   }
   if (result.end == TrainEnd::kEarly) fmt::print("no better for long enough: training ends early\n");
@@ -107,7 +112,7 @@ void train_network(TrainCommand& command) {
     hooks.step = [&](const StepProgress& progress) { line.show(progress); };
     hooks.epoch = [&](const EpochRecord& record) {
       line.clear();
-      command.json ? fmt::print("{}\n", to_json(record)) : print_epoch(record, options.recipe.epochs);
+      command.json ? fmt::print("{}\n", to_json(record).text()) : print_epoch(record, options.recipe.epochs);
       std::fflush(stdout);
     };
   }

@@ -1,6 +1,8 @@
-#include "arch/text_table.h"
+#include "console/text_table.h"
 
 #include <gtest/gtest.h>
+
+#include "console/numbers.h"
 
 namespace resnet {
 namespace {
@@ -24,6 +26,27 @@ TEST(TextTableTest, CellsHaveSeveralLines) {
             "one  x\n"
             "two\n"
             "     y\n");
+}
+
+TEST(TextTableTest, RowsMayBeShortAndHaveNotes) {
+  TextTable table({Align::kLeft, Align::kLeft, Align::kRight});
+  table.row({"a", "bb", "ccc"});
+  table.note(1, "as long as it likes");
+  table.row({"d"});
+  EXPECT_EQ(table.str(),
+            "a  bb  ccc\n"
+            "   as long as it likes\n"
+            "d\n");
+}
+
+TEST(TextTableTest, LaysOutRowsThatItDoesNotKeep) {
+  TextTable table({Align::kLeft, Align::kRight});
+  table.fit({"ab", "cd"});
+  table.fit({"", "1234"});
+  EXPECT_EQ(table.line({"a", "1"}), "a      1\n");
+  EXPECT_EQ(table.line({"wider", "1"}), "wider     1\n");
+  EXPECT_EQ(table.rule_line(), "────────\n");
+  EXPECT_EQ(table.str(), "");
 }
 
 TEST(TextTableTest, GroupsDigits) {
