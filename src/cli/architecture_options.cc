@@ -37,10 +37,10 @@ std::vector<int> parse_numbers(const std::string& text, const std::string& optio
   }
 }
 
-void ArchitectureOptions::add_to(CLI::App& command, const std::string& label, const std::string& description) {
+void ArchitectureOptions::add_to(Command& command, const std::string& label, const std::string& description) {
   command.add_option(label, network_, description);
   const auto option = [&](const char* name, auto& value, const char* help) {
-    CLI::Option* added = command.add_option(name, value, help)->group("Architecture");
+    Option* added = command.add_option(name, value, help)->group("Architecture");
     options_.push_back(added);
     return added;
   };
@@ -102,7 +102,7 @@ Model ArchitectureOptions::load_file() const {
 }
 
 std::optional<Layout> ArchitectureOptions::layout_alone(const std::string& reason) const {
-  for (const CLI::Option* option : options_) {
+  for (const Option* option : options_) {
     if (option->count() > 0) throw Usage(fmt::format("{}: {}", option->get_name(), reason));
   }
   if (!layout_) return std::nullopt;

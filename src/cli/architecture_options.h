@@ -17,7 +17,7 @@ class ArchitectureOptions {
  public:
   // Adds the positional argument `label` (NETWORK, or for commands that also take model files NETWORK|FILE) and the
   // options to `command`, which keeps pointers to this object: it must live as long.
-  void add_to(CLI::App& command, const std::string& label, const std::string& description);
+  void add_to(Command& command, const std::string& label, const std::string& description);
 
   // What the positional argument said; empty where it was left out.
   const std::string& network() const noexcept { return network_; }
@@ -43,8 +43,8 @@ class ArchitectureOptions {
 
   std::string network_;
   std::optional<std::string> block_, depths_, widths_, stem_, shortcut_, layout_;
-  ArchitectureChoice changes_;               // those that are numbers or flags
-  std::vector<const CLI::Option*> options_;  // all but --layout
+  ArchitectureChoice changes_;          // those that are numbers or flags
+  std::vector<const Option*> options_;  // all but --layout
 };
 
 // "3,4,6,3" as numbers. Throws Usage, naming `option`.

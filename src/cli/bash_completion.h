@@ -1,8 +1,11 @@
 // A script that completes the program's commands and options in bash, written from the same tables as --help.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
+
+namespace CLI {
+class App;
+}
 
 namespace resnet::cli {
 

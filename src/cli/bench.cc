@@ -272,19 +272,19 @@ void bench(const BenchCommand& command) {
 
 }  // namespace
 
-void add_bench(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("bench", "Measure a network's speed and memory on this machine");
+void add_bench(Command& app) {
+  Command* command = app.add_subcommand("bench", "Measure a network's speed and memory on this machine");
   auto options = std::make_shared<BenchCommand>();
   options->network.add_to(*command, "MODEL|NETWORK", "Model file, or name of an architecture (with random weights)");
   command->add_option("--batch", options->batches, "Pictures per run, several separated by commas")
       ->capture_default_str();
   command->add_option("--size", options->size, "Height and width of the pictures (those that the network is made for)")
-      ->check(CLI::Range(1, 65'535));
+      ->check(Range(1, 65'535));
   command->add_option("--threads", options->engine.threads, "Threads of the network; 0: one per processor")
-      ->check(CLI::Range(0, 1024));
+      ->check(Range(0, 1024));
   add_precision_option(*command, options->engine.precision);
   add_algorithm_options(*command, options->engine);
-  CLI::Option* streams = add_streams_option(*command, options->engine);
+  Option* streams = add_streams_option(*command, options->engine);
   command->add_flag("--profile", options->profile, "Show every layer, the algorithm chosen and why")->excludes(streams);
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(

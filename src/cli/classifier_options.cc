@@ -12,26 +12,26 @@ DecodeOptions ClassifierArguments::decode_options() const {
   return options;
 }
 
-void add_precision_option(CLI::App& command, std::optional<Precision>& precision) {
+void add_precision_option(Command& command, std::optional<Precision>& precision) {
   command
-      .add_option_function<std::string>(
+      .add_option_function(
           "--precision", [&precision](const std::string& name) { precision = parse_precision(name); },
           "fp32, bf16 (processors with AVX-512 BF16), int8 (models of 'resnet quantize') or auto, the fastest of those "
           "that can be; else int8 for int8 models, fp32 for others")
-      ->check(CLI::IsMember({"fp32", "bf16", "int8", "auto"}))
+      ->check(IsMember({"fp32", "bf16", "int8", "auto"}))
       ->type_name("NAME");
 }
 
-void add_classifier_arguments(CLI::App& command, ClassifierArguments& arguments, bool runs) {
+void add_classifier_arguments(Command& command, ClassifierArguments& arguments, bool runs) {
   command.add_option("model", arguments.model, "Model file: .safetensors, .pth, .pt, .th or .bin")->required();
   command.add_option("--arch", arguments.architecture, "The network's name, instead of what the file says or shows");
   if (runs) add_precision_option(command, arguments.engine.precision);
   add_shared_classifier_options(command, arguments);
 }
 
-void add_shared_classifier_options(CLI::App& command, ClassifierArguments& arguments) {
+void add_shared_classifier_options(Command& command, ClassifierArguments& arguments) {
   command.add_option("--threads", arguments.engine.threads, "Threads of the network; 0: one per processor")
-      ->check(CLI::Range(0, 1024));
+      ->check(Range(0, 1024));
   add_algorithm_options(command, arguments.engine);
   add_preprocess_options(command, arguments.preprocess);
   command

@@ -23,13 +23,13 @@ struct ClassifierArguments {
 
 // Adds the positional argument MODEL and the options; --precision where the command `runs` the model as it stands.
 // `arguments` must live as long as the command.
-void add_classifier_arguments(CLI::App& command, ClassifierArguments& arguments, bool runs = true);
+void add_classifier_arguments(Command& command, ClassifierArguments& arguments, bool runs = true);
 
 // The options alone that are of no one model: --threads, how pictures become tensors.
-void add_shared_classifier_options(CLI::App& command, ClassifierArguments& arguments);
+void add_shared_classifier_options(Command& command, ClassifierArguments& arguments);
 
 // --precision. `precision` must live as long as the command.
-void add_precision_option(CLI::App& command, std::optional<Precision>& precision);
+void add_precision_option(Command& command, std::optional<Precision>& precision);
 
 // Loads the model and settles its preprocessing. What nobody says of it is said once on stderr.
 Model load_classifier_model(const ClassifierArguments& arguments);

@@ -4,9 +4,11 @@
 // one line, exit status 1) and Usage for arguments that make no sense together (exit status 2).
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
+#include <stdexcept>
 #include <string>
+
+#include "cli/options.h"
 
 namespace resnet::cli {
 
@@ -22,23 +24,23 @@ inline constexpr std::uint64_t kMaxSeed = std::uint64_t{1} << 53;
 // Throws resnet::Error where no file can be written under this name: before the work, not after it.
 void check_writable(const std::string& path);
 
-void add_reference(CLI::App& app);
-void add_summary(CLI::App& app);
-void add_draw(CLI::App& app);
-void add_init(CLI::App& app);
-void add_inspect(CLI::App& app);
-void add_convert(CLI::App& app);
-void add_export(CLI::App& app);
-void add_preprocess(CLI::App& app);
-void add_predict(CLI::App& app);
-void add_eval(CLI::App& app);
-void add_compare(CLI::App& app);
-void add_explain(CLI::App& app);
-void add_features(CLI::App& app);
-void add_similar(CLI::App& app);
-void add_bench(CLI::App& app);
-void add_make_dataset(CLI::App& app);
-void add_quantize(CLI::App& app);
-void add_train(CLI::App& app);
+void add_reference(Command& app);
+void add_summary(Command& app);
+void add_draw(Command& app);
+void add_init(Command& app);
+void add_inspect(Command& app);
+void add_convert(Command& app);
+void add_export(Command& app);
+void add_preprocess(Command& app);
+void add_predict(Command& app);
+void add_eval(Command& app);
+void add_compare(Command& app);
+void add_explain(Command& app);
+void add_features(Command& app);
+void add_similar(Command& app);
+void add_bench(Command& app);
+void add_make_dataset(Command& app);
+void add_quantize(Command& app);
+void add_train(Command& app);
 
 }  // namespace resnet::cli

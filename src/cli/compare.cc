@@ -114,8 +114,8 @@ void compare(const CompareCommand& command) {
 
 }  // namespace
 
-void add_compare(CLI::App& app) {
-  CLI::App* sub = app.add_subcommand("compare", "Put two models side by side on pictures of known classes");
+void add_compare(Command& app) {
+  Command* sub = app.add_subcommand("compare", "Put two models side by side on pictures of known classes");
   auto command = std::make_shared<CompareCommand>();
   sub->add_option("a", command->a, "The first model file")->required();
   sub->add_option("b", command->b, "The second model file, of the same classes")->required();

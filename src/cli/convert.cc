@@ -69,15 +69,15 @@ void convert(const Options& options) {
 
 }  // namespace
 
-void add_convert(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("convert", "Write a model file in another format, layout or with more to say");
+void add_convert(Command& app) {
+  Command* command = app.add_subcommand("convert", "Write a model file in another format, layout or with more to say");
   auto options = std::make_shared<Options>();
   command->add_option("IN", options->input, "A .safetensors or PyTorch file")->required();
   command->add_option("OUT", options->output, "The file to write: .safetensors, .pth, .pt, .th or .bin")->required();
   command->add_option("--arch", options->architecture, "Name of the architecture, where it is not what the file shows");
   command->add_option("--classes", options->classes, "File with the names of the classes: lines, or a JSON array");
   command->add_option("--layout", options->layout, "torchvision (biases folded into batch norm) or tutorial")
-      ->check(CLI::IsMember({"torchvision", "tutorial"}));
+      ->check(IsMember({"torchvision", "tutorial"}));
   add_preprocess_options(*command, options->preprocess);
   command->footer(
       "Examples:\n"

@@ -26,7 +26,7 @@ std::string DataArguments::name() const {
   return dataset.only.empty() ? last : last + "/" + dataset.only;
 }
 
-void add_data_arguments(CLI::App& command, DataArguments& arguments) {
+void add_data_arguments(Command& command, DataArguments& arguments) {
   command
       .add_option("data", arguments.path,
                   "Directory of class folders, .tar or .tar.gz whose paths end in CLASS/FILE; or either with --labels")
@@ -37,12 +37,12 @@ void add_data_arguments(CLI::App& command, DataArguments& arguments) {
           "--labels", arguments.dataset.labels_file,
           "The files and their classes: lines FILE LABEL, CSV FILE,LABEL or a JSON object; a label is a name or "
           "an index")
-      ->check(CLI::ExistingFile);
+      ->check(ExistingFile);
   command.add_option("--batch", arguments.options.batch, "Pictures that run through the network together")
       ->capture_default_str()
-      ->check(CLI::Range(1, 4096));
+      ->check(Range(1, 4096));
   command.add_option("--limit", arguments.options.limit, "Only the first so many pictures")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40));
+      ->check(Range(std::int64_t{1}, std::int64_t{1} << 40));
   command.add_flag("--skip-bad", arguments.options.skip_bad, "Count pictures that cannot be read instead of stopping");
 }
 

@@ -18,7 +18,7 @@ struct DataArguments {
 };
 
 // Adds the positional argument DATA and the options. `arguments` must live as long as the command.
-void add_data_arguments(CLI::App& command, DataArguments& arguments);
+void add_data_arguments(Command& command, DataArguments& arguments);
 
 // Which output of the model stands for each class of the data; where that is a guess, it is said on stderr. `model` is
 // its file, for people.

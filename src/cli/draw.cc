@@ -25,8 +25,8 @@ void draw(const Options& options) {
 
 }  // namespace
 
-void add_draw(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("draw", "Draw a network and its block as an SVG picture");
+void add_draw(Command& app) {
+  Command* command = app.add_subcommand("draw", "Draw a network and its block as an SVG picture");
   auto options = std::make_shared<Options>();
   options->architecture.add_to(*command, "NETWORK", "Name of an architecture");
   command->add_option("-o,--output", options->output, "The SVG file to write")->required();

@@ -4,14 +4,14 @@
 
 namespace resnet::cli {
 
-void add_algorithm_options(CLI::App& command, EngineOptions& options) {
+void add_algorithm_options(Command& command, EngineOptions& options) {
   static const std::map<std::string, Algorithms> kNames = {
       {"auto", Algorithms::kAuto}, {"direct", Algorithms::kDirect}, {"winograd", Algorithms::kWinograd}};
   command
-      .add_option_function<std::string>(
+      .add_option_function(
           "--algorithms", [&options](const std::string& name) { options.algorithms = kNames.at(name); },
           "How to compute convolutions: auto (whichever is fastest), direct, or winograd (wherever it can run)")
-      ->check(CLI::IsMember({"auto", "direct", "winograd"}))
+      ->check(IsMember({"auto", "direct", "winograd"}))
       ->type_name("NAME")
       ->default_str("auto");
   command.add_flag("--tune", options.tune,
@@ -19,12 +19,12 @@ void add_algorithm_options(CLI::App& command, EngineOptions& options) {
                    "user's cache directory");
 }
 
-CLI::Option* add_streams_option(CLI::App& command, EngineOptions& options) {
+Option* add_streams_option(Command& command, EngineOptions& options) {
   return command
       .add_option("--streams", options.streams,
                   "Parts into which a batch is cut, computed side by side on the threads divided by their number")
       ->capture_default_str()
-      ->check(CLI::Range(1, 1024));
+      ->check(Range(1, 1024));
 }
 
 }  // namespace resnet::cli

@@ -7,9 +7,9 @@
 namespace resnet::cli {
 
 // Adds --algorithms and --tune. `options` must live as long as the command.
-void add_algorithm_options(CLI::App& command, EngineOptions& options);
+void add_algorithm_options(Command& command, EngineOptions& options);
 
 // Adds --streams, for commands that run batches.
-CLI::Option* add_streams_option(CLI::App& command, EngineOptions& options);
+Option* add_streams_option(Command& command, EngineOptions& options);
 
 }  // namespace resnet::cli

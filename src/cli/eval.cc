@@ -65,8 +65,8 @@ void evaluate_model(const EvalCommand& command) {
 
 }  // namespace
 
-void add_eval(CLI::App& app) {
-  CLI::App* sub = app.add_subcommand("eval", "Measure how often a model is right on pictures of known classes");
+void add_eval(Command& app) {
+  Command* sub = app.add_subcommand("eval", "Measure how often a model is right on pictures of known classes");
   auto command = std::make_shared<EvalCommand>();
   add_classifier_arguments(*sub, command->classifier);
   add_streams_option(*sub, command->classifier.engine);

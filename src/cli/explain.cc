@@ -201,8 +201,8 @@ void explain(const ExplainCommand& command) {
 
 }  // namespace
 
-void add_explain(CLI::App& app) {
-  CLI::App* sub = app.add_subcommand("explain", "Show which parts of pictures speak for a class");
+void add_explain(Command& app) {
+  Command* sub = app.add_subcommand("explain", "Show which parts of pictures speak for a class");
   auto command = std::make_shared<ExplainCommand>();
   add_classifier_arguments(*sub, command->classifier);
   sub->add_option("input", command->inputs, kInputsHelp)->required();
@@ -215,7 +215,7 @@ void add_explain(CLI::App& app) {
                   "cam: the last stage, one pass. ablation: any layer, a partial pass for each channel. eigen: any "
                   "layer, one pass, the same for every class")
       ->capture_default_str()
-      ->check(CLI::IsMember({"cam", "ablation", "eigen"}));
+      ->check(IsMember({"cam", "ablation", "eigen"}));
   sub->add_option("--layer", command->layer, "Stage or block for ablation and eigen: layer3, layer3.0");
   sub->add_option("--raw", command->raw,
                   "Write the map as a float32 .npy array HxW, NxHxW of several pictures; pictures then with -o alone");

@@ -50,8 +50,8 @@ void export_model(const Options& options) {
 
 }  // namespace
 
-void add_export(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("export", "Write a model file as ONNX, for other runtimes");
+void add_export(Command& app) {
+  Command* command = app.add_subcommand("export", "Write a model file as ONNX, for other runtimes");
   auto options = std::make_shared<Options>();
   command->add_option("MODEL", options->model, "A .safetensors or PyTorch file")->required();
   command->add_option("OUT", options->output, "The .onnx file to write")->required();

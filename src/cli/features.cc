@@ -116,8 +116,8 @@ void write_features(const FeaturesCommand& command) {
 
 }  // namespace
 
-void add_features(CLI::App& app) {
-  CLI::App* sub = app.add_subcommand("features", "Write the vectors that stand for pictures");
+void add_features(Command& app) {
+  Command* sub = app.add_subcommand("features", "Write the vectors that stand for pictures");
   auto command = std::make_shared<FeaturesCommand>();
   add_classifier_arguments(*sub, command->classifier);
   sub->add_option("input", command->inputs, kInputsHelp)->required();

@@ -33,12 +33,12 @@ void init(const Options& options) {
 
 }  // namespace
 
-void add_init(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("init", "Write a model file of an untrained network");
+void add_init(Command& app) {
+  Command* command = app.add_subcommand("init", "Write a model file of an untrained network");
   auto options = std::make_shared<Options>();
   options->architecture.add_to(*command, "NETWORK", "Name of an architecture");
   command->add_option("--seed", options->seed, "The same seed gives the same weights (0)")
-      ->check(CLI::Range(std::uint64_t{0}, kMaxSeed));
+      ->check(Range(std::uint64_t{0}, kMaxSeed));
   command->add_option("-o,--output", options->output, "The file to write: .safetensors, .pth, .pt, .th or .bin")
       ->required();
   command->add_flag("--calibrated", options->calibrated,

@@ -119,8 +119,8 @@ void inspect(const Options& options) {
 
 }  // namespace
 
-void add_inspect(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("inspect", "Print the tensors and the metadata of a file");
+void add_inspect(Command& app) {
+  Command* command = app.add_subcommand("inspect", "Print the tensors and the metadata of a file");
   auto options = std::make_shared<Options>();
   command->add_option("FILE", options->path, "A .safetensors or PyTorch file (.pth, .pt, .th, .bin)")->required();
   command->add_flag("--json", options->json, "Print everything as JSON");

@@ -3,9 +3,9 @@
 
 int main(int argc, char** argv) {
   using namespace resnet::cli;
-  CLI::App app("Residual networks in native C++: describe, inspect, convert, run, measure and explain them.", "resnet");
+  Command app("Residual networks in native C++: describe, inspect, convert, run, measure and explain them.", "resnet");
   app.set_version_flag("--version", "resnet " RESNET_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand();
   app.footer("resnet COMMAND --help explains a command and shows an example.");
   add_reference(app);
   add_summary(app);

@@ -33,19 +33,19 @@ void make_dataset(const Options& options) {
 
 }  // namespace
 
-void add_make_dataset(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("make-dataset", "Draw a set of pictures to train and try things out on");
+void add_make_dataset(Command& app) {
+  Command* command = app.add_subcommand("make-dataset", "Draw a set of pictures to train and try things out on");
   auto options = std::make_shared<Options>();
   command->add_option("KIND", options->kind, "shapes: ten shapes of any colour, texture, size, place and direction")
       ->required()
-      ->check(CLI::IsMember({"shapes"}));
+      ->check(IsMember({"shapes"}));
   command->add_option("-o,--out", options->out, "The directory to make: train/CLASS/*.jpg and val/CLASS/*.jpg")
       ->required();
   command->add_option("--size", options->shapes.size, "Pixels a side (64)");
   command->add_option("--train", options->shapes.train, "Pictures to train on (4000)");
   command->add_option("--val", options->shapes.val, "Pictures to validate with (1000)");
   command->add_option("--seed", options->shapes.seed, "The same seed gives the same pictures (0)")
-      ->check(CLI::Range(std::uint64_t{0}, kMaxSeed));
+      ->check(Range(std::uint64_t{0}, kMaxSeed));
   command->add_flag("--json", options->json, "Say what was made as JSON");
   command->footer(
       "Examples:\n"

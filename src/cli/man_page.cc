@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <sstream>
@@ -43,6 +44,12 @@ bool shown(const CLI::App& command) { return !command.get_group().empty(); }
 
 std::string full_name(const CLI::App& app) {
   return app.get_parent() == nullptr ? app.get_name() : full_name(*app.get_parent()) + " " + app.get_name();
+}
+
+std::string man_page_name(const CLI::App& app) {
+  std::string name = full_name(app);
+  std::replace(name.begin(), name.end(), ' ', '-');
+  return name;
 }
 
 std::string synopsis(const CLI::App& app) {
@@ -113,14 +120,6 @@ std::string see_also(const CLI::App& app) {
   return "";
 }
 
-}  // namespace
-
-std::string man_page_name(const CLI::App& app) {
-  std::string name = full_name(app);
-  std::replace(name.begin(), name.end(), ' ', '-');
-  return name;
-}
-
 std::string man_page(const CLI::App& app) {
   const std::string name = man_page_name(app);
   std::string title = name;
@@ -134,6 +133,17 @@ std::string man_page(const CLI::App& app) {
   page += options_sections(app);
   page += footer_sections(app);
   return page + kEpilogue + see_also(app);
+}
+
+}  // namespace
+
+std::vector<ManPage> man_pages(const CLI::App& program) {
+  std::vector<ManPage> pages = {{man_page_name(program), man_page(program)}};
+  for (const CLI::App* command : program.get_subcommands({})) {
+    if (shown(*command) && !command->get_prefix_command())
+      pages.push_back({man_page_name(*command), man_page(*command)});
+  }
+  return pages;
 }
 
 }  // namespace resnet::cli

@@ -1,16 +1,22 @@
 // Pages for man(1), written from the same tables as --help.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace resnet::cli {
 
-// "resnet" for the program itself, "resnet-predict" for a command.
-std::string man_page_name(const CLI::App& app);
+struct ManPage {
+  std::string name;  // "resnet" of the program itself, "resnet-predict" of a command
+  std::string text;  // in man(7)'s language
+};
 
-// The page in man(7)'s language. Of the program: its commands; of a command: arguments, options in their groups, what
-// the footer says, examples. Options and commands that --help hides are left out.
-std::string man_page(const CLI::App& app);
+// The program's page, which lists its commands, and then one for each command that is not another program's: arguments,
+// options in their groups, what the footer says, examples. Options and commands that --help hides are left out.
+std::vector<ManPage> man_pages(const CLI::App& program);
 
 }  // namespace resnet::cli

@@ -61,8 +61,8 @@ void run(const PreprocessCommand& command) {
 
 }  // namespace
 
-void add_preprocess(CLI::App& app) {
-  CLI::App* sub = app.add_subcommand("preprocess", "Write the tensor that a network would see of a picture");
+void add_preprocess(Command& app) {
+  Command* sub = app.add_subcommand("preprocess", "Write the tensor that a network would see of a picture");
   auto command = std::make_shared<PreprocessCommand>();
   sub->add_option("image", command->image, "JPEG, PNG or WebP file, or .npy array; - for standard input")->required();
   sub->add_option("-o,--output", command->output, "The .npy file to write: 1x3xHxW float32")->required();

@@ -55,7 +55,7 @@ std::string assume(const PreprocessOptions& options, int channels, Preprocessing
 
 }  // namespace
 
-void add_preprocess_options(CLI::App& command, PreprocessOptions& options) {
+void add_preprocess_options(Command& command, PreprocessOptions& options) {
   const std::string group = "How pictures become tensors";
   command
       .add_option("--preset", options.preset,

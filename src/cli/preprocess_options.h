@@ -4,12 +4,11 @@
 // so assumed is said on stderr.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "resnet/image.h"
+#include "cli/options.h"
 #include "resnet/preprocessing.h"
 
 namespace resnet::cli {
@@ -24,7 +23,7 @@ struct PreprocessOptions {
 };
 
 // Adds --preset, --size, --resize, --interpolation, --mean, --std. `options` must live as long as the command.
-void add_preprocess_options(CLI::App& command, PreprocessOptions& options);
+void add_preprocess_options(Command& command, PreprocessOptions& options);
 
 struct ResolvedPreprocessing {
   Preprocessing how;

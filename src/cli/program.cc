@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <new>
@@ -51,7 +52,8 @@ std::string text_of(const CLI::App& app, const CLI::ExtrasError& error) {
 
 }  // namespace
 
-int run_program(CLI::App& app, int argc, char** argv) {
+int run_program(Command& program, int argc, char** argv) {
+  CLI::App& app = program.parser();
   std::signal(SIGPIPE, SIG_DFL);  // `resnet ... | head` ends quietly
   try {
     check_command(app, argc, argv);

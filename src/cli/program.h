@@ -8,6 +8,6 @@ namespace resnet::cli {
 
 // Runs the command that the arguments name. Gives the exit status: 0, 1 for resnet::Error and other failures, 2 for
 // wrong usage.
-int run_program(CLI::App& app, int argc, char** argv);
+int run_program(Command& program, int argc, char** argv);
 
 }  // namespace resnet::cli

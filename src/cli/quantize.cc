@@ -168,8 +168,8 @@ void quantize_model(const QuantizeCommand& command) {
 
 }  // namespace
 
-void add_quantize(CLI::App& app) {
-  CLI::App* sub = app.add_subcommand("quantize", "Make an int8 model, calibrated on pictures");
+void add_quantize(Command& app) {
+  Command* sub = app.add_subcommand("quantize", "Make an int8 model, calibrated on pictures");
   auto command = std::make_shared<QuantizeCommand>();
   add_classifier_arguments(*sub, command->classifier, /*runs=*/false);
   sub->add_option("images", command->images, "Directory of pictures, or .tar or .tar.gz whose paths end in CLASS/FILE")
@@ -178,12 +178,12 @@ void add_quantize(CLI::App& app) {
   sub->add_option("--only", command->only, "Only this folder of the pictures: --only train");
   sub->add_option("--limit", command->limit, "So many pictures at most, spread evenly over all")
       ->capture_default_str()
-      ->check(CLI::Range(2, 1'000'000));
+      ->check(Range(2, 1'000'000));
   sub->add_option(
          "--min-agreement", command->min_agreement,
          "Share of the pictures whose most probable class must stay; layers that cost too much are left in fp32")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 1.0));
+      ->check(Range(0.0, 1.0));
   sub->add_flag("--json", command->json, "Print JSON");
   sub->footer(
       "The file is an ordinary model file: predict, eval and bench run it in int8, or with --precision fp32.\n"

@@ -21,21 +21,16 @@ void write(const std::filesystem::path& path, const std::string& text) {
   file.commit();
 }
 
-void write_reference(const CLI::App& app, const std::filesystem::path& folder) {
-  const auto write_page = [&](const CLI::App& of) {
-    write(folder / "man1" / (man_page_name(of) + ".1"), man_page(of));
-  };
-  write_page(app);
-  for (const CLI::App* command : app.get_subcommands({})) {
-    if (!command->get_group().empty() && !command->get_prefix_command()) write_page(*command);
-  }
-  write(folder / "bash-completion" / app.get_name(), bash_completion(app));
+void write_reference(const Command& program, const std::filesystem::path& folder) {
+  const std::vector<ManPage> pages = man_pages(program.parser());
+  for (const ManPage& page : pages) write(folder / "man1" / (page.name + ".1"), page.text);
+  write(folder / "bash-completion" / pages.front().name, bash_completion(program.parser()));
 }
 
 }  // namespace
 
-void add_reference(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("reference", "Write the man pages and the completion for bash");
+void add_reference(Command& app) {
+  Command* command = app.add_subcommand("reference", "Write the man pages and the completion for bash");
   command->group("");
   auto folder = std::make_shared<std::string>();
   command->add_option("FOLDER", *folder, "Where to: FOLDER/man1/*.1, FOLDER/bash-completion/resnet")->required();

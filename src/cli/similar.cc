@@ -106,16 +106,15 @@ void find_similar(const SimilarCommand& command) {
 
 }  // namespace
 
-void add_similar(CLI::App& app) {
-  CLI::App* sub = app.add_subcommand("similar", "Find the pictures of an index that are most like one");
+void add_similar(Command& app) {
+  Command* sub = app.add_subcommand("similar", "Find the pictures of an index that are most like one");
   auto command = std::make_shared<SimilarCommand>();
   sub->add_option("index", command->index, "A .npy file that `resnet features` wrote")->required();
   sub->add_option("image", command->image, "JPEG, PNG or WebP file, or .npy array; - for standard input")->required();
   sub->add_option("--model", command->model, "Where the index's model file is now; another one is refused");
-  sub->add_option("--top", command->top, "How many pictures")->capture_default_str()->check(CLI::Range(1, 10'000));
+  sub->add_option("--top", command->top, "How many pictures")->capture_default_str()->check(Range(1, 10'000));
   sub->add_option("--contact-sheet", command->contact_sheet, "The .png file to show them in");
-  sub->add_option("--threads", command->threads, "Threads of the network; 0: one per processor")
-      ->check(CLI::Range(0, 1024));
+  sub->add_option("--threads", command->threads, "Threads of the network; 0: one per processor")->check(Range(0, 1024));
   sub->add_flag("--json", command->json, "Print JSON");
   sub->footer(
       "Nearest by the cosine between embeddings. Pictures become tensors as they did for the index.\n"

@@ -36,11 +36,10 @@ constexpr const char* kTrainer = "resnet-train";
 
 }  // namespace
 
-void add_train(CLI::App& app) {
+void add_train(Command& app) {
   const auto add = [&](const char* name, const char* description) {
-    CLI::App* command = app.add_subcommand(name, description);
-    command->prefix_command();  // every argument is the trainer's
-    command->set_help_flag();
+    Command* command = app.add_subcommand(name, description);
+    command->pass_arguments_on();
     command->callback([=] { run_trainer(name, command->remaining()); });
   };
   add("train", "Train a network on pictures, fine-tune one, go on with a run");

@@ -15,8 +15,8 @@ int main(int argc, char** argv) {
   mallopt(M_MMAP_MAX, 0);
   mallopt(M_TRIM_THRESHOLD, -1);
 #endif
-  CLI::App app("The trainer of `resnet`.", "resnet");
-  app.require_subcommand(1);
+  Command app("The trainer of `resnet`.", "resnet");
+  app.require_subcommand();
   app.set_version_flag("--version", "resnet " RESNET_VERSION);
   add_reference(app);
   add_trainer(app);

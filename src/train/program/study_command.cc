@@ -182,28 +182,26 @@ void study(const StudyCommand& command) {
 
 }  // namespace
 
-void add_study(CLI::App& app) {
-  CLI::App* sub =
+void add_study(Command& app) {
+  Command* sub =
       app.add_subcommand("study", "Repeat an experiment of the paper: plain and residual networks of growing depth");
   auto command = std::make_shared<StudyCommand>();
   sub->add_option("kind", command->kind,
                   "degradation: training and test error of each depth, without shortcuts and with")
       ->required()
-      ->check(CLI::IsMember({"degradation"}));
+      ->check(IsMember({"degradation"}));
   sub->add_option("--data", command->data, "Pictures, as `resnet train` takes them")->required();
   sub->add_option("--val", command->val, "Test pictures, where the data do not bring them");
   sub->add_option("--depths", command->depths, "Of the networks for CIFAR: 20, 32, 44, 56, 110")
       ->delimiter(',')
-      ->check(CLI::IsMember({20, 32, 44, 56, 110}))
+      ->check(IsMember({20, 32, 44, 56, 110}))
       ->capture_default_str();
-  sub->add_option("--epochs", command->epochs, "Passes over the data")
-      ->check(CLI::Range(1, 100000))
-      ->capture_default_str();
+  sub->add_option("--epochs", command->epochs, "Passes over the data")->check(Range(1, 100000))->capture_default_str();
   sub->add_option("--seeds", command->seeds, "Networks of each kind, from other first weights and orders")
-      ->check(CLI::Range(1, 100))
+      ->check(Range(1, 100))
       ->capture_default_str();
   sub->add_option("--recipe", command->recipe, "TOML file instead of the paper's recipe, as `resnet train` takes it")
-      ->check(CLI::ExistingFile);
+      ->check(ExistingFile);
   sub->add_option("-o,--out", command->out, "Folder of the study; what is finished there is not done again")
       ->capture_default_str();
   sub->add_flag("--json", command->json, "Print the results as JSON");

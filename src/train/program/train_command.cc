@@ -29,7 +29,7 @@ struct TrainCommand {
   int processes = 0;  // to start; 0: this one is what was started
   double timeout = 300;
   std::map<const Key*, std::string> flags;  // as they were given
-  std::vector<std::pair<const Key*, CLI::Option*>> options;
+  std::vector<std::pair<const Key*, Option*>> options;
 };
 
 // The recipe of the run that is there, of the file, of the flags: later ones win.
@@ -133,25 +133,25 @@ void train_network(TrainCommand& command) {
 
 }  // namespace
 
-void add_trainer(CLI::App& app) {
-  CLI::App* sub = app.add_subcommand("train", "Train a network on pictures, fine-tune one, go on with a run");
+void add_trainer(Command& app) {
+  Command* sub = app.add_subcommand("train", "Train a network on pictures, fine-tune one, go on with a run");
   auto command = std::make_shared<TrainCommand>();
   sub->add_option("--out", command->out, "Folder of the run: model, checkpoints, metrics, report")->required();
-  sub->add_option("--recipe", command->recipe, "TOML file with any of the keys below")->check(CLI::ExistingFile);
+  sub->add_option("--recipe", command->recipe, "TOML file with any of the keys below")->check(ExistingFile);
   sub->add_flag("--resume", command->resume, "Go on with the run in --out; begin where there is none yet");
   sub->add_flag("--json", command->json, "Print JSON: a line an epoch, and one at the end");
   sub->add_option("--nproc", command->processes,
                   "Train in so many processes on this machine; for several machines docs/scaling.md")
-      ->check(CLI::Range(1, 1024));
+      ->check(Range(1, 1024));
   sub->add_option("--timeout", command->timeout, "Longest wait of a process for another, in seconds")
-      ->check(CLI::Range(1.0, 1e6))
+      ->check(Range(1.0, 1e6))
       ->capture_default_str();
   const Recipe defaults;
   for (const Key& key : recipe_keys()) {
     std::string& text = command->flags[&key];
     const std::string value = toml_value(defaults, key);
     const bool empty = value == "\"\"" || value == "[]";
-    CLI::Option* option =
+    Option* option =
         sub->add_option(flag_of(key), text, empty ? std::string(key.help) : fmt::format("{} [{}]", key.help, value));
     option->group(std::string(key.group))->type_name("")->take_last();  // scripts add to what they always say
     if (std::holds_alternative<bool Recipe::*>(key.member)) option->expected(0, 1)->default_str("true");

@@ -5,7 +5,7 @@
 
 namespace resnet::cli {
 
-void add_trainer(CLI::App& app);
-void add_study(CLI::App& app);
+void add_trainer(Command& app);
+void add_study(Command& app);
 
 }  // namespace resnet::cli

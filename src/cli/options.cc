@@ -1,0 +1,117 @@
+#include "cli/options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace resnet::cli {
+
+std::size_t Option::count() const { return option_->count(); }
+std::string Option::get_name() const { return option_->get_name(); }
+
+Option* Option::required() {
+  option_->required();
+  return this;
+}
+
+Option* Option::excludes(const Option* other) {
+  option_->excludes(other->option_);
+  return this;
+}
+
+Option* Option::check(const Range& range) {
+  std::visit([this](const auto& limits) { option_->check(CLI::Range(limits.first, limits.second)); }, range.limits);
+  return this;
+}
+
+Option* Option::check(const IsMember& members) {
+  std::visit([this](const auto& values) { option_->check(CLI::IsMember(values)); }, members.values);
+  return this;
+}
+
+Option* Option::check(ExistingFileCheck) {
+  option_->check(CLI::ExistingFile);
+  return this;
+}
+
+Option* Option::delimiter(char parts) {
+  option_->delimiter(parts);
+  return this;
+}
+
+Option* Option::allow_extra_args(bool allowed) {
+  option_->allow_extra_args(allowed);
+  return this;
+}
+
+Option* Option::expected(int low, int high) {
+  option_->expected(low, high);
+  return this;
+}
+
+Option* Option::take_last() {
+  option_->take_last();
+  return this;
+}
+
+Option* Option::group(const std::string& heading) {
+  option_->group(heading);
+  return this;
+}
+
+Option* Option::type_name(const std::string& name) {
+  option_->type_name(name);
+  return this;
+}
+
+Option* Option::default_str(const std::string& text) {
+  option_->default_str(text);
+  return this;
+}
+
+Option* Option::capture_default_str() {
+  option_->capture_default_str();
+  return this;
+}
+
+Command::Command(const std::string& description, const std::string& name)
+    : program_(std::make_unique<CLI::App>(description, name)), app_(program_.get()) {}
+
+Command::Command(CLI::App* app) : app_(app) {}
+
+Command::~Command() = default;
+
+Command* Command::add_subcommand(const std::string& name, const std::string& description) {
+  subcommands_.push_back(std::unique_ptr<Command>(new Command(app_->add_subcommand(name, description))));
+  return subcommands_.back().get();
+}
+
+Option* Command::add_option(const std::string& names, Target value, const std::string& help) {
+  const auto add = [&](auto* target) { return app_->add_option(names, *target, help); };
+  return &options_.emplace_back(std::visit(add, value));
+}
+
+Option* Command::add_option_function(const std::string& names, std::function<void(const std::string&)> take,
+                                     const std::string& help) {
+  return &options_.emplace_back(app_->add_option_function<std::string>(names, std::move(take), help));
+}
+
+Option* Command::add_flag(const std::string& names, bool& value, const std::string& help) {
+  return &options_.emplace_back(app_->add_flag(names, value, help));
+}
+
+void Command::footer(const std::string& text) { app_->footer(text); }
+void Command::group(const std::string& heading) { app_->group(heading); }
+void Command::callback(std::function<void()> run) { app_->callback(std::move(run)); }
+void Command::require_subcommand() { app_->require_subcommand(1); }
+
+void Command::set_version_flag(const std::string& names, const std::string& version) {
+  app_->set_version_flag(names, version);
+}
+
+void Command::pass_arguments_on() {
+  app_->prefix_command();
+  app_->set_help_flag();
+}
+
+std::vector<std::string> Command::remaining() const { return app_->remaining(); }
+
+}  // namespace resnet::cli
