@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "arch/describe.h"
+#include "arch/operations.h"
 #include "base/random.h"
 #include "cli/architecture_options.h"
 #include "resnet/engine.h"
@@ -54,7 +55,7 @@ FeatureShape input_for(const Graph& graph, const std::optional<std::string>& tex
 }
 
 Json shape_json(const Node& node, const FeatureShape& s) {
-  if (node.op == Op::kFlatten || node.op == Op::kLinear) return {s.batch, s.channels};
+  if (info(node.op).is_flat) return {s.batch, s.channels};
   return {s.batch, s.channels, s.height, s.width};
 }
 

@@ -116,8 +116,9 @@ std::string_view name(HeatmapMethod value) noexcept {
   switch (value) {
     case HeatmapMethod::kAblation: return "ablation";
     case HeatmapMethod::kEigen: return "eigen";
-    default: return "cam";
+    case HeatmapMethod::kCam: break;
   }
+  return "cam";
 }
 
 HeatmapMethod parse_heatmap_method(std::string_view text) {
