@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "engine/int8_weights.h"
-#include "engine/random_weights.h"
+#include "program/random_weights.h"
 #include "resnet/error.h"
 
 namespace resnet {

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <numeric>
 
-#include "arch/quantized.h"
 #include "base/error.h"
 #include "explain/layers.h"
+#include "program/quantized.h"
 #include "resnet/explain.h"
 
 namespace resnet {

@@ -7,10 +7,10 @@
 #include <map>
 #include <set>
 
-#include "arch/quantized.h"
-#include "engine/random_weights.h"
+#include "program/random_weights.h"
 #include "formats/test_files.h"
 #include "onnx/graph_writer.h"
+#include "program/quantized.h"
 #include "weights/test_models.h"
 
 namespace resnet {

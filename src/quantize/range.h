@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "arch/quantized.h"
+#include "program/quantized.h"
 
 namespace resnet {
 

@@ -6,7 +6,7 @@
 #include <tuple>
 #include <utility>
 
-#include "arch/quantized.h"
+#include "engine/short_weights.h"
 
 namespace resnet {
 namespace {
@@ -134,7 +134,7 @@ RoundedWeights round_weights(const Node& node, const Tensor& weights) {
     for (const float weight : own) signal += static_cast<double>(weight) * weight;
     channel.put(numbers->data() + c * row);
   }
-  result.numbers = Tensor::view(DType::kI8, values.shape(), std::as_bytes(std::span(*numbers)), numbers);
+  result.quantized = Tensor::view(DType::kI8, values.shape(), std::as_bytes(std::span(*numbers)), numbers);
   result.sqnr_db = 10 * std::log10(signal / noise);
   return result;
 }
@@ -142,7 +142,7 @@ RoundedWeights round_weights(const Node& node, const Tensor& weights) {
 std::vector<double> mean_shifts(const Node& node, const FeatureShape& in, const FeatureShape& out,
                                 const Tensor& weights, const RoundedWeights& rounded, std::span<const double> means) {
   const Tensor before = weights.to_f32();
-  const Tensor numbers = rounded.numbers.to_f32();
+  const Tensor numbers = rounded.quantized.to_f32();
   const int group_in = node.in_channels / node.groups;
   const int group_out = node.out_channels / node.groups;
   std::vector<double> inside(static_cast<std::size_t>(node.kernel) * node.kernel);
@@ -167,15 +167,15 @@ std::vector<double> mean_shifts(const Node& node, const FeatureShape& in, const 
   return shifts;
 }
 
-void correct_bias(const Graph& graph, const Step& step, std::span<const double> shifts, StateDict& weights) {
-  const Node& node = graph.nodes[step.node];
-  if (step.batch_norm < 0 && !node.bias) return;
+void correct_bias(const Graph& graph, const Operation& operation, std::span<const double> shifts, StateDict& weights) {
+  const Node& node = graph.nodes[operation.node];
+  if (operation.epilogue.norm < 0 && !node.bias) return;
   const std::string name =
-      step.batch_norm >= 0 ? graph.nodes[step.batch_norm].path + ".running_mean" : node.path + ".bias";
+      operation.epilogue.norm >= 0 ? graph.nodes[operation.epilogue.norm].path + ".running_mean" : node.path + ".bias";
   const Tensor old = weights.at(name).to_f32();
   std::vector<float> corrected(shifts.size());
   for (std::size_t c = 0; c < shifts.size(); ++c) {
-    corrected[c] = static_cast<float>(old.f32()[c] + (step.batch_norm >= 0 ? shifts[c] : -shifts[c]));
+    corrected[c] = static_cast<float>(old.f32()[c] + (operation.epilogue.norm >= 0 ? shifts[c] : -shifts[c]));
   }
   weights.set(name, Tensor::from(corrected, old.shape()));
 }

@@ -7,7 +7,6 @@
 #include "resnet/torch.h"
 #include "train/batch_norm.h"
 #include "train/tensors.h"
-#include "weights/check_weights.h"
 #include "weights/initialize.h"
 
 namespace resnet {
