@@ -5,12 +5,18 @@
 #include <cmath>
 
 #include "engine/execute.h"
+#include "engine/int8_weights.h"
 #include "program/formats.h"
 #include "program/random_networks.h"
 #include "program/random_weights.h"
 
 namespace resnet {
 namespace {
+
+std::vector<float> input_of(const FeatureShape& shape) {
+  std::mt19937 random(5);
+  return random_values(shape.count(), -2, 2, random);
+}
 
 std::vector<float> run(const Program& program, const StateDict& weights, const FeatureShape& shape) {
   const Kernels& kernels = reference_kernels();
@@ -19,8 +25,7 @@ std::vector<float> run(const Program& program, const StateDict& weights, const F
   Constants constants(basis.program, weights);
   const Plan plan = make_plan(basis, shape, {Algorithms::kDirect}, constants, workspace.team);
   workspace.fit(plan);
-  std::mt19937 random(5);
-  const std::vector<float> input = random_values(shape.count(), -2, 2, random);
+  const std::vector<float> input = input_of(shape);
   for (const PlanStep& step : plan.steps) run_step(step, kernels, input.data(), workspace);
   std::vector<float> logits(static_cast<std::size_t>(plan.steps.back().output_shape.count()));
   copy_logits(plan, workspace, logits);
@@ -46,6 +51,9 @@ void expect_same(const Graph& graph, const FeatureShape& shape) {
     EXPECT_LT(error_of(run(program, weights, shape), expected), 1e-5);
     EXPECT_LT(error_of(run(give_formats(program, weights, Precision::kBf16), weights, shape), expected), 0.1);
   }
+  const StateDict quantized = int8_weights(graph, weights, input_of(shape), shape, /*mixed=*/true);
+  const Program program = give_formats(lower(graph, Lowering::kInference), quantized, Precision::kInt8);
+  EXPECT_LT(error_of(run(program, quantized, shape), expected), 0.3);
 }
 
 TEST(PropertyLowering, EveryNetworkOfTheCatalog) {

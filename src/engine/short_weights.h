@@ -11,7 +11,7 @@
 
 namespace resnet {
 
-// Weights are short where no sum of four products of theirs with u8 numbers leaves 16 bits, so that processors without
+// Weights are short where no sum of four products of theirs with u8 values leaves 16 bits, so that processors without
 // dot products of bytes may sum in 16 bits. The four are an output channel's weights at a tap of the window for the
 // input channels 8v, 8v + 1, 8v + 4 and 8v + 5, or for the other four of these eight. The positive ones of the four sum
 // to kShortSum at most, the negative ones to no less than -kShortSum. Nothing but speed depends on it, and not that
