@@ -50,6 +50,9 @@ class ResNetImpl : public torch::nn::Module {
 
  private:
   struct Step;
+  void register_modules();
+  torch::Tensor normalize(Step& step, const torch::Tensor& x, const torch::Tensor& residual,
+                          const torch::Tensor& block_scale);
   torch::Tensor run(const torch::Tensor& images, const torch::Tensor& block_scale);
 
   Graph graph_;

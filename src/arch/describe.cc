@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "arch/operations.h"
 #include "console/numbers.h"
 #include "console/text_table.h"
 
@@ -55,7 +56,7 @@ std::int64_t total_macs(const Graph& graph, std::span<const FeatureShape> shapes
 }
 
 std::string shape_text(const Node& node, const FeatureShape& shape) {
-  if (node.op == Op::kFlatten || node.op == Op::kLinear) return fmt::format("{}x{}", shape.batch, shape.channels);
+  if (info(node.op).is_flat) return fmt::format("{}x{}", shape.batch, shape.channels);
   return fmt::format("{}x{}x{}x{}", shape.batch, shape.channels, shape.height, shape.width);
 }
 
@@ -75,7 +76,10 @@ std::string operation_text(const Node& node) {
     case Op::kPadShortcut: text = "pad channels"; break;
     case Op::kAdd: return "add shortcut";
     case Op::kGlobalAveragePool: return "global average pool";
-    default: return std::string(name(node.op));
+    case Op::kInput:
+    case Op::kRelu:
+    case Op::kFlatten:
+    case Op::kLinear: return std::string(name(node.op));
   }
   if (node.stride > 1) text += fmt::format(" /{}", node.stride);
   if (node.groups > 1) text += fmt::format(", {} groups", node.groups);

@@ -56,7 +56,12 @@ void add_step(std::vector<Step>& steps, const Node& node, const FeatureShape& sh
       break;
     case Op::kBatchNorm: append(steps.back().note, "batch norm"); break;
     case Op::kRelu: append(steps.back().note, "ReLU"); break;
-    default: break;
+    case Op::kInput:
+    case Op::kMaxPool:
+    case Op::kAdd:
+    case Op::kGlobalAveragePool:
+    case Op::kFlatten:
+    case Op::kLinear: break;  // not in a block, or drawn apart
   }
 }
 
@@ -81,13 +86,14 @@ void draw_box(Svg& svg, double center, double y, double width, const Step& step,
 }
 
 std::string title(Shortcut shortcut, bool identity) {
-  if (shortcut == Shortcut::kNone) return "no shortcut";
-  if (identity) return "identity shortcut";
+  if (identity && shortcut != Shortcut::kNone) return "identity shortcut";
   switch (shortcut) {
+    case Shortcut::kNone: return "no shortcut";
     case Shortcut::kPadding: return "padding shortcut (option A)";
     case Shortcut::kAveragePool: return "average-pooled projection shortcut";
-    default: return "projection shortcut";
+    case Shortcut::kProjection: break;
   }
+  return "projection shortcut";
 }
 
 std::string sum_text(Shortcut shortcut, bool identity) {
@@ -95,8 +101,10 @@ std::string sum_text(Shortcut shortcut, bool identity) {
   switch (shortcut) {
     case Shortcut::kPadding: return "F(x) + pad(x)";
     case Shortcut::kAveragePool: return "F(x) + W pool(x)";
-    default: return "F(x) + Wx";
+    case Shortcut::kProjection:
+    case Shortcut::kNone: break;
   }
+  return "F(x) + Wx";
 }
 
 // From below x to the right, down through the boxes, and back into the circle.

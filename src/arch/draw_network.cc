@@ -63,8 +63,9 @@ std::string stem_text(const Graph& graph) {
   switch (graph.architecture.stem) {
     case Stem::kImageNet: return "7×7 conv, /2";
     case Stem::kDeep: return "3 × 3×3, /2";
-    default: return "3×3 conv";
+    case Stem::kCifar: break;
   }
+  return "3×3 conv";
 }
 
 std::vector<Group> groups(const Graph& graph, std::span<const FeatureShape> shapes) {

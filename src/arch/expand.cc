@@ -158,8 +158,10 @@ class Builder {
       case Shortcut::kAveragePool:
         if (stride > 1) x = pool(Op::kAveragePool, path + ".0", x, {stride, stride});
         return batch_norm(path + ".2", conv(path + ".1", x, channels, {1}));
-      default: return batch_norm(path + ".1", conv(path + ".0", x, channels, {1, stride}));
+      case Shortcut::kProjection:
+      case Shortcut::kNone: break;
     }
+    return batch_norm(path + ".1", conv(path + ".0", x, channels, {1, stride}));
   }
 
   const Architecture a_;

@@ -47,9 +47,13 @@ std::string leaf_text(const Node& node, Layout layout) {
     case Op::kPadShortcut:
       return fmt::format("PadShortcut({}, {}, stride={})", node.in_channels, node.out_channels, node.stride);
     case Op::kGlobalAveragePool: return "AdaptiveAvgPool2d(output_size=(1, 1))";
-    default:
+    case Op::kLinear:
       return fmt::format("Linear(in_features={}, out_features={}, bias=True)", node.in_channels, node.out_channels);
+    case Op::kInput:
+    case Op::kAdd:
+    case Op::kFlatten: break;  // no modules
   }
+  return "";
 }
 
 // A relu that is used several times stands where the layout declares it: after the first batch norm in torchvision's

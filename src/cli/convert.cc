@@ -1,10 +1,10 @@
 // resnet convert: a model file in another format or layout, or with class names and preprocessing.
 #include <fmt/format.h>
 
-#include "arch/quantized.h"
 #include "cli/command.h"
 #include "cli/preprocess_options.h"
 #include "console/output.h"
+#include "program/quantized.h"
 #include "resnet/classifier.h"
 #include "weights/change_layout.h"
 #include "weights/class_names.h"

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "arch/describe.h"
+#include "arch/operations.h"
 #include "base/random.h"
 #include "cli/architecture_options.h"
 #include "console/json.h"
@@ -52,7 +53,7 @@ FeatureShape input_for(const Graph& graph, const std::optional<std::string>& tex
 
 Json shape_json(const Node& node, const FeatureShape& s) {
   std::vector<std::int64_t> sizes = {s.batch, s.channels};
-  if (node.op != Op::kFlatten && node.op != Op::kLinear) sizes.insert(sizes.end(), {s.height, s.width});
+  if (!info(node.op).is_flat) sizes.insert(sizes.end(), {s.height, s.width});
   return sizes;
 }
 

@@ -5,7 +5,7 @@
 
 namespace resnet {
 
-ArenaLayout lay_out(const std::vector<Lifetime>& values) {
+ArenaLayout lay_out(const std::vector<ArenaRequest>& values) {
   std::vector<std::size_t> order(values.size());
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(),

@@ -16,9 +16,9 @@ TEST(ArenaTest, AChainNeedsTwoBuffers) {
 TEST(PropertyArena, ValuesThatLiveTogetherDoNotOverlap) {
   std::mt19937 random(7);
   for (int round = 0; round < 200; ++round) {
-    std::vector<Lifetime> values(random() % 40);
+    std::vector<ArenaRequest> values(random() % 40);
     std::size_t total = 0;
-    for (Lifetime& value : values) {
+    for (ArenaRequest& value : values) {
       value = {random() % 50, static_cast<int>(random() % 30), 0};
       value.last = value.first + static_cast<int>(random() % 6);
       total += value.size;

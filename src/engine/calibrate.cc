@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "base/error.h"
-#include "engine/batch_norm.h"
 #include "engine/execute.h"
 #include "engine/plan.h"
+#include "program/scale_shift.h"
 
 namespace resnet {
 namespace {
@@ -40,16 +40,19 @@ StateDict calibrate_batch_norms(const Graph& graph, const StateDict& weights, st
   StateDict calibrated = weights;
   const Kernels& kernels = best_kernels();
   Workspace workspace(threads == 0 ? available_processors() : threads);
-  Constants constants(graph, weights);
-  Plan plan = make_plan(graph, plain_steps(graph), shape, kernels, {Algorithms::kDirect}, constants, workspace.team);
+  require_weights(graph, weights);
+  const PlanBasis basis = plan_basis(lower(graph, Lowering::kNodes), weights, kernels);
+  Constants constants(basis.program, weights);
+  Plan plan = make_plan(basis, shape, {Algorithms::kDirect}, constants, workspace.team);
   if (static_cast<std::int64_t>(input.size()) != shape.count()) {
     fail(ErrorCode::kMismatch, "input", "{} values, but the shape needs {}", input.size(), shape.count());
   }
   workspace.fit(plan);
   for (PlanStep& step : plan.steps) {
     if (step.op == Op::kBatchNorm) {
-      const std::string& path = graph.nodes[step.step.node].path;
-      set_statistics(calibrated, path, step.in, reinterpret_cast<const float*>(workspace.arena.data() + step.input));
+      const std::string& path = graph.nodes[step.operation.node].path;
+      set_statistics(calibrated, path, step.input_shape,
+                     reinterpret_cast<const float*>(workspace.arena.data() + step.input_offset));
       step.constants = scale_shift_constants(batch_norm(calibrated, path));
     }
     run_step(step, kernels, input.data(), workspace);

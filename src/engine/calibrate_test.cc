@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "engine/random_weights.h"
+#include "program/random_weights.h"
 #include "resnet/engine.h"
 
 namespace resnet {

@@ -5,34 +5,12 @@
 #include <mutex>
 #include <numeric>
 
-#include "arch/quantized.h"
 #include "base/buffer.h"
-#include "base/error.h"
-#include "engine/batch_norm.h"
+#include "program/check_weights.h"
+#include "program/quantized.h"
 
 namespace resnet {
 namespace {
-
-void check(const Graph& graph, const StateDict& weights) {
-  for (const Parameter& parameter : parameters(graph)) {
-    if (parameter.dtype != DType::kF32) continue;  // num_batches_tracked
-    const Tensor* tensor = weights.find(parameter.name);
-    const std::string where = "tensor '" + parameter.name + "'";
-    if (tensor == nullptr) fail(ErrorCode::kMismatch, where, "is not there");
-    if (tensor->shape() != parameter.shape) {
-      fail(ErrorCode::kMismatch, where, "expected {}, got {}", to_string(parameter.shape), to_string(tensor->shape()));
-    }
-    const std::string& path = graph.nodes[parameter.node].path;
-    if (parameter.name == path + ".weight" && is_quantized(weights, path) && !weights.contains(path + kWeightScale)) {
-      fail(ErrorCode::kMismatch, "tensor '" + path + kWeightScale + "'", "is not there");
-    }
-  }
-  for (const QuantizationTensor& tensor : quantization_tensors(graph)) {
-    if (!weights.contains(tensor.name)) continue;
-    const std::string problem = quantization_problem(tensor, weights);
-    if (!problem.empty()) fail(ErrorCode::kMismatch, "tensor '" + tensor.name + "'", "{}", problem);
-  }
-}
 
 // Biases, then scales.
 std::size_t floats_of(const ConstantsRequest& request) {
@@ -99,13 +77,13 @@ void pack_floats(const LayerPart& part, std::span<const float> codes) {
 // A layer computed in int8. With x = s_x (q_x - z_x), and so on for the output y and the residual r,
 //   y = scale * sum(w x) + shift + r   becomes   q_y = m * sum(w q_x) + b + q_r * s_r / s_y,   where
 //   m = scale * s_x / s_y   and   b = z_y + shift / s_y - m * z_x * sum(w) - z_r * s_r / s_y.
-void pack_numbers(const LayerPart& part, std::span<const float> codes) {
+void pack_quantized(const LayerPart& part, std::span<const float> codes) {
   const ConstantsRequest& request = *part.layer->request;
   const ScaleShift& sums = part.layer->sums;
   const std::size_t row = codes.size() / static_cast<std::size_t>(part.end - part.begin);
-  const ValueFormat& in = request.step.in;
-  const ValueFormat& out = request.step.out;
-  const ValueFormat& residual = request.step.residual_format;
+  const ValueFormat& in = request.operation.input.format;
+  const ValueFormat& out = request.operation.output.format;
+  const ValueFormat& residual = request.operation.residual.format;
   float* bias = part.layer->bias();
   float* scale = bias + padded_channels(request.shape.out_channels);
   const double shortcut = request.shape.residual ? static_cast<double>(residual.zero_point) * residual.scale : 0;
@@ -125,17 +103,18 @@ void fill_padding(const Layer& layer) {
   const ConstantsRequest& request = *layer.request;
   const int channels = request.shape.out_channels;
   const int padded = padded_channels(channels);
-  const bool numbers = request.shape.in_type == ValueType::kU8;
+  const bool quantized = request.shape.in_type == ValueType::kU8;
   float* bias = layer.bias();
-  std::fill(bias + channels, bias + padded, numbers ? static_cast<float>(request.step.out.zero_point) : 0.0F);
-  if (numbers) std::fill(bias + padded + channels, bias + 2 * padded, 0.0F);
+  std::fill(bias + channels, bias + padded,
+            quantized ? static_cast<float>(request.operation.output.format.zero_point) : 0.0F);
+  if (quantized) std::fill(bias + padded + channels, bias + 2 * padded, 0.0F);
 }
 
 void pack(const LayerPart& part) {
   const Tensor stored = part.layer->stored->rows(part.begin, part.end);
   const Tensor codes = stored.to_f32();
-  const bool numbers = part.layer->request->shape.in_type == ValueType::kU8;
-  (numbers ? pack_numbers : pack_floats)(part, codes.f32());
+  const bool quantized = part.layer->request->shape.in_type == ValueType::kU8;
+  (quantized ? pack_quantized : pack_floats)(part, codes.f32());
   stored.release();
 }
 
@@ -155,28 +134,6 @@ void pack_all(const std::vector<LayerPart>& parts, ThreadPool& team) {
 
 }  // namespace
 
-ScaleShift scale_shift_of_sums(const Graph& graph, const StateDict& weights, const Step& step) {
-  const Node& node = graph.nodes[step.node];
-  const auto channels = static_cast<std::size_t>(node.out_channels);
-  ScaleShift sums{std::vector<double>(channels, 1.0), std::vector<double>(channels, 0.0)};
-  if (node.bias) {
-    const Tensor values = weights.at(node.path + ".bias").to_f32();
-    std::copy(values.f32().begin(), values.f32().end(), sums.shift.begin());
-  }
-  if (step.batch_norm >= 0) {
-    const ScaleShift norm = batch_norm(weights, graph.nodes[step.batch_norm].path);
-    for (std::size_t c = 0; c < channels; ++c) {
-      sums.scale[c] = norm.scale[c];
-      sums.shift[c] = sums.shift[c] * norm.scale[c] + norm.shift[c];
-    }
-  }
-  if (is_quantized(weights, node.path)) {
-    const Tensor scales = weights.at(node.path + kWeightScale).to_f32();
-    for (std::size_t c = 0; c < channels; ++c) sums.scale[c] *= scales.f32()[c];
-  }
-  return sums;
-}
-
 StepConstants scale_shift_constants(const ScaleShift& norm) {
   const auto channels = static_cast<std::size_t>(padded_channels(static_cast<int>(norm.scale.size())));
   const auto memory = std::make_shared<AlignedBuffer<float>>(2 * channels, true);
@@ -185,12 +142,17 @@ StepConstants scale_shift_constants(const ScaleShift& norm) {
   return {memory->data(), memory->data() + channels, nullptr, memory};
 }
 
-Constants::Constants(const Graph& graph, const StateDict& weights) : graph_(graph) {
-  check(graph, weights);
-  for (const QuantizationTensor& tensor : quantization_tensors(graph)) {
+void require_weights(const Graph& graph, const StateDict& weights) {
+  Mismatches mismatches;
+  compare_weights(graph, weights, mismatches);
+  mismatches.report("weights", graph.architecture);
+}
+
+Constants::Constants(const Program& program, const StateDict& weights) : program_(program) {
+  for (const QuantizationTensor& tensor : quantization_tensors(program.graph)) {
     if (const Tensor* found = weights.find(tensor.name)) weights_.add(tensor.name, *found);
   }
-  for (const Parameter& parameter : parameters(graph)) {
+  for (const Parameter& parameter : parameters(program.graph)) {
     if (parameter.dtype == DType::kF32) weights_.add(parameter.name, weights.at(parameter.name));
   }
 }
@@ -204,7 +166,7 @@ std::vector<StepConstants> Constants::get(const std::vector<ConstantsRequest>& r
   std::vector<std::size_t> offsets;
   std::size_t bytes = 0;
   for (const ConstantsRequest& request : requests) {
-    if (made_.contains({request.step.node, request.algorithm})) continue;
+    if (made_.contains({request.operation.node, request.algorithm})) continue;
     missing.push_back(&request);
     offsets.push_back(bytes);
     bytes += weight_bytes(request) + floats_of(request) * sizeof(float);
@@ -214,23 +176,24 @@ std::vector<StepConstants> Constants::get(const std::vector<ConstantsRequest>& r
   layers.reserve(missing.size());
   std::vector<LayerPart> parts;
   for (std::size_t i = 0; i < missing.size(); ++i) {
-    const Step& step = missing[i]->step;
+    const Operation& operation = missing[i]->operation;
     const Layer& layer =
-        layers.emplace_back(Layer{missing[i], &weights_.at(graph_.nodes[step.node].path + ".weight"),
-                                  scale_shift_of_sums(graph_, weights_, step), memory->data() + offsets[i]});
+        layers.emplace_back(Layer{missing[i], &weights_.at(program_.node(operation).path + ".weight"),
+                                  scale_shift_of_sums(program_, weights_, operation), memory->data() + offsets[i]});
     fill_padding(layer);
     cut(layer, parts);
   }
   pack_all(parts, team);
   for (std::size_t i = 0; i < missing.size(); ++i) {
     layers[i].stored->release();  // pages that two parts share
-    made_[{missing[i]->step.node, missing[i]->algorithm}] =
+    made_[{missing[i]->operation.node, missing[i]->algorithm}] =
         constants_at(memory->data() + offsets[i], *missing[i], memory);
   }
   bytes_ += static_cast<std::int64_t>(bytes);
   std::vector<StepConstants> result;
   result.reserve(requests.size());
-  for (const ConstantsRequest& request : requests) result.push_back(made_.at({request.step.node, request.algorithm}));
+  for (const ConstantsRequest& request : requests)
+    result.push_back(made_.at({request.operation.node, request.algorithm}));
   return result;
 }
 

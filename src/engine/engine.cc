@@ -6,14 +6,14 @@
 #include <list>
 #include <mutex>
 #include <random>
-#include <set>
 
 #include "base/error.h"
 #include "engine/execute.h"
-#include "engine/formats.h"
 #include "engine/layout.h"
 #include "engine/plan.h"
+#include "engine/precision.h"
 #include "engine/tune.h"
+#include "program/formats.h"
 
 namespace resnet {
 namespace {
@@ -53,40 +53,59 @@ std::vector<StreamPart> stream_parts(const FeatureShape& shape, int streams) {
   return parts;
 }
 
+std::string_view conversion_text(ValueType to) {
+  switch (to) {
+    case ValueType::kF32: return " to fp32";
+    case ValueType::kBf16: return " to bf16";
+    case ValueType::kU8: return " to int8";
+  }
+  return "";
+}
+
 StepProfile describe(const Graph& graph, const PlanStep& step) {
-  const Node& node = graph.nodes[step.step.node];
+  const Operation& operation = step.operation;
+  const Node& node = graph.nodes[operation.node];
   StepProfile profile;
   profile.name = node.path.empty() ? std::string(name(node.op)) : node.path;
-  if (step.step.convert) profile.name += step.step.out.type == ValueType::kU8 ? " to int8" : " to fp32";
+  if (operation.converts) profile.name += conversion_text(operation.output.format.type);
   if (step.algorithm != nullptr) profile.algorithm = step.algorithm->name;
   profile.refused = step.refused;
-  profile.output = step.out;
-  profile.macs = step.algorithm != nullptr ? macs(node, step.out) : 0;
-  const auto bytes = [](std::int64_t values, const ValueFormat& format) {
-    return values * static_cast<std::int64_t>(size_in_bytes(format.type));
+  profile.output = step.output_shape;
+  profile.macs = step.algorithm != nullptr ? macs(node, step.output_shape) : 0;
+  const auto bytes = [](std::int64_t values, const Operand& operand) {
+    return values * static_cast<std::int64_t>(size_in_bytes(operand.format.type));
   };
-  profile.bytes = bytes(step.in.count(), step.step.in) + bytes(step.out.count(), step.step.out);
-  if (step.step.residual >= 0) profile.bytes += bytes(step.out.count(), step.step.residual_format);
+  profile.bytes = bytes(step.input_shape.count(), operation.input) + bytes(step.output_shape.count(), operation.output);
+  if (operation.residual.value >= 0) profile.bytes += bytes(step.output_shape.count(), operation.residual);
   if (step.algorithm != nullptr) {
     profile.bytes += bytes(std::int64_t{node.in_channels} / node.groups * node.out_channels * node.kernel * node.kernel,
-                           step.step.in);
+                           operation.input);
   }
   return profile;
+}
+
+PlanBasis make_basis(const Graph& graph, const StateDict& weights, const EngineOptions& options, Precision precision,
+                     const Kernels& kernels) {
+  const Lowering lowering = options.fuse ? Lowering::kInference : Lowering::kNodes;
+  return plan_basis(give_formats(lower(graph, lowering), weights, precision), weights, kernels);
+}
+
+Precision checked_precision(const Graph& graph, const StateDict& weights, const EngineOptions& options,
+                            const Kernels& kernels) {
+  require_weights(graph, weights);
+  return choose_precision(graph, weights, options, kernels);
 }
 
 }  // namespace
 
 struct Engine::Impl {
   Impl(const Graph& network, const StateDict& weights, const EngineOptions& options)
-      : graph(network),
-        threads(checked_threads(options.threads)),
+      : threads(checked_threads(options.threads)),
         streams(checked_streams(options.streams, threads)),
         kernels(best_kernels()),
-        constants(graph, weights),
-        precision(choose_precision(graph, weights, options, kernels)),
-        steps(find_short_weights(
-            graph, give_formats(graph, options.fuse ? fused_steps(graph) : plain_steps(graph), weights, precision),
-            weights, kernels)),
+        precision(checked_precision(network, weights, options, kernels)),
+        basis(make_basis(network, weights, options, precision, kernels)),
+        constants(basis.program, weights),
         rules{.algorithms = options.algorithms},
         tunes(options.tune) {}
 
@@ -120,11 +139,15 @@ struct Engine::Impl {
   void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits, AfterStep after_step);
   void run_streams(std::span<const float> input, const FeatureShape& shape, std::span<float> logits);
 
-  // The step that gives this node's output.
-  const Step& step_of(int node) const {
-    const auto step = std::find_if(steps.begin(), steps.end(), [&](const Step& s) { return s.output == node; });
-    if (step != steps.end()) return *step;
-    const bool exists = node >= 0 && node < static_cast<int>(graph.nodes.size());
+  const Graph& graph() const { return basis.program.graph; }
+
+  // The index of the operation that gives this node's output.
+  std::size_t operation_of(int node) const {
+    const std::vector<Operation>& operations = basis.program.operations;
+    const bool exists = node >= 0 && node < static_cast<int>(graph().nodes.size());
+    const auto found = std::find_if(operations.begin(), operations.end(),
+                                    [&](const Operation& operation) { return operation.output.value == node; });
+    if (exists && found != operations.end()) return static_cast<std::size_t>(found - operations.begin());
     fail(ErrorCode::kInvalidArgument, fmt::format("node {}", node), "{}",
          exists ? "its output is not kept: a step computes a later node with it" : "the network has no such node");
   }
@@ -144,27 +167,25 @@ struct Engine::Impl {
     ChoiceRules informed = rules;
     Timings timings;
     if (tunes) {
-      timings = tune(graph, steps, shape, kernels, rules, constants, workspace);
+      timings = tune(basis, shape, rules, constants, workspace);
       informed.timings = &timings;
     }
-    auto plan =
-        std::make_shared<const Plan>(make_plan(graph, steps, shape, kernels, informed, constants, workspace.team));
+    auto plan = std::make_shared<const Plan>(make_plan(basis, shape, informed, constants, workspace.team));
     const std::lock_guard lock(mutex);
     plans.push_front(plan);
     if (plans.size() > kMaxPlans) plans.pop_back();
     return plan;
   }
 
-  const Graph graph;
   const int threads;
   const int streams;
   const Kernels& kernels;
+  const Precision precision;
+  const PlanBasis basis;
 
   std::mutex making_plan;  // for constants; held while packing weights
   Constants constants;
 
-  const Precision precision;
-  const std::vector<Step> steps;
   const ChoiceRules rules;
   const bool tunes;
 
@@ -180,7 +201,7 @@ Engine::~Engine() = default;
 Engine::Engine(Engine&&) noexcept = default;
 Engine& Engine::operator=(Engine&&) noexcept = default;
 
-const Graph& Engine::graph() const noexcept { return impl_->graph; }
+const Graph& Engine::graph() const noexcept { return impl_->graph(); }
 int Engine::threads() const noexcept { return impl_->threads; }
 Precision Engine::precision() const noexcept { return impl_->precision; }
 const StateDict& Engine::weights() const noexcept { return impl_->constants.weights(); }
@@ -212,10 +233,12 @@ void expect_size(const char* what, std::size_t got, std::int64_t wanted) {
 // Shows what a step computed; `values` is room for it.
 void show(const PlanStep& step, const Workspace& workspace, std::vector<float>& values,
           const Engine::Observer& observer) {
-  if (step.step.convert) return;  // a value that was shown already
-  values.resize(static_cast<std::size_t>(step.out.count()));
-  from_kernel_layout(step.out, pixel_pitch(step), step.step.out, workspace.arena.data() + step.output, values.data());
-  observer(step.step.output, step.out, values);
+  const Operand& output = step.operation.output;
+  if (step.operation.converts) return;  // a value that was shown already
+  values.resize(static_cast<std::size_t>(step.output_shape.count()));
+  from_kernel_layout(step.output_shape, step.output_pitch, output.format, workspace.arena.data() + step.output_offset,
+                     values.data());
+  observer(output.value, step.output_shape, values);
 }
 
 }  // namespace
@@ -228,7 +251,7 @@ void Engine::Impl::run(std::span<const float> input, const FeatureShape& shape, 
   Workspace& workspace = *lease;
   const std::shared_ptr<const Plan> plan = plan_for(shape, workspace);
   expect_size("input", input.size(), shape.count());
-  expect_size("logits", logits.size(), plan->steps.back().out.count());
+  expect_size("logits", logits.size(), plan->steps.back().output_shape.count());
   workspace.fit(*plan);
   for (const PlanStep& step : plan->steps) {
     run_step(step, kernels, input.data(), workspace);
@@ -252,7 +275,7 @@ void Engine::Impl::run_streams(std::span<const float> input, const FeatureShape&
   std::deque<Stream> all;
   for (const StreamPart& part : stream_parts(shape, streams)) all.emplace_back(*this, part);
   expect_size("input", input.size(), shape.count());
-  expect_size("logits", logits.size(), shape.batch * graph.architecture.classes);
+  expect_size("logits", logits.size(), shape.batch * graph().architecture.classes);
   const std::size_t picture = input.size() / static_cast<std::size_t>(shape.batch);
   const std::size_t row = logits.size() / static_cast<std::size_t>(shape.batch);
   Lease<ThreadPool> callers(mutex, free_callers, streams);
@@ -281,33 +304,30 @@ void Engine::run(std::span<const float> input, const FeatureShape& shape, std::s
 
 void Engine::run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits,
                  std::span<const int> nodes, const Observer& observer) const {
-  for (const int node : nodes) static_cast<void>(impl_->step_of(node));
+  for (const int node : nodes) static_cast<void>(impl_->operation_of(node));
   std::vector<float> values;
   impl_->run(input, shape, logits, [&](const PlanStep& step, const Workspace& workspace) {
-    if (std::find(nodes.begin(), nodes.end(), step.step.output) != nodes.end()) show(step, workspace, values, observer);
+    const int value = step.operation.output.value;
+    if (std::find(nodes.begin(), nodes.end(), value) != nodes.end()) show(step, workspace, values, observer);
   });
 }
 
 void Engine::run_from(int node, std::span<const float> values, const FeatureShape& shape,
                       std::span<float> logits) const {
-  const auto first = static_cast<std::size_t>(&impl_->step_of(node) - impl_->steps.data());
-  std::set<int> computed = {node};
-  for (std::size_t i = first + 1; i < impl_->steps.size(); ++i) {
-    const Step& step = impl_->steps[i];
-    if (!computed.contains(step.input) || (step.residual >= 0 && !computed.contains(step.residual))) {
-      fail(ErrorCode::kInvalidArgument, fmt::format("node {}", node), "what follows reads earlier outputs too");
-    }
-    computed.insert(step.output);
+  const std::size_t first = impl_->operation_of(node);
+  if (!is_cut(impl_->basis.program, static_cast<int>(first))) {
+    fail(ErrorCode::kInvalidArgument, fmt::format("node {}", node), "what follows reads earlier outputs too");
   }
   auto lease = impl_->lease_workspace();
   Workspace& workspace = *lease;
   const std::shared_ptr<const Plan> plan = impl_->plan_for(shape, workspace);
   const PlanStep& given = plan->steps[first];
-  expect_size("values", values.size(), given.out.count());
-  expect_size("logits", logits.size(), plan->steps.back().out.count());
+  expect_size("values", values.size(), given.output_shape.count());
+  expect_size("logits", logits.size(), plan->steps.back().output_shape.count());
   workspace.fit(*plan);
-  to_kernel_layout(impl_->kernels, given.out, pixel_pitch(given), values.data(), given.step.out,
-                   workspace.arena.data() + given.output, 0, given.out.batch * given.out.height);
+  to_kernel_layout(impl_->kernels, given.output_shape, given.output_pitch, values.data(), given.operation.output.format,
+                   workspace.arena.data() + given.output_offset, 0,
+                   given.output_shape.batch * given.output_shape.height);
   for (std::size_t i = first + 1; i < plan->steps.size(); ++i) {
     run_step(plan->steps[i], impl_->kernels, nullptr, workspace);
   }
@@ -320,7 +340,7 @@ std::vector<StepProfile> Engine::profile(const FeatureShape& shape, int repeats)
   {
     auto workspace = impl_->lease_workspace();
     for (const PlanStep& step : impl_->plan_for(shape, *workspace)->steps) {
-      profiles.push_back(describe(impl_->graph, step));
+      profiles.push_back(describe(impl_->graph(), step));
     }
   }
   std::vector<float> input(static_cast<std::size_t>(shape.count()));

@@ -11,7 +11,7 @@
 #include <thread>
 
 #include "engine/int8_weights.h"
-#include "engine/random_weights.h"
+#include "program/random_weights.h"
 #include "resnet/error.h"
 
 namespace resnet {
@@ -163,8 +163,8 @@ std::vector<float> features(const Engine& engine, const FeatureShape& shape) {
   return pooled;
 }
 
-// Whole numbers are the same everywhere, to the bit. Rounding twice by 8 bits in every layer costs some accuracy, but
-// no more than that.
+// Quantized values are the same everywhere, to the bit. Rounding twice by 8 bits in every layer costs some accuracy,
+// but no more than that.
 TEST(PropertyEngine, Int8IsTheSameEverywhereAndNearFloat) {
   for (const Case& c : small_networks()) {
     const Graph graph = expand(c.architecture);
@@ -172,26 +172,26 @@ TEST(PropertyEngine, Int8IsTheSameEverywhereAndNearFloat) {
     const std::vector<float> exact = features(Engine(graph, weights, {1}), c.input);
     for (const bool mixed : {false, true}) {
       SCOPED_TRACE(c.architecture.name + (mixed ? ", mixed, " : ", ") + std::to_string(c.input.height));
-      const StateDict numbers = int8_weights(graph, weights, random_input(c.input), c.input, mixed);
+      const StateDict quantized = int8_weights(graph, weights, random_input(c.input), c.input, mixed);
       std::vector<float> expected;
       {
         const ForcedIsa forced("ref");
-        const Engine engine(graph, numbers, {1});
+        const Engine engine(graph, quantized, {1});
         EXPECT_LT(rms_error(features(engine, c.input), exact), 0.15);
         expected = run(engine, c.input);
       }
       for (const char* isa : instruction_sets()) {
         const ForcedIsa forced(isa);
         for (const int threads : {1, 3}) {
-          const std::vector<float> got = run(Engine(graph, numbers, with(Precision::kAuto, threads)), c.input);
-          if (mixed) {  // a float that differs in its last bit may be rounded to another number
+          const std::vector<float> got = run(Engine(graph, quantized, with(Precision::kAuto, threads)), c.input);
+          if (mixed) {  // a float that differs in its last bit may be rounded to another value
             EXPECT_LT(rms_error(got, expected), 0.02) << isa << " threads " << threads;
           } else {
             EXPECT_EQ(got, expected) << isa << " threads " << threads;
           }
         }
       }
-      EXPECT_LT(rms_error(features(Engine(graph, numbers, with(Precision::kFp32)), c.input), exact), 0.05);
+      EXPECT_LT(rms_error(features(Engine(graph, quantized, with(Precision::kFp32)), c.input), exact), 0.05);
     }
   }
 }
@@ -249,11 +249,11 @@ TEST(EngineTest, RefusesPrecisionsThatCannotBe) {
     EXPECT_EQ(code_of([&] { Engine(graph, weights, with(Precision::kBf16)); }), ErrorCode::kUnsupported);
   }
 
-  const StateDict numbers = int8_weights(graph, weights, random_input(shape), shape, false);
-  EXPECT_EQ(Engine(graph, numbers, {1}).precision(), Precision::kInt8);
+  const StateDict quantized = int8_weights(graph, weights, random_input(shape), shape, false);
+  EXPECT_EQ(Engine(graph, quantized, {1}).precision(), Precision::kInt8);
   const auto without = [&](const std::string& name) {
     StateDict rest;
-    for (const auto& [other, tensor] : numbers) {
+    for (const auto& [other, tensor] : quantized) {
       if (other != name) rest.add(other, tensor);
     }
     return code_of([&] { Engine(graph, rest, {1}); });
@@ -261,11 +261,11 @@ TEST(EngineTest, RefusesPrecisionsThatCannotBe) {
   EXPECT_EQ(without("layer1.0.conv1.weight_scale"), ErrorCode::kMismatch);
   EXPECT_EQ(without("layer1.0.conv1.output_scale"), ErrorCode::kMismatch);
   EXPECT_EQ(without("input.output_zero_point"), ErrorCode::kMismatch);
-  StateDict shifted = numbers;  // what a ReLU gives has no zero point
-  shifted.set("conv1.output_zero_point", numbers.at("input.output_zero_point"));
+  StateDict shifted = quantized;  // what a ReLU gives has no zero point
+  shifted.set("conv1.output_zero_point", quantized.at("input.output_zero_point"));
   EXPECT_EQ(code_of([&] { Engine(graph, shifted, {1}); }), ErrorCode::kMismatch);
   for (const float scale : {0.0F, -1.0F, std::numeric_limits<float>::infinity(), NAN}) {
-    StateDict odd = numbers;
+    StateDict odd = quantized;
     odd.set("conv1.output_scale", Tensor::from(std::span(&scale, 1), {}));
     EXPECT_EQ(code_of([&] { Engine(graph, odd, {1}); }), ErrorCode::kMismatch) << scale;
   }

@@ -17,24 +17,20 @@ void run_conv(const PlanStep& step, Workspace& workspace) noexcept {
   std::byte* arena = workspace.arena.data();
   ConvCall call;
   call.shape = step.conv;
-  call.input = arena + step.input;
+  call.input = arena + step.input_offset;
   call.weights = step.constants.weights;
   call.bias = step.constants.bias;
-  call.residual = step.conv.residual ? arena + step.residual : nullptr;
-  call.output = arena + step.output;
+  call.residual = step.conv.residual ? arena + step.residual_offset : nullptr;
+  call.output = arena + step.output_offset;
   call.scale = step.constants.scale;
-  call.residual_scale = step.step.residual_format.scale / step.step.out.scale;
-  call.zero_point = step.step.in.zero_point;
+  call.residual_scale = step.operation.residual.format.scale / step.operation.output.format.scale;
+  call.zero_point = step.operation.input.format.zero_point;
   workspace.team.run(step.tasks, [&](int task, int worker) {
     step.algorithm->run(call, task, step.tasks, workspace.scratch[static_cast<std::size_t>(worker)].data());
   });
 }
 
 }  // namespace
-
-std::int64_t pixel_pitch(const PlanStep& step) noexcept {
-  return step.op == Op::kInput ? step.out.channels : padded_channels(static_cast<int>(step.out.channels));
-}
 
 void Workspace::fit(const Plan& plan) {
   if (arena.size() < plan.arena_bytes) {
@@ -48,39 +44,41 @@ void Workspace::fit(const Plan& plan) {
 
 void run_step(const PlanStep& step, const Kernels& kernels, const float* input, Workspace& workspace) noexcept {
   ThreadPool& team = workspace.team;
-  const std::byte* in = workspace.arena.data() + step.input;
-  std::byte* out = workspace.arena.data() + step.output;
+  const std::byte* in = workspace.arena.data() + step.input_offset;
+  std::byte* out = workspace.arena.data() + step.output_offset;
+  const ValueFormat& in_format = step.operation.input.format;
+  const ValueFormat& out_format = step.operation.output.format;
+  const FeatureShape& shape = step.output_shape;
+  const std::int64_t rows = shape.batch * shape.height;
+  const std::int64_t pixels = rows * shape.width;
+  const int channels = padded_channels(static_cast<int>(shape.channels));
   const auto* floats = reinterpret_cast<const float*>(in);  // of steps that know no other type
   auto* out_floats = reinterpret_cast<float*>(out);
-  const std::int64_t rows = step.out.batch * step.out.height;
-  const std::int64_t pixels = rows * step.out.width;
-  const int channels = padded_channels(static_cast<int>(step.out.channels));
-  if (step.step.convert) {
+  if (step.operation.converts) {
     return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
-      kernels.convert(step.step.in, in, step.step.out, out, static_cast<std::size_t>(begin * channels),
+      kernels.convert(in_format, in, out_format, out, static_cast<std::size_t>(begin * channels),
                       static_cast<std::size_t>(end * channels));
     });
   }
   switch (step.op) {
     case Op::kInput:
       return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
-        to_kernel_layout(kernels, step.out, pixel_pitch(step), input, step.step.out, out, begin, end);
+        to_kernel_layout(kernels, shape, step.output_pitch, input, out_format, out, begin, end);
       });
     case Op::kConv:
     case Op::kLinear: return run_conv(step, workspace);
     case Op::kBatchNorm:
       return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
         kernels.scale_shift(floats, static_cast<const float*>(step.constants.weights), step.constants.bias, out_floats,
-                            channels, step.step.relu, begin, end);
+                            channels, step.relu, begin, end);
       });
     case Op::kAdd:
     case Op::kRelu:
     case Op::kFlatten: {
-      const auto* residual = reinterpret_cast<const float*>(workspace.arena.data() + step.residual);
+      const auto* residual = reinterpret_cast<const float*>(workspace.arena.data() + step.residual_offset);
       return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
-        kernels.add(floats, step.op == Op::kAdd ? residual : nullptr, out_floats,
-                    step.step.relu || step.op == Op::kRelu, static_cast<std::size_t>(begin * channels),
-                    static_cast<std::size_t>(end * channels));
+        kernels.add(floats, step.op == Op::kAdd ? residual : nullptr, out_floats, step.relu,
+                    static_cast<std::size_t>(begin * channels), static_cast<std::size_t>(end * channels));
       });
     }
     case Op::kMaxPool:
@@ -92,10 +90,10 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
     }
     case Op::kPadShortcut:
       return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
-        pad_shortcut(step.in, step.out, step.pool.stride, step.step.in, in, out, begin, end);
+        pad_shortcut(step.input_shape, shape, step.pool.stride, in_format, in, out, begin, end);
       });
     case Op::kGlobalAveragePool:
-      return share_out(team, step.tasks, step.out.batch, [&](std::int64_t begin, std::int64_t end) {
+      return share_out(team, step.tasks, shape.batch, [&](std::int64_t begin, std::int64_t end) {
         kernels.global_average_pool(step.pool, in, out, static_cast<int>(begin), static_cast<int>(end));
       });
   }
@@ -103,10 +101,10 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
 
 void copy_logits(const Plan& plan, const Workspace& workspace, std::span<float> logits) noexcept {
   const PlanStep& last = plan.steps.back();
-  const std::int64_t classes = last.out.channels;
+  const std::int64_t classes = last.output_shape.channels;
   const std::int64_t row = padded_channels(static_cast<int>(classes));
-  const auto* values = reinterpret_cast<const float*>(workspace.arena.data() + last.output);
-  for (std::int64_t image = 0; image < last.out.batch; ++image) {
+  const auto* values = reinterpret_cast<const float*>(workspace.arena.data() + last.output_offset);
+  for (std::int64_t image = 0; image < last.output_shape.batch; ++image) {
     std::copy_n(values + image * row, classes, logits.data() + image * classes);
   }
 }

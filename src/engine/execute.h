@@ -25,9 +25,6 @@ class Workspace {
   std::vector<AlignedBuffer<std::byte>> scratch;  // one per thread
 };
 
-// The distance of pixels in a step's output.
-std::int64_t pixel_pitch(const PlanStep& step) noexcept;
-
 // Computes one step for a workspace that fits the plan. `input` is the network's (NCHW).
 void run_step(const PlanStep& step, const Kernels& kernels, const float* input, Workspace& workspace) noexcept;
 

@@ -9,8 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "arch/quantized.h"
-#include "engine/steps.h"
+#include "arch/describe.h"
+#include "arch/operations.h"
+#include "program/quantized.h"
 #include "resnet/engine.h"
 
 namespace resnet {
@@ -19,7 +20,7 @@ namespace resnet {
 // floating point where `mixed`.
 inline StateDict int8_weights(const Graph& graph, const StateDict& weights, std::span<const float> input,
                               const FeatureShape& shape, bool mixed) {
-  StateDict numbers = weights;
+  StateDict quantized = weights;
   std::map<int, std::pair<float, float>> ranges;
   std::vector<float> logits(static_cast<std::size_t>(shape.batch * graph.architecture.classes));
   Engine(graph, weights, {1})
@@ -28,17 +29,19 @@ inline StateDict int8_weights(const Graph& graph, const StateDict& weights, std:
         ranges[node] = {std::min(*low, 0.0F), std::max(*high, 1e-6F)};
       });
   int layers = 0;
-  for (const Step& step : fused_steps(graph)) {
-    const Node& node = graph.nodes[step.node];
-    const std::string name = value_name(node);
-    const bool layer = node.op == Op::kConv || node.op == Op::kLinear;
-    if (node.op == Op::kConv || node.op == Op::kInput || node.op == Op::kGlobalAveragePool) {
-      const auto [low, high] = ranges.at(step.output);
+  const Program program = lower(graph, Lowering::kInference);
+  for (const Operation& operation : program.operations) {
+    const Node& node = program.node(operation);
+    const std::string name = label(node);
+    const bool layer = info(node.op).is_layer;
+    if (has_output_scale(program, operation)) {
+      const auto [low, high] = ranges.at(operation.output.value);
       const float scale = (high - low) / 255;
       Tensor zero_point = Tensor::zeros(DType::kU8, {});
       const auto zero = std::make_shared<std::uint8_t>(static_cast<std::uint8_t>(std::lround(-low / scale)));
-      numbers.set(name + kOutputScale, Tensor::from(std::span(&scale, 1), {}));
-      numbers.set(name + kOutputZeroPoint, Tensor::view(DType::kU8, {}, std::as_bytes(std::span(zero.get(), 1)), zero));
+      quantized.set(name + kOutputScale, Tensor::from(std::span(&scale, 1), {}));
+      quantized.set(name + kOutputZeroPoint,
+                    Tensor::view(DType::kU8, {}, std::as_bytes(std::span(zero.get(), 1)), zero));
     }
     if (!layer || (++layers % 3 == 0 && mixed)) continue;
     const float most = layers % 2 == 0 ? 32 : 127;
@@ -54,11 +57,11 @@ inline StateDict int8_weights(const Graph& graph, const StateDict& weights, std:
         rounded->push_back(static_cast<std::int8_t>(std::lround(weight / scales.back())));
       }
     }
-    numbers.set(name + ".weight",
-                Tensor::view(DType::kI8, source.shape(), std::as_bytes(std::span(*rounded)), rounded));
-    numbers.set(name + kWeightScale, Tensor::from(scales, {node.out_channels}));
+    quantized.set(name + ".weight",
+                  Tensor::view(DType::kI8, source.shape(), std::as_bytes(std::span(*rounded)), rounded));
+    quantized.set(name + kWeightScale, Tensor::from(scales, {node.out_channels}));
   }
-  return numbers;
+  return quantized;
 }
 
 }  // namespace resnet

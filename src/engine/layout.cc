@@ -58,7 +58,7 @@ void with_format(const ValueFormat& format, Work work) {
     case ValueType::kBf16: return work(std::uint16_t{0}, bfloat16_to_float);
     case ValueType::kU8:
       return work(format.zero_point, [zero = static_cast<float>(format.zero_point), scale = format.scale](
-                                         std::uint8_t number) { return dequantize(number, scale, zero); });
+                                         std::uint8_t quantized) { return dequantize(quantized, scale, zero); });
   }
 }
 

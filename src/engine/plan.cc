@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <limits>
 
+#include "arch/operations.h"
 #include "base/buffer.h"
 #include "base/error.h"
 #include "engine/arena.h"
+#include "engine/short_weights.h"
+#include "program/formats.h"
 
 namespace resnet {
 namespace {
@@ -29,59 +32,90 @@ void check_size(const Graph& graph, const std::vector<FeatureShape>& shapes) {
   }
 }
 
-// A mean of u8 numbers is summed in 32 bits.
+// A mean of quantized values is summed in 32 bits.
 void check_sum(const PlanStep& step, const std::string& path) {
   constexpr std::int64_t kMaxSummed = std::numeric_limits<std::int32_t>::max() / 255;
-  const bool sums = step.op == Op::kGlobalAveragePool && step.step.in.type == ValueType::kU8;
-  if (sums && step.in.height * step.in.width > kMaxSummed) {
+  const bool sums = step.op == Op::kGlobalAveragePool && step.operation.input.format.type == ValueType::kU8;
+  if (sums && step.input_shape.height * step.input_shape.width > kMaxSummed) {
     fail(ErrorCode::kLimit, "input", "too large for int8: {} has more than {} pixels to take the mean of", path,
          kMaxSummed);
   }
 }
 
-ConvShape conv_shape(const Node& node, const PlanStep& step) {
+// Whether the kernels compute this: only layers and additions add something, and formats differ only where something
+// converts, pools or multiplies; all else knows float32 alone.
+[[maybe_unused]] bool is_sound(const PlanStep& step) {
+  const Operation& operation = step.operation;
+  const ValueFormat& in = operation.input.format;
+  const ValueFormat& out = operation.output.format;
+  const bool same_residual = operation.residual.value < 0 || operation.residual.format.type == in.type;
+  if (operation.converts) return (in.type == ValueType::kF32) != (out.type == ValueType::kF32);
+  switch (storage(step.op)) {
+    case Storage::kGiven: return true;
+    case Storage::kLayer: return same_residual && (in.type == out.type || out.type == ValueType::kF32);
+    case Storage::kPassedOn: return in == out;
+    case Storage::kMean: return in.type == out.type;
+    case Storage::kFloat: {
+      const bool adds = operation.epilogue.add >= 0;
+      return same_residual && in == ValueFormat() && out == ValueFormat() && !adds;
+    }
+  }
+  return false;
+}
+
+bool has_relu(Activation activation) {
+  switch (activation) {
+    case Activation::kNone: return false;
+    case Activation::kRelu: return true;
+  }
+  return false;
+}
+
+ConvShape conv_shape(const PlanBasis& basis, const PlanStep& step, bool dense_input) {
+  const Operation& operation = step.operation;
+  const Node& node = basis.program.node(operation);
   ConvShape shape;
   shape.in_channels = node.in_channels;
   shape.out_channels = node.out_channels;
-  shape.in_type = step.step.in.type;
-  shape.out_type = step.step.out.type;
-  shape.residual = step.step.residual >= 0;
-  shape.relu = step.step.relu;
-  shape.short_weights = step.step.short_weights;
+  shape.in_type = operation.input.format.type;
+  shape.out_type = operation.output.format.type;
+  shape.residual = operation.residual.value >= 0;
+  shape.relu = step.relu;
+  shape.short_weights = basis.short_weights[operation.node];
   if (node.op == Op::kLinear) {  // a 1x1 convolution whose pixels are the images
-    shape.in_width = shape.out_width = static_cast<int>(step.in.batch);
+    shape.in_width = shape.out_width = static_cast<int>(step.input_shape.batch);
     return shape;
   }
-  shape.batch = static_cast<int>(step.in.batch);
-  shape.in_height = static_cast<int>(step.in.height);
-  shape.in_width = static_cast<int>(step.in.width);
-  shape.out_height = static_cast<int>(step.out.height);
-  shape.out_width = static_cast<int>(step.out.width);
+  shape.batch = static_cast<int>(step.input_shape.batch);
+  shape.in_height = static_cast<int>(step.input_shape.height);
+  shape.in_width = static_cast<int>(step.input_shape.width);
+  shape.out_height = static_cast<int>(step.output_shape.height);
+  shape.out_width = static_cast<int>(step.output_shape.width);
   shape.kernel = node.kernel;
   shape.stride = node.stride;
   shape.padding = node.padding;
   shape.dilation = node.dilation;
   shape.groups = node.groups;
-  shape.dense_input = step.step.input == 0;  // the network's
+  shape.dense_input = dense_input;
   return shape;
 }
 
 PoolShape pool_shape(const Node& node, const PlanStep& step) {
   PoolShape shape;
-  shape.batch = static_cast<int>(step.in.batch);
-  shape.channels = static_cast<int>(step.in.channels);
-  shape.in_height = static_cast<int>(step.in.height);
-  shape.in_width = static_cast<int>(step.in.width);
-  shape.out_height = static_cast<int>(step.out.height);
-  shape.out_width = static_cast<int>(step.out.width);
+  shape.batch = static_cast<int>(step.input_shape.batch);
+  shape.channels = static_cast<int>(step.input_shape.channels);
+  shape.in_height = static_cast<int>(step.input_shape.height);
+  shape.in_width = static_cast<int>(step.input_shape.width);
+  shape.out_height = static_cast<int>(step.output_shape.height);
+  shape.out_width = static_cast<int>(step.output_shape.width);
   shape.kernel = node.kernel;
   shape.stride = node.stride;
   shape.padding = node.padding;
-  const ValueFormat& in = step.step.in;
-  const ValueFormat& out = step.step.out;
+  const ValueFormat& in = step.operation.input.format;
+  const ValueFormat& out = step.operation.output.format;
   shape.type = in.type;
   const float ratio = in.scale / out.scale;
-  shape.scale = ratio / static_cast<float>(step.in.height * step.in.width);
+  shape.scale = ratio / static_cast<float>(step.input_shape.height * step.input_shape.width);
   shape.offset = static_cast<float>(out.zero_point) - static_cast<float>(in.zero_point) * ratio;
   return shape;
 }
@@ -89,62 +123,82 @@ PoolShape pool_shape(const Node& node, const PlanStep& step) {
 // Things that a step's tasks share out: rows, images or pixels. Small steps are not worth waking anybody.
 int simple_tasks(const PlanStep& step, int threads) {
   constexpr std::size_t kBytesPerTask = 65'536;
-  const std::int64_t things = step.op == Op::kGlobalAveragePool ? step.out.batch : step.out.batch * step.out.height;
-  const std::size_t work =
-      (bytes_of(step.in, step.step.in.type) + bytes_of(step.out, step.step.out.type)) / kBytesPerTask;
-  return static_cast<int>(
-      std::clamp<std::int64_t>(static_cast<std::int64_t>(work), 1, std::min<std::int64_t>(things, 4 * threads)));
+  const FeatureShape& out = step.output_shape;
+  const std::int64_t things = step.op == Op::kGlobalAveragePool ? out.batch : out.batch * out.height;
+  const std::size_t bytes =
+      bytes_of(step.input_shape, step.operation.input.format.type) + bytes_of(out, step.operation.output.format.type);
+  return static_cast<int>(std::clamp<std::int64_t>(static_cast<std::int64_t>(bytes / kBytesPerTask), 1,
+                                                   std::min<std::int64_t>(things, 4 * threads)));
 }
 
-void place_values(std::size_t values, Plan& plan) {
-  std::vector<Lifetime> lifetimes(values);
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    const PlanStep& step = plan.steps[i];
-    const int now = static_cast<int>(i);
-    lifetimes[step.step.output] = {bytes_of(step.out, step.step.out.type), now, now};
-    for (const int value : {step.step.input, step.step.residual}) {
-      if (value >= 0) lifetimes[value].last = now;
-    }
+// Whether nothing but convolutions reads the network's input, which then stays as dense as it comes.
+bool has_dense_input(const Program& program) {
+  return std::all_of(program.operations.begin(), program.operations.end(), [&](const Operation& operation) {
+    const bool conv = !operation.converts && program.node(operation).op == Op::kConv;
+    return operation.residual.value != 0 && (operation.input.value != 0 || conv);
+  });
+}
+
+void place_values(const Program& program, Plan& plan) {
+  const std::vector<Lifetime> lives = lifetimes(program);
+  std::vector<ArenaRequest> requests(lives.size());
+  for (const PlanStep& step : plan.steps) {
+    const Operand& output = step.operation.output;
+    const Lifetime& life = lives[output.value];
+    requests[output.value] = {bytes_of(step.output_shape, output.format.type), life.given, life.last_read};
   }
-  const ArenaLayout layout = lay_out(lifetimes);
+  const ArenaLayout layout = lay_out(requests);
+  const auto offset = [&](const Operand& operand) { return operand.value < 0 ? 0 : layout.offsets[operand.value]; };
   for (PlanStep& step : plan.steps) {
-    if (step.step.input >= 0) step.input = layout.offsets[step.step.input];
-    if (step.step.residual >= 0) step.residual = layout.offsets[step.step.residual];
-    step.output = layout.offsets[step.step.output];
+    step.input_offset = offset(step.operation.input);
+    step.residual_offset = offset(step.operation.residual);
+    step.output_offset = offset(step.operation.output);
   }
   plan.arena_bytes = layout.size;
 }
 
 }  // namespace
 
-Plan outline_plan(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
-                  const ChoiceRules& rules, int threads) {
-  std::vector<FeatureShape> shapes = infer_shapes(graph, input);
-  check_size(graph, shapes);
+PlanBasis plan_basis(Program program, const StateDict& weights, const Kernels& kernels) {
+  std::vector<bool> short_weights = find_short_weights(program, weights, kernels);
+  return {std::move(program), &kernels, std::move(short_weights)};
+}
+
+Plan outline_plan(const PlanBasis& basis, const FeatureShape& input, const ChoiceRules& rules, int threads) {
+  const Program& program = basis.program;
+  std::vector<FeatureShape> shapes = infer_shapes(program.graph, input);
+  check_size(program.graph, shapes);
+  shapes.resize(program.values);
+  const bool dense_input = has_dense_input(program);
   Plan plan;
   plan.input = input;
-  for (const Step& step : steps) {
-    const Node& node = graph.nodes[step.node];
-    if (step.convert) shapes.push_back(shapes[step.input]);  // of value number step.output
-    PlanStep& s = plan.steps.emplace_back();
-    s.step = step;
-    s.op = node.op;
-    s.in = step.input >= 0 ? shapes[step.input] : input;
-    s.out = shapes[step.output];
-    if (!step.convert && (node.op == Op::kConv || node.op == Op::kLinear)) {
-      s.conv = conv_shape(node, s);
-      Choice choice = choose_algorithm(kernels, s.conv, threads, rules);
-      s.algorithm = choice.algorithm;
-      s.refused = std::move(choice.refused);
-      s.tasks = s.algorithm->tasks(s.conv, threads);
-      plan.scratch_bytes = std::max(plan.scratch_bytes, s.algorithm->scratch_bytes(s.conv));
+  for (const Operation& operation : program.operations) {
+    const Node& node = program.node(operation);
+    const int read = operation.input.value;
+    if (operation.converts) shapes[operation.output.value] = shapes[read];
+    PlanStep& step = plan.steps.emplace_back();
+    step.operation = operation;
+    step.op = node.op;
+    step.input_shape = read >= 0 ? shapes[read] : input;
+    step.output_shape = shapes[operation.output.value];
+    step.output_pitch = padded_channels(static_cast<int>(step.output_shape.channels));
+    if (operation.output.value == 0 && dense_input) step.output_pitch = step.output_shape.channels;
+    step.relu = node.op == Op::kRelu || has_relu(activation(program, operation));
+    RESNET_ASSERT(is_sound(step));
+    if (!operation.converts && info(node.op).is_layer) {
+      step.conv = conv_shape(basis, step, read == 0 && dense_input);
+      Choice choice = choose_algorithm(*basis.kernels, step.conv, threads, rules);
+      step.algorithm = choice.algorithm;
+      step.refused = std::move(choice.refused);
+      step.tasks = step.algorithm->tasks(step.conv, threads);
+      plan.scratch_bytes = std::max(plan.scratch_bytes, step.algorithm->scratch_bytes(step.conv));
     } else {
-      s.pool = pool_shape(node, s);
-      check_sum(s, node.path);
-      s.tasks = simple_tasks(s, threads);
+      step.pool = pool_shape(node, step);
+      check_sum(step, node.path);
+      step.tasks = simple_tasks(step, threads);
     }
   }
-  place_values(shapes.size(), plan);
+  place_values(program, plan);
   return plan;
 }
 
@@ -152,19 +206,22 @@ void take_constants(const Graph& graph, Plan& plan, Constants& constants, Thread
   std::vector<ConstantsRequest> requests;
   std::vector<PlanStep*> takers;
   for (PlanStep& step : plan.steps) {
-    if (step.op == Op::kBatchNorm) step.constants = constants.of_batch_norm(graph.nodes[step.step.node].path);
+    const Operation& operation = step.operation;
+    if (step.op == Op::kBatchNorm && !operation.converts) {
+      step.constants = constants.of_batch_norm(graph.nodes[operation.node].path);
+    }
     if (step.algorithm == nullptr) continue;
-    requests.push_back({step.step, step.algorithm, step.conv});
+    requests.push_back({operation, step.algorithm, step.conv});
     takers.push_back(&step);
   }
   std::vector<StepConstants> found = constants.get(requests, team);
   for (std::size_t i = 0; i < takers.size(); ++i) takers[i]->constants = std::move(found[i]);
 }
 
-Plan make_plan(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
-               const ChoiceRules& rules, Constants& constants, ThreadPool& team) {
-  Plan plan = outline_plan(graph, steps, input, kernels, rules, team.threads());
-  take_constants(graph, plan, constants, team);
+Plan make_plan(const PlanBasis& basis, const FeatureShape& input, const ChoiceRules& rules, Constants& constants,
+               ThreadPool& team) {
+  Plan plan = outline_plan(basis, input, rules, team.threads());
+  take_constants(basis.program.graph, plan, constants, team);
   return plan;
 }
 

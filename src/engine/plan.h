@@ -1,5 +1,5 @@
-// Everything about a run that depends on the input's size alone: the order of the steps, where each value lies, which
-// algorithm computes each convolution, and into how many tasks a step is cut. Made once per size, then only read.
+// Everything about a run that depends on the input's size alone: where each value lies, which algorithm computes each
+// convolution, and into how many tasks a step is cut. Made once per size, then only read.
 #pragma once
 
 #include <memory>
@@ -8,25 +8,32 @@
 
 #include "engine/choice.h"
 #include "engine/constants.h"
-#include "engine/steps.h"
 #include "kernels/kernels.h"
-#include "resnet/graph.h"
+#include "program/program.h"
 
 namespace resnet {
 
+// What plans for all sizes have in common.
+struct PlanBasis {
+  Program program;  // with formats
+  const Kernels* kernels;
+  std::vector<bool> short_weights;  // of each node (short_weights.h)
+};
+PlanBasis plan_basis(Program program, const StateDict& weights, const Kernels& kernels);
+
+// An operation of the program, for one size.
 struct PlanStep {
-  Step step;
-  Op op = Op::kInput;
-  FeatureShape in;  // of the value it reads
-  FeatureShape out;
+  Operation operation;
+  Op op = Op::kInput;  // of the operation's node
+  FeatureShape input_shape, output_shape;
 
   // Where values begin in the arena, in bytes.
-  std::size_t input = 0;
-  std::size_t residual = 0;
-  std::size_t output = 0;
+  std::size_t input_offset = 0, residual_offset = 0, output_offset = 0;
 
+  std::int64_t output_pitch = 0;  // values from one pixel of the output to the next
+  bool relu = false;              // what is computed ends with one
   int tasks = 1;
-  const ConvAlgorithm* algorithm = nullptr;  // conv and linear
+  const ConvAlgorithm* algorithm = nullptr;  // of layers
   std::vector<std::string> refused;          // the other algorithms, each with its reason
   ConvShape conv;
   PoolShape pool;  // pools and option A's shortcut
@@ -40,16 +47,14 @@ struct Plan {
   std::size_t scratch_bytes = 0;  // of each thread
 };
 
-// A plan without its constants. `steps` are the graph's. Throws what infer_shapes() throws, kLimit where a layer would
-// be too large to address.
-Plan outline_plan(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
-                  const ChoiceRules& rules, int threads);
+// A plan without its constants. Throws what infer_shapes() throws, kLimit where a layer would be too large to address.
+Plan outline_plan(const PlanBasis& basis, const FeatureShape& input, const ChoiceRules& rules, int threads);
 
 // Weights that no earlier plan packed are packed by the team.
 void take_constants(const Graph& graph, Plan& plan, Constants& constants, ThreadPool& team);
 
 // Both.
-Plan make_plan(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
-               const ChoiceRules& rules, Constants& constants, ThreadPool& team);
+Plan make_plan(const PlanBasis& basis, const FeatureShape& input, const ChoiceRules& rules, Constants& constants,
+               ThreadPool& team);
 
 }  // namespace resnet

@@ -3,7 +3,7 @@
 
 #include <random>
 
-#include "engine/random_weights.h"
+#include "program/random_weights.h"
 #include "resnet/engine.h"
 #include "resnet/error.h"
 

@@ -9,7 +9,7 @@
 #include <iterator>
 
 #include "engine/choice.h"
-#include "engine/random_weights.h"
+#include "program/random_weights.h"
 #include "resnet/engine.h"
 
 namespace resnet {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
+#include <vector>
 
 namespace resnet {
 namespace {
@@ -35,8 +36,9 @@ std::vector<double> time_steps(const Plan& plan, const Kernels& kernels, Workspa
 
 }  // namespace
 
-Timings tune(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
-             const ChoiceRules& rules, const Constants& constants, Workspace& workspace) {
+Timings tune(const PlanBasis& basis, const FeatureShape& input, const ChoiceRules& rules, const Constants& constants,
+             Workspace& workspace) {
+  const Kernels& kernels = *basis.kernels;
   const std::string path = timings_path();
   const int threads = workspace.team.threads();
   Timings timings = Timings::load(path);
@@ -45,13 +47,13 @@ Timings tune(const Graph& graph, const std::vector<Step>& steps, const FeatureSh
     if (forbid(algorithm, rules) != nullptr) continue;
     ChoiceRules trial = rules;
     trial.trial = &algorithm;
-    Plan plan = outline_plan(graph, steps, input, kernels, trial, threads);
+    Plan plan = outline_plan(basis, input, trial, threads);
     const bool known = std::all_of(plan.steps.begin(), plan.steps.end(), [&](const PlanStep& step) {
       return step.algorithm != &algorithm || timings.find(Timings::key(kernels, threads, step.conv), algorithm.name);
     });
     if (known) continue;
     Constants own = constants.fresh();
-    take_constants(graph, plan, own, workspace.team);
+    take_constants(basis.program.graph, plan, own, workspace.team);
     const std::vector<double> times = time_steps(plan, kernels, workspace);
     for (std::size_t i = 0; i < times.size(); ++i) {
       if (plan.steps[i].algorithm != &algorithm) continue;

@@ -4,8 +4,6 @@
 // weights as far away as the layers before leave them.
 #pragma once
 
-#include <vector>
-
 #include "engine/execute.h"
 #include "engine/plan.h"
 #include "engine/timings.h"
@@ -15,7 +13,7 @@ namespace resnet {
 // How long each algorithm that the rules allow takes for each convolution of the plan. Reads what timings_path() holds,
 // measures only what is missing, and adds it to the file. Throws kIo where that cannot be read or written, and what
 // outline_plan() throws.
-Timings tune(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
-             const ChoiceRules& rules, const Constants& constants, Workspace& workspace);
+Timings tune(const PlanBasis& basis, const FeatureShape& input, const ChoiceRules& rules, const Constants& constants,
+             Workspace& workspace);
 
 }  // namespace resnet

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <numeric>
 
-#include "engine/random_weights.h"
+#include "program/random_weights.h"
 #include "explain/layers.h"
 #include "resnet/error.h"
 

@@ -3,9 +3,9 @@
 #include <cmath>
 #include <numeric>
 
-#include "arch/quantized.h"
 #include "base/error.h"
 #include "explain/layers.h"
+#include "program/quantized.h"
 #include "resnet/explain.h"
 
 namespace resnet {
@@ -116,8 +116,9 @@ std::string_view name(HeatmapMethod value) noexcept {
   switch (value) {
     case HeatmapMethod::kAblation: return "ablation";
     case HeatmapMethod::kEigen: return "eigen";
-    default: return "cam";
+    case HeatmapMethod::kCam: break;
   }
+  return "cam";
 }
 
 HeatmapMethod parse_heatmap_method(std::string_view text) {

@@ -12,6 +12,8 @@
 #include <span>
 #include <vector>
 
+#include "base/value_format.h"
+
 namespace resnet {
 
 inline constexpr int kChannelBlock = 16;
@@ -19,21 +21,6 @@ inline constexpr int kChannelBlock = 16;
 constexpr int padded_channels(int channels) noexcept {
   return (channels + kChannelBlock - 1) / kChannelBlock * kChannelBlock;
 }
-
-// What activations are stored as.
-enum class ValueType : std::uint8_t { kF32, kBf16, kU8 };
-
-constexpr std::size_t size_in_bytes(ValueType type) noexcept {
-  return type == ValueType::kF32 ? 4 : type == ValueType::kBf16 ? 2 : 1;
-}
-
-// How numbers stand for real values. Only kU8 has a scale and a zero point: real = scale * (number - zero_point).
-struct ValueFormat {
-  ValueType type = ValueType::kF32;
-  float scale = 1;
-  std::uint8_t zero_point = 0;
-  bool operator==(const ValueFormat&) const = default;
-};
 
 // A convolution over a batch. Channels are the true ones, without padding.
 struct ConvShape {

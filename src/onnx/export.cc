@@ -7,12 +7,11 @@
 #include <span>
 
 #include "arch/describe.h"
-#include "arch/quantized.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "engine/formats.h"
-#include "engine/steps.h"
 #include "onnx/graph_writer.h"
+#include "program/formats.h"
+#include "program/quantized.h"
 #include "weights/metadata.h"
 
 namespace resnet {
@@ -58,8 +57,8 @@ FeatureShape input_shape(const Model& model) {
 void check_size(const Graph& graph, const StateDict& weights, bool int8, const std::string& path) {
   std::int64_t bytes = 0;
   for (const Parameter& parameter : parameters(graph)) {
-    const bool numbers = int8 && weights.at(parameter.name).dtype() == DType::kI8;
-    bytes += element_count(parameter.shape) * (numbers ? 1 : 4);
+    const bool quantized = int8 && weights.at(parameter.name).dtype() == DType::kI8;
+    bytes += element_count(parameter.shape) * (quantized ? 1 : 4);
     if (bytes > kMaxBytes)
       fail(ErrorCode::kLimit, path, "an ONNX file holds at most 2 GiB, less than the weights take");
   }
@@ -77,10 +76,11 @@ onnx::ModelProto make_model(const Model& model, const Graph& graph, const Featur
     entry.set_value(value);
   }
   if (int8) {
-    const auto steps = give_formats(graph, fused_steps(graph), model.weights, Precision::kInt8);
-    write_graph(graph, steps, model.weights, input, *proto.mutable_graph());
+    const Program program = give_formats(lower(graph, Lowering::kInference), model.weights, Precision::kInt8);
+    write_program(program, model.weights, input, *proto.mutable_graph());
   } else {
-    write_graph(graph, plain_steps(graph), dequantized(graph, model.weights), input, *proto.mutable_graph());
+    const Program program = lower(graph, Lowering::kNodes);
+    write_program(program, dequantized(graph, model.weights), input, *proto.mutable_graph());
   }
   return proto;
 }

@@ -7,10 +7,10 @@
 #include <map>
 #include <set>
 
-#include "arch/quantized.h"
-#include "engine/random_weights.h"
 #include "formats/test_files.h"
 #include "onnx/graph_writer.h"
+#include "program/quantized.h"
+#include "program/random_weights.h"
 #include "weights/test_models.h"
 
 namespace resnet {
@@ -214,18 +214,19 @@ TEST_F(ExportTest, TakesWeightsOfOtherTypes) {
   EXPECT_EQ(weight.raw_data(), std::string(5 * sizeof(float), '\0'));
 }
 
-// Weights as `resnet quantize` writes them: the layers' numbers all 3, their scales 0.5; what they give in steps of
+// Weights as `resnet quantize` writes them: the layers' weights all 3, their scales 0.5; what they give in steps of
 // 0.25.
 Model int8_model(const Architecture& architecture) {
   Model model;
   model.architecture = architecture;
   const Graph graph = expand(architecture);
-  const auto numbers = std::make_shared<const std::vector<std::byte>>(100'000, std::byte{3});
+  const auto quantized = std::make_shared<const std::vector<std::byte>>(100'000, std::byte{3});
   for (const auto& [name, tensor] : random_weights(graph, 1)) {
     const bool weight = tensor.shape().size() > 1;
     const auto count = static_cast<std::size_t>(tensor.count());
     model.weights.add(
-        name, weight ? Tensor::view(DType::kI8, tensor.shape(), std::span(*numbers).first(count), numbers) : tensor);
+        name,
+        weight ? Tensor::view(DType::kI8, tensor.shape(), std::span(*quantized).first(count), quantized) : tensor);
   }
   for (const auto& [name, node] : quantization_tensors(graph)) {
     const bool per_channel = name.ends_with(kWeightScale);
@@ -251,7 +252,7 @@ TEST_F(ExportTest, WritesInt8AsPairsOfQuantizeAndDequantize) {
   const onnx::TensorProto& weight = initializer(proto, "layer1.0.conv2.weight");
   EXPECT_EQ(weight.data_type(), onnx::TensorProto::INT8);
   EXPECT_EQ(initializer(proto, "layer1.0.conv2.bias").data_type(), onnx::TensorProto::INT32);
-  // A batch norm that turns a channel's sign turns its numbers, not its scale.
+  // A batch norm that turns a channel's sign turns its weights, not its scale.
   const std::string scales = initializer(proto, "layer1.0.conv2.weight_scale").raw_data();
   const Tensor gamma = int8_model(small()).weights.at("layer1.0.bn2.weight");
   for (std::size_t c = 0; c < 8; ++c) {

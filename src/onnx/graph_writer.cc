@@ -10,9 +10,9 @@
 
 #include "arch/describe.h"
 #include "base/error.h"
-#include "engine/constants.h"
 #include "onnx/export.h"
 #include "onnx/proto_writer.h"
+#include "program/scale_shift.h"
 
 namespace resnet {
 namespace {
@@ -21,13 +21,13 @@ using Names = std::vector<std::string>;
 
 class GraphWriter {
  public:
-  GraphWriter(const Graph& graph, const StateDict& weights, onnx::GraphProto& out)
-      : graph_(graph), weights_(weights), proto_(out), out_(out) {}
+  GraphWriter(const Program& program, const StateDict& weights, onnx::GraphProto& out)
+      : program_(program), graph_(program.graph), weights_(weights), proto_(out), out_(out) {}
 
-  void write(const std::vector<Step>& steps, const FeatureShape& input) {
+  void write(const FeatureShape& input) {
     out_.set_name(graph_.architecture.name);
     proto_.input(kOnnxInput, {input.channels, input.height, input.width});
-    for (const Step& step : steps) write(step);
+    for (const Operation& operation : program_.operations) write(operation);
     out_.mutable_node(out_.node_size() - 1)->set_output(0, kOnnxOutput);
     proto_.output(kOnnxOutput, {graph_.output().out_channels});
   }
@@ -41,58 +41,63 @@ class GraphWriter {
     return use == 1 ? base : fmt::format("{}_{}", base, use);
   }
 
-  // --- steps
+  // --- operations
 
-  void write(const Step& step) {
+  void write(const Operation& operation) {
+    const ValueFormat& format = operation.output.format;
     std::string value;
-    if (step.convert) {  // numbers have been written as floats too
-      value = step.out.type == ValueType::kU8 ? rounded(values_.at(step.input), step.out) : values_.at(step.input);
+    if (operation.converts) {  // quantized values have been written as floats too
+      value = values_.at(operation.input.value);
     } else {
-      value = computed(step);
-      if (step.out.type == ValueType::kU8) value = rounded(value, step.out);
+      value = computed(operation);
     }
-    values_[step.output] = value;
+    if (format.type == ValueType::kU8) value = rounded(value, format);
+    values_[operation.output.value] = value;
   }
 
-  // What the step gives in floats.
-  std::string computed(const Step& step) {
-    const Node& main = node(step.node);
-    const bool numbers = step.in.type == ValueType::kU8;
+  // What the operation gives in floats.
+  std::string computed(const Operation& operation) {
+    if (operation.input.value < 0) return kOnnxInput;
+    const Node& main = program_.node(operation);
+    const bool quantized = operation.input.format.type == ValueType::kU8;
+    const std::string& input = values_.at(operation.input.value);
     std::string value;
     switch (main.op) {
-      case Op::kInput: return kOnnxInput;
-      case Op::kConv: value = write_conv(step, numbers); break;
-      case Op::kLinear: value = write_linear(step, numbers); break;
-      case Op::kBatchNorm: value = write_batch_norm(main, values_.at(step.input)); break;
-      case Op::kPadShortcut: value = write_pad_shortcut(main, values_.at(step.input)); break;
+      case Op::kInput: break;  // reads nothing
+      case Op::kConv: value = write_conv(operation, quantized); break;
+      case Op::kLinear: value = write_linear(operation, quantized); break;
+      case Op::kBatchNorm: value = write_batch_norm(main, input); break;
+      case Op::kPadShortcut: value = write_pad_shortcut(main, input); break;
       case Op::kMaxPool:
-      case Op::kAveragePool: value = write_pool(main, values_.at(step.input)); break;
-      case Op::kAdd: value = values_.at(step.input); break;
-      case Op::kRelu: return write_simple("Relu", label(main), {values_.at(step.input)});
-      case Op::kGlobalAveragePool: return write_simple("GlobalAveragePool", label(main), {values_.at(step.input)});
-      case Op::kFlatten: return write_simple("Flatten", label(main), {values_.at(step.input)});
+      case Op::kAveragePool: value = write_pool(main, input); break;
+      case Op::kAdd: value = write_simple("Add", label(main), {input, values_.at(operation.residual.value)}); break;
+      case Op::kRelu: value = write_simple("Relu", label(main), {input}); break;
+      case Op::kGlobalAveragePool: value = write_simple("GlobalAveragePool", label(main), {input}); break;
+      case Op::kFlatten: value = write_simple("Flatten", label(main), {input}); break;
     }
-    if (step.batch_norm >= 0 && !numbers) value = write_batch_norm(node(step.batch_norm), value);
-    return add_residual(step, value);
+    return write_epilogue(operation, quantized, value);
   }
 
-  // The step's addition and ReLU, where it has them. What it gives is the value of the last node that it took in.
-  std::string add_residual(const Step& step, std::string value) {
-    const Node& last = node(step.output);
-    if (step.residual >= 0) {
-      const Node& sum = step.relu ? node(last.inputs[0]) : last;
-      value = write_simple("Add", label(sum), {value, values_.at(step.residual)});
+  std::string write_epilogue(const Operation& operation, bool quantized, std::string value) {
+    const Epilogue& epilogue = operation.epilogue;
+    if (epilogue.norm >= 0 && !quantized) value = write_batch_norm(node(epilogue.norm), value);
+    if (epilogue.add >= 0) {
+      value = write_simple("Add", label(node(epilogue.add)), {value, values_.at(operation.residual.value)});
     }
-    return step.relu ? write_simple("Relu", label(last), {value}) : value;
+    switch (activation(program_, operation)) {
+      case Activation::kNone: break;
+      case Activation::kRelu: value = write_simple("Relu", label(node(epilogue.activation)), {value}); break;
+    }
+    return value;
   }
 
-  // The value rounded to numbers of 8 bits, as floats again.
+  // The value quantized to 8 bits, as floats again.
   std::string rounded(const std::string& value, const ValueFormat& format) {
     const Names how = {proto_.floats(value + ".scale", std::span(&format.scale, 1), {}),
                        proto_.uint8(value + ".zero_point", format.zero_point)};
-    const std::string numbers = value + ".quantized";
-    proto_.node("QuantizeLinear", numbers, {value, how[0], how[1]});
-    return proto_.node("DequantizeLinear", value + ".dequantized", {numbers, how[0], how[1]}).name();
+    const std::string quantized = value + ".quantized";
+    proto_.node("QuantizeLinear", quantized, {value, how[0], how[1]});
+    return proto_.node("DequantizeLinear", value + ".dequantized", {quantized, how[0], how[1]}).name();
   }
 
   std::string write_simple(const char* op, const std::string& name, const Names& inputs) {
@@ -101,10 +106,10 @@ class GraphWriter {
 
   // --- operators
 
-  std::string write_conv(const Step& step, bool numbers) {
-    const Node& conv = node(step.node);
-    Names inputs = {values_.at(step.input)};
-    add_weights(step, numbers, inputs);
+  std::string write_conv(const Operation& operation, bool quantized) {
+    const Node& conv = program_.node(operation);
+    Names inputs = {values_.at(operation.input.value)};
+    add_weights(operation, quantized, inputs);
     onnx::NodeProto& proto = proto_.node("Conv", unique(label(conv)), inputs);
     ProtoWriter::set_window(proto, conv);
     ProtoWriter::set(proto, "dilations", {conv.dilation, conv.dilation});
@@ -112,12 +117,13 @@ class GraphWriter {
     return proto.name();
   }
 
-  std::string write_linear(const Step& step, bool numbers) {
-    const Node& linear = node(step.node);
-    Names inputs = {values_.at(step.input)};
-    const bool flat = step.input < static_cast<int>(graph_.nodes.size()) && node(step.input).op == Op::kFlatten;
+  std::string write_linear(const Operation& operation, bool quantized) {
+    const Node& linear = program_.node(operation);
+    Names inputs = {values_.at(operation.input.value)};
+    const int read = operation.input.value;
+    const bool flat = read < static_cast<int>(graph_.nodes.size()) && node(read).op == Op::kFlatten;
     if (!flat) inputs[0] = write_simple("Flatten", "flatten", inputs);
-    add_weights(step, numbers, inputs);
+    add_weights(operation, quantized, inputs);
     onnx::NodeProto& proto = proto_.node("Gemm", unique(label(linear)), inputs);
     ProtoWriter::set(proto, "transB", std::int64_t{1});
     return proto.name();
@@ -158,10 +164,10 @@ class GraphWriter {
 
   // --- weights
 
-  void add_weights(const Step& step, bool numbers, Names& inputs) {
-    const Node& layer = node(step.node);
-    if (numbers) {
-      add_numbers(step, inputs);
+  void add_weights(const Operation& operation, bool quantized, Names& inputs) {
+    const Node& layer = program_.node(operation);
+    if (quantized) {
+      add_quantized(operation, inputs);
       return;
     }
     inputs.push_back(proto_.floats(layer.path + ".weight", weights_.at(layer.path + ".weight")));
@@ -170,19 +176,19 @@ class GraphWriter {
 
   // int8 weights with a scale per output channel, and biases as int32 in units of that scale times the input's, as
   // runtimes add them up; the batch norm is part of both.
-  void add_numbers(const Step& step, Names& inputs) {
-    const Node& layer = node(step.node);
+  void add_quantized(const Operation& operation, Names& inputs) {
+    const Node& layer = program_.node(operation);
     const Tensor& stored = weights_.at(layer.path + ".weight");
-    const ScaleShift sums = scale_shift_of_sums(graph_, weights_, step);
+    const ScaleShift sums = scale_shift_of_sums(program_, weights_, operation);
     const std::size_t channels = sums.scale.size(), row = stored.bytes().size() / channels;
     std::vector<std::int8_t> weights(stored.bytes().size());
     std::vector<std::int32_t> biases(channels);
     std::vector<float> scales(channels), bias_scales(channels);
     for (std::size_t c = 0; c < channels; ++c) {
       // As it is, but not negative, nor so small that the bias does not fit: the weights take up the difference.
-      const double least = std::abs(sums.shift[c]) / step.in.scale / kMaxBias;
+      const double least = std::abs(sums.shift[c]) / operation.input.format.scale / kMaxBias;
       scales[c] = static_cast<float>(std::max({std::abs(sums.scale[c]), least, kMinScale}));
-      bias_scales[c] = scales[c] * step.in.scale;
+      bias_scales[c] = scales[c] * operation.input.format.scale;
       biases[c] = static_cast<std::int32_t>(std::lrint(sums.shift[c] / bias_scales[c]));
       for (std::size_t i = c * row; i < (c + 1) * row; ++i) {
         const double weight = static_cast<std::int8_t>(stored.bytes()[i]) * sums.scale[c] / scales[c];
@@ -196,11 +202,11 @@ class GraphWriter {
     inputs.push_back(dequantized(proto_.int32s(name + ".bias", biases), bias_scales, {}));
   }
 
-  // Numbers times the scale of their first dimension. `zero_points` holds one name or none.
-  std::string dequantized(const std::string& numbers, const std::vector<float>& scales, const Names& zero_points) {
-    Names inputs = {numbers, proto_.floats(numbers + "_scale", scales, count(scales.size()))};
+  // Quantized values times the scale of their first dimension. `zero_points` holds one name or none.
+  std::string dequantized(const std::string& quantized, const std::vector<float>& scales, const Names& zero_points) {
+    Names inputs = {quantized, proto_.floats(quantized + "_scale", scales, count(scales.size()))};
     inputs.insert(inputs.end(), zero_points.begin(), zero_points.end());
-    onnx::NodeProto& proto = proto_.node("DequantizeLinear", numbers + ".dequantized", inputs);
+    onnx::NodeProto& proto = proto_.node("DequantizeLinear", quantized + ".dequantized", inputs);
     ProtoWriter::set(proto, "axis", std::int64_t{0});
     return proto.name();
   }
@@ -210,6 +216,7 @@ class GraphWriter {
   static constexpr double kMaxBias = 1 << 30;
   static constexpr double kMinScale = 1e-30;
 
+  const Program& program_;
   const Graph& graph_;
   const StateDict& weights_;
   ProtoWriter proto_;
@@ -220,9 +227,8 @@ class GraphWriter {
 
 }  // namespace
 
-void write_graph(const Graph& graph, const std::vector<Step>& steps, const StateDict& weights,
-                 const FeatureShape& input, onnx::GraphProto& out) {
-  GraphWriter(graph, weights, out).write(steps, input);
+void write_program(const Program& program, const StateDict& weights, const FeatureShape& input, onnx::GraphProto& out) {
+  GraphWriter(program, weights, out).write(input);
 }
 
 }  // namespace resnet

@@ -1,20 +1,16 @@
-// The one graph in ONNX's words: each step as operators, each tensor as an initialiser.
+// A program in ONNX's words: each operation as operators, each tensor as an initialiser.
 #pragma once
 
 #include <onnx_schema/onnx.pb.h>
 
-#include <vector>
-
-#include "engine/steps.h"
-#include "resnet/graph.h"
+#include "program/program.h"
 #include "resnet/tensor.h"
 
 namespace resnet {
 
-// Fills `out`, empty before. `steps` are the graph's: plain ones give a node for each of its nodes; fused ones with
-// formats give the int8 network as the engine computes it, numbers of 8 bits written as pairs of QuantizeLinear and
-// DequantizeLinear. `weights` are the graph's. The batch of `input` is left open in the file.
-void write_graph(const Graph& graph, const std::vector<Step>& steps, const StateDict& weights,
-                 const FeatureShape& input, onnx::GraphProto& out);
+// Fills `out`, empty before. A program with an operation per node gives a node for each of the graph's; one with
+// formats for int8 gives that network as the engine computes it, quantized values written as pairs of QuantizeLinear
+// and DequantizeLinear. `weights` are the program's. The batch of `input` is left open in the file.
+void write_program(const Program& program, const StateDict& weights, const FeatureShape& input, onnx::GraphProto& out);
 
 }  // namespace resnet

@@ -5,8 +5,10 @@
 #include <numeric>
 #include <set>
 
+#include "arch/describe.h"
+#include "arch/operations.h"
 #include "base/error.h"
-#include "engine/steps.h"
+#include "program/quantized.h"
 #include "quantize/round_weights.h"
 #include "quantize/statistics.h"
 
@@ -17,7 +19,7 @@ constexpr std::int64_t kNoisePictures = 16;  // enough to measure a ratio of man
 
 // A convolution or linear layer, and how it would be in int8.
 struct Layer {
-  Step step;
+  Operation operation;
   std::string path;
   RoundedWeights rounded;
   std::vector<double> shifts;
@@ -39,8 +41,12 @@ void check_finite(const StateDict& weights) {
 class Quantizer {
  public:
   Quantizer(const Model& model, const CalibrationSet& pictures, const QuantizeOptions& options)
-      : model_(model), pictures_(pictures), options_(options), graph_(expand(model.architecture)) {
-    if (is_quantized(graph_, model.weights)) fail(ErrorCode::kInvalidArgument, "model", "its weights are int8 already");
+      : model_(model),
+        pictures_(pictures),
+        options_(options),
+        program_(lower(expand(model.architecture), Lowering::kInference)) {
+    if (is_quantized(program_.graph, model.weights))
+      fail(ErrorCode::kInvalidArgument, "model", "its weights are int8 already");
     if (pictures.shape.batch < 2) fail(ErrorCode::kInvalidArgument, "pictures", "two are needed at least");
     check_finite(model.weights);
     total_ = 6 * pictures.shape.batch;
@@ -50,7 +56,7 @@ class Quantizer {
     const Engine engine = make_engine(model_.weights, Precision::kFp32);
     const auto statistics =
         collect_statistics(engine, pictures_.shape, pictures_.values, [&](std::int64_t n) { tick(n); });
-    for (const Step& step : fused_steps(graph_)) prepare(step, statistics);
+    for (const Operation& operation : program_.operations) prepare(operation, statistics);
     expected_ = top_classes(engine);
     QuantizedModel result;
     std::set<std::string> floats;
@@ -73,7 +79,7 @@ class Quantizer {
     EngineOptions options;
     options.threads = options_.threads;
     options.precision = precision;
-    return Engine(graph_, weights, options);
+    return Engine(program_.graph, weights, options);
   }
 
   void tick(std::int64_t pictures) {
@@ -82,22 +88,20 @@ class Quantizer {
     if (options_.progress) options_.progress(done_, total_);
   }
 
-  // Ranges for what numbers are made of, and rounded weights for layers.
-  void prepare(const Step& step, const std::map<int, ValueStatistics>& statistics) {
-    const Node& node = graph_.nodes[step.node];
-    const bool last = step.output == static_cast<int>(graph_.nodes.size()) - 1;
-    const ValueStatistics& given = statistics.at(step.output);
-    const bool layer = node.op == Op::kConv || node.op == Op::kLinear;
+  // Ranges for values that are quantized anew, and rounded weights for layers.
+  void prepare(const Operation& operation, const std::map<int, ValueStatistics>& statistics) {
+    const Node& node = program_.node(operation);
+    const ValueStatistics& given = statistics.at(operation.output.value);
     Range range;
-    if (!last && (layer || node.op == Op::kInput || node.op == Op::kGlobalAveragePool)) {
+    if (has_output_scale(program_, operation)) {
       range = choose_range(given.seen, given.unseen, given.low, given.high);
-      outputs_.emplace_back(value_name(node), scale_of(range));
+      outputs_.emplace_back(label(node), scale_of(range));
     }
-    if (!layer) return;
+    if (!info(node.op).is_layer) return;
     Layer& made = layers_.emplace_back();
     const Tensor& weights = model_.weights.at(node.path + ".weight");
-    const ValueStatistics& taken = statistics.at(step.input);
-    made.step = step;
+    const ValueStatistics& taken = statistics.at(operation.input.value);
+    made.operation = operation;
     made.path = node.path;
     made.rounded = round_weights(node, weights);
     made.shifts = mean_shifts(node, taken.shape, given.shape, weights, made.rounded, taken.means);
@@ -110,9 +114,9 @@ class Quantizer {
     StateDict weights = model_.weights;
     for (const Layer& layer : layers_) {
       if (floats.contains(layer.path)) continue;
-      weights.set(layer.path + ".weight", layer.rounded.numbers);
+      weights.set(layer.path + ".weight", layer.rounded.quantized);
       weights.set(layer.path + kWeightScale, layer.rounded.scales);
-      correct_bias(graph_, layer.step, layer.shifts, weights);
+      correct_bias(program_.graph, layer.operation, layer.shifts, weights);
     }
     for (const auto& [name, scale] : outputs_) {
       Tensor zero_point = Tensor::zeros(DType::kU8, {});
@@ -126,7 +130,7 @@ class Quantizer {
   std::vector<float> logits_of(const Engine& engine, std::int64_t pictures) {
     FeatureShape shape = pictures_.shape;
     shape.batch = std::min(shape.batch, pictures);
-    const std::int64_t classes = graph_.architecture.classes;
+    const std::int64_t classes = program_.graph.architecture.classes;
     std::vector<float> logits(static_cast<std::size_t>(shape.batch * classes));
     for_each_part(shape, pictures_.values,
                   [&](std::int64_t first, const FeatureShape& part, std::span<const float> in) {
@@ -138,7 +142,7 @@ class Quantizer {
 
   std::vector<std::int64_t> top_classes(const Engine& engine) {
     const std::vector<float> logits = logits_of(engine, pictures_.shape.batch);
-    const std::int64_t classes = graph_.architecture.classes;
+    const std::int64_t classes = program_.graph.architecture.classes;
     std::vector<std::int64_t> tops;
     for (auto row = logits.begin(); row != logits.end(); row += classes) {
       tops.push_back(std::max_element(row, row + classes) - row);
@@ -206,7 +210,7 @@ class Quantizer {
     std::map<int, std::pair<double, double>> sums;  // of signal and noise
     std::vector<float> logits;
     for_each_part(shape, pictures_.values, [&](std::int64_t, const FeatureShape& part, std::span<const float> in) {
-      logits.resize(static_cast<std::size_t>(part.batch * graph_.architecture.classes));
+      logits.resize(static_cast<std::size_t>(part.batch * program_.graph.architecture.classes));
       exact.run(in, part, logits, [&](int node, const FeatureShape&, std::span<const float> given) {
         values[node].assign(given.begin(), given.end());
       });
@@ -220,7 +224,7 @@ class Quantizer {
       });
     });
     for (Layer& layer : layers_) {
-      const auto& [signal, noise] = sums.at(layer.step.output);
+      const auto& [signal, noise] = sums.at(layer.operation.output.value);
       layer.sqnr_db = 10 * std::log10(signal / noise);
     }
   }
@@ -228,7 +232,7 @@ class Quantizer {
   const Model& model_;
   const CalibrationSet& pictures_;
   const QuantizeOptions& options_;
-  const Graph graph_;
+  const Program program_;
   std::vector<Layer> layers_;
   std::vector<std::pair<std::string, OutputScale>> outputs_;
   std::vector<std::int64_t> expected_;

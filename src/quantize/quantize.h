@@ -30,7 +30,7 @@ struct QuantizeOptions {
 struct QuantizedLayer {
   std::string name;    // path of the convolution or linear layer
   bool int8 = true;    // false: left in float32
-  float low = 0;       // range of what it gives, after batch norm, shortcut and ReLU, that numbers can stand for;
+  float low = 0;       // range of what it gives, after batch norm, shortcut and ReLU, that quantized values span;
   float high = 0;      //   both 0 for the logits
   std::string method;  // that found the range: "min-max", "percentile", "squared error"; empty for the logits
   double weight_sqnr_db = 0;  // signal to quantisation noise of its weights, and of what it gives when the whole

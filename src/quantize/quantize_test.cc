@@ -7,9 +7,9 @@
 #include <memory>
 #include <random>
 
-#include "arch/quantized.h"
-#include "engine/random_weights.h"
+#include "engine/short_weights.h"
 #include "model/calibrate.h"
+#include "program/random_weights.h"
 #include "quantize/range.h"
 #include "quantize/round_weights.h"
 #include "resnet/engine.h"
@@ -88,19 +88,19 @@ TEST(RoundWeightsTest, RoundsPerChannel) {
   node.out_channels = 4;
   node.kernel = 3;
   const RoundedWeights rounded = round_weights(node, Tensor::from(values, {4, 10, 3, 3}));
-  EXPECT_EQ(rounded.numbers.shape(), (Shape{4, 10, 3, 3}));
+  EXPECT_EQ(rounded.quantized.shape(), (Shape{4, 10, 3, 3}));
   EXPECT_EQ(rounded.scales.shape(), (Shape{4}));
-  const Tensor numbers = rounded.numbers.to_f32();
+  const Tensor quantized = rounded.quantized.to_f32();
   for (std::size_t i = 0; i < values.size(); ++i) {
     const float scale = rounded.scales.f32()[i / 90];
-    EXPECT_LE(std::abs(numbers.f32()[i]), 127);
+    EXPECT_LE(std::abs(quantized.f32()[i]), 127);
     // No farther from zero than rounding brings it, and of its sign.
-    EXPECT_LE(std::abs(scale * numbers.f32()[i]), std::abs(values[i]) + scale * 0.5001F);
-    EXPECT_GE(numbers.f32()[i] * values[i], 0);
+    EXPECT_LE(std::abs(scale * quantized.f32()[i]), std::abs(values[i]) + scale * 0.5001F);
+    EXPECT_GE(quantized.f32()[i] * values[i], 0);
   }
   EXPECT_GT(rounded.sqnr_db, 34);
   StateDict weights;
-  weights.add("conv.weight", rounded.numbers);
+  weights.add("conv.weight", rounded.quantized);
   EXPECT_TRUE(has_short_weights(node, weights));
 }
 
@@ -123,17 +123,17 @@ TEST(RoundWeightsTest, NumbersAreShort) {
     const Shape shape = {c.out, c.in / c.groups, c.kernel, c.kernel};
     StateDict weights;
     const Tensor values = Tensor::from(random_values(count, -1, 1, random), shape);
-    weights.set("conv.weight", round_weights(node, values).numbers);
+    weights.set("conv.weight", round_weights(node, values).quantized);
     EXPECT_TRUE(has_short_weights(node, weights));
     // Equal weights, whose fours are all as large as they may be: one more is too much.
     const std::vector<float> ones(static_cast<std::size_t>(count), 1.0F);
-    const Tensor numbers = round_weights(node, Tensor::from(ones, shape)).numbers;
-    weights.set("conv.weight", numbers);
+    const Tensor quantized = round_weights(node, Tensor::from(ones, shape)).quantized;
+    weights.set("conv.weight", quantized);
     EXPECT_TRUE(has_short_weights(node, weights));
     if (c.in % 8 != 0) continue;
     const auto larger = std::make_shared<std::vector<std::int8_t>>();
-    const Tensor whole = numbers.to_f32();
-    for (const float number : whole.f32()) larger->push_back(static_cast<std::int8_t>(number + 1));
+    const Tensor whole = quantized.to_f32();
+    for (const float value : whole.f32()) larger->push_back(static_cast<std::int8_t>(value + 1));
     weights.set("conv.weight", Tensor::view(DType::kI8, shape, std::as_bytes(std::span(*larger)), larger));
     EXPECT_FALSE(has_short_weights(node, weights));
   }
@@ -147,9 +147,9 @@ TEST(RoundWeightsTest, NumbersOfFewChannelsNeedNotBeShort) {
   node.out_channels = 1;
   node.kernel = 1;
   StateDict weights;
-  weights.set("conv.weight", round_weights(node, Tensor::from(std::vector<float>(7, 1.0F), {1, 7, 1, 1})).numbers);
-  const Tensor numbers = weights.at("conv.weight").to_f32();
-  for (const float number : numbers.f32()) EXPECT_EQ(number, 127);
+  weights.set("conv.weight", round_weights(node, Tensor::from(std::vector<float>(7, 1.0F), {1, 7, 1, 1})).quantized);
+  const Tensor quantized = weights.at("conv.weight").to_f32();
+  for (const float value : quantized.f32()) EXPECT_EQ(value, 127);
   EXPECT_FALSE(has_short_weights(node, weights));
 }
 
@@ -168,7 +168,7 @@ TEST(RoundWeightsTest, MeanShiftsAreThoseOfTheOutput) {
   std::mt19937 random(4);
   const Tensor weights = Tensor::from(random_values(4 * 3 * 9, -1, 1, random), {4, 3, 3, 3});
   const RoundedWeights rounded = round_weights(node, weights);
-  const Tensor numbers = rounded.numbers.to_f32();
+  const Tensor quantized = rounded.quantized.to_f32();
   const std::vector<double> means = {1, 2, 3, 4, 5, 6};  // each channel is constant
   const std::vector<double> shifts = mean_shifts(node, {1, 6, size, size}, {1, 4, out, out}, weights, rounded, means);
   for (int c = 0; c < 4; ++c) {
@@ -179,8 +179,8 @@ TEST(RoundWeightsTest, MeanShiftsAreThoseOfTheOutput) {
           const int in_y = y * 2 - 1 + tap % 9 / 3;
           const int in_x = x * 2 - 1 + tap % 3;
           if (in_y < 0 || in_y >= size || in_x < 0 || in_x >= size) continue;
-          const double error =
-              static_cast<double>(rounded.scales.f32()[c]) * numbers.f32()[c * 27 + tap] - weights.f32()[c * 27 + tap];
+          const double error = static_cast<double>(rounded.scales.f32()[c]) * quantized.f32()[c * 27 + tap] -
+                               weights.f32()[c * 27 + tap];
           sum += error * means[c / 2 * 3 + tap / 9];
         }
       }

@@ -1,4 +1,4 @@
-// How activations are distributed, and which range of them 256 numbers should stand for.
+// How activations are distributed, and which range of them 256 quantized values should span.
 #pragma once
 
 #include <cstdint>
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "arch/quantized.h"
+#include "program/quantized.h"
 
 namespace resnet {
 
@@ -24,7 +24,7 @@ class Histogram {
   // The value below which the share lies, zeros counted.
   float percentile(double share) const;
 
-  // The squared error of rounding all values to 256 numbers that stand for `low` to `high`: inside, that of a uniform
+  // The squared error of quantizing all values to 256 that span `low` to `high`: inside, that of a uniform
   // distribution, step^2 / 12; outside, the distance.
   double squared_error(float low, float high) const;
 
@@ -47,7 +47,7 @@ struct Range {
 // errs least on `unseen` wins. `low` and `high`: of all values seen.
 Range choose_range(const Histogram& seen, const Histogram& unseen, float low, float high);
 
-// The scale and zero point of a range; zero has a number exactly.
+// The scale and zero point of a range; zero is quantized exactly.
 OutputScale scale_of(const Range& range);
 
 }  // namespace resnet

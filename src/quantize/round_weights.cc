@@ -6,21 +6,21 @@
 #include <tuple>
 #include <utility>
 
-#include "arch/quantized.h"
+#include "engine/short_weights.h"
 
 namespace resnet {
 namespace {
 
-// One output channel's weights as numbers, for one scale after another. Everything is in the order of the fours.
+// One output channel's weights quantized, for one scale after another. Everything is in the order of the fours.
 class Channel {
  public:
-  // The numbers of a sign in a four may sum to `limit`.
+  // The weights of a sign in a four, quantized, may sum to `limit`.
   Channel(std::span<const float> weights, const std::vector<Four>& fours, float limit)
       : fours_(fours),
         limit_(limit),
         weights_(fours.size() * kFour),
         exact_(weights_.size()),
-        numbers_(weights_.size()) {
+        quantized_(weights_.size()) {
     for_each([&](std::size_t i, int stored) { weights_[i] = weights[stored]; });
   }
 
@@ -30,7 +30,7 @@ class Channel {
     const float inverse = 1 / scale;
     for (std::size_t i = 0; i < weights_.size(); ++i) {
       exact_[i] = weights_[i] * inverse;
-      numbers_[i] = std::min(std::max(exact_[i], -127.0F), 127.0F) + kWhole - kWhole;
+      quantized_[i] = std::min(std::max(exact_[i], -127.0F), 127.0F) + kWhole - kWhole;
     }
     for (std::size_t four = 0; four < weights_.size(); four += kFour) {
       shorten(four, 1);
@@ -38,15 +38,15 @@ class Channel {
     }
     double sum = 0;
     for (std::size_t i = 0; i < weights_.size(); ++i) {
-      const double difference = static_cast<double>(weights_[i]) - static_cast<double>(scale) * numbers_[i];
+      const double difference = static_cast<double>(weights_[i]) - static_cast<double>(scale) * quantized_[i];
       sum += difference * difference;
     }
     return sum;
   }
 
   // In the order in which weights are stored.
-  void put(std::int8_t* numbers) const {
-    for_each([&](std::size_t i, int stored) { numbers[stored] = static_cast<std::int8_t>(numbers_[i]); });
+  void put(std::int8_t* quantized) const {
+    for_each([&](std::size_t i, int stored) { quantized[stored] = static_cast<std::int8_t>(quantized_[i]); });
   }
 
  private:
@@ -60,24 +60,25 @@ class Channel {
     }
   }
 
-  // Until the numbers of this sign sum to the limit at most, brings that one nearer to zero which is farthest beyond
-  // its weight: the step that costs least.
+  // Until the quantized weights of this sign sum to the limit at most, brings that one nearer to zero which is farthest
+  // beyond its weight: the step that costs least.
   void shorten(std::size_t four, float sign) {
     float sum = 0;
-    for (std::size_t i = four; i < four + kFour; ++i) sum += std::max(0.0F, sign * numbers_[i]);
+    for (std::size_t i = four; i < four + kFour; ++i) sum += std::max(0.0F, sign * quantized_[i]);
     for (; sum > limit_; --sum) {
       std::size_t best = four + kFour;
       for (std::size_t i = four; i < four + kFour; ++i) {
-        if (sign * numbers_[i] <= 0) continue;
-        if (best == four + kFour || sign * (numbers_[i] - exact_[i]) > sign * (numbers_[best] - exact_[best])) best = i;
+        if (sign * quantized_[i] <= 0) continue;
+        if (best == four + kFour || sign * (quantized_[i] - exact_[i]) > sign * (quantized_[best] - exact_[best]))
+          best = i;
       }
-      numbers_[best] -= sign;
+      quantized_[best] -= sign;
     }
   }
 
   const std::vector<Four>& fours_;
   float limit_;
-  std::vector<float> weights_, exact_, numbers_;
+  std::vector<float> weights_, exact_, quantized_;
 };
 
 // The scale of the least squared error, which `channel` is then rounded with; and that error.
@@ -116,10 +117,10 @@ double share_inside(int tap, const Node& node, std::int64_t in, std::int64_t out
 RoundedWeights round_weights(const Node& node, const Tensor& weights) {
   const Tensor values = weights.to_f32();
   const std::size_t row = values.f32().size() / static_cast<std::size_t>(node.out_channels);
-  const auto numbers = std::make_shared<std::vector<std::int8_t>>(values.f32().size());
+  const auto quantized = std::make_shared<std::vector<std::int8_t>>(values.f32().size());
   RoundedWeights result;
   result.scales = Tensor::zeros(DType::kF32, {node.out_channels});
-  // Of few input channels, short numbers would bring nothing.
+  // Of few input channels, short weights would bring nothing.
   const float limit = node.in_channels < kShortChannels ? 4 * 127 : kShortSum;
   std::vector<Four> fours;
   double signal = 0;
@@ -132,9 +133,9 @@ RoundedWeights round_weights(const Node& node, const Tensor& weights) {
     result.scales.mutable_f32()[c] = scale;
     noise += error;
     for (const float weight : own) signal += static_cast<double>(weight) * weight;
-    channel.put(numbers->data() + c * row);
+    channel.put(quantized->data() + c * row);
   }
-  result.numbers = Tensor::view(DType::kI8, values.shape(), std::as_bytes(std::span(*numbers)), numbers);
+  result.quantized = Tensor::view(DType::kI8, values.shape(), std::as_bytes(std::span(*quantized)), quantized);
   result.sqnr_db = 10 * std::log10(signal / noise);
   return result;
 }
@@ -142,7 +143,7 @@ RoundedWeights round_weights(const Node& node, const Tensor& weights) {
 std::vector<double> mean_shifts(const Node& node, const FeatureShape& in, const FeatureShape& out,
                                 const Tensor& weights, const RoundedWeights& rounded, std::span<const double> means) {
   const Tensor before = weights.to_f32();
-  const Tensor numbers = rounded.numbers.to_f32();
+  const Tensor quantized = rounded.quantized.to_f32();
   const int group_in = node.in_channels / node.groups;
   const int group_out = node.out_channels / node.groups;
   std::vector<double> inside(static_cast<std::size_t>(node.kernel) * node.kernel);
@@ -159,7 +160,7 @@ std::vector<double> mean_shifts(const Node& node, const FeatureShape& in, const 
     for (int i = 0; i < group_in; ++i) {
       const double mean = means[c / group_out * group_in + i];
       for (const double share : inside) {
-        shifts[c] += (static_cast<double>(scale) * numbers.f32()[at] - before.f32()[at]) * mean * share;
+        shifts[c] += (static_cast<double>(scale) * quantized.f32()[at] - before.f32()[at]) * mean * share;
         ++at;
       }
     }
@@ -167,15 +168,15 @@ std::vector<double> mean_shifts(const Node& node, const FeatureShape& in, const 
   return shifts;
 }
 
-void correct_bias(const Graph& graph, const Step& step, std::span<const double> shifts, StateDict& weights) {
-  const Node& node = graph.nodes[step.node];
-  if (step.batch_norm < 0 && !node.bias) return;
+void correct_bias(const Graph& graph, const Operation& operation, std::span<const double> shifts, StateDict& weights) {
+  const Node& node = graph.nodes[operation.node];
+  if (operation.epilogue.norm < 0 && !node.bias) return;
   const std::string name =
-      step.batch_norm >= 0 ? graph.nodes[step.batch_norm].path + ".running_mean" : node.path + ".bias";
+      operation.epilogue.norm >= 0 ? graph.nodes[operation.epilogue.norm].path + ".running_mean" : node.path + ".bias";
   const Tensor old = weights.at(name).to_f32();
   std::vector<float> corrected(shifts.size());
   for (std::size_t c = 0; c < shifts.size(); ++c) {
-    corrected[c] = static_cast<float>(old.f32()[c] + (step.batch_norm >= 0 ? shifts[c] : -shifts[c]));
+    corrected[c] = static_cast<float>(old.f32()[c] + (operation.epilogue.norm >= 0 ? shifts[c] : -shifts[c]));
   }
   weights.set(name, Tensor::from(corrected, old.shape()));
 }

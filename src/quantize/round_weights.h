@@ -4,20 +4,20 @@
 #include <span>
 #include <vector>
 
-#include "engine/steps.h"
+#include "program/program.h"
 #include "resnet/graph.h"
 #include "resnet/tensor.h"
 
 namespace resnet {
 
 struct RoundedWeights {
-  Tensor numbers;      // I8, of the weights' shape
+  Tensor quantized;    // I8, of the weights' shape
   Tensor scales;       // F32, one per output channel
   double sqnr_db = 0;  // 10 log10(sum w^2 / sum (w - w')^2)
 };
 
-// The weights of a convolution or linear layer, symmetric per output channel: w' = scale * number, numbers from -127
-// to 127, which are short (arch/quantized.h) where that pays. Of scales around that of the largest weight, the one with
+// The weights of a convolution or linear layer, symmetric per output channel: w' = scale * quantized, from -127 to
+// 127, and short (engine/short_weights.h) where that pays. Of scales around that of the largest weight, the one with
 // the least squared error: smaller ones cut large weights off, and with larger ones fewer fours have to be made
 // shorter.
 RoundedWeights round_weights(const Node& node, const Tensor& weights);
@@ -30,6 +30,6 @@ std::vector<double> mean_shifts(const Node& node, const FeatureShape& in, const 
 
 // Takes the shifts back: they are added to the running mean of the layer's batch norm, or else subtracted from its
 // bias.
-void correct_bias(const Graph& graph, const Step& step, std::span<const double> shifts, StateDict& weights);
+void correct_bias(const Graph& graph, const Operation& operation, std::span<const double> shifts, StateDict& weights);
 
 }  // namespace resnet

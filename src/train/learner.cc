@@ -5,7 +5,6 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "weights/check_weights.h"
 
 namespace resnet {
 namespace {

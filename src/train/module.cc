@@ -1,13 +1,13 @@
-// The LibTorch module of a graph: torch's convolutions, batch norms and linear layers under the graph's names, and the
-// order in which they run.
+// The LibTorch module of a program: torch's convolutions, batch norms and linear layers under the graph's names, run in
+// the order of the operations.
 #include <algorithm>
 #include <map>
 
 #include "base/error.h"
+#include "program/program.h"
 #include "resnet/torch.h"
 #include "train/batch_norm.h"
 #include "train/tensors.h"
-#include "weights/check_weights.h"
 #include "weights/initialize.h"
 
 namespace resnet {
@@ -71,83 +71,71 @@ torch::Tensor pad_shortcut(const Node& node, const torch::Tensor& x) {
   return torch::constant_pad_nd(pixels, {0, 0, 0, 0, pad, rest}).contiguous(x.suggest_memory_format());
 }
 
+torch::Tensor activated(const torch::Tensor& x, Activation activation) {
+  switch (activation) {
+    case Activation::kNone: return x;
+    case Activation::kRelu: return torch::relu(x);
+  }
+  return x;
+}
+
 }  // namespace
 
-// What runs at a node, and the nodes that run with it. A batch norm followed by nothing but an addition and a ReLU
-// takes both along; the step then stands where the last of them stood.
+// An operation of the program, with its modules.
 struct ResNetImpl::Step {
-  int node = 0;           // of the operation
-  int input = 0;          // whose output it reads
-  int residual = -1;      // likewise, where an addition was fused
-  int output = 0;         // the node whose output it computes
-  bool relu = false;      // fused
-  int block = -1;         // of those of the whole network, where `residual` is its shortcut
-  std::vector<int> done;  // outputs that nothing reads after this step
+  Operation operation;
+  Activation activation = Activation::kNone;  // of its epilogue
+  int block = -1;                             // of those of the whole network, where `residual` is its shortcut
+  std::vector<int> done;                      // values that nothing reads after this step
   torch::nn::Conv2d conv = nullptr;
   torch::nn::BatchNorm2d norm = nullptr;
   torch::nn::Linear linear = nullptr;
 };
 
-namespace {
-
-// The only node that reads the output of `node`; -1 where there are more.
-std::vector<int> single_readers(const Graph& graph) {
-  std::vector<int> readers(graph.nodes.size(), -1);
-  std::vector<int> counts(graph.nodes.size(), 0);
-  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
-    for (const int input : graph.nodes[i].inputs) {
-      readers[input] = static_cast<int>(i);
-      ++counts[input];
-    }
+ResNetImpl::ResNetImpl(const Architecture& architecture) : torch::nn::Module("ResNet"), graph_(expand(architecture)) {
+  const Program program = lower(graph_, Lowering::kTraining);
+  for (const Operation& operation : program.operations) {
+    Step& step = steps_.emplace_back();
+    step.operation = operation;
+    step.activation = activation(program, operation);
   }
-  for (std::size_t i = 0; i < readers.size(); ++i) {
-    if (counts[i] != 1) readers[i] = -1;
+  register_modules();
+  const std::vector<Lifetime> lives = lifetimes(program);
+  const int logits = program.operations.back().output.value;
+  for (int value = 0; value < program.values; ++value) {
+    if (value != logits && lives[value].given >= 0) steps_[lives[value].last_read].done.push_back(value);
   }
-  return readers;
+  copy_weights(*this, graph_, initial_weights(graph_, 0));
 }
 
-}  // namespace
-
-ResNetImpl::ResNetImpl(const Architecture& architecture) : torch::nn::Module("ResNet"), graph_(expand(architecture)) {
-  const std::vector<int> readers = single_readers(graph_);
-  const auto reader_is = [&](int node, Op op) { return readers[node] >= 0 && graph_.nodes[readers[node]].op == op; };
-  std::vector<bool> fused(graph_.nodes.size(), false);
+// In the order of the nodes, which is that of a state dict.
+void ResNetImpl::register_modules() {
+  std::map<int, Step*> by_node;
+  for (Step& step : steps_) by_node[step.operation.node] = &step;
   int block = 0;
-  for (int i = 1; i < static_cast<int>(graph_.nodes.size()); ++i) {
-    const Node& node = graph_.nodes[i];
-    Step step;
-    step.node = step.output = i;
-    step.input = node.inputs[0];
-    if (node.op == Op::kConv) step.conv = register_at(*this, node.path, make_conv(node));
-    if (node.op == Op::kLinear) {
-      step.linear = register_at(*this, node.path, torch::nn::Linear(node.in_channels, node.out_channels));
-    }
-    if (node.op == Op::kBatchNorm) {
-      const auto options = torch::nn::BatchNorm2dOptions(node.out_channels).eps(kBatchNormEpsilon);
-      step.norm = register_at(*this, node.path, torch::nn::BatchNorm2d(options));
-      if (reader_is(i, Op::kAdd) && graph_.nodes[readers[i]].inputs[0] == i) {
-        step.output = readers[i];
-        step.residual = graph_.nodes[step.output].inputs[1];
-        step.block = block++;
-        fused[step.output] = true;
+  for (const auto& [index, step] : by_node) {
+    const Node& node = graph_.nodes[index];
+    switch (node.op) {
+      case Op::kConv: step->conv = register_at(*this, node.path, make_conv(node)); break;
+      case Op::kLinear:
+        step->linear = register_at(*this, node.path, torch::nn::Linear(node.in_channels, node.out_channels));
+        break;
+      case Op::kBatchNorm: {
+        const auto options = torch::nn::BatchNorm2dOptions(node.out_channels).eps(kBatchNormEpsilon);
+        step->norm = register_at(*this, node.path, torch::nn::BatchNorm2d(options));
+        if (step->operation.epilogue.add >= 0) step->block = block++;
+        break;
       }
-      if (reader_is(step.output, Op::kRelu)) {
-        step.output = readers[step.output];
-        step.relu = true;
-        fused[step.output] = true;
-      }
+      case Op::kInput:
+      case Op::kRelu:
+      case Op::kMaxPool:
+      case Op::kAveragePool:
+      case Op::kPadShortcut:
+      case Op::kAdd:
+      case Op::kGlobalAveragePool:
+      case Op::kFlatten: break;  // without parameters
     }
-    if (!fused[i]) steps_.push_back(std::move(step));
   }
-  // A fused step waits for its shortcut, which comes later in the graph.
-  std::stable_sort(steps_.begin(), steps_.end(), [](const Step& a, const Step& b) { return a.output < b.output; });
-  std::map<int, Step*> last_reader;
-  for (Step& step : steps_) {
-    last_reader[step.input] = &step;
-    if (step.residual >= 0) last_reader[step.residual] = &step;
-  }
-  for (const auto& [node, step] : last_reader) step->done.push_back(node);
-  copy_weights(*this, graph_, initial_weights(graph_, 0));
 }
 
 ResNetImpl::ResNetImpl(Block block, std::vector<int> layers, int image_channels, int num_classes)
@@ -161,41 +149,43 @@ torch::Tensor ResNetImpl::forward(const torch::Tensor& images, const torch::Tens
   return run(images, block_scale);
 }
 
+// A batch norm and its epilogue.
+torch::Tensor ResNetImpl::normalize(Step& step, const torch::Tensor& x, const torch::Tensor& residual,
+                                    const torch::Tensor& block_scale) {
+  const bool relu = step.activation == Activation::kRelu;
+  if (step.block < 0 || !block_scale.defined()) return batch_norm_add_relu(*step.norm, x, residual, relu, sum_across_);
+  const torch::Tensor f = batch_norm_add_relu(*step.norm, x, {}, false, sum_across_);
+  const torch::Tensor y = f * block_scale[step.block].to(f.scalar_type()).view({-1, 1, 1, 1}) + residual;
+  return activated(y, step.activation);
+}
+
 torch::Tensor ResNetImpl::run(const torch::Tensor& images, const torch::Tensor& block_scale) {
   std::vector<torch::Tensor> values(graph_.nodes.size());
-  values[0] = images;
   for (Step& step : steps_) {
-    const Node& node = graph_.nodes[step.node];
-    const torch::Tensor& x = values[step.input];
+    const Operation& operation = step.operation;
+    const Node& node = graph_.nodes[operation.node];
+    const torch::Tensor x = operation.input.value >= 0 ? values[operation.input.value] : images;
+    const torch::Tensor residual = operation.residual.value >= 0 ? values[operation.residual.value] : torch::Tensor();
     torch::Tensor y;
     switch (node.op) {
+      case Op::kInput: y = x; break;
       case Op::kConv: y = step.conv->forward(x); break;
-      case Op::kBatchNorm:
-        if (step.block >= 0 && block_scale.defined()) {
-          const torch::Tensor f = batch_norm_add_relu(*step.norm, x, {}, false, sum_across_);
-          y = f * block_scale[step.block].to(f.scalar_type()).view({-1, 1, 1, 1}) + values[step.residual];
-          if (step.relu) y = torch::relu(y);
-        } else {
-          const torch::Tensor residual = step.residual >= 0 ? values[step.residual] : torch::Tensor();
-          y = batch_norm_add_relu(*step.norm, x, residual, step.relu, sum_across_);
-        }
-        break;
+      case Op::kBatchNorm: y = normalize(step, x, residual, block_scale); break;
       case Op::kRelu: y = torch::relu(x); break;
       case Op::kMaxPool: y = torch::max_pool2d(x, node.kernel, node.stride, node.padding); break;
       case Op::kAveragePool:
         y = torch::avg_pool2d(x, node.kernel, node.stride, node.padding, node.ceil_mode, /*count_include_pad=*/false);
         break;
       case Op::kPadShortcut: y = pad_shortcut(node, x); break;
-      case Op::kAdd: y = x + values[node.inputs[1]]; break;
+      case Op::kAdd: y = activated(x + residual, step.activation); break;
       case Op::kGlobalAveragePool: y = torch::adaptive_avg_pool2d(x, {1, 1}); break;
       case Op::kFlatten: y = x.flatten(1); break;
       case Op::kLinear: y = step.linear->forward(x); break;
-      case Op::kInput: break;
     }
-    values[step.output] = std::move(y);
-    for (const int node_done : step.done) values[node_done].reset();
+    values[operation.output.value] = std::move(y);
+    for (const int value : step.done) values[value].reset();
   }
-  return values.back();
+  return values[steps_.back().operation.output.value];
 }
 
 ResNet torch_module(const Architecture& architecture, std::uint64_t seed) {

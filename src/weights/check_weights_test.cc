@@ -1,10 +1,9 @@
-#include "weights/check_weights.h"
-
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "resnet/error.h"
+#include "resnet/graph.h"
 #include "resnet/model_file.h"
 #include "weights/test_models.h"
 

@@ -8,16 +8,32 @@
 namespace resnet {
 namespace {
 
+// Values are zero before.
 void fill(const Parameter& parameter, const Node& node, Random& random, std::span<float> values) {
   const bool weight = parameter.name.ends_with(".weight");
-  if (node.op == Op::kConv && weight) {
-    const double deviation = std::sqrt(2.0 / (node.kernel * node.kernel * static_cast<double>(node.out_channels)));
-    for (float& value : values) value = static_cast<float>(deviation * random.normal());
-  } else if (node.op == Op::kLinear) {
-    const double bound = 1 / std::sqrt(static_cast<double>(node.in_channels));
-    for (float& value : values) value = static_cast<float>(bound * (2 * random.uniform() - 1));
-  } else if (node.op == Op::kBatchNorm && (weight || parameter.name.ends_with(".running_var"))) {
-    std::fill(values.begin(), values.end(), 1.0F);
+  switch (node.op) {
+    case Op::kConv: {
+      if (!weight) return;
+      const double deviation = std::sqrt(2.0 / (node.kernel * node.kernel * static_cast<double>(node.out_channels)));
+      for (float& value : values) value = static_cast<float>(deviation * random.normal());
+      return;
+    }
+    case Op::kLinear: {
+      const double bound = 1 / std::sqrt(static_cast<double>(node.in_channels));
+      for (float& value : values) value = static_cast<float>(bound * (2 * random.uniform() - 1));
+      return;
+    }
+    case Op::kBatchNorm:
+      if (weight || parameter.name.ends_with(".running_var")) std::fill(values.begin(), values.end(), 1.0F);
+      return;
+    case Op::kInput:
+    case Op::kRelu:
+    case Op::kMaxPool:
+    case Op::kAveragePool:
+    case Op::kPadShortcut:
+    case Op::kAdd:
+    case Op::kGlobalAveragePool:
+    case Op::kFlatten: return;  // without parameters
   }
 }
 

@@ -5,12 +5,12 @@
 #include <numeric>
 #include <unordered_set>
 
-#include "arch/quantized.h"
 #include "base/error.h"
 #include "formats/safetensors.h"
 #include "formats/torch_file.h"
+#include "program/check_weights.h"
+#include "program/quantized.h"
 #include "resnet/graph.h"
-#include "weights/check_weights.h"
 #include "weights/infer.h"
 #include "weights/metadata.h"
 #include "weights/output_format.h"
@@ -45,30 +45,24 @@ Architecture choose_architecture(const TensorFile& file, Layout layout, const Lo
 // What torch.optim.swa_utils.AveragedModel (torchvision's model_ema) keeps beside the weights.
 constexpr std::string_view kAveragedCount = "n_averaged";
 
-// The tensors under the names and in the order of the graph's parameters.
+// The tensors under the names and in the order of the graph's, checked; zeros for those that may lack.
 StateDict take_weights(const Graph& graph, const StateDict& tensors, const std::string& path) {
   StateDict weights;
-  Mismatches mismatches;
   std::unordered_set<std::string> known;
+  const auto take = [&](const std::string& name) {
+    const auto in_file = known.insert(torchvision_name(name)).first;
+    const Tensor* tensor = tensors.find(*in_file);
+    if (tensor != nullptr) weights.add(name, *tensor);
+    return tensor != nullptr;
+  };
   for (const Parameter& parameter : parameters(graph)) {
-    const auto name = known.insert(torchvision_name(parameter.name)).first;
-    if (const Tensor* tensor = tensors.find(*name)) {
-      compare(parameter, *tensor, tensors.contains(*name + "_scale"), mismatches);
-      weights.add(parameter.name, *tensor);
-    } else if (is_optional(parameter)) {
+    if (!take(parameter.name) && is_optional(parameter)) {
       weights.add(parameter.name, Tensor::zeros(parameter.dtype, parameter.shape));
-    } else {
-      mismatches.missing(parameter.name);
     }
   }
-  for (const QuantizationTensor& described : quantization_tensors(graph)) {
-    const std::string name = torchvision_name(described.name);
-    const Tensor* tensor = tensors.find(name);
-    if (tensor == nullptr) continue;
-    known.insert(name);
-    weights.add(described.name, *tensor);
-  }
-  compare_quantization(graph, weights, mismatches);
+  for (const QuantizationTensor& described : quantization_tensors(graph)) take(described.name);
+  Mismatches mismatches;
+  compare_weights(graph, weights, mismatches);
   for (const auto& [name, tensor] : tensors) {
     if (!known.contains(name) && name != kAveragedCount) mismatches.unexpected(name);
   }
@@ -77,6 +71,18 @@ StateDict take_weights(const Graph& graph, const StateDict& tensors, const std::
 }
 
 }  // namespace
+
+void check_weights(const Graph& graph, const StateDict& weights, const std::string& where) {
+  Mismatches mismatches;
+  compare_weights(graph, weights, mismatches);
+  std::unordered_set<std::string> known;
+  for (const Parameter& parameter : parameters(graph)) known.insert(parameter.name);
+  for (const QuantizationTensor& tensor : quantization_tensors(graph)) known.insert(tensor.name);
+  for (const auto& [name, tensor] : weights) {
+    if (!known.contains(name)) mismatches.unexpected(name);
+  }
+  mismatches.report(where, graph.architecture);
+}
 
 Model load_model(const std::string& path, const LoadOptions& options) {
   return load_model(read_tensor_file(path), path, options);

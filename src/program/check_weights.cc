@@ -1,11 +1,8 @@
-#include "weights/check_weights.h"
+#include "program/check_weights.h"
 
-#include <unordered_set>
-
-#include "arch/quantized.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "resnet/model_file.h"
+#include "program/quantized.h"
 
 namespace resnet {
 namespace {
@@ -15,6 +12,17 @@ constexpr std::size_t kMaxItems = 1000;
 
 bool is_floating(DType type) noexcept {
   return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16 || type == DType::kF64;
+}
+
+// Shape and type.
+void compare(const Parameter& parameter, const Tensor& tensor, bool has_scale, Mismatches& mismatches) {
+  const bool quantized = tensor.dtype() == DType::kI8 && has_scale;
+  if (tensor.shape() != parameter.shape) {
+    mismatches.misfit(parameter.name,
+                      fmt::format("expected {}, got {}", to_string(parameter.shape), to_string(tensor.shape())));
+  } else if (!is_optional(parameter) && !is_floating(tensor.dtype()) && !quantized) {
+    mismatches.misfit(parameter.name, fmt::format("expected floating point, got {}", name(tensor.dtype())));
+  }
 }
 
 }  // namespace
@@ -45,42 +53,19 @@ void Mismatches::report(const std::string& where, const Architecture& architectu
 
 bool is_optional(const Parameter& parameter) noexcept { return parameter.dtype == DType::kI64; }
 
-void compare(const Parameter& parameter, const Tensor& tensor, bool has_scale, Mismatches& mismatches) {
-  const bool numbers = tensor.dtype() == DType::kI8 && has_scale;
-  if (tensor.shape() != parameter.shape) {
-    mismatches.misfit(parameter.name,
-                      fmt::format("expected {}, got {}", to_string(parameter.shape), to_string(tensor.shape())));
-  } else if (parameter.dtype == DType::kF32 && !is_floating(tensor.dtype()) && !numbers) {
-    mismatches.misfit(parameter.name, fmt::format("expected floating point, got {}", name(tensor.dtype())));
+void compare_weights(const Graph& graph, const StateDict& weights, Mismatches& mismatches) {
+  for (const Parameter& parameter : parameters(graph)) {
+    if (const Tensor* tensor = weights.find(parameter.name)) {
+      compare(parameter, *tensor, weights.contains(parameter.name + "_scale"), mismatches);
+    } else if (!is_optional(parameter)) {
+      mismatches.missing(parameter.name);
+    }
   }
-}
-
-void compare_quantization(const Graph& graph, const StateDict& weights, Mismatches& mismatches) {
   for (const QuantizationTensor& tensor : quantization_tensors(graph)) {
     if (!weights.contains(tensor.name)) continue;
     const std::string problem = quantization_problem(tensor, weights);
     if (!problem.empty()) mismatches.misfit(tensor.name, problem);
   }
-}
-
-void check_weights(const Graph& graph, const StateDict& weights, const std::string& where) {
-  Mismatches mismatches;
-  std::unordered_set<std::string> known;
-  for (const Parameter& parameter : parameters(graph)) {
-    const Tensor* tensor = weights.find(parameter.name);
-    if (tensor != nullptr) {
-      compare(parameter, *tensor, weights.contains(parameter.name + "_scale"), mismatches);
-    } else if (!is_optional(parameter)) {
-      mismatches.missing(parameter.name);
-    }
-    known.insert(parameter.name);
-  }
-  for (const QuantizationTensor& tensor : quantization_tensors(graph)) known.insert(tensor.name);
-  compare_quantization(graph, weights, mismatches);
-  for (const auto& [name, tensor] : weights) {
-    if (!known.contains(name)) mismatches.unexpected(name);
-  }
-  mismatches.report(where, graph.architecture);
 }
 
 }  // namespace resnet

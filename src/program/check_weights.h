@@ -1,10 +1,12 @@
-// Comparing what a network needs with what a file has.
+// The one comparison of what a network needs with what there is: of its parameters, and of the tensors that it has
+// besides them in int8 (quantized.h).
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "resnet/graph.h"
+#include "resnet/tensor.h"
 
 namespace resnet {
 
@@ -29,15 +31,12 @@ class Mismatches {
   List misfits_;
 };
 
-// Compares a tensor with the parameter that it is to be: shape and type. Parameters must be of a floating-point type;
-// weights that have a scale (arch/quantized.h) may be int8; num_batches_tracked, which no computation reads, may have
-// any type.
-void compare(const Parameter& parameter, const Tensor& tensor, bool has_scale, Mismatches& mismatches);
-
-// Looks at the tensors of an int8 network that are among `weights`.
-void compare_quantization(const Graph& graph, const StateDict& weights, Mismatches& mismatches);
-
-// True for tensors that a file may lack: num_batches_tracked, which old versions of PyTorch did not write.
+// True for tensors that weights may lack: num_batches_tracked, which old versions of PyTorch did not write and no
+// computation reads.
 bool is_optional(const Parameter& parameter) noexcept;
+
+// What is missing among `weights`, and what is there in another shape or type. Parameters must be of a floating-point
+// type; weights of layers that have a scale may be int8; optional ones may have any type.
+void compare_weights(const Graph& graph, const StateDict& weights, Mismatches& mismatches);
 
 }  // namespace resnet
