@@ -205,7 +205,7 @@ TEST_F(JournalTest, HistoryComesBack) {
   history[0] = {1,   390, 0.1, 2.3, 0.25, 1.5, 0.5, 0.9, EpochRecord::kNone, EpochRecord::kNone, EpochRecord::kNone,
                 500, 80};
   history[1].epoch = 2;
-  const auto back = parse_history(to_json(std::span(std::as_const(history))), "x");
+  const auto back = parse_history(to_json(std::span(std::as_const(history))).text(), "x");
   ASSERT_EQ(back.size(), 2U);
   EXPECT_EQ(back[0].val_top5, 0.9);
   EXPECT_EQ(back[0].step, 390);
@@ -283,7 +283,7 @@ TEST(DegradationStudyTest, SpreadIsOverSeeds) {
   EXPECT_NEAR(study.results()[0].train_spread, std::sqrt(2.0), 1e-9);
   EXPECT_EQ(study.results()[0].seeds, 2);
   EXPECT_TRUE(study.findings().empty()) << "one depth shows nothing";
-  EXPECT_THAT(study.to_json(), HasSubstr("\"seeds\":2"));
+  EXPECT_THAT(study.to_json().text(), HasSubstr("\"seeds\":2"));
 }
 
 }  // namespace
