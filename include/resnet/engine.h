@@ -1,9 +1,12 @@
 // Runs a network: a graph and its weights, made ready once and then run on any number of batches.
 //
 // Making an Engine checks the weights. The first run at a new input size makes a plan (order, memory, algorithm per
-// layer) and packs the weights that no earlier plan packed, batch norms folded in; both are kept. All const member
-// functions may be called from several threads at the same time and run side by side: each call takes a workspace and a
-// team of threads of its own from a free list, and holds no lock while it computes.
+// layer) and packs the weights that no earlier plan packed, batch norms folded in; prepare() does so ahead of time. A
+// plan serves every smaller batch of pictures of its size, too.
+//
+// All const member functions may be called from several threads at the same time and run side by side: each call takes
+// memory and threads of its own, and holds no lock while it computes. Only so many calls run at a time
+// (EngineOptions::sessions); the others wait for their turn. Who packs weights does so alone.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +45,11 @@ struct EngineOptions {
   // `threads / streams` threads: threads wait less for each other, and each part has memory of its own. 1 to `threads`,
   // else kInvalidArgument. A single picture runs on one part's threads.
   int streams = 1;
+
+  // How many runs may be under way at a time: further ones wait, in the order in which they came. Each has memory of
+  // its own, kept for the next run and given back when no run has needed it for ten seconds and another one ends. 0:
+  // one per processor this process may use, at least two; at most 65,535.
+  int sessions = 0;
 };
 
 // What one step of a plan is and how long it took.
@@ -71,12 +79,21 @@ class Engine {
   // The tensors that it was made with, as they were given, but for num_batches_tracked.
   const StateDict& weights() const noexcept;
 
+  // Makes the plan for this size, packs its weights and takes memory for a run, so that runs have nothing left to do
+  // but to compute. With prepare() or without, a smaller batch of such pictures is computed by the algorithms that were
+  // chosen for the larger one, unless it was prepared itself. Throws what run() throws.
+  void prepare(const FeatureShape& shape) const;
+
+  // Gives back the memory and threads that no run uses now. Plans and packed weights stay.
+  void release_memory() const;
+
   // `input`: batch x channels x height x width (NCHW), row-major. `logits`: batch x classes. Throws kMismatch where the
   // sizes do not fit, kInvalidArgument where the image is too small for the network.
   void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits) const;
 
   // The same, and shows the output of each step (NCHW, float32) as soon as it is computed. `node` is an index into
-  // graph().nodes: the last node of those that the step fused. Runs that show something are one stream.
+  // graph().nodes: the last node of those that the step fused. Runs that show something are one stream. An observer
+  // must not run this engine: it would wait for the run that it is part of.
   using Observer = std::function<void(int node, const FeatureShape& shape, std::span<const float> values)>;
   void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits,
            const Observer& observer) const;

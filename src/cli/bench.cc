@@ -240,7 +240,7 @@ void bench(const BenchCommand& command) {
   network.weights = {};
   for (const int batch : batches) {  // makes the plans, and refuses what is too large
     network.input.batch = batch;
-    static_cast<void>(engine.workspace_bytes(network.input));
+    engine.prepare(network.input);
   }
   const double peak = measure_peak_gflops(engine.threads(), engine.precision());
   std::optional<RunTable> table;

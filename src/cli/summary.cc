@@ -128,7 +128,7 @@ std::vector<FeatureShape> executed_shapes(const Network& network, const FeatureS
   const Graph& graph = network.graph;
   const StateDict weights = network.weights.empty() ? initial_weights(graph, 0) : network.weights;
   const Engine engine(graph, weights, {.fuse = false});
-  static_cast<void>(engine.workspace_bytes(input));  // refuses what is too large before memory is taken
+  engine.prepare(input);  // refuses what is too large before memory is taken
   Random random(0);
   std::vector<float> batch(static_cast<std::size_t>(input.count()));
   for (float& value : batch) value = static_cast<float>(random.normal());

@@ -162,6 +162,7 @@ StepConstants Constants::of_batch_norm(const std::string& path) const {
 }
 
 std::vector<StepConstants> Constants::get(const std::vector<ConstantsRequest>& requests, ThreadPool& team) {
+  const std::lock_guard lock(packing_);
   std::vector<const ConstantsRequest*> missing;
   std::vector<std::size_t> offsets;
   std::size_t bytes = 0;

@@ -4,8 +4,11 @@
 // later plans share. The source tensors are handles on memory that somebody else may share, such as a mapped file.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,7 +44,8 @@ struct ConstantsRequest {
 // these are of no interest.
 void require_weights(const Graph& graph, const StateDict& weights);
 
-// Not safe for concurrent use; what it gave out is.
+// All functions may be called from several threads at the same time. Who packs does so alone; others wait for that in
+// get(), and nowhere else.
 class Constants {
  public:
   // `weights` are the program's (require_weights()). Keeps a reference to the program.
@@ -55,7 +59,7 @@ class Constants {
   // One per request; what is not there yet is made by the whole team.
   std::vector<StepConstants> get(const std::vector<ConstantsRequest>& requests, ThreadPool& team);
 
-  std::int64_t bytes() const noexcept { return bytes_; }
+  std::int64_t bytes() const noexcept { return bytes_.load(std::memory_order_relaxed); }
 
   // The source tensors. Never changes, so that anybody may read it.
   const StateDict& weights() const noexcept { return weights_; }
@@ -63,8 +67,9 @@ class Constants {
  private:
   const Program& program_;
   StateDict weights_;
+  std::mutex packing_;  // for made_
   std::map<std::pair<int, const ConvAlgorithm*>, StepConstants> made_;
-  std::int64_t bytes_ = 0;
+  std::atomic<std::int64_t> bytes_ = 0;
 };
 
 }  // namespace resnet

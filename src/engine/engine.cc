@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
-#include <deque>
-#include <list>
-#include <mutex>
 #include <random>
 
 #include "base/error.h"
 #include "engine/execute.h"
 #include "engine/layout.h"
 #include "engine/plan.h"
+#include "engine/plans.h"
+#include "engine/pool.h"
 #include "engine/precision.h"
 #include "engine/tune.h"
 #include "program/formats.h"
@@ -19,7 +18,8 @@ namespace resnet {
 namespace {
 
 constexpr int kMaxThreads = 1024;
-constexpr std::size_t kMaxPlans = 64;
+constexpr int kMaxSessions = 65'535;
+constexpr std::chrono::seconds kIdle(10);  // after which memory that no run needs is given back
 
 int checked_threads(int threads) {
   if (threads < 0 || threads > kMaxThreads) {
@@ -33,6 +33,13 @@ int checked_streams(int streams, int threads) {
     fail(ErrorCode::kInvalidArgument, "streams", "{} is not 1 to {}, the number of threads", streams, threads);
   }
   return streams;
+}
+
+int checked_sessions(int sessions) {
+  if (sessions < 0 || sessions > kMaxSessions) {
+    fail(ErrorCode::kInvalidArgument, "sessions", "{} is not 0 to {}", sessions, kMaxSessions);
+  }
+  return sessions == 0 ? std::max(2, available_processors()) : sessions;
 }
 
 // The pictures of one stream.
@@ -107,33 +114,13 @@ struct Engine::Impl {
         basis(make_basis(network, weights, options, precision, kernels)),
         constants(basis.program, weights),
         rules{.algorithms = options.algorithms},
-        tunes(options.tune) {}
+        tunes(options.tune),
+        plans(basis, threads / streams),
+        workspaces(checked_sessions(options.sessions) * streams, kIdle),
+        callers(checked_sessions(options.sessions), kIdle) {}
 
-  // A Workspace or a ThreadPool of one's own for the length of a scope, from a list of those that are free.
-  template <typename Thing>
-  class Lease {
-   public:
-    Lease(std::mutex& mutex, std::list<Thing>& free, int threads) : mutex_(mutex), free_(free) {
-      {
-        const std::lock_guard lock(mutex_);
-        if (!free_.empty()) own_.splice(own_.begin(), free_, free_.begin());
-      }
-      if (own_.empty()) own_.emplace_back(threads);
-    }
-    Lease(const Lease&) = delete;
-    Lease& operator=(const Lease&) = delete;
-    ~Lease() {
-      const std::lock_guard lock(mutex_);
-      free_.splice(free_.begin(), own_);
-    }
-    Thing& operator*() noexcept { return own_.front(); }
-
-   private:
-    std::mutex& mutex_;
-    std::list<Thing>& free_;
-    std::list<Thing> own_;  // one element
-  };
-  Lease<Workspace> lease_workspace() { return {mutex, free_workspaces, threads / streams}; }
+  // Memory and threads for `parts` parts of a batch, once there is room for them.
+  Pool<Workspace>::Lease lease_workspaces(int parts) { return {workspaces, parts, threads / streams}; }
 
   template <typename AfterStep>
   void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits, AfterStep after_step);
@@ -152,29 +139,18 @@ struct Engine::Impl {
          exists ? "its output is not kept: a step computes a later node with it" : "the network has no such node");
   }
 
-  std::shared_ptr<const Plan> find_plan(const FeatureShape& shape) {
-    const std::lock_guard lock(mutex);
-    const auto place = std::find_if(plans.begin(), plans.end(), [&](const auto& plan) { return plan->input == shape; });
-    if (place == plans.end()) return nullptr;
-    plans.splice(plans.begin(), plans, place);
-    return plans.front();
-  }
-
-  std::shared_ptr<const Plan> plan_for(const FeatureShape& shape, Workspace& workspace) {
-    if (std::shared_ptr<const Plan> plan = find_plan(shape)) return plan;
-    const std::lock_guard making(making_plan);
-    if (std::shared_ptr<const Plan> plan = find_plan(shape)) return plan;
+  Plan make(const FeatureShape& shape, Workspace& workspace) {
     ChoiceRules informed = rules;
     Timings timings;
     if (tunes) {
       timings = tune(basis, shape, rules, constants, workspace);
       informed.timings = &timings;
     }
-    auto plan = std::make_shared<const Plan>(make_plan(basis, shape, informed, constants, workspace.team));
-    const std::lock_guard lock(mutex);
-    plans.push_front(plan);
-    if (plans.size() > kMaxPlans) plans.pop_back();
-    return plan;
+    return make_plan(basis, shape, informed, constants, workspace.team);
+  }
+
+  std::shared_ptr<const Plan> plan_for(const FeatureShape& shape, Workspace& workspace) {
+    return plans.find(shape, [&] { return make(shape, workspace); });
   }
 
   const int threads;
@@ -183,16 +159,12 @@ struct Engine::Impl {
   const Precision precision;
   const PlanBasis basis;
 
-  std::mutex making_plan;  // for constants; held while packing weights
   Constants constants;
-
   const ChoiceRules rules;
   const bool tunes;
-
-  std::mutex mutex;                              // for what follows; held for moments
-  std::list<std::shared_ptr<const Plan>> plans;  // the one used last comes first
-  std::list<Workspace> free_workspaces;
-  std::list<ThreadPool> free_callers;  // teams of one thread per stream
+  Plans plans;
+  Pool<Workspace> workspaces;
+  Pool<ThreadPool> callers;  // teams of one thread per stream
 };
 
 Engine::Engine(const Graph& graph, const StateDict& weights, const EngineOptions& options)
@@ -206,15 +178,25 @@ int Engine::threads() const noexcept { return impl_->threads; }
 Precision Engine::precision() const noexcept { return impl_->precision; }
 const StateDict& Engine::weights() const noexcept { return impl_->constants.weights(); }
 
-std::int64_t Engine::weight_bytes() const {
-  const std::lock_guard lock(impl_->making_plan);
-  return impl_->constants.bytes();
+void Engine::prepare(const FeatureShape& shape) const {
+  for (const StreamPart& part : stream_parts(shape, impl_->streams)) {
+    auto workspace = impl_->lease_workspaces(1);
+    const auto make = [&] { return impl_->make(part.shape, *workspace); };
+    (*workspace).fit(*impl_->plans.find_own(part.shape, make));
+  }
 }
+
+void Engine::release_memory() const {
+  impl_->workspaces.clear();
+  impl_->callers.clear();
+}
+
+std::int64_t Engine::weight_bytes() const { return impl_->constants.bytes(); }
 
 std::int64_t Engine::workspace_bytes(const FeatureShape& shape) const {
   std::int64_t bytes = 0;
   for (const StreamPart& part : stream_parts(shape, impl_->streams)) {
-    auto workspace = impl_->lease_workspace();
+    auto workspace = impl_->lease_workspaces(1);
     const std::shared_ptr<const Plan> plan = impl_->plan_for(part.shape, *workspace);
     bytes += static_cast<std::int64_t>(plan->arena_bytes +
                                        plan->scratch_bytes * static_cast<std::size_t>((*workspace).team.threads()));
@@ -247,7 +229,7 @@ void show(const PlanStep& step, const Workspace& workspace, std::vector<float>& 
 template <typename AfterStep>
 void Engine::Impl::run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits,
                        AfterStep after_step) {
-  auto lease = lease_workspace();
+  auto lease = lease_workspaces(1);
   Workspace& workspace = *lease;
   const std::shared_ptr<const Plan> plan = plan_for(shape, workspace);
   expect_size("input", input.size(), shape.count());
@@ -263,30 +245,26 @@ void Engine::Impl::run(std::span<const float> input, const FeatureShape& shape, 
 // Parts of the batch side by side, each in a workspace of its own. Whatever may throw comes before anything is
 // computed.
 void Engine::Impl::run_streams(std::span<const float> input, const FeatureShape& shape, std::span<float> logits) {
-  struct Stream {
-    Stream(Impl& impl, const StreamPart& of)
-        : part(of), workspace(impl.lease_workspace()), plan(impl.plan_for(part.shape, *workspace)) {
-      (*workspace).fit(*plan);
-    }
-    StreamPart part;
-    Lease<Workspace> workspace;
-    std::shared_ptr<const Plan> plan;
-  };
-  std::deque<Stream> all;
-  for (const StreamPart& part : stream_parts(shape, streams)) all.emplace_back(*this, part);
+  const std::vector<StreamPart> parts = stream_parts(shape, streams);
+  auto lease = lease_workspaces(static_cast<int>(parts.size()));
+  std::vector<std::shared_ptr<const Plan>> part_plans(parts.size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    part_plans[i] = plan_for(parts[i].shape, lease[i]);
+    lease[i].fit(*part_plans[i]);
+  }
   expect_size("input", input.size(), shape.count());
   expect_size("logits", logits.size(), shape.batch * graph().architecture.classes);
   const std::size_t picture = input.size() / static_cast<std::size_t>(shape.batch);
   const std::size_t row = logits.size() / static_cast<std::size_t>(shape.batch);
-  Lease<ThreadPool> callers(mutex, free_callers, streams);
-  (*callers).run(static_cast<int>(all.size()), [&](int index, int) {
-    Stream& stream = all[static_cast<std::size_t>(index)];
-    Workspace& workspace = *stream.workspace;
-    const auto first = static_cast<std::size_t>(stream.part.first);
-    for (const PlanStep& step : stream.plan->steps) {
+  Pool<ThreadPool>::Lease team(callers, 1, streams);
+  (*team).run(static_cast<int>(parts.size()), [&](int task, int) {
+    const auto i = static_cast<std::size_t>(task);
+    Workspace& workspace = lease[i];
+    const auto first = static_cast<std::size_t>(parts[i].first);
+    for (const PlanStep& step : part_plans[i]->steps) {
       run_step(step, kernels, input.data() + first * picture, workspace);
     }
-    copy_logits(*stream.plan, workspace, logits.subspan(first * row));
+    copy_logits(*part_plans[i], workspace, logits.subspan(first * row));
   });
 }
 
@@ -318,7 +296,7 @@ void Engine::run_from(int node, std::span<const float> values, const FeatureShap
   if (!is_cut(impl_->basis.program, static_cast<int>(first))) {
     fail(ErrorCode::kInvalidArgument, fmt::format("node {}", node), "what follows reads earlier outputs too");
   }
-  auto lease = impl_->lease_workspace();
+  auto lease = impl_->lease_workspaces(1);
   Workspace& workspace = *lease;
   const std::shared_ptr<const Plan> plan = impl_->plan_for(shape, workspace);
   const PlanStep& given = plan->steps[first];
@@ -336,9 +314,10 @@ void Engine::run_from(int node, std::span<const float> values, const FeatureShap
 
 std::vector<StepProfile> Engine::profile(const FeatureShape& shape, int repeats) const {
   if (repeats < 1) fail(ErrorCode::kInvalidArgument, "repeats", "{} is less than 1", repeats);
+  prepare(shape);
   std::vector<StepProfile> profiles;
   {
-    auto workspace = impl_->lease_workspace();
+    auto workspace = impl_->lease_workspaces(1);
     for (const PlanStep& step : impl_->plan_for(shape, *workspace)->steps) {
       profiles.push_back(describe(impl_->graph(), step));
     }

@@ -131,6 +131,16 @@ int simple_tasks(const PlanStep& step, int threads) {
                                                    std::min<std::int64_t>(things, 4 * threads)));
 }
 
+// Into how many tasks the step is cut, and the memory that each thread needs for one.
+void share_out(PlanStep& step, int threads, Plan& plan) {
+  if (step.algorithm == nullptr) {
+    step.tasks = simple_tasks(step, threads);
+    return;
+  }
+  step.tasks = step.algorithm->tasks(step.conv, threads);
+  plan.scratch_bytes = std::max(plan.scratch_bytes, step.algorithm->scratch_bytes(step.conv));
+}
+
 // Whether nothing but convolutions reads the network's input, which then stays as dense as it comes.
 bool has_dense_input(const Program& program) {
   return std::all_of(program.operations.begin(), program.operations.end(), [&](const Operation& operation) {
@@ -190,16 +200,31 @@ Plan outline_plan(const PlanBasis& basis, const FeatureShape& input, const Choic
       Choice choice = choose_algorithm(*basis.kernels, step.conv, threads, rules);
       step.algorithm = choice.algorithm;
       step.refused = std::move(choice.refused);
-      step.tasks = step.algorithm->tasks(step.conv, threads);
-      plan.scratch_bytes = std::max(plan.scratch_bytes, step.algorithm->scratch_bytes(step.conv));
     } else {
       step.pool = pool_shape(node, step);
       check_sum(step, node.path);
-      step.tasks = simple_tasks(step, threads);
     }
+    share_out(step, threads, plan);
   }
   place_values(program, plan);
   return plan;
+}
+
+Plan with_batch(const PlanBasis& basis, const Plan& plan, std::int64_t batch, int threads) {
+  RESNET_ASSERT(batch >= 1 && batch <= plan.input.batch);
+  Plan smaller = plan;
+  smaller.input.batch = batch;
+  smaller.scratch_bytes = 0;
+  for (PlanStep& step : smaller.steps) {
+    step.input_shape.batch = step.output_shape.batch = batch;
+    if (step.algorithm != nullptr) {
+      step.conv = conv_shape(basis, step, step.conv.dense_input);
+    } else {
+      step.pool.batch = static_cast<int>(batch);
+    }
+    share_out(step, threads, smaller);
+  }
+  return smaller;
 }
 
 void take_constants(const Graph& graph, Plan& plan, Constants& constants, ThreadPool& team) {

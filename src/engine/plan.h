@@ -50,6 +50,9 @@ struct Plan {
 // A plan without its constants. Throws what infer_shapes() throws, kLimit where a layer would be too large to address.
 Plan outline_plan(const PlanBasis& basis, const FeatureShape& input, const ChoiceRules& rules, int threads);
 
+// The plan for `batch` pictures, at most as many as `plan` is for: the same algorithms, places and constants.
+Plan with_batch(const PlanBasis& basis, const Plan& plan, std::int64_t batch, int threads);
+
 // Weights that no earlier plan packed are packed by the team.
 void take_constants(const Graph& graph, Plan& plan, Constants& constants, ThreadPool& team);
 

@@ -53,7 +53,8 @@ class Batch {
     if (truths_.empty()) return;
     FeatureShape shape = classifier_.input_shape();
     shape.batch = size();
-    static_cast<void>(classifier_.engine().workspace_bytes(shape));  // plans and packs weights, which is no speed
+    if (shape.batch > prepared_) classifier_.engine().prepare(shape);  // planning and packing weights is no speed
+    prepared_ = std::max(prepared_, shape.batch);
     const auto start = Clock::now();
     const std::vector<float> logits = classifier_.logits(values_, shape);
     result.network_seconds += seconds_since(start);
@@ -75,6 +76,7 @@ class Batch {
   std::vector<std::string> paths_;
   std::vector<float> values_;
   std::vector<int> truths_;
+  std::int64_t prepared_ = 0;  // pictures that the engine is ready for at a time
 };
 
 // An array may have any size, but an evaluation's pictures have one.
