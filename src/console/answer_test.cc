@@ -17,7 +17,7 @@ TEST(AnswerTest, IsATableForPeople) {
   EXPECT_EQ(answer_header(AnswerFormat::kPlain, true), "");
   EXPECT_EQ(format_answer(AnswerFormat::kPlain, example(true)),
             "a,\\x1bb.jpg\n"
-            "   75.00 %  Häher           2      3.0000\n"
+            "   75.00 %  Häher            2      3.0000\n"
             "   25.00 %  cat, \"tabby\"     0      0.5000\n");
   EXPECT_EQ(format_answer(AnswerFormat::kPlain, {"x", {{123456, "a", 1}}, {}}), "x\n  100.00 %  a  123456\n");
 }
