@@ -8,9 +8,14 @@
 // (arXiv:1605.07146): width. He et al. 2018, "Bag of Tricks" (arXiv:1812.01187): the D variants.
 #pragma once
 
+#include <bitset>
+#include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace resnet {
@@ -68,11 +73,58 @@ struct Architecture {
   bool operator==(const Architecture&) const = default;
 };
 
+struct ArchitectureField;  // a row of the table of fields (src/arch/schema.h)
+
+// Fields of an architecture, each said or not: what is to be different from another one.
+//
+//   ArchitectureChanges changes;
+//   changes.set(&Architecture::depths, {2, 2, 2, 2}).set(&Architecture::shortcut, Shortcut::kNone);
+class ArchitectureChanges {
+ public:
+  // Of any member but the name.
+  template <typename Value>
+  ArchitectureChanges& set(Value Architecture::*member, std::type_identity_t<Value> value) {
+    static_assert(!std::is_same_v<Value, std::string>, "the name follows from what is changed");
+    values_.*member = std::move(value);
+    said_.set(index_at(&(values_.*member)));
+    return *this;
+  }
+
+  template <typename Value>
+  std::optional<Value> get(Value Architecture::*member) const {
+    return said_[index_at(&(values_.*member))] ? std::optional(values_.*member) : std::nullopt;
+  }
+
+  // The same for a row of the table; take() copies the value of another architecture.
+  bool says(const ArchitectureField& field) const;
+  void take(const ArchitectureField& field, const Architecture& from);
+  void clear(const ArchitectureField& field);
+
+  // What was said is as it was said, the rest the usual.
+  const Architecture& values() const noexcept { return values_; }
+
+  // Sets what was said; the rest stays, and nothing is checked.
+  void apply_to(Architecture& architecture) const;
+
+  bool operator==(const ArchitectureChanges& other) const;
+
+ private:
+  std::size_t index_at(const void* member_of_values) const;
+
+  Architecture values_;
+  std::bitset<64> said_;  // by the index of the field in the table
+};
+
 // The well-known networks, in the order in which they are listed to people.
 std::span<const Architecture> catalog();
 
 // By name; throws kNotFound, naming the nearest names.
 const Architecture& find_architecture(std::string_view name);
+
+// The network of the catalog, or the usual values where the name is empty, with changes. Widths that nobody said double
+// from stage to stage: 64, 128, 256, ..., behind a CIFAR stem 16, 32, 64, ...; a stem that nobody spoke of is as wide
+// as a first stage that was said. Not yet validated. Throws what find_architecture() throws.
+Architecture choose(std::string_view name, const ArchitectureChanges& changes);
 
 // `architecture` in the given layout. The tutorial's has biases on its convolutions; it knows only the ImageNet stem
 // with projection shortcuts and one group (kUnsupported for others).

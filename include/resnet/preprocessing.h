@@ -25,8 +25,17 @@ struct Preprocessing {
   bool operator==(const Preprocessing&) const = default;
 };
 
-// "torchvision" (256/224 bilinear), "torchvision-v2" (232/224 bilinear), "timm" (224 at crop fraction 0.95, bicubic),
-// "cifar" (32, no resizing). Throws kInvalidArgument naming the choices.
+// How the pictures of well-known sets of weights are prepared.
+enum class Preset {
+  kTorchvision,    // 256/224 bilinear
+  kTorchvisionV2,  // 232/224 bilinear
+  kTimm,           // 224 at crop fraction 0.95, bicubic
+  kCifar,          // 32, no resizing
+};
+Preprocessing preset(Preset value);
+std::string_view name(Preset value) noexcept;  // "torchvision", "torchvision-v2", "timm", "cifar"
+
+// By name; throws kInvalidArgument naming the choices.
 Preprocessing preset(std::string_view name);
 
 // Throws kInvalidArgument, naming the field, where the value describes no tensor: a size below 1 or above 16,384, a

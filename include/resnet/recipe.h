@@ -4,20 +4,29 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "resnet/architecture.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet {
 
 // Everything that decides what is trained and how. Each field is a key of a recipe file and a flag of `resnet train`,
 // by the same name (docs/training.md); what they mean and which values they take is said there and by --help.
 struct Recipe {
+  enum class BadImages { kFail, kSkip };
+  enum class Crop { kResized, kPadded, kNone };
+  enum class Policy { kNone, kTrivial, kRand };  // TrivialAugment, RandAugment
+  enum class Optimizer { kSgd, kAdamW, kLamb };
+  enum class Schedule { kConstant, kStep, kCosine, kOneCycle, kPolynomial };
+  enum class Precision { kFp32, kBf16, kFp16 };
+
   // The network.
   std::string arch = "resnet50";
-  std::string block, stem, shortcut;  // empty: the architecture's
-  std::vector<std::int64_t> depths, widths;
-  std::int64_t groups = 0, width_per_group = 0, stem_width = 0;  // 0: the architecture's
+  ArchitectureChanges changes;      // what is different from `arch`, of the fields that are keys
   std::string from;                 // a model file to start from; the architecture is its own then
   std::vector<std::string> freeze;  // "stem", "layer1", ..., "all-but-head"
   bool zero_init = true;  // the last batch norm of each block starts at zero; not with `from`, nor where shortcuts pad
@@ -25,23 +34,23 @@ struct Recipe {
 
   // The data.
   std::string data;
-  std::string val;                // a path, a fraction of the data, or empty
-  std::string preset;             // of preprocessing; empty: what suits the network
-  std::int64_t size = 0;          // of the tensor; 0: the preset's
-  std::int64_t resize = -1;       // the shorter side for validation; -1: the preset's
-  std::string interpolation;      // empty: the preset's
-  std::vector<double> mean, std;  // empty: the preset's
-  bool shuffle = true;            // the pictures of each epoch come in an order of its own
-  std::string bad_images = "fail";
+  std::string val;                             // a path, a fraction of the data, or empty
+  std::optional<Preset> preset;                // of preprocessing; none: what suits the network
+  std::int64_t size = 0;                       // of the tensor; 0: the preset's
+  std::int64_t resize = -1;                    // the shorter side for validation; -1: the preset's
+  std::optional<Interpolation> interpolation;  // none: the preset's
+  std::vector<double> mean, std;               // empty: the preset's
+  bool shuffle = true;                         // the pictures of each epoch come in an order of its own
+  BadImages bad_images = BadImages::kFail;
   std::int64_t cache_megabytes = 1024;
 
   // How pictures are changed at random.
-  std::string crop = "resized";  // "resized", "padded", "none"
+  Crop crop = Crop::kResized;
   double crop_min_area = 0.08;
   std::int64_t padding = 4;
   double flip = 0.5;
   double brightness = 0, contrast = 0, saturation = 0, hue = 0;
-  std::string policy = "none";  // "none", "trivial", "rand"
+  Policy policy = Policy::kNone;
   std::int64_t rand_operations = 2, rand_magnitude = 9;
   double erasing = 0;
   double mixup = 0, cutmix = 0;
@@ -50,7 +59,7 @@ struct Recipe {
   std::int64_t epochs = 90;
   std::int64_t batch = 128;
   std::int64_t accumulate = 1;
-  std::string optimizer = "sgd";  // "sgd", "adamw", "lamb"
+  Optimizer optimizer = Optimizer::kSgd;
   double lr = 0.1;
   double momentum = 0.9;
   bool nesterov = true;
@@ -61,7 +70,7 @@ struct Recipe {
   std::vector<std::string> stage_lr;  // "stem=0.1", "head=10", ...: factors of lr
 
   // How the learning rate goes.
-  std::string schedule = "cosine";  // "constant", "step", "cosine", "one_cycle", "polynomial"
+  Schedule schedule = Schedule::kCosine;
   double warmup_epochs = 0;
   double warmup_start = 0.01;  // the first rate, as a factor of lr
   std::vector<double> step_epochs;
@@ -80,7 +89,7 @@ struct Recipe {
   // The run.
   std::int64_t seed = 0;
   std::string device = "auto";
-  std::string precision = "fp32";     // "fp32", "bf16", "fp16"
+  Precision precision = Precision::kFp32;
   std::int64_t threads = 0;           // 0: one per processor
   std::int64_t checkpoint_steps = 0;  // also within epochs, so many steps apart; 0: at the end of epochs only
   std::int64_t keep = 3;              // checkpoints

@@ -1,8 +1,8 @@
-// The catalog of architectures, their names, and the checks on the general form.
+// The catalog of architectures, networks that differ from its own, and the checks on the general form.
 #include <algorithm>
-#include <array>
 #include <numeric>
 
+#include "arch/schema.h"
 #include "base/error.h"
 #include "base/nearest.h"
 #include "resnet/architecture.h"
@@ -84,26 +84,52 @@ std::vector<Architecture> make_catalog() {
   };
 }
 
-template <typename Enum, std::size_t N>
-Enum parse(std::string_view text, std::string_view what, const std::array<std::string_view, N>& names) {
-  const auto place = std::find(names.begin(), names.end(), text);
-  if (place == names.end()) {
-    fail(ErrorCode::kInvalidArgument, std::string(what), "'{}' is not one of {}", text, fmt::join(names, ", "));
-  }
-  return static_cast<Enum>(place - names.begin());
-}
-
-// In the order of the enumerations.
-constexpr std::array<std::string_view, 2> kBlocks = {"basic", "bottleneck"};
-constexpr std::array<std::string_view, 4> kShortcuts = {"projection", "padding", "average_pool", "none"};
-constexpr std::array<std::string_view, 3> kStems = {"imagenet", "deep", "cifar"};
-constexpr std::array<std::string_view, 2> kLayouts = {"torchvision", "tutorial"};
-
 void require(bool condition, const char* field, const char* message) {
   if (!condition) fail(ErrorCode::kInvalidArgument, field, "{}", message);
 }
 
-bool within(int value, int low, int high) { return low <= value && value <= high; }
+constexpr int kMaxStages = 8;
+constexpr int kMaxBlocks = 2000;  // ResNet-1202 has 600; a graph of so many takes some megabytes
+constexpr int kMaxChannels = 65536;
+
+bool within(std::int64_t value, int low, int high) { return low <= value && value <= high; }
+
+std::vector<int> doubling_widths(std::size_t stages, Stem stem) {
+  std::vector<int> widths;
+  int width = stem == Stem::kCifar ? 16 : 64;
+  for (std::size_t i = 0; i < stages; ++i, width *= 2) widths.push_back(width);
+  return widths;
+}
+
+void check_block(const Architecture& a) {
+  if (a.block == Block::kBasic) {
+    require(a.groups == 1 && a.width_per_group == 64, "groups", "a basic block has no groups and no other width");
+    require(!a.stride_on_first, "stride_on_first", "a basic block has no first 1x1 convolution");
+  }
+  for (const int width : a.widths) {
+    const std::int64_t inner = static_cast<std::int64_t>(width) * a.width_per_group / 64 * a.groups;
+    require(within(inner, 1, kMaxChannels), "width_per_group", "the 3x3 would have no channels, or over 65536");
+  }
+}
+
+void check_padding(const Architecture& a) {
+  int channels = a.stem_width;
+  for (const int width : a.widths) {
+    const int out = width * a.expansion();
+    require(out >= channels && (out - channels) % 2 == 0, "widths",
+            "padding shortcuts need channels that grow by an even number from stage to stage");
+    channels = out;
+  }
+}
+
+void check_tutorial(const Architecture& a) {
+  const bool fits = a.stem == Stem::kImageNet && a.shortcut == Shortcut::kProjection && a.groups == 1 &&
+                    a.width_per_group == 64 && a.conv_bias;
+  if (fits) return;
+  fail(ErrorCode::kUnsupported, "layout",
+       "the tutorial layout describes ResNet-18 to -152 and their like: "
+       "ImageNet stem, projection shortcuts, one group, biases");
+}
 
 }  // namespace
 
@@ -129,62 +155,34 @@ Architecture with_layout(Architecture architecture, Layout layout) {
   return architecture;
 }
 
-void validate(const Architecture& a) {
-  constexpr int kMaxChannels = 65536;
-  constexpr int kMaxBlocks = 2000;  // ResNet-1202 has 600; a graph of so many takes some megabytes
-  require(within(static_cast<int>(a.depths.size()), 1, 8), "depths", "there must be 1 to 8 stages");
-  require(a.widths.size() == a.depths.size(), "widths", "there must be as many as there are depths");
-  int blocks = 0;
-  for (const int depth : a.depths) {
-    require(within(depth, 1, kMaxBlocks), "depths", "each must be 1 to 2000");
-    blocks += depth;
+Architecture choose(std::string_view name, const ArchitectureChanges& changes) {
+  Architecture a;
+  if (!name.empty()) a = find_architecture(name);
+  changes.apply_to(a);
+  const auto says = [&](const ArchitectureField& field) { return field.renames && changes.says(field); };
+  if (std::any_of(architecture_fields().begin(), architecture_fields().end(), says)) a.name = "resnet";
+  const bool depths = changes.get(&Architecture::depths).has_value();
+  const bool widths = changes.get(&Architecture::widths).has_value();
+  if (!widths && (name.empty() || a.widths.size() != a.depths.size())) {
+    a.widths = doubling_widths(std::min<std::size_t>(a.depths.size(), kMaxStages), a.stem);
   }
-  require(blocks <= kMaxBlocks, "depths", "more than 2000 blocks");
-  for (const int width : a.widths) require(within(width, 1, kMaxChannels), "widths", "each must be 1 to 65536");
-  require(within(a.groups, 1, kMaxChannels), "groups", "must be 1 to 65536");
-  require(within(a.width_per_group, 1, kMaxChannels), "width_per_group", "must be 1 to 65536");
-  require(within(a.stem_width, 1, kMaxChannels), "stem_width", "must be 1 to 65536");
-  require(within(a.in_channels, 1, kMaxChannels), "channels", "must be 1 to 65536");
-  require(within(a.classes, 1, 10'000'000), "classes", "must be 1 to 10000000");
-  require(within(a.dilated_stages, 0, static_cast<int>(a.depths.size()) - 1), "dilated_stages",
-          "must be 0 to the number of stages minus one");
-  if (a.block == Block::kBasic) {
-    require(a.groups == 1 && a.width_per_group == 64, "groups", "a basic block has no groups and no other width");
-    require(!a.stride_on_first, "stride_on_first", "a basic block has no first 1x1 convolution");
+  if (!changes.get(&Architecture::stem_width) && (depths || widths) && !a.widths.empty()) {
+    a.stem_width = a.widths.front();
   }
-  for (const int width : a.widths) {
-    const std::int64_t inner = static_cast<std::int64_t>(width) * a.width_per_group / 64 * a.groups;
-    require(inner >= 1 && inner <= kMaxChannels, "width_per_group", "the 3x3 would have no channels, or over 65536");
-  }
-  require(a.stem != Stem::kDeep || a.stem_width % 2 == 0, "stem_width", "a deep stem needs an even width");
-  if (a.shortcut == Shortcut::kPadding) {
-    int channels = a.stem_width;
-    for (const int width : a.widths) {
-      const int out = width * a.expansion();
-      require(out >= channels && (out - channels) % 2 == 0, "widths",
-              "padding shortcuts need channels that grow by an even number from stage to stage");
-      channels = out;
-    }
-  }
-  if (a.layout == Layout::kTutorial) {
-    const bool fits = a.stem == Stem::kImageNet && a.shortcut == Shortcut::kProjection && a.groups == 1 &&
-                      a.width_per_group == 64 && a.conv_bias;
-    if (!fits) {
-      fail(ErrorCode::kUnsupported, "layout",
-           "the tutorial layout describes ResNet-18 to -152 and their like: "
-           "ImageNet stem, projection shortcuts, one group, biases");
-    }
-  }
+  return a;
 }
 
-std::string_view name(Block value) noexcept { return kBlocks[static_cast<std::size_t>(value)]; }
-std::string_view name(Shortcut value) noexcept { return kShortcuts[static_cast<std::size_t>(value)]; }
-std::string_view name(Stem value) noexcept { return kStems[static_cast<std::size_t>(value)]; }
-std::string_view name(Layout value) noexcept { return kLayouts[static_cast<std::size_t>(value)]; }
-
-Block parse_block(std::string_view text) { return parse<Block>(text, "block", kBlocks); }
-Shortcut parse_shortcut(std::string_view text) { return parse<Shortcut>(text, "shortcut", kShortcuts); }
-Stem parse_stem(std::string_view text) { return parse<Stem>(text, "stem", kStems); }
-Layout parse_layout(std::string_view text) { return parse<Layout>(text, "layout", kLayouts); }
+void validate(const Architecture& a) {
+  const auto stages = static_cast<int>(a.depths.size());
+  require(within(stages, 1, kMaxStages), "depths", "there must be 1 to 8 stages");
+  require(a.widths.size() == a.depths.size(), "widths", "there must be as many as there are depths");
+  for (const ArchitectureField& field : architecture_fields()) check_range(field, a);
+  require(std::accumulate(a.depths.begin(), a.depths.end(), 0) <= kMaxBlocks, "depths", "more than 2000 blocks");
+  require(within(a.dilated_stages, 0, stages - 1), "dilated_stages", "must be 0 to the number of stages minus one");
+  check_block(a);
+  require(a.stem != Stem::kDeep || a.stem_width % 2 == 0, "stem_width", "a deep stem needs an even width");
+  if (a.shortcut == Shortcut::kPadding) check_padding(a);
+  if (a.layout == Layout::kTutorial) check_tutorial(a);
+}
 
 }  // namespace resnet

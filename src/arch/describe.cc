@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "arch/operations.h"
+#include "arch/schema.h"
 #include "console/numbers.h"
 #include "console/text_table.h"
 
@@ -89,16 +90,12 @@ std::string operation_text(const Node& node) {
 
 std::string headline(const Architecture& a) {
   std::string text = fmt::format("{} layers, {} blocks {}", depth(a), name(a.block), fmt::join(a.depths, "-"));
-  switch (a.shortcut) {
-    case Shortcut::kProjection: break;
-    case Shortcut::kPadding: text += ", padding shortcuts"; break;
-    case Shortcut::kAveragePool: text += ", average-pooled shortcuts"; break;
-    case Shortcut::kNone: text += ", no shortcuts"; break;
+  for (const bool kinds : {true, false}) {  // of its parts; then how many, how wide and where
+    for (const ArchitectureField& field : architecture_fields()) {
+      if (field.told == nullptr || is_choice(field) != kinds) continue;
+      if (const std::string words = field.told(a); !words.empty()) text += ", " + words;
+    }
   }
-  if (a.groups > 1) text += fmt::format(", {} groups of width {}", a.groups, a.width_per_group);
-  if (a.groups == 1 && a.width_per_group != 64) text += fmt::format(", 3x3 width x {:g}", a.width_per_group / 64.0);
-  if (a.stride_on_first) text += ", stride on the first 1x1";
-  if (a.dilated_stages > 0) text += fmt::format(", last {} dilated", a.dilated_stages);
   return text;
 }
 

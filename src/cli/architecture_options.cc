@@ -39,29 +39,20 @@ std::vector<int> parse_numbers(const std::string& text, const std::string& optio
 
 void ArchitectureOptions::add_to(Command& command, const std::string& label, const std::string& description) {
   command.add_option(label, network_, description);
-  const auto option = [&](const char* name, auto& value, const char* help) {
-    Option* added = command.add_option(name, value, help)->group("Architecture");
-    options_.push_back(added);
-    return added;
-  };
-  option("--block", block_, "basic or bottleneck");
-  option("--depths", depths_, "Blocks in each stage, such as 3,4,6,3");
-  option("--widths", widths_, "Channels of each stage before a bottleneck's expansion (64,128,256,512)");
-  option("--channels", changes_.channels, "Channels of the input (3)");
-  option("--classes", changes_.classes, "Outputs (1000)");
-  option("--groups", changes_.groups, "Groups of a bottleneck's 3x3 convolution (1)");
-  option("--width-per-group", changes_.width_per_group, "Its channels are width * this / 64 * groups (64)");
-  option("--stem", stem_, "imagenet (7x7, pooling), deep (three 3x3, pooling) or cifar (one 3x3)");
-  option("--stem-width", changes_.stem_width, "Channels that enter the first stage (the first width)");
-  option("--shortcut", shortcut_, "projection, padding (option A), average_pool or none (a plain network)");
-  option("--dilated-stages", changes_.dilated_stages, "So many of the last stages dilate instead of striding (0)");
-  const auto flag = [&](const char* name, bool& value, const char* help) {
-    options_.push_back(command.add_flag(name, value, help)->group("Architecture"));
-  };
-  flag("--stride-on-first", changes_.stride_on_first,
-       "A bottleneck strides on its first 1x1 (the paper), not on its 3x3");
-  flag("--conv-bias", changes_.conv_bias, "Convolutions have biases");
-  command.add_option("--layout", layout_, "Names and order of modules: torchvision or tutorial")->group("Architecture");
+  for (const ArchitectureField* field : listed_fields()) {
+    Given& given = given_.emplace_back(Given{field, nullptr, {}});
+    const std::string flag = flag_of(field->name);
+    const std::string help(field->help);
+    const FieldValue usual = get(*field, Architecture());
+    if (std::holds_alternative<bool>(usual)) {
+      given.option = command.add_flag(flag, given.value.emplace<bool>(), help);
+    } else if (std::holds_alternative<int>(usual)) {
+      given.option = command.add_option(flag, given.value.emplace<int>(), help);
+    } else {
+      given.option = command.add_option(flag, given.value.emplace<std::string>(), help);
+    }
+    given.option->group("Architecture");
+  }
 }
 
 bool ArchitectureOptions::is_file() const {
@@ -71,25 +62,27 @@ bool ArchitectureOptions::is_file() const {
   return network_.find_first_of("/.") != std::string::npos || std::filesystem::exists(network_, ignored);
 }
 
-ArchitectureChoice ArchitectureOptions::choice() const {
-  ArchitectureChoice choice = changes_;
-  choice.network = network_;
-  if (block_) choice.block = parse_block(*block_);
-  if (stem_) choice.stem = parse_stem(*stem_);
-  if (shortcut_) choice.shortcut = parse_shortcut(*shortcut_);
-  if (depths_) choice.depths = parse_numbers(*depths_, "--depths");
-  if (widths_) choice.widths = parse_numbers(*widths_, "--widths");
-  return choice;
+ArchitectureChanges ArchitectureOptions::changes() const {
+  ArchitectureChanges changes;
+  for (const Given& given : given_) {
+    if (given.option->count() == 0) continue;
+    const bool is_list = std::holds_alternative<std::vector<int>>(get(*given.field, Architecture()));
+    set(*given.field, changes,
+        is_list ? parse_numbers(std::get<std::string>(given.value), flag_of(given.field->name))
+                : std::visit([](const auto& value) -> FieldValue { return value; }, given.value));
+  }
+  return changes;
 }
 
 Architecture ArchitectureOptions::architecture() const {
-  if (network_.empty() && (!block_ || !depths_)) {
-    throw Usage("name a network, or describe one with --block and --depths");
-  }
   if (!network_.empty()) find_architecture(network_);  // an unknown name is not an option's fault
   try {
-    const Architecture result = choose(choice());
-    return with_layout(result, layout_ ? parse_layout(*layout_) : result.layout);
+    const ArchitectureChanges said = changes();
+    if (network_.empty() && (!said.get(&Architecture::block) || !said.get(&Architecture::depths))) {
+      throw Usage("name a network, or describe one with --block and --depths");
+    }
+    const Architecture result = choose(network_, said);
+    return with_layout(result, result.layout);
   } catch (const Error& error) {
     throw as_usage(error);
   }
@@ -102,12 +95,12 @@ Model ArchitectureOptions::load_file() const {
 }
 
 std::optional<Layout> ArchitectureOptions::layout_alone(const std::string& reason) const {
-  for (const Option* option : options_) {
-    if (option->count() > 0) throw Usage(fmt::format("{}: {}", option->get_name(), reason));
+  for (const Given& given : given_) {
+    if (given.field->rank == FieldRank::kNaming || given.option->count() == 0) continue;
+    throw Usage(fmt::format("{}: {}", given.option->get_name(), reason));
   }
-  if (!layout_) return std::nullopt;
   try {
-    return parse_layout(*layout_);
+    return changes().get(&Architecture::layout);
   } catch (const Error& error) {
     throw as_usage(error);
   }

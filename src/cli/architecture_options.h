@@ -2,11 +2,13 @@
 // name of the catalog, or the general form (--block --depths ...), and options that change either.
 #pragma once
 
+#include <deque>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
-#include "arch/choice.h"
+#include "arch/schema.h"
 #include "cli/command.h"
 #include "resnet/architecture.h"
 #include "resnet/model_file.h"
@@ -39,12 +41,16 @@ class ArchitectureOptions {
   std::optional<Layout> layout_alone(const std::string& reason) const;
 
  private:
-  ArchitectureChoice choice() const;
+  // What the option of a field said.
+  struct Given {
+    const ArchitectureField* field;
+    Option* option;
+    std::variant<int, bool, std::string> value;  // a list is a text
+  };
+  ArchitectureChanges changes() const;
 
   std::string network_;
-  std::optional<std::string> block_, depths_, widths_, stem_, shortcut_, layout_;
-  ArchitectureChoice changes_;          // those that are numbers or flags
-  std::vector<const Option*> options_;  // all but --layout
+  std::deque<Given> given_;  // in the order of --help; options point to the values
 };
 
 // "3,4,6,3" as numbers. Throws Usage, naming `option`.

@@ -133,6 +133,9 @@ void load_array(std::span<const std::byte> bytes, std::string_view where, const 
   normalise(resample(view_of(image), plan.columns, plan.rows, plan.first), plan, how, out);
 }
 
+// In the order of the enumeration.
+constexpr std::array<std::string_view, 4> kPresets = {"torchvision", "torchvision-v2", "timm", "cifar"};
+
 }  // namespace
 
 std::string_view name(Interpolation value) noexcept {
@@ -145,24 +148,29 @@ Interpolation parse_interpolation(std::string_view text) {
   fail(ErrorCode::kInvalidArgument, "interpolation", "'{}' is neither bilinear nor bicubic", text);
 }
 
-Preprocessing preset(std::string_view name) {
+std::string_view name(Preset value) noexcept { return kPresets[static_cast<std::size_t>(value)]; }
+
+Preprocessing preset(Preset value) {
   Preprocessing how;
-  if (name == "torchvision") return how;
-  if (name == "torchvision-v2") {
-    how.resize = 232;
-    return how;
+  switch (value) {
+    case Preset::kTorchvision: break;
+    case Preset::kTorchvisionV2: how.resize = 232; break;
+    case Preset::kTimm:
+      how.resize = 235;  // floor(224 / 0.95)
+      how.interpolation = Interpolation::kBicubic;
+      break;
+    case Preset::kCifar:
+      how.height = how.width = 32;
+      how.resize = 0;
+      break;
   }
-  if (name == "timm") {
-    how.resize = 235;  // floor(224 / 0.95)
-    how.interpolation = Interpolation::kBicubic;
-    return how;
-  }
-  if (name == "cifar") {
-    how.height = how.width = 32;
-    how.resize = 0;
-    return how;
-  }
-  fail(ErrorCode::kInvalidArgument, "preset", "'{}' is none of torchvision, torchvision-v2, timm, cifar", name);
+  return how;
+}
+
+Preprocessing preset(std::string_view name) {
+  const auto found = std::find(kPresets.begin(), kPresets.end(), name);
+  if (found != kPresets.end()) return preset(static_cast<Preset>(found - kPresets.begin()));
+  fail(ErrorCode::kInvalidArgument, "preset", "'{}' is none of {}", name, fmt::join(kPresets, ", "));
 }
 
 void validate(const Preprocessing& how) {

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
+#include <limits>
 #include <system_error>
 
 #include "base/error.h"
 #include "base/nearest.h"
 #include "base/text.h"
+#include "recipe/choices.h"
 
 namespace resnet {
 namespace {
@@ -15,23 +16,8 @@ namespace {
 constexpr double kTiny = 1e-12;
 constexpr double kMany = 1e9;
 
-const std::vector<Key> kKeys = {
+const std::vector<Key> kRows = {
     {"arch", "Network", &Recipe::arch, "Name of an architecture"},
-    {"block", "Network", &Recipe::block, "Its blocks instead: basic or bottleneck", 0, 0, {"", "basic", "bottleneck"}},
-    {"depths", "Network", &Recipe::depths, "Blocks in each stage", 1, 2000},
-    {"widths", "Network", &Recipe::widths, "Channels of each stage", 1, 65535},
-    {"groups", "Network", &Recipe::groups, "Groups of a bottleneck's 3x3 (0: the architecture's)", 0, 65535},
-    {"width_per_group", "Network", &Recipe::width_per_group, "Its channels are width * this / 64 * groups (0)", 0,
-     65535},
-    {"stem", "Network", &Recipe::stem, "imagenet, deep or cifar", 0, 0, {"", "imagenet", "deep", "cifar"}},
-    {"stem_width", "Network", &Recipe::stem_width, "Channels that enter the first stage (0)", 0, 65535},
-    {"shortcut",
-     "Network",
-     &Recipe::shortcut,
-     "projection, padding, average_pool or none (a plain network)",
-     0,
-     0,
-     {"", "projection", "padding", "average_pool", "none"}},
     {"from", "Network", &Recipe::from, "Model file to start from; its head is replaced where the classes differ"},
     {"freeze", "Network", &Recipe::freeze, "Parts that do not learn: stem,layer1,... or all-but-head"},
     {"zero_init", "Network", &Recipe::zero_init,
@@ -41,31 +27,22 @@ const std::vector<Key> kKeys = {
     {"data", "Data", &Recipe::data,
      "Folder of class folders, .tar, .tar.gz, shards or CIFAR binaries; PATH:FOLDER takes one folder"},
     {"val", "Data", &Recipe::val, "The same for validation, or a fraction of the data such as 0.1"},
-    {"preset",
-     "Data",
-     &Recipe::preset,
-     "Preprocessing: torchvision, torchvision-v2, timm or cifar (what suits the network)",
-     0,
-     0,
-     {"", "torchvision", "torchvision-v2", "timm", "cifar"}},
+    {"preset", "Data", enum_member<&Recipe::preset>(kPresetNames),
+     "Preprocessing: torchvision, torchvision-v2, timm or cifar (what suits the network)"},
     {"size", "Data", &Recipe::size, "Height and width of the network's input (0: the preset's)", 0, 16384},
     {"resize", "Data", &Recipe::resize, "Shorter side for validation; 0: pictures have the size (-1: the preset's)", -1,
      16384},
-    {"interpolation", "Data", &Recipe::interpolation, "bilinear or bicubic", 0, 0, {"", "bilinear", "bicubic"}},
+    {"interpolation", "Data", enum_member<&Recipe::interpolation>(kInterpolationNames), "bilinear or bicubic"},
     {"mean", "Data", &Recipe::mean, "Of each channel, of values in 0..1", -1e6, 1e6},
     {"std", "Data", &Recipe::std, "Standard deviations likewise", kTiny, 1e6},
     {"shuffle", "Data", &Recipe::shuffle, "Each epoch has an order of its own"},
-    {"bad_images", "Data", &Recipe::bad_images, "Pictures that cannot be read: fail or skip", 0, 0, {"fail", "skip"}},
+    {"bad_images", "Data", enum_member<&Recipe::bad_images>(kBadImagesNames),
+     "Pictures that cannot be read: fail or skip"},
     {"cache_megabytes", "Data", &Recipe::cache_megabytes, "Pictures stay decoded in memory where they need no more", 0,
      kMany},
 
-    {"crop",
-     "Augmentation",
-     &Recipe::crop,
-     "resized (random area), padded (pad and crop) or none",
-     0,
-     0,
-     {"resized", "padded", "none"}},
+    {"crop", "Augmentation", enum_member<&Recipe::crop>(kCropNames),
+     "resized (random area), padded (pad and crop) or none"},
     {"crop_min_area", "Augmentation", &Recipe::crop_min_area, "Smallest part of the picture that a resized crop takes",
      1e-4, 1},
     {"padding", "Augmentation", &Recipe::padding, "Pixels around the picture before a padded crop", 0, 1024},
@@ -74,13 +51,8 @@ const std::vector<Key> kKeys = {
     {"contrast", "Augmentation", &Recipe::contrast, "Colour jitter", 0, 10},
     {"saturation", "Augmentation", &Recipe::saturation, "Colour jitter", 0, 10},
     {"hue", "Augmentation", &Recipe::hue, "Colour jitter", 0, 0.5},
-    {"policy",
-     "Augmentation",
-     &Recipe::policy,
-     "none, trivial (TrivialAugment) or rand (RandAugment)",
-     0,
-     0,
-     {"none", "trivial", "rand"}},
+    {"policy", "Augmentation", enum_member<&Recipe::policy>(kPolicyNames),
+     "none, trivial (TrivialAugment) or rand (RandAugment)"},
     {"rand_operations", "Augmentation", &Recipe::rand_operations, "Of RandAugment", 1, 14},
     {"rand_magnitude", "Augmentation", &Recipe::rand_magnitude, "Of RandAugment", 0, 30},
     {"erasing", "Augmentation", &Recipe::erasing, "Probability of random erasing", 0, 1},
@@ -90,7 +62,7 @@ const std::vector<Key> kKeys = {
     {"epochs", "Optimiser", &Recipe::epochs, "Passes over the data", 1, 1e6},
     {"batch", "Optimiser", &Recipe::batch, "Pictures a pass through the network", 1, 65535},
     {"accumulate", "Optimiser", &Recipe::accumulate, "Such passes a step", 1, 65535},
-    {"optimizer", "Optimiser", &Recipe::optimizer, "sgd, adamw or lamb", 0, 0, {"sgd", "adamw", "lamb"}},
+    {"optimizer", "Optimiser", enum_member<&Recipe::optimizer>(kOptimizerNames), "sgd, adamw or lamb"},
     {"lr", "Optimiser", &Recipe::lr, "Highest learning rate", kTiny, 1000},
     {"momentum", "Optimiser", &Recipe::momentum, "Of SGD", 0, 0.9999999},
     {"nesterov", "Optimiser", &Recipe::nesterov, "SGD looks ahead"},
@@ -102,13 +74,8 @@ const std::vector<Key> kKeys = {
     {"clip", "Optimiser", &Recipe::clip, "Longest gradient (0: any)", 0, kMany},
     {"stage_lr", "Optimiser", &Recipe::stage_lr, "Factors of the learning rate: stem=0.1,layer1=0.3,head=10"},
 
-    {"schedule",
-     "Schedule",
-     &Recipe::schedule,
-     "constant, step, cosine, one_cycle or polynomial",
-     0,
-     0,
-     {"constant", "step", "cosine", "one_cycle", "polynomial"}},
+    {"schedule", "Schedule", enum_member<&Recipe::schedule>(kScheduleNames),
+     "constant, step, cosine, one_cycle or polynomial"},
     {"warmup_epochs", "Schedule", &Recipe::warmup_epochs, "Epochs over which the rate rises linearly at first", 0, 1e6},
     {"warmup_start", "Schedule", &Recipe::warmup_start, "First rate of the warm-up, as a factor of lr", 0, 1},
     {"step_epochs", "Schedule", &Recipe::step_epochs, "step: epochs at which the rate falls", 0, 1e6},
@@ -126,12 +93,31 @@ const std::vector<Key> kKeys = {
 
     {"seed", "Run", &Recipe::seed, "The same seed gives the same run", 0, 1e15},
     {"device", "Run", &Recipe::device, "cpu, cuda, cuda:1 or auto"},
-    {"precision", "Run", &Recipe::precision, "fp32, bf16 or, on CUDA, fp16", 0, 0, {"fp32", "bf16", "fp16"}},
+    {"precision", "Run", enum_member<&Recipe::precision>(kPrecisionNames), "fp32, bf16 or, on CUDA, fp16"},
     {"threads", "Run", &Recipe::threads, "Working on one step (0: one per processor)", 0, 1024},
     {"checkpoint_steps", "Run", &Recipe::checkpoint_steps, "Steps between checkpoints within an epoch (0: none)", 0,
      kMany},
     {"keep", "Run", &Recipe::keep, "Checkpoints that are kept", 1, 1e6},
 };
+
+Key key_of_field(const ArchitectureField& field) {
+  const auto [min, max] = field.range.value_or(ArchitectureField::Range{0, std::numeric_limits<int>::max()});
+  const bool is_number = std::holds_alternative<int Architecture::*>(field.member);
+  return {field.name, "Network", &field, field.recipe_help, is_number ? 0 : min, max};
+}
+
+// With the fields of architectures behind the first row.
+const std::vector<Key>& table() {
+  static const std::vector<Key> kKeys = [] {
+    std::vector<Key> keys = {kRows.front()};
+    for (const ArchitectureField& field : architecture_fields()) {
+      if (!field.recipe_help.empty()) keys.push_back(key_of_field(field));
+    }
+    keys.insert(keys.end(), kRows.begin() + 1, kRows.end());
+    return keys;
+  }();
+  return kKeys;
+}
 
 template <typename Number>
 Number parse_number(const std::string& text, const std::string& where) {
@@ -171,16 +157,29 @@ void check_number(const Key& key, double value, const std::string& where) {
   fail(ErrorCode::kInvalidArgument, where, "{} is not between {} and {}", value, key.min, key.max);
 }
 
+// Of a key that is an enumeration; empty for others.
+std::span<const std::string_view> choices(const Key& key) {
+  if (const auto* member = std::get_if<EnumMember<Recipe>>(&key.member)) return member->names;
+  const auto* field = std::get_if<const ArchitectureField*>(&key.member);
+  return field != nullptr ? choices(**field) : std::span<const std::string_view>();
+}
+
+// An enumeration that need not be said.
+bool may_be_empty(const Key& key) {
+  const auto* member = std::get_if<EnumMember<Recipe>>(&key.member);
+  return member == nullptr || member->index(Recipe()) < 0;
+}
+
 template <typename Value>
 void check(const Key& key, const Value& value, const std::string& where) {
   if constexpr (std::is_same_v<Value, std::string>) {
     if (valid_utf8_prefix(value) != value.size() || value.find('\0') != std::string::npos) {
       fail(ErrorCode::kInvalidArgument, where, "'{}' is not text in UTF-8", one_line(value));
     }
-    if (key.choices.empty() || std::find(key.choices.begin(), key.choices.end(), value) != key.choices.end()) return;
-    const std::size_t skipped = key.choices.front().empty() ? 1 : 0;  // empty: not said
-    fail(ErrorCode::kInvalidArgument, where, "'{}' is none of {}", one_line(value),
-         fmt::join(key.choices.begin() + static_cast<std::ptrdiff_t>(skipped), key.choices.end(), ", "));
+    const auto names = choices(key);
+    if (names.empty() || std::find(names.begin(), names.end(), value) != names.end()) return;
+    if (value.empty() && may_be_empty(key)) return;
+    fail(ErrorCode::kInvalidArgument, where, "'{}' is none of {}", one_line(value), fmt::join(names, ", "));
   } else if constexpr (std::is_same_v<Value, bool>) {
     return;
   } else if constexpr (std::is_arithmetic_v<Value>) {
@@ -223,38 +222,101 @@ std::string as_toml(const Value& value) {
   }
 }
 
+// The same value in the architecture's types.
+FieldValue as_field(const KeyValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* number = std::get_if<std::int64_t>(&value)) return static_cast<int>(*number);
+  if (const auto* on = std::get_if<bool>(&value)) return *on;
+  const auto& numbers = std::get<std::vector<std::int64_t>>(value);
+  return std::vector<int>(numbers.begin(), numbers.end());
+}
+
+KeyValue as_key(const FieldValue& value) {
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  if (const auto* number = std::get_if<int>(&value)) return std::int64_t{*number};
+  if (const auto* on = std::get_if<bool>(&value)) return *on;
+  const auto& numbers = std::get<std::vector<int>>(value);
+  return std::vector<std::int64_t>(numbers.begin(), numbers.end());
+}
+
+// What stands for a field that is not said.
+FieldValue nothing(const ArchitectureField& field) {
+  return std::visit([](const auto& value) -> FieldValue { return std::decay_t<decltype(value)>(); },
+                    get(field, Architecture()));
+}
+
+bool stands_for_nothing(const ArchitectureField& field, const KeyValue& value) {
+  const bool may_be_zero = field.range && field.range->min <= 0;
+  return !is_switch(field) && !may_be_zero && value == as_key(nothing(field));
+}
+
 }  // namespace
 
-std::span<const Key> recipe_keys() { return kKeys; }
+std::span<const Key> recipe_keys() { return table(); }
 
 const Key& find_key(std::string_view name, const std::string& where) {
-  const auto found = std::find_if(kKeys.begin(), kKeys.end(), [&](const Key& key) { return key.name == name; });
-  if (found != kKeys.end()) return *found;
   std::vector<std::string> names;
-  names.reserve(kKeys.size());
-  for (const Key& key : kKeys) names.emplace_back(key.name);
+  for (const Key& key : table()) {
+    if (key.name == name) return key;
+    names.emplace_back(key.name);
+  }
   fail(ErrorCode::kInvalidArgument, where, "no key '{}'; did you mean {}?", one_line(name), nearest(name, names, 1)[0]);
 }
 
-std::string flag_of(const Key& key) {
-  std::string flag = "--" + std::string(key.name);
-  std::replace(flag.begin(), flag.end(), '_', '-');
-  return flag;
+std::string flag_of(const Key& key) { return flag_of(key.name); }
+
+bool is_switch(const Key& key) { return std::holds_alternative<bool>(value_of(Recipe(), key)); }
+
+KeyValue value_of(const Recipe& recipe, const Key& key) {
+  return std::visit(
+      [&](const auto& member) -> KeyValue {
+        using Member = std::decay_t<decltype(member)>;
+        if constexpr (std::is_same_v<Member, EnumMember<Recipe>>) {
+          return std::string(member.name_in(recipe));
+        } else if constexpr (std::is_same_v<Member, const ArchitectureField*>) {
+          return as_key(recipe.changes.says(*member) ? get(*member, recipe.changes.values()) : nothing(*member));
+        } else {
+          return recipe.*member;
+        }
+      },
+      key.member);
+}
+
+void set_value(Recipe& recipe, const Key& key, const KeyValue& value, const std::string& where) {
+  std::visit([&](const auto& plain) { check(key, plain, where); }, value);
+  std::visit(
+      [&](const auto& member) {
+        using Member = std::decay_t<decltype(member)>;
+        if constexpr (std::is_same_v<Member, EnumMember<Recipe>>) {
+          if (!member.set(recipe, std::get<std::string>(value))) member.assign(recipe, -1);
+        } else if constexpr (std::is_same_v<Member, const ArchitectureField*>) {
+          if (stands_for_nothing(*member, value)) return recipe.changes.clear(*member);
+          set(*member, recipe.changes, as_field(value));
+        } else {
+          recipe.*member = std::get<std::decay_t<decltype(recipe.*member)>>(value);
+        }
+      },
+      key.member);
+  recipe.places.insert_or_assign(std::string(key.name), where);
 }
 
 void set_from_text(Recipe& recipe, const Key& key, const std::string& text, const std::string& where) {
-  std::visit([&](auto member) { recipe.*member = parse<std::decay_t<decltype(recipe.*member)>>(text, where); },
-             key.member);
-  recipe.places.insert_or_assign(std::string(key.name), where);
-  check_value(recipe, key, where);
+  std::visit(
+      [&](const auto& of_kind) { set_value(recipe, key, parse<std::decay_t<decltype(of_kind)>>(text, where), where); },
+      value_of(recipe, key));
 }
 
 void check_value(const Recipe& recipe, const Key& key, const std::string& where) {
-  std::visit([&](auto member) { check(key, recipe.*member, where); }, key.member);
+  std::visit([&](const auto& value) { check(key, value, where); }, value_of(recipe, key));
+}
+
+bool is_written(const Recipe& recipe, const Key& key) {
+  const auto* field = std::get_if<const ArchitectureField*>(&key.member);
+  return field == nullptr || !(*field)->later || recipe.changes.says(**field);
 }
 
 std::string toml_value(const Recipe& recipe, const Key& key) {
-  return std::visit([&](auto member) { return as_toml(recipe.*member); }, key.member);
+  return std::visit([](const auto& value) { return as_toml(value); }, value_of(recipe, key));
 }
 
 }  // namespace resnet

@@ -45,11 +45,6 @@ Value convert(const toml::node& node, const std::string& where) {
   return {};
 }
 
-template <typename Value>
-void assign(Recipe& recipe, Value Recipe::*member, const toml::node& node, const std::string& where) {
-  recipe.*member = convert<Value>(node, where);
-}
-
 toml::table parse_toml(const std::string& path) {
   const auto file = MappedFile::open(path, kMaxRecipeBytes);
   const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
@@ -98,9 +93,11 @@ Recipe read_recipe(const std::string& path, Recipe recipe) {
     const std::string line = fmt::format("{}: line {}", path, node.source().begin.line);
     const Key& key = find_key(name.str(), line);
     const std::string where = fmt::format("{}: {}", line, key.name);
-    std::visit([&](auto member) { assign(recipe, member, node, where); }, key.member);
-    recipe.places.insert_or_assign(std::string(key.name), where);
-    check_value(recipe, key, where);
+    std::visit(
+        [&](const auto& of_kind) {
+          set_value(recipe, key, convert<std::decay_t<decltype(of_kind)>>(node, where), where);
+        },
+        value_of(recipe, key));
   }
   return recipe;
 }
@@ -114,6 +111,7 @@ std::string to_toml(const Recipe& recipe) {
   std::string text;
   std::string_view group;
   for (const Key& key : recipe_keys()) {
+    if (!is_written(recipe, key)) continue;
     if (key.group != group) text += fmt::format("{}# {}\n", group.empty() ? "" : "\n", key.group);
     group = key.group;
     text += fmt::format("{} = {}\n", key.name, toml_value(recipe, key));
@@ -139,14 +137,14 @@ void validate(const Recipe& recipe) {
   if (device != "auto" && device != "cpu" && device != "cuda" && !numbered) {
     refuse(recipe, "device", fmt::format("'{}' is none of cpu, cuda, cuda:N, auto", one_line(device)));
   }
-  if (recipe.nesterov && recipe.momentum == 0 && recipe.optimizer == "sgd") {
+  if (recipe.nesterov && recipe.momentum == 0 && recipe.optimizer == Recipe::Optimizer::kSgd) {
     refuse(recipe, "momentum", "nesterov needs one above 0");
   }
   if (recipe.warmup_epochs >= static_cast<double>(recipe.epochs))
     refuse(recipe, "warmup_epochs", "leaves no epoch after it");
-  if (recipe.schedule == "step" && recipe.step_epochs.empty())
+  if (recipe.schedule == Recipe::Schedule::kStep && recipe.step_epochs.empty())
     refuse(recipe, "step_epochs", "is empty: when does the rate fall?");
-  if (recipe.schedule == "one_cycle" && recipe.warmup_epochs > 0)
+  if (recipe.schedule == Recipe::Schedule::kOneCycle && recipe.warmup_epochs > 0)
     refuse(recipe, "warmup_epochs", "one_cycle warms up by itself");
   if (recipe.mixup + recipe.cutmix > 0 && recipe.batch < 2)
     refuse(recipe, "batch", "mixup and cutmix need two pictures");

@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -45,7 +46,7 @@ TEST_F(RecipeTest, ReadsWhatItWrites) {
   recipe.data = "a \"quoted\"\\ path\n\x01";
   recipe.lr = 0.1 + 0.2;
   recipe.mean = {0.5, 1, 1e-300};
-  recipe.depths = {1, 2, 3};
+  recipe.changes.set(&Architecture::depths, {1, 2, 3});
   recipe.freeze = {"stem", "layer1"};
   recipe.epochs = 7;
   recipe.ema = 0.999;
@@ -67,11 +68,77 @@ TEST_F(RecipeTest, EveryFieldHasAKey) {
   // A field without a key would be lost between a run and its resumption: sizes of the table and of the type agree.
   std::size_t bytes = 0;
   for (const Key& key : recipe_keys()) {
-    bytes += std::visit([](auto member) { return sizeof(Recipe().*member); }, key.member);
+    bytes += std::visit(
+        [](auto member) -> std::size_t {
+          if constexpr (std::is_same_v<decltype(member), EnumMember<Recipe>>) {
+            return member.index(Recipe()) < 0 ? sizeof(std::optional<Preset>) : sizeof(Preset);
+          } else if constexpr (std::is_same_v<decltype(member), const ArchitectureField*>) {
+            return 0;  // in the changes
+          } else {
+            return sizeof(Recipe().*member);
+          }
+        },
+        key.member);
   }
-  const std::size_t size = sizeof(Recipe) - sizeof(Recipe::Places);
+  const std::size_t size = sizeof(Recipe) - sizeof(Recipe::Places) - sizeof(ArchitectureChanges);
   EXPECT_LE(bytes, size);
   EXPECT_GE(bytes + 8 * recipe_keys().size() / 4, size);  // bools are padded
+}
+
+TEST_F(RecipeTest, FieldsOfTheArchitectureAreSaidOrNot) {
+  const Recipe unsaid = read_recipe(file("block = \"\"\ndepths = []\ngroups = 0\nstem_width = 0\nshortcut = \"\"\n"));
+  EXPECT_EQ(unsaid, Recipe());
+  const Recipe said =
+      read_recipe(file("block = \"basic\"\ndepths = [1, 2]\nwidths = [65536, 1]\ngroups = 1\nshortcut = \"none\"\n"));
+  EXPECT_EQ(said.changes.get(&Architecture::block), Block::kBasic);
+  EXPECT_EQ(said.changes.get(&Architecture::depths), (std::vector<int>{1, 2}));
+  EXPECT_EQ(said.changes.get(&Architecture::widths), (std::vector<int>{65536, 1}));
+  EXPECT_EQ(said.changes.get(&Architecture::groups), 1);
+  EXPECT_EQ(said.changes.get(&Architecture::shortcut), Shortcut::kNone);
+  EXPECT_FALSE(said.changes.get(&Architecture::stem));
+  const std::string text = to_toml(said);
+  EXPECT_THAT(text, HasSubstr("block = \"basic\"\ndepths = [1, 2]\nwidths = [65536, 1]\ngroups = 1\n"
+                              "width_per_group = 0\nstem = \"\"\nstem_width = 0\nshortcut = \"none\"\n"));
+  EXPECT_EQ(read_recipe(file(text)), said);
+  EXPECT_EQ(read_recipe(file("groups = 0\n"), said).changes.get(&Architecture::groups), std::nullopt);
+
+  EXPECT_EQ(error_of("groups = -1\n"), ": line 1: groups: -1 is not between 0 and 65536");
+  EXPECT_EQ(error_of("groups = 4294967297\n"), ": line 1: groups: 4294967297 is not between 0 and 65536");
+  EXPECT_EQ(error_of("depths = [1, 0]\n"), ": line 1: depths: 0 is not between 1 and 2000");
+  EXPECT_EQ(error_of("depths = [1, 4294967297]\n"), ": line 1: depths: 4294967297 is not between 1 and 2000");
+  EXPECT_EQ(error_of("stem = \"vgg\"\n"), ": line 1: stem: 'vgg' is none of imagenet, deep, cifar");
+}
+
+TEST_F(RecipeTest, LeavesOutWhatCameLaterAndWasNotSaid) {
+  const ArchitectureField field = {
+      .name = "dilated_stages", .member = &Architecture::dilated_stages, .help = "", .later = true};
+  const Key key = {field.name, "Network", &field, "", 0, 7};
+  Recipe recipe;
+  EXPECT_FALSE(is_written(recipe, key));
+  set_from_text(recipe, key, "2", "--dilated-stages");
+  EXPECT_TRUE(is_written(recipe, key));
+  EXPECT_EQ(toml_value(recipe, key), "2");
+  EXPECT_EQ(recipe.changes.get(&Architecture::dilated_stages), 2);
+}
+
+TEST_F(RecipeTest, ChoicesKeepTheirNames) {
+  for (const Key& key : recipe_keys()) {
+    const auto* member = std::get_if<EnumMember<Recipe>>(&key.member);
+    if (member == nullptr) continue;
+    for (const std::string_view name : member->names) {
+      Recipe recipe;
+      set_from_text(recipe, key, std::string(name), "--x");
+      EXPECT_EQ(member->name_in(recipe), name);
+      EXPECT_EQ(toml_value(recipe, key), fmt::format("\"{}\"", name));
+    }
+    Recipe recipe;
+    EXPECT_THROW(set_from_text(recipe, key, "other", "--x"), Error) << key.name;
+    EXPECT_EQ(recipe, Recipe());
+  }
+  EXPECT_EQ(error_of("optimizer = \"\"\n"), ": line 1: optimizer: '' is none of sgd, adamw, lamb");
+  Recipe timm = read_recipe(file("preset = \"timm\"\n"));
+  EXPECT_EQ(timm.preset, Preset::kTimm);
+  EXPECT_EQ(read_recipe(file("preset = \"\"\n"), timm).preset, std::nullopt);
 }
 
 TEST_F(RecipeTest, NamesFileLineAndKeyOfNonsense) {
@@ -122,13 +189,14 @@ TEST_F(RecipeTest, TakesFlags) {
   set("freeze", "stem,layer1");
   set("nesterov", "false");
   EXPECT_EQ(recipe.lr, 1e-3);
-  EXPECT_EQ(recipe.depths, (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_EQ(recipe.changes.get(&Architecture::depths), (std::vector<int>{1, 2, 3}));
   EXPECT_EQ(recipe.freeze, (std::vector<std::string>{"stem", "layer1"}));
   EXPECT_FALSE(recipe.nesterov);
   for (const char* text : {"nan", "-1", "1e400", "", "1x", "0"}) EXPECT_THROW(set("lr", text), Error) << text;
   EXPECT_THROW(set("epochs", "99999999999999999999"), Error);
   EXPECT_THROW(set("nesterov", "perhaps"), Error);
   EXPECT_THROW(set("depths", "1,,2"), Error);
+  EXPECT_THROW(set("precision", "fp8"), Error);
 }
 
 TEST_F(RecipeTest, RefusesWhatMakesNoSenseTogether) {
@@ -148,7 +216,7 @@ TEST_F(RecipeTest, RefusesWhatMakesNoSenseTogether) {
   EXPECT_THAT(problem([](Recipe& r) { r.mean = {0.5}; }), HasSubstr("std: "));
   EXPECT_THAT(problem([](Recipe& r) { r.momentum = 0; }), HasSubstr("momentum: nesterov needs"));
   EXPECT_THAT(problem([](Recipe& r) { r.warmup_epochs = 90; }), HasSubstr("warmup_epochs: "));
-  EXPECT_THAT(problem([](Recipe& r) { r.schedule = "step"; }), HasSubstr("step_epochs: "));
+  EXPECT_THAT(problem([](Recipe& r) { r.schedule = Recipe::Schedule::kStep; }), HasSubstr("step_epochs: "));
   EXPECT_THAT(problem([](Recipe& r) { r.freeze = {"layer9"}; }), HasSubstr("freeze: "));
   EXPECT_THAT(problem([](Recipe& r) { r.stage_lr = {"layer1=-1"}; }), HasSubstr("stage_lr: "));
   EXPECT_THAT(problem([](Recipe& r) { r.stage_lr = {"layer1"}; }), HasSubstr("stage_lr: "));
@@ -159,7 +227,7 @@ TEST(ScheduleTest, RisesAndFallsAsItsNamesSay) {
   r.lr = 2;
   r.epochs = 10;
   const auto at = [&](std::int64_t step) { return learning_rate(r, step, 100); };
-  r.schedule = "constant";
+  r.schedule = Recipe::Schedule::kConstant;
   EXPECT_EQ(at(0), 2);
   EXPECT_EQ(at(999), 2);
   r.warmup_epochs = 1;
@@ -167,22 +235,22 @@ TEST(ScheduleTest, RisesAndFallsAsItsNamesSay) {
   EXPECT_EQ(at(0), 1);
   EXPECT_EQ(at(50), 1.5);
   EXPECT_EQ(at(100), 2);
-  r.schedule = "step";
+  r.schedule = Recipe::Schedule::kStep;
   r.step_epochs = {2, 5};
   EXPECT_EQ(at(199), 2);
   EXPECT_DOUBLE_EQ(at(200), 0.2);
   EXPECT_DOUBLE_EQ(at(500), 0.02);
-  r.schedule = "cosine";
+  r.schedule = Recipe::Schedule::kCosine;
   EXPECT_EQ(at(100), 2);
   EXPECT_NEAR(at(550), 1, 1e-12);
   EXPECT_LT(at(999), 1e-4);
-  r.schedule = "polynomial";
+  r.schedule = Recipe::Schedule::kPolynomial;
   r.power = 2;
   EXPECT_NEAR(at(550), 0.5, 1e-12);
   // torch.optim.lr_scheduler.OneCycleLR(max_lr=2, total_steps=1000, pct_start=0.3, div_factor=25): steps 0, 100, 299,
   // 600.
   r.warmup_epochs = 0;
-  r.schedule = "one_cycle";
+  r.schedule = Recipe::Schedule::kOneCycle;
   EXPECT_NEAR(at(0), 0.08, 1e-12);
   EXPECT_NEAR(at(299), 2, 1e-12);
   EXPECT_NEAR(at(999), 0, 1e-12);

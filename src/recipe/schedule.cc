@@ -21,16 +21,20 @@ double one_cycle(const Recipe& r, double step, double steps) {
 
 double factor(const Recipe& r, double step, double steps_per_epoch) {
   const double steps = static_cast<double>(r.epochs) * steps_per_epoch;
-  if (r.schedule == "one_cycle") return one_cycle(r, step, steps);
+  if (r.schedule == Recipe::Schedule::kOneCycle) return one_cycle(r, step, steps);
   const double warmup = std::round(r.warmup_epochs * steps_per_epoch);
   if (step < warmup) return r.warmup_start + (1 - r.warmup_start) * step / warmup;
   const double part = (step - warmup) / (steps - warmup);
-  if (r.schedule == "cosine") return half_cosine(1, r.end_factor, part);
-  if (r.schedule == "polynomial") return r.end_factor + (1 - r.end_factor) * std::pow(1 - part, r.power);
-  if (r.schedule == "step") {
-    const auto passed = std::count_if(r.step_epochs.begin(), r.step_epochs.end(),
-                                      [&](double epoch) { return step >= epoch * steps_per_epoch; });
-    return std::pow(r.step_factor, static_cast<double>(passed));
+  switch (r.schedule) {
+    case Recipe::Schedule::kConstant:
+    case Recipe::Schedule::kOneCycle: break;  // the latter is above
+    case Recipe::Schedule::kCosine: return half_cosine(1, r.end_factor, part);
+    case Recipe::Schedule::kPolynomial: return r.end_factor + (1 - r.end_factor) * std::pow(1 - part, r.power);
+    case Recipe::Schedule::kStep: {
+      const auto passed = std::count_if(r.step_epochs.begin(), r.step_epochs.end(),
+                                        [&](double epoch) { return step >= epoch * steps_per_epoch; });
+      return std::pow(r.step_factor, static_cast<double>(passed));
+    }
   }
   return 1;
 }

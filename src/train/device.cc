@@ -30,16 +30,10 @@ torch::Device parse_device(const std::string& text) {
 
 }  // namespace
 
-Device Device::parse(const std::string& device, const std::string& precision) {
-  Device result;
-  result.device = parse_device(device);
-  if (precision == "bf16") {
-    result.precision = TrainPrecision::kBf16;
-  } else if (precision == "fp16") {
-    if (!result.device.is_cuda()) fail(ErrorCode::kUnsupported, "precision", "fp16 needs CUDA; a CPU has bf16");
-    result.precision = TrainPrecision::kFp16;
-  } else if (precision != "fp32") {
-    fail(ErrorCode::kInvalidArgument, "precision", "'{}' is none of fp32, bf16, fp16", one_line(precision));
+Device Device::parse(const std::string& device, Recipe::Precision precision) {
+  const Device result{parse_device(device), precision};
+  if (precision == Recipe::Precision::kFp16 && !result.device.is_cuda()) {
+    fail(ErrorCode::kUnsupported, "precision", "fp16 needs CUDA; a CPU has bf16");
   }
   return result;
 }
@@ -62,10 +56,11 @@ torch::Tensor pixels_on(const Batch& batch, const Device& device) {
 }
 
 Autocast::Autocast(const Device& device)
-    : type_(device.device.type()), active_(device.precision != TrainPrecision::kFp32) {
+    : type_(device.device.type()), active_(device.precision != Recipe::Precision::kFp32) {
   if (!active_) return;
   at::autocast::set_autocast_enabled(type_, true);
-  at::autocast::set_autocast_dtype(type_, device.precision == TrainPrecision::kBf16 ? torch::kBFloat16 : torch::kHalf);
+  at::autocast::set_autocast_dtype(type_,
+                                   device.precision == Recipe::Precision::kBf16 ? torch::kBFloat16 : torch::kHalf);
   at::autocast::increment_nesting();
 }
 

@@ -7,19 +7,18 @@
 #include <string>
 
 #include "dataset/loader.h"
+#include "resnet/recipe.h"
 #include "resnet/torch.h"
 
 namespace resnet {
 
-enum class TrainPrecision { kFp32, kBf16, kFp16 };
-
 struct Device {
   torch::Device device = torch::kCPU;
-  TrainPrecision precision = TrainPrecision::kFp32;
+  Recipe::Precision precision = Recipe::Precision::kFp32;
 
-  // "cpu", "cuda", "cuda:1", "auto" (CUDA where there is any); "fp32", "bf16", "fp16". Throws kInvalidArgument for
-  // other texts, kUnsupported for a device that is not there and for fp16 on a CPU.
-  static Device parse(const std::string& device, const std::string& precision);
+  // "cpu", "cuda", "cuda:1", "auto" (CUDA where there is any). Throws kInvalidArgument for other texts, kUnsupported
+  // for a device that is not there and for fp16 on a CPU.
+  static Device parse(const std::string& device, Recipe::Precision precision);
 };
 
 // Moves a network there, its convolutions in memory format channels_last.
@@ -47,7 +46,7 @@ class Autocast {
 class LossScale {
  public:
   explicit LossScale(const Device& device)
-      : active_(device.precision == TrainPrecision::kFp16), value_(active_ ? 65536 : 1) {}
+      : active_(device.precision == Recipe::Precision::kFp16), value_(active_ ? 65536 : 1) {}
 
   double value() const noexcept { return value_; }
   void set_value(double value) noexcept { value_ = value; }

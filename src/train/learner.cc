@@ -95,7 +95,7 @@ torch::Tensor Learner::loss(const torch::Tensor& logits, const torch::Tensor& la
   const auto cross_entropy = [&](at::Reduction::Reduction reduction) {
     return torch::cross_entropy_loss(logits, labels, class_weights_, reduction, -100, recipe_.label_smoothing);
   };
-  const bool equal_parts = !class_weights_.defined() && recipe_.bad_images == "fail";
+  const bool equal_parts = !class_weights_.defined() && recipe_.bad_images == Recipe::BadImages::kFail;
   if (equal_parts || !processes_.several()) return cross_entropy(at::Reduction::Mean);
   const double own = class_weights_.defined() ? class_weights_.index_select(0, labels).sum().item<double>()
                                               : static_cast<double>(labels.numel());
@@ -103,7 +103,7 @@ torch::Tensor Learner::loss(const torch::Tensor& logits, const torch::Tensor& la
 }
 
 BatchResult Learner::learn(const Batch& batch, std::int64_t number) {
-  const bool may_lack = recipe_.bad_images == "skip";
+  const bool may_lack = recipe_.bad_images == Recipe::BadImages::kSkip;
   if (may_lack && processes_.any(batch.size == 0)) return {};
   set_training();
   const auto images = static_cast<std::int64_t>(batch.size);
@@ -146,7 +146,7 @@ void Learner::reduce_gradients() {
 void Learner::step(double lr) {
   reduce_gradients();
   reduced_ = false;
-  const bool scaled = device_.precision == TrainPrecision::kFp16;
+  const bool scaled = device_.precision == Recipe::Precision::kFp16;
   bool take = true;
   if (scaled || recipe_.clip > 0) {
     const double length = optimizer_.clip_gradients(recipe_.clip, scale_.value());

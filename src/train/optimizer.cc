@@ -29,7 +29,7 @@ Optimizer::Optimizer(ResNet& net, const Recipe& recipe) : recipe_(recipe) {
         {},         {}};
     const torch::NoGradGuard no_grad;
     p.first = torch::zeros_like(p.value);
-    if (recipe.optimizer != "sgd") p.second = torch::zeros_like(p.value);
+    if (recipe.optimizer != Recipe::Optimizer::kSgd) p.second = torch::zeros_like(p.value);
     parameters_.push_back(std::move(p));
   }
   if (parameters_.empty()) fail(ErrorCode::kInvalidArgument, "recipe", "freeze: nothing is left to learn");
@@ -40,10 +40,10 @@ void Optimizer::step(double lr) {
   ++steps_;
   for (Parameter& p : parameters_) {
     if (!p.value.grad().defined()) continue;  // every picture of the step was bad
-    if (recipe_.optimizer == "sgd") {
-      sgd(p, lr * p.lr_factor);
-    } else {
-      adam(p, lr * p.lr_factor, recipe_.optimizer == "lamb");
+    switch (recipe_.optimizer) {
+      case Recipe::Optimizer::kSgd: sgd(p, lr * p.lr_factor); break;
+      case Recipe::Optimizer::kAdamW: adam(p, lr * p.lr_factor, /*lamb=*/false); break;
+      case Recipe::Optimizer::kLamb: adam(p, lr * p.lr_factor, /*lamb=*/true); break;
     }
   }
 }

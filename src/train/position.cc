@@ -1,5 +1,6 @@
 #include "train/position.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -27,6 +28,19 @@ void Position::start_epoch(std::int64_t number) {
   epoch = number;
   batch = right = images = 0;
   loss_sum = seconds = 0;
+}
+
+void Position::add_batch(double loss, std::int64_t right_ones, std::int64_t pictures) {
+  loss_sum += loss * static_cast<double>(pictures);
+  right += right_ones;
+  images += pictures;
+  ++batch;
+}
+
+double Position::mean_loss() const { return loss_sum / static_cast<double>(std::max<std::int64_t>(images, 1)); }
+
+double Position::top1() const {
+  return static_cast<double>(right) / static_cast<double>(std::max<std::int64_t>(images, 1));
 }
 
 void Position::put_into(Checkpoint& checkpoint, const Architecture& architecture,

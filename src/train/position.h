@@ -29,6 +29,14 @@ struct Position {
 
   void start_epoch(std::int64_t number);
 
+  // One more batch of the epoch: the mean of its losses, the pictures that were right, all of them.
+  void add_batch(double loss, std::int64_t right_ones, std::int64_t pictures);
+
+  // Over the epoch so far.
+  double mean_loss() const;
+  double top1() const;
+  double images_per_second() const { return seconds > 0 ? static_cast<double>(images) / seconds : 0; }
+
   // With the network, and the names of the classes in the order of its outputs.
   void put_into(Checkpoint& checkpoint, const Architecture& architecture,
                 const std::vector<std::string>& classes) const;

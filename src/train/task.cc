@@ -4,7 +4,7 @@
 #include <cmath>
 #include <optional>
 
-#include "arch/choice.h"
+#include "arch/schema.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "resnet/model_file.h"
@@ -15,16 +15,16 @@ namespace {
 
 Preprocessing make_preprocessing(const Recipe& recipe, Stem stem, const std::optional<Preprocessing>& of_model) {
   const bool cifar = stem == Stem::kCifar;
-  Preprocessing how = preset(cifar ? "cifar" : "torchvision");
+  Preprocessing how = preset(cifar ? Preset::kCifar : Preset::kTorchvision);
   if (of_model) how = *of_model;
-  if (!recipe.preset.empty()) how = preset(recipe.preset);
+  if (recipe.preset) how = preset(*recipe.preset);
   if (recipe.size > 0) {
     const double share = how.resize == 0 ? 0 : static_cast<double>(how.resize) / how.height;
     how.resize = static_cast<int>(std::lround(share * static_cast<double>(recipe.size)));
     how.height = how.width = static_cast<int>(recipe.size);
   }
   if (recipe.resize >= 0) how.resize = static_cast<int>(recipe.resize);
-  if (!recipe.interpolation.empty()) how.interpolation = parse_interpolation(recipe.interpolation);
+  if (recipe.interpolation) how.interpolation = *recipe.interpolation;
   if (!recipe.mean.empty()) {
     how.mean.assign(recipe.mean.begin(), recipe.mean.end());
     how.std.assign(recipe.std.begin(), recipe.std.end());
@@ -33,49 +33,24 @@ Preprocessing make_preprocessing(const Recipe& recipe, Stem stem, const std::opt
   return how;
 }
 
-std::optional<std::vector<int>> numbers(const std::vector<std::int64_t>& values) {
-  if (values.empty()) return std::nullopt;
-  return std::vector<int>(values.begin(), values.end());
-}
-
-std::optional<int> number(std::int64_t value) {
-  return value == 0 ? std::nullopt : std::optional(static_cast<int>(value));
-}
-
 Architecture make_architecture(const Recipe& recipe) {
   try {
     if (!recipe.arch.empty()) static_cast<void>(find_architecture(recipe.arch));
   } catch (const Error& error) {
     throw Error(error.code(), recipe.place("arch"), error.what());
   }
-  ArchitectureChoice choice;
-  choice.network = recipe.arch;
-  if (!recipe.block.empty()) choice.block = parse_block(recipe.block);
-  if (!recipe.stem.empty()) choice.stem = parse_stem(recipe.stem);
-  if (!recipe.shortcut.empty()) choice.shortcut = parse_shortcut(recipe.shortcut);
-  choice.depths = numbers(recipe.depths);
-  choice.widths = numbers(recipe.widths);
-  choice.groups = number(recipe.groups);
-  choice.width_per_group = number(recipe.width_per_group);
-  choice.stem_width = number(recipe.stem_width);
-  return choose(choice);
+  return choose(recipe.arch, recipe.changes);
 }
 
 // Keys that describe a network say nothing beside `from`, whose network it is; the record names that.
 void take_network(Recipe& recipe, const Architecture& architecture) {
-  const Recipe usual;
-  const auto check = [&](const char* key, bool said) {
-    if (said) fail(ErrorCode::kInvalidArgument, recipe.place(key), "the network is that of --from");
+  const auto refuse = [&](std::string_view key) {
+    fail(ErrorCode::kInvalidArgument, recipe.place(key), "the network is that of --from");
   };
-  check("arch", recipe.arch != usual.arch && recipe.arch != architecture.name);
-  check("block", !recipe.block.empty());
-  check("depths", !recipe.depths.empty());
-  check("widths", !recipe.widths.empty());
-  check("groups", recipe.groups != usual.groups);
-  check("width_per_group", recipe.width_per_group != usual.width_per_group);
-  check("stem", !recipe.stem.empty());
-  check("stem_width", recipe.stem_width != usual.stem_width);
-  check("shortcut", !recipe.shortcut.empty());
+  if (recipe.arch != Recipe().arch && recipe.arch != architecture.name) refuse("arch");
+  for (const ArchitectureField& field : architecture_fields()) {
+    if (recipe.changes.says(field)) refuse(field.name);
+  }
   recipe.arch = architecture.name;
 }
 
@@ -183,7 +158,7 @@ LoaderOptions validation_loader(const Task& task) {
   options.drop_last = false;
   options.seed = static_cast<std::uint64_t>(recipe.seed);
   options.threads = task.threads;
-  options.bad_images = recipe.bad_images == "skip" ? BadImages::kSkip : BadImages::kFail;
+  options.bad_images = recipe.bad_images == Recipe::BadImages::kSkip ? BadImages::kSkip : BadImages::kFail;
   options.channels_last = true;
   options.decoded_memory = static_cast<std::size_t>(recipe.cache_megabytes) << 20;
   return options;
@@ -195,17 +170,20 @@ LoaderOptions training_loader(const Task& task) {
   options.shuffle = recipe.shuffle;
   options.drop_last = true;
   Augmentation change;
-  if (recipe.crop == "resized") {
-    change.resized_crop.emplace().min_area = recipe.crop_min_area;
-  } else if (recipe.crop == "padded") {
-    change.padded_crop = PadAndCrop{static_cast<int>(recipe.padding)};
+  switch (recipe.crop) {
+    case Recipe::Crop::kResized: change.resized_crop.emplace().min_area = recipe.crop_min_area; break;
+    case Recipe::Crop::kPadded: change.padded_crop = PadAndCrop{static_cast<int>(recipe.padding)}; break;
+    case Recipe::Crop::kNone: break;
   }
   change.flip = recipe.flip;
   change.jitter = {recipe.brightness, recipe.contrast, recipe.saturation, recipe.hue};
-  change.trivial_augment = recipe.policy == "trivial";
-  if (recipe.policy == "rand") {
-    change.rand_augment =
-        RandAugment{static_cast<int>(recipe.rand_operations), static_cast<int>(recipe.rand_magnitude)};
+  switch (recipe.policy) {
+    case Recipe::Policy::kNone: break;
+    case Recipe::Policy::kTrivial: change.trivial_augment = true; break;
+    case Recipe::Policy::kRand:
+      change.rand_augment =
+          RandAugment{static_cast<int>(recipe.rand_operations), static_cast<int>(recipe.rand_magnitude)};
+      break;
   }
   change.erasing.probability = recipe.erasing;
   change.mixup = recipe.mixup;

@@ -16,13 +16,13 @@ Augmentation augmentation(const Recipe& recipe) {
 
 TEST(TrainingLoaderTest, CropsAsTheRecipeSays) {
   Recipe recipe;
-  recipe.crop = "none";
+  recipe.crop = Recipe::Crop::kNone;
   EXPECT_FALSE(augmentation(recipe).resized_crop || augmentation(recipe).padded_crop);
-  recipe.crop = "resized";
+  recipe.crop = Recipe::Crop::kResized;
   recipe.crop_min_area = 0.3;
   ASSERT_TRUE(augmentation(recipe).resized_crop);
   EXPECT_EQ(augmentation(recipe).resized_crop->min_area, 0.3);
-  recipe.crop = "padded";
+  recipe.crop = Recipe::Crop::kPadded;
   recipe.padding = 7;
   ASSERT_TRUE(augmentation(recipe).padded_crop);
   EXPECT_EQ(augmentation(recipe).padded_crop->padding, 7);
@@ -45,10 +45,10 @@ TEST(TrainingLoaderTest, ChangesColoursAsTheRecipeSays) {
 TEST(TrainingLoaderTest, HasThePolicyOfTheRecipe) {
   Recipe recipe;
   EXPECT_FALSE(augmentation(recipe).trivial_augment || augmentation(recipe).rand_augment);
-  recipe.policy = "trivial";
+  recipe.policy = Recipe::Policy::kTrivial;
   EXPECT_TRUE(augmentation(recipe).trivial_augment);
   EXPECT_FALSE(augmentation(recipe).rand_augment);
-  recipe.policy = "rand";
+  recipe.policy = Recipe::Policy::kRand;
   recipe.rand_operations = 3;
   recipe.rand_magnitude = 5;
   EXPECT_FALSE(augmentation(recipe).trivial_augment);

@@ -154,7 +154,7 @@ TEST(OptimizerTest, SgdIsTorchs) {
 
 TEST(OptimizerTest, AdamWIsTorchs) {
   Recipe recipe;
-  recipe.optimizer = "adamw";
+  recipe.optimizer = Recipe::Optimizer::kAdamW;
   recipe.decay_all = true;
   recipe.weight_decay = 0.01;
   Twins twins;
@@ -170,7 +170,7 @@ TEST(OptimizerTest, AdamWIsTorchs) {
 
 TEST(OptimizerTest, LambStepsInProportionToTheWeights) {
   Recipe recipe;
-  recipe.optimizer = "lamb";
+  recipe.optimizer = Recipe::Optimizer::kLamb;
   recipe.weight_decay = 0.01;
   Twins twins;
   Optimizer optimizer(twins.ours, recipe);
@@ -187,7 +187,7 @@ TEST(OptimizerTest, LambStepsInProportionToTheWeights) {
 
 TEST(OptimizerTest, StepsOfPartsAreInProportionToTheirRates) {
   const std::map<std::string, double> factors = {{"conv1", 0.5}, {"bn1", 0.5}, {"layer1", 0}, {"layer2", 1}, {"fc", 3}};
-  for (const char* optimizer : {"sgd", "adamw"}) {
+  for (const Recipe::Optimizer optimizer : {Recipe::Optimizer::kSgd, Recipe::Optimizer::kAdamW}) {
     Recipe recipe;
     recipe.optimizer = optimizer;
     Twins twins;
@@ -219,7 +219,7 @@ TEST(OptimizerTest, ClipsAllGradientsTogether) {
 
 TEST(OptimizerTest, GoesOnFromWhatItSaved) {
   Recipe recipe;
-  recipe.optimizer = "adamw";
+  recipe.optimizer = Recipe::Optimizer::kAdamW;
   Twins twins;
   Optimizer first(twins.ours, recipe);
   twins.set_gradients(1);
@@ -254,23 +254,23 @@ TEST(AveragedWeightsTest, FollowsAndSwaps) {
 }
 
 TEST(DeviceTest, RefusesWhatIsNotThere) {
-  EXPECT_EQ(Device::parse("cpu", "fp32").device, torch::Device(torch::kCPU));
-  EXPECT_THROW(Device::parse("cpu", "fp16"), Error);
-  EXPECT_THROW(Device::parse("gpu", "fp32"), Error);
-  EXPECT_THROW(Device::parse("cpu", "fp8"), Error);
+  using enum Recipe::Precision;
+  EXPECT_EQ(Device::parse("cpu", kFp32).device, torch::Device(torch::kCPU));
+  EXPECT_THROW(Device::parse("cpu", kFp16), Error);
+  EXPECT_THROW(Device::parse("gpu", kFp32), Error);
   if (!torch::cuda::is_available()) {
-    EXPECT_THROW(Device::parse("cuda", "fp32"), Error);
+    EXPECT_THROW(Device::parse("cuda", kFp32), Error);
   }
 }
 
 TEST(LossScaleTest, FallsAtOverflowAndRisesAgain) {
-  LossScale scale({torch::kCUDA, TrainPrecision::kFp16});
+  LossScale scale({torch::kCUDA, Recipe::Precision::kFp16});
   const double first = scale.value();
   EXPECT_FALSE(scale.update(false));
   EXPECT_EQ(scale.value(), first / 2);
   for (int i = 0; i < 2000; ++i) EXPECT_TRUE(scale.update(true));
   EXPECT_EQ(scale.value(), first);
-  LossScale none({torch::kCPU, TrainPrecision::kFp32});
+  LossScale none({torch::kCPU, Recipe::Precision::kFp32});
   EXPECT_TRUE(none.update(true));
   EXPECT_EQ(none.value(), 1);
 }

@@ -2,10 +2,10 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "weights/architecture_fields.h"
 #include "weights/class_names.h"
 
 namespace resnet {
@@ -14,7 +14,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kVersion = "1";
-constexpr std::size_t kMaxJson = 65'536;  // bytes: such a document stays small in memory however it is nested
 
 bool is_our_key(const std::string& key) {
   return key == kVersionKey || key == kArchitectureKey || key == kClassesKey || key == kPreprocessingKey;
@@ -34,92 +33,6 @@ Json numbers(const std::vector<float>& values) {
   return result;
 }
 
-// The fields of one JSON object. Each is taken by its name; what is left over is an error.
-class Fields {
- public:
-  Fields(const std::string& text, std::string where) : where_(std::move(where)) {
-    if (text.size() > kMaxJson) fail(ErrorCode::kLimit, where_, "{} bytes, more than {}", text.size(), kMaxJson);
-    std::set<std::string> names;
-    std::string twice;
-    const auto look = [&](int depth, Json::parse_event_t event, const Json& key) {
-      if (depth == 1 && event == Json::parse_event_t::key && !names.insert(key.get<std::string>()).second)
-        twice = key.get<std::string>();
-      return true;
-    };
-    if (text.find('\0') == std::string::npos)
-      object_ = Json::parse(text, look, /*allow_exceptions=*/false);  // a zero would end it
-    if (!object_.is_object()) fail(ErrorCode::kFormat, where_, "not a JSON object");
-    if (!twice.empty()) fail(ErrorCode::kFormat, where_, "field '{}' stands twice", one_line(twice));
-  }
-
-  // The functions validate() know narrower limits.
-  int integer(const char* field) { return integer(take(field), field); }
-
-  std::vector<int> integers(const char* field) {
-    std::vector<int> result;
-    for (const Json& item : array(field)) result.push_back(integer(item, field));
-    return result;
-  }
-
-  std::vector<float> floats(const char* field) {
-    std::vector<float> result;
-    for (const Json& item : array(field)) {
-      if (!item.is_number()) refuse(field, "must be numbers");
-      result.push_back(static_cast<float>(item.get<double>()));
-      if (!std::isfinite(result.back())) refuse(field, "must be finite");
-    }
-    return result;
-  }
-
-  bool boolean(const char* field) {
-    const Json& value = take(field);
-    if (!value.is_boolean()) refuse(field, "must be true or false");
-    return value.get<bool>();
-  }
-
-  std::string text(const char* field) {
-    const Json& value = take(field);
-    if (!value.is_string()) refuse(field, "must be a string");
-    return value.get<std::string>();
-  }
-
-  void done() const {
-    for (const auto& [key, value] : object_.items()) {
-      if (!taken_.contains(key)) fail(ErrorCode::kFormat, where_, "unknown field '{}'", one_line(key));
-    }
-  }
-
-  [[noreturn]] void refuse(const char* field, const std::string& message) const {
-    fail(ErrorCode::kFormat, where_, "{} {}", field, message);
-  }
-
- private:
-  const Json& take(const char* field) {
-    const auto place = object_.find(field);
-    if (place == object_.end()) refuse(field, "is missing");
-    taken_.insert(field);
-    return *place;
-  }
-
-  const Json& array(const char* field) {
-    const Json& value = take(field);
-    if (!value.is_array()) refuse(field, "must be an array");
-    return value;
-  }
-
-  int integer(const Json& value, const char* field) const {
-    constexpr int kMax = std::numeric_limits<int>::max();
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() > kMax) {
-      refuse(field, fmt::format("must be a whole number, 0 to {}", kMax));
-    }
-    return value.get<int>();
-  }
-
-  std::string where_;
-  Json object_;
-  std::set<std::string> taken_;
-};
-
 // A name is shown to people and goes into file names of theirs.
 bool is_plain_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 &&
@@ -132,7 +45,7 @@ void check_channels(const Preprocessing& p, int channels) {
   fail(ErrorCode::kInvalidArgument, "mean", "there must be {} of it and of std, one per input channel", count);
 }
 
-Preprocessing parse_preprocessing(Fields& fields, int channels) {
+Preprocessing parse_preprocessing(JsonFields& fields, int channels) {
   Preprocessing p;
   p.height = fields.integer("height");
   p.width = fields.integer("width");
@@ -146,24 +59,11 @@ Preprocessing parse_preprocessing(Fields& fields, int channels) {
   return p;
 }
 
-Architecture parse_architecture(Fields& fields) {
+Architecture parse_architecture(JsonFields& fields) {
   Architecture a;
   a.name = fields.text("name");
   if (!is_plain_name(a.name)) fields.refuse("name", "must be 1 to 64 letters, digits, '_', '.' or '-'");
-  a.block = parse_block(fields.text("block"));
-  a.depths = fields.integers("depths");
-  a.widths = fields.integers("widths");
-  a.groups = fields.integer("groups");
-  a.width_per_group = fields.integer("width_per_group");
-  a.stem = parse_stem(fields.text("stem"));
-  a.stem_width = fields.integer("stem_width");
-  a.shortcut = parse_shortcut(fields.text("shortcut"));
-  a.in_channels = fields.integer("in_channels");
-  a.classes = fields.integer("classes");
-  a.stride_on_first = fields.boolean("stride_on_first");
-  a.conv_bias = fields.boolean("conv_bias");
-  a.dilated_stages = fields.integer("dilated_stages");
-  a.layout = parse_layout(fields.text("layout"));
+  read_fields(architecture_fields(), fields, a);
   fields.done();
   validate(a);
   return a;
@@ -173,11 +73,11 @@ Architecture parse_architecture(Fields& fields) {
 // the file's fault.
 template <typename Parse>
 auto read_value(const Metadata& metadata, const char* key, const std::string& where, const Parse& parse)
-    -> std::optional<decltype(parse(std::declval<Fields&>()))> {
+    -> std::optional<decltype(parse(std::declval<JsonFields&>()))> {
   const auto value = metadata.find(key);
   if (value == metadata.end()) return std::nullopt;
   const std::string here = place(where, key);
-  Fields fields(value->second, here);
+  JsonFields fields(value->second, here);
   try {
     return parse(fields);
   } catch (const Error& error) {
@@ -189,21 +89,9 @@ auto read_value(const Metadata& metadata, const char* key, const std::string& wh
 }  // namespace
 
 Json to_json(const Architecture& a) {
-  return {{"name", a.name},
-          {"block", name(a.block)},
-          {"depths", a.depths},
-          {"widths", a.widths},
-          {"groups", a.groups},
-          {"width_per_group", a.width_per_group},
-          {"stem", name(a.stem)},
-          {"stem_width", a.stem_width},
-          {"shortcut", name(a.shortcut)},
-          {"in_channels", a.in_channels},
-          {"classes", a.classes},
-          {"stride_on_first", a.stride_on_first},
-          {"conv_bias", a.conv_bias},
-          {"dilated_stages", a.dilated_stages},
-          {"layout", name(a.layout)}};
+  Json json = {{"name", a.name}};
+  write_fields(architecture_fields(), a, json);
+  return json;
 }
 
 Json to_json(const Preprocessing& p) {
@@ -219,7 +107,7 @@ Metadata to_metadata(const Model& model) {
   Metadata result = other_keys(model.metadata);
   const auto put = [&](const char* key, const Json& json) {
     std::string text = json.dump();
-    if (key != kClassesKey && text.size() > kMaxJson) refuse(key, "more than 65536 bytes of JSON");
+    if (key != kClassesKey && text.size() > kMaxJsonBytes) refuse(key, "more than 65536 bytes of JSON");
     result[key] = std::move(text);
   };
   if (!is_plain_name(model.architecture.name)) refuse("name", "must be 1 to 64 letters, digits, '_', '.' or '-'");
@@ -262,7 +150,7 @@ std::optional<Architecture> read_architecture(const Metadata& metadata, const st
 
 std::optional<Preprocessing> read_preprocessing(const Metadata& metadata, int channels, const std::string& where) {
   return read_value(metadata, kPreprocessingKey, where,
-                    [channels](Fields& fields) { return parse_preprocessing(fields, channels); });
+                    [channels](JsonFields& fields) { return parse_preprocessing(fields, channels); });
 }
 
 std::vector<std::string> read_classes(const Metadata& metadata, int classes, const std::string& where) {

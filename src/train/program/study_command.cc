@@ -37,18 +37,18 @@ struct StudyCommand {
 // as identities (Goyal et al. 2017), as a short run would else be over before the deepest networks have got going.
 Recipe paper_recipe(std::int64_t epochs) {
   Recipe recipe;
-  recipe.preset = "cifar";
+  recipe.preset = Preset::kCifar;
   recipe.mean = {0.4914, 0.4822, 0.4465};
   recipe.std = {0.2470, 0.2435, 0.2616};
-  recipe.crop = "padded";
+  recipe.crop = Recipe::Crop::kPadded;
   recipe.batch = 128;
   recipe.lr = 0.1;
   recipe.nesterov = false;
   recipe.weight_decay = 1e-4;
   recipe.decay_all = true;
-  recipe.schedule = "constant";
+  recipe.schedule = Recipe::Schedule::kConstant;
   if (epochs >= 4) {
-    recipe.schedule = "step";
+    recipe.schedule = Recipe::Schedule::kStep;
     recipe.step_epochs = {0.5 * static_cast<double>(epochs), 0.75 * static_cast<double>(epochs)};
     recipe.step_factor = 0.1;
   }

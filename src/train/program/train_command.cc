@@ -154,7 +154,7 @@ void add_trainer(Command& app) {
     Option* option =
         sub->add_option(flag_of(key), text, empty ? std::string(key.help) : fmt::format("{} [{}]", key.help, value));
     option->group(std::string(key.group))->type_name("")->take_last();  // scripts add to what they always say
-    if (std::holds_alternative<bool Recipe::*>(key.member)) option->expected(0, 1)->default_str("true");
+    if (is_switch(key)) option->expected(0, 1)->default_str("true");
     command->options.emplace_back(&key, option);
   }
   sub->footer(

@@ -1,0 +1,201 @@
+#include "arch/schema.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "base/error.h"
+
+namespace resnet {
+namespace {
+
+// In the order of the enumerations.
+constexpr std::array<std::string_view, 2> kBlocks = {"basic", "bottleneck"};
+constexpr std::array<std::string_view, 4> kShortcuts = {"projection", "padding", "average_pool", "none"};
+constexpr std::array<std::string_view, 3> kStems = {"imagenet", "deep", "cifar"};
+constexpr std::array<std::string_view, 2> kLayouts = {"torchvision", "tutorial"};
+
+constexpr ArchitectureField::Range kChannels = {1, 65'536};
+
+std::string tell_shortcut(const Architecture& a) {
+  switch (a.shortcut) {
+    case Shortcut::kProjection: break;
+    case Shortcut::kPadding: return "padding shortcuts";
+    case Shortcut::kAveragePool: return "average-pooled shortcuts";
+    case Shortcut::kNone: return "no shortcuts";
+  }
+  return "";
+}
+
+std::string tell_groups(const Architecture& a) {
+  if (a.groups > 1) return fmt::format("{} groups of width {}", a.groups, a.width_per_group);
+  return a.width_per_group == 64 ? "" : fmt::format("3x3 width x {:g}", a.width_per_group / 64.0);
+}
+
+const std::vector<ArchitectureField>& table() {
+  static const std::vector<ArchitectureField> kFields = {
+      {.name = "block",
+       .member = enum_member<&Architecture::block>(kBlocks),
+       .help = "basic or bottleneck",
+       .rank = FieldRank::kForm,
+       .renames = true,
+       .recipe_help = "Its blocks instead: basic or bottleneck"},
+      {.name = "depths",
+       .member = &Architecture::depths,
+       .help = "Blocks in each stage, such as 3,4,6,3",
+       .range = {{1, 2000}},
+       .rank = FieldRank::kForm,
+       .renames = true,
+       .recipe_help = "Blocks in each stage"},
+      {.name = "widths",
+       .member = &Architecture::widths,
+       .help = "Channels of each stage before a bottleneck's expansion (64,128,256,512)",
+       .range = kChannels,
+       .rank = FieldRank::kForm,
+       .renames = true,
+       .recipe_help = "Channels of each stage"},
+      {.name = "groups",
+       .member = &Architecture::groups,
+       .help = "Groups of a bottleneck's 3x3 convolution (1)",
+       .range = kChannels,
+       .renames = true,
+       .recipe_help = "Groups of a bottleneck's 3x3 (0: the architecture's)",
+       .told = tell_groups},
+      {.name = "width_per_group",
+       .member = &Architecture::width_per_group,
+       .help = "Its channels are width * this / 64 * groups (64)",
+       .range = kChannels,
+       .renames = true,
+       .recipe_help = "Its channels are width * this / 64 * groups (0)"},
+      {.name = "stem",
+       .member = enum_member<&Architecture::stem>(kStems),
+       .help = "imagenet (7x7, pooling), deep (three 3x3, pooling) or cifar (one 3x3)",
+       .renames = true,
+       .recipe_help = "imagenet, deep or cifar"},
+      {.name = "stem_width",
+       .member = &Architecture::stem_width,
+       .help = "Channels that enter the first stage (the first width)",
+       .range = kChannels,
+       .recipe_help = "Channels that enter the first stage (0)"},
+      {.name = "shortcut",
+       .member = enum_member<&Architecture::shortcut>(kShortcuts),
+       .help = "projection, padding (option A), average_pool or none (a plain network)",
+       .recipe_help = "projection, padding, average_pool or none (a plain network)",
+       .told = tell_shortcut},
+      {.name = "channels",
+       .member = &Architecture::in_channels,
+       .help = "Channels of the input (3)",
+       .range = kChannels,
+       .key = "in_channels",
+       .rank = FieldRank::kForm},
+      {.name = "classes",
+       .member = &Architecture::classes,
+       .help = "Outputs (1000)",
+       .range = {{1, 10'000'000}},
+       .rank = FieldRank::kForm},
+      {.name = "stride_on_first",
+       .member = &Architecture::stride_on_first,
+       .help = "A bottleneck strides on its first 1x1 (the paper), not on its 3x3",
+       .told = [](const Architecture& a) { return std::string(a.stride_on_first ? "stride on the first 1x1" : ""); }},
+      {.name = "conv_bias", .member = &Architecture::conv_bias, .help = "Convolutions have biases"},
+      {.name = "dilated_stages",
+       .member = &Architecture::dilated_stages,
+       .help = "So many of the last stages dilate instead of striding (0)",
+       .told =
+           [](const Architecture& a) {
+             return a.dilated_stages == 0 ? "" : fmt::format("last {} dilated", a.dilated_stages);
+           }},
+      {.name = "layout",
+       .member = enum_member<&Architecture::layout>(kLayouts),
+       .help = "Names and order of modules: torchvision or tutorial",
+       .rank = FieldRank::kNaming},
+  };
+  return kFields;
+}
+
+std::string refusal(std::string_view text, std::span<const std::string_view> names) {
+  return fmt::format("'{}' is not one of {}", text, fmt::join(names, ", "));
+}
+
+template <typename Enum>
+Enum parse(std::string_view text, const char* what, std::span<const std::string_view> names) {
+  const auto place = std::find(names.begin(), names.end(), text);
+  if (place == names.end()) fail(ErrorCode::kInvalidArgument, what, "{}", refusal(text, names));
+  return static_cast<Enum>(place - names.begin());
+}
+
+}  // namespace
+
+std::string_view name(Block value) noexcept { return kBlocks[static_cast<std::size_t>(value)]; }
+std::string_view name(Shortcut value) noexcept { return kShortcuts[static_cast<std::size_t>(value)]; }
+std::string_view name(Stem value) noexcept { return kStems[static_cast<std::size_t>(value)]; }
+std::string_view name(Layout value) noexcept { return kLayouts[static_cast<std::size_t>(value)]; }
+
+Block parse_block(std::string_view text) { return parse<Block>(text, "block", kBlocks); }
+Shortcut parse_shortcut(std::string_view text) { return parse<Shortcut>(text, "shortcut", kShortcuts); }
+Stem parse_stem(std::string_view text) { return parse<Stem>(text, "stem", kStems); }
+Layout parse_layout(std::string_view text) { return parse<Layout>(text, "layout", kLayouts); }
+
+std::span<const ArchitectureField> architecture_fields() { return table(); }
+
+std::vector<const ArchitectureField*> listed_fields() {
+  std::vector<const ArchitectureField*> fields;
+  for (const ArchitectureField& field : table()) fields.push_back(&field);
+  std::stable_sort(fields.begin(), fields.end(), [](const ArchitectureField* a, const ArchitectureField* b) {
+    return std::pair(a->rank, is_switch(*a)) < std::pair(b->rank, is_switch(*b));
+  });
+  return fields;
+}
+
+FieldValue get(const ArchitectureField& field, const Architecture& architecture) {
+  return std::visit(
+      [&](const auto& member) -> FieldValue {
+        if constexpr (std::is_same_v<std::decay_t<decltype(member)>, EnumMember<Architecture>>) {
+          return std::string(member.name_in(architecture));
+        } else {
+          return architecture.*member;
+        }
+      },
+      field.member);
+}
+
+void set(const ArchitectureField& field, Architecture& architecture, const FieldValue& value) {
+  std::visit(
+      [&](const auto& member) {
+        if constexpr (std::is_same_v<std::decay_t<decltype(member)>, EnumMember<Architecture>>) {
+          const auto& text = std::get<std::string>(value);
+          if (member.set(architecture, text)) return;
+          fail(ErrorCode::kInvalidArgument, std::string(field.name), "{}", refusal(text, member.names));
+        } else {
+          architecture.*member = std::get<std::decay_t<decltype(architecture.*member)>>(value);
+        }
+      },
+      field.member);
+}
+
+std::span<const std::string_view> choices(const ArchitectureField& field) {
+  return is_choice(field) ? std::get<EnumMember<Architecture>>(field.member).names
+                          : std::span<const std::string_view>();
+}
+
+std::string flag_of(std::string_view name) {
+  std::string flag = "--" + std::string(name);
+  std::replace(flag.begin(), flag.end(), '_', '-');
+  return flag;
+}
+
+void check_range(const ArchitectureField& field, const Architecture& architecture) {
+  if (!field.range) return;
+  const auto [min, max] = *field.range;
+  const auto check = [&](double number, const char* what) {
+    if (number >= min && number <= max) return;
+    fail(ErrorCode::kInvalidArgument, std::string(field.name), "{} {} to {}", what, min, max);
+  };
+  const FieldValue value = get(field, architecture);
+  if (const auto* number = std::get_if<int>(&value)) check(*number, "must be");
+  if (const auto* numbers = std::get_if<std::vector<int>>(&value)) {
+    for (const int number : *numbers) check(number, "each must be");
+  }
+}
+
+}  // namespace resnet

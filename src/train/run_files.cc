@@ -1,0 +1,76 @@
+#include "train/run_files.h"
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "console/numbers.h"
+#include "train/same_run.h"
+
+namespace resnet {
+
+RunFiles::RunFiles(const TrainOptions& options, const Task& task)
+    : task_(task), folder_(options.out, options.resume), checkpoints_(folder_.checkpoints(), task.recipe.keep) {
+  if (folder_.holds_run() && std::filesystem::exists(folder_.recipe())) {
+    check_same_recipe(task.recipe, read_recipe(folder_.recipe()), folder_.recipe());
+  }
+  folder_.write_recipe(task.recipe);
+  checkpoints_.remove_unfinished();
+}
+
+std::optional<Position> RunFiles::restore(Learner& learner, std::int64_t batches, const Notice& notice) {
+  const auto found = checkpoints_.newest();
+  if (!found) return std::nullopt;
+  for (const std::string& damaged : found->damaged) notice(damaged);
+  Position at = Position::from(found->checkpoint, task_.graph.architecture, task_.classes, found->path);
+  if (at.batch > batches) {
+    fail(ErrorCode::kMismatch, found->path, "is {} batches into an epoch; now an epoch has {}", at.batch, batches);
+  }
+  learner.restore(found->checkpoint.tensors, at.step, found->path);
+  learner.set_loss_scale(at.loss_scale);
+  checkpoint_ = found->path;
+  write_report(at);
+  return at;
+}
+
+void RunFiles::save(const Position& at, Learner& learner) {
+  Checkpoint checkpoint;
+  at.put_into(checkpoint, task_.graph.architecture, task_.classes);
+  learner.save(checkpoint.tensors);
+  checkpoint_ = checkpoints_.save(checkpoint, at.step);
+}
+
+void RunFiles::save_best(Model model, const Position& at) {
+  model.classes = task_.classes;
+  model.preprocessing = task_.preprocessing;
+  model.metadata["training.epoch"] = std::to_string(at.best_epoch);
+  if (task_.data.val.size() > 0) model.metadata["training.val_top1"] = fmt::format("{}", at.best_top1);
+  Recipe recipe = task_.recipe;
+  for (std::string* place : {&recipe.data, &recipe.val, &recipe.from}) {  // names: models travel, folders do not
+    const std::filesystem::path path(*place);
+    *place = (path.has_filename() ? path : path.parent_path()).filename().string();
+  }
+  model.metadata["training.recipe"] = to_toml(recipe);
+  save_model(model, folder_.best());
+}
+
+void RunFiles::write_report(const Position& at) const { folder_.write_report(summary(at)); }
+
+RunSummary RunFiles::summary(const Position& at) const {
+  const auto pictures = [](const ImageSet& images) { return grouped(static_cast<std::int64_t>(images.size())); };
+  RunSummary run;
+  run.title = task_.graph.architecture.name;
+  run.subtitle = fmt::format("{} pictures of {} classes to learn from, {} to validate with", pictures(task_.data.train),
+                             task_.classes.size(), pictures(task_.data.val));
+  if (at.best_epoch > 0 && task_.data.val.size() > 0) {
+    run.facts.push_back(
+        {fmt::format("{:.2f} %", 100 * at.best_top1), "best top-1",
+         fmt::format("after epoch {}{}", at.best_epoch, at.best_is_ema ? ", with averaged weights" : "")});
+  }
+  run.facts.push_back({fmt::format("{} of {}", at.history.size(), task_.recipe.epochs), "epochs", ""});
+  run.facts.push_back({grouped(parameter_count(task_.graph)), "parameters", ""});
+  run.history = at.history;
+  run.recipe = to_toml(task_.recipe);
+  return run;
+}
+
+}  // namespace resnet
