@@ -73,7 +73,7 @@ TEST_F(DatasetTest, ReadsArchives) {
         << format;
     const Dataset dataset = Dataset::open(at("data.tar"));
     EXPECT_THAT(dataset.labels(), ElementsAre("cat", std::string(80, 'm')));
-    EXPECT_FALSE(dataset.count());
+    EXPECT_EQ(dataset.count(), 2U);
     const auto source = dataset.items();
     EXPECT_EQ(source->next()->bytes->size(), 3000U);
     EXPECT_EQ(source->next()->bytes->size(), 5U);
@@ -131,10 +131,10 @@ TEST_F(DatasetTest, ReadsShards) {
   EXPECT_THAT(items("d-{08..10}.tar"),
               ElementsAre("cat d-08.tar:data/cat/1.jpg", "cat d-09.tar:data/cat/1.jpg", "dog d-09.tar:data/dog/2.jpg",
                           "cat d-10.tar:data/cat/1.jpg", "dog d-10.tar:data/dog/2.jpg"));
-  const Dataset dataset = Dataset::open(at("d-{08..10}.tar"));
-  const auto places = dataset.places();
-  EXPECT_EQ(places->next()->place->size, 1U);
-  EXPECT_EQ(places->next()->bytes->size(), 1U) << "compressed";
+  const auto source = Dataset::open(at("d-{08..10}.tar")).items();
+  for (const char* byte : {"1", "2", "3", "2", "3"}) {
+    EXPECT_EQ(std::to_integer<char>(source->next()->bytes->at(0)), *byte) << "also where the archive is compressed";
+  }
   EXPECT_THAT(error_of("d-{08..11}.tar"), HasSubstr("d-11.tar: there is no such file"));
   EXPECT_THAT(error_of("d-{10..08}.tar"), HasSubstr("its range runs backwards"));
   EXPECT_THAT(error_of("{0..999999999}{0..9}"), HasSubstr("more than 100000 archives"));
