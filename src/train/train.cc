@@ -9,16 +9,15 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <span>
 
 #include "base/error.h"
 #include "console/numbers.h"
-#include "journal/crc32c.h"
 #include "journal/event_file.h"
 #include "journal/history.h"
 #include "journal/run_folder.h"
 #include "recipe/keys.h"
 #include "recipe/schedule.h"
+#include "train/data_record.h"
 #include "train/learner.h"
 #include "train/position.h"
 #include "weights/metadata.h"
@@ -27,6 +26,8 @@ namespace resnet {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr const char* kData = "run.data";  // a checkpoint's value
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
@@ -55,6 +56,7 @@ class Run {
         processes_(processes),
         task_(make_task(options.recipe, options.worker)),
         recipe_(task_.recipe),
+        data_(DataRecord::of(task_.data)),
         learner_(task_, processes),
         loader_(task_.data.train, training_loader(task_)) {
     if (task_.data.val.size() > 0) validation_.emplace(task_.data.val, validation_loader(task_));
@@ -114,20 +116,9 @@ class Run {
     for (const Key& key : recipe_keys()) {
       if (!may_change(key.name)) text += fmt::format("{} = {}\n", key.name, toml_value(recipe_, key));
     }
-    return text + fmt::format("classes = {}\npreprocessing = {}\npictures to learn from = {}\nto validate with = {}\n",
-                              fmt::join(task_.classes, ", "), to_json(task_.preprocessing).dump(),
-                              content(task_.data.train), content(task_.data.val));
-  }
-
-  // How many pictures, and a number made of their labels and names in their order.
-  static std::string content(const ImageSet& images) {
-    std::uint32_t checksum = 0;
-    for (std::size_t i = 0; i < images.size(); ++i) {
-      const std::string path = images.path(i);  // which may lie elsewhere on other machines
-      const std::string line = fmt::format("{} {}\n", images.label(i), path.substr(path.rfind('/') + 1));
-      checksum = crc32c(checksum, std::as_bytes(std::span(line)));
-    }
-    return fmt::format("{} ({:08x})", images.size(), checksum);
+    return text + fmt::format("classes = {}\npreprocessing = {}\npictures = {} ({:016x})\n",
+                              fmt::join(task_.classes, ", "), to_json(task_.preprocessing).dump(), data_.counts(),
+                              data_.hash());
   }
 
   // The one that was learned from last, for errors.
@@ -151,6 +142,7 @@ class Run {
     folder_->write_recipe(recipe_);
     checkpoints_->remove_unfinished();
     restore();
+    DataList::of(task_.data).write(folder_->pictures());
     events_.emplace(folder_->path(), learner_.steps() + 1);
   }
 
@@ -166,11 +158,32 @@ class Run {
     learner_.share(at_.step);
   }
 
+  // What another set would do to the batches, the split and the results, nobody could tell.
+  void check_same_data(const Checkpoint& checkpoint, const std::string& where) const {
+    const auto held = checkpoint.values.find(kData);
+    if (held == checkpoint.values.end()) return;  // of a version that did not note it
+    const DataRecord before = DataRecord::from_json(held->second, where);
+    if (!before.same_pictures(data_)) {
+      const auto list = DataList::read(folder_->pictures(), before);
+      fail(ErrorCode::kMismatch, folder_->path(),
+           "the run was begun with {}, now there are {} ({}): put the data back, or begin another run from this one's "
+           "weights with --from {} and another --out",
+           before.counts(), data_.counts(),
+           list ? list->difference(DataList::of(task_.data)) : "which ones are others is not known", folder_->best());
+    }
+    if (before.same_order(data_)) return;
+    notice(
+        fmt::format("{}: the pictures come in another order than when the run was begun: batches are others than "
+                    "without the interruption",
+                    recipe_.data));
+  }
+
   void restore() {
     const auto found = checkpoints_->newest();
     if (!found) return;
     for (const std::string& damaged : found->damaged) notice(damaged);
     at_ = Position::from(found->checkpoint, task_.graph.architecture, task_.classes, found->path);
+    check_same_data(found->checkpoint, found->path);
     if (at_.batch > batches()) {
       fail(ErrorCode::kMismatch, found->path, "is {} batches into an epoch; now an epoch has {}", at_.batch, batches());
     }
@@ -196,6 +209,7 @@ class Run {
     at_.loss_scale = learner_.loss_scale();
     Checkpoint checkpoint;
     at_.put_into(checkpoint, task_.graph.architecture, task_.classes);
+    checkpoint.values[kData] = data_.to_json();
     learner_.save(checkpoint.tensors);
     checkpoint_path_ = checkpoints_->save(checkpoint, at_.step);
   }
@@ -353,6 +367,7 @@ class Run {
   Processes& processes_;
   Task task_;
   const Recipe& recipe_;
+  DataRecord data_;
   Learner learner_;
   Loader loader_;
   std::optional<Loader> validation_;
