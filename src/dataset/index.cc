@@ -66,8 +66,10 @@ std::vector<std::shared_ptr<const Container>> open_cifar_file(const std::string&
   for (const auto& entry : fs::directory_iterator(directory, error)) {
     const std::string other = entry.path().filename().string();
     const std::optional<CifarName> is = cifar_name(other);
-    if (is && is->names && is->fine == name->fine) names.push_back(other);
+    if (is && is->names && is->fine == name->fine && is->python == name->python) names.push_back(other);
   }
+  const bool common = name->fine && name->python;  // "train" may be anything, but for "meta" beside it
+  if (common && names.size() == 1) return {};
   return {Container::of_files(directory.string(), std::move(names))};
 }
 

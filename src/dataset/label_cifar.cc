@@ -15,40 +15,48 @@ std::optional<CifarName> name_of(const ListedFile& file) {
   return cifar_name(file_name(file.place.path));
 }
 
-bool holds_pictures(const ListedFile& file) {
-  const std::optional<CifarName> name = name_of(file);
-  return name && !name->names;
-}
+// What anything may be called: then there must be both pictures and names.
+bool is_common(const CifarName& name) { return name.python && name.fine; }
 
 std::string folder_of(const ListedFile& file) {
   const std::string& path = file.place.path;
   return path.substr(0, path.rfind('/') + 1);  // "" or with "/"
 }
 
+// The files with pictures.
+std::vector<std::size_t> find_cifar(const Listing& listing) {
+  std::set<std::string> named;  // folders with names of CIFAR-100's classes for Python
+  for (const ListedFile& file : listing.files) {
+    const std::optional<CifarName> name = name_of(file);
+    if (name && name->names && is_common(*name)) named.insert(folder_of(file));
+  }
+  std::vector<std::size_t> files;
+  for (std::size_t i = 0; i < listing.files.size(); ++i) {
+    const ListedFile& file = listing.files[i];
+    const std::optional<CifarName> name = name_of(file);
+    if (name && !name->names && (!is_common(*name) || named.contains(folder_of(file)))) files.push_back(i);
+  }
+  return files;
+}
+
 }  // namespace
 
 bool holds_cifar(const Listing& listing) {
-  bool found = false;
-  bool pictures = false;
-  for (const ListedFile& file : listing.files) {
-    if (holds_pictures(file) && folder_of(file).empty()) return true;
-    found = found || holds_pictures(file);
-    pictures = pictures || (file.place.kind == ContainedFile::Kind::kFile && looks_like_input(file.place.path) &&
-                            !is_hidden(file.place.path));
-  }
-  return found && !pictures;
+  const std::vector<std::size_t> files = find_cifar(listing);
+  const bool at_the_top =
+      std::any_of(files.begin(), files.end(), [&](std::size_t i) { return folder_of(listing.files[i]).empty(); });
+  const bool pictures = std::any_of(listing.files.begin(), listing.files.end(), [](const ListedFile& file) {
+    return file.place.kind == ContainedFile::Kind::kFile && looks_like_input(file.place.path) &&
+           !is_hidden(file.place.path);
+  });
+  return at_the_top || (!files.empty() && !pictures);
 }
 
 // The files with pictures, which must lie in one folder. Takes that folder away from the front of `only`.
 std::vector<std::size_t> Labeller::cifar_files(std::string& only) const {
-  std::vector<std::size_t> files;
+  std::vector<std::size_t> files = find_cifar(listing_);
   std::set<std::string> folders;
-  for (std::size_t i = 0; i < listing_.files.size(); ++i) {
-    const ListedFile& file = listing_.files[i];
-    if (!holds_pictures(file)) continue;
-    files.push_back(i);
-    folders.insert(folder_of(file));
-  }
+  for (const std::size_t i : files) folders.insert(folder_of(listing_.files[i]));
   for (const std::string& folder : folders) {
     if (folder.empty() || !(only + "/").starts_with(folder)) continue;
     only.erase(0, folder.size());
@@ -72,7 +80,7 @@ void Labeller::name_cifar(const CifarName& name, const std::string& folder) {
   std::vector<std::string> names;
   for (const ListedFile& file : listing_.files) {
     const std::optional<CifarName> is = name_of(file);
-    if (!is || !is->names || is->fine != name.fine || folder_of(file) != folder) continue;
+    if (!is || !is->names || is->fine != name.fine || is->python != name.python || folder_of(file) != folder) continue;
     names = read_cifar_names(bytes_of(file).bytes, *is, listing_.name(file));
   }
   const bool named = !names.empty();
@@ -93,8 +101,11 @@ void Labeller::by_cifar(std::string only) {
   if (files.empty()) fail(ErrorCode::kNotFound, listing_.where, "holds no file of CIFAR's part {}", only);
   const CifarName first = *name_of(listing_.files[files.front()]);
   for (const std::size_t i : files) {
-    if (name_of(listing_.files[i])->fine == first.fine) continue;
-    fail(ErrorCode::kFormat, listing_.where, "holds files of CIFAR-10 and of CIFAR-100");
+    const CifarName name = *name_of(listing_.files[i]);
+    if (name.fine != first.fine) fail(ErrorCode::kFormat, listing_.where, "holds files of CIFAR-10 and of CIFAR-100");
+    if (name.python != first.python) {
+      fail(ErrorCode::kFormat, listing_.where, "holds CIFAR's binary files and those for Python");
+    }
   }
   name_cifar(first, folder);
   const auto is_test = [&](std::size_t i) { return name_of(listing_.files[i])->test; };

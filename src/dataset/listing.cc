@@ -52,7 +52,7 @@ class Lister {
     const std::string& path = file.place.path;
     if (path.ends_with(".cls")) file.text = read_label(walk);
     if (from.reads_anywhere()) return;
-    const bool cifar = cifar_name(file_name(path)).has_value();
+    const bool cifar = cifar_name(file_name(path)).has_value() && file.place.size <= kMaxFileBytes;
     if (!cifar && !(keep_ && wanted_(path))) return;
     std::vector<std::byte> bytes = walk.read(kMaxFileBytes);
     std::size_t& memory = cifar ? cifar_memory_ : memory_;
