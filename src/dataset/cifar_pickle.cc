@@ -13,14 +13,28 @@ using pickle::Kind;
 using pickle::Object;
 using pickle::Value;
 
+bool is_call(const Object* object, std::string_view name) {
+  return object != nullptr && object->callee != nullptr && object->callee->name == name;
+}
+
 // Python 2's strings are text or bytes, whichever they can be read as.
-const std::string_view* as_string(const Value& value) {
+const std::string_view* as_plain_string(const Value& value) {
   if (const auto* bytes = std::get_if<pickle::Bytes>(&value)) return &bytes->bytes;
   return pickle::as_text(value);
 }
 
-bool is_call(const Object* object, std::string_view name) {
-  return object != nullptr && object->callee != nullptr && object->callee->name == name;
+// The text in _codecs.encode(text, "latin1"), which is how Python 3 writes bytes for Python 2; null for other values.
+const std::string_view* as_latin1(const Value& value) {
+  const Object* call = pickle::as(value, Kind::kCall);
+  if (!is_call(call, "encode") || call->items.size() != 2) return nullptr;
+  const std::string_view* encoding = as_plain_string(call->items[1]);
+  return encoding != nullptr && *encoding == "latin1" ? pickle::as_text(call->items[0]) : nullptr;
+}
+
+// Of ASCII, which all names are.
+const std::string_view* as_string(const Value& value) {
+  const std::string_view* plain = as_plain_string(value);
+  return plain != nullptr ? plain : as_latin1(value);
 }
 
 class PickledDictionary {
@@ -102,16 +116,12 @@ class PickledArray {
   }
 
   void take_bytes(const Value& value) {
-    if (const std::string_view* plain = as_string(value)) {
+    if (const std::string_view* plain = as_plain_string(value)) {
       bytes_ = *plain;
       return;
     }
-    // _codecs.encode(text, "latin1"): how Python 3 writes bytes for Python 2.
-    const Object* call = pickle::as(value, Kind::kCall);
-    if (!is_call(call, "encode") || call->items.size() != 2) refuse();
-    const std::string_view* text = pickle::as_text(call->items[0]);
-    const std::string_view* encoding = as_string(call->items[1]);
-    if (text == nullptr || encoding == nullptr || *encoding != "latin1") refuse();
+    const std::string_view* text = as_latin1(value);
+    if (text == nullptr) refuse();
     decoded_.reserve(text->size());
     for (std::size_t i = 0; i < text->size(); ++i) {
       const auto first = static_cast<unsigned char>((*text)[i]);
