@@ -11,7 +11,7 @@
 #include "augment/tensor.h"
 #include "base/random.h"
 #include "image/normalise.h"
-#include "resnet/preprocessing.h"
+#include "resnet/image.h"
 #include "resnet/preprocessing.h"
 
 namespace resnet {
