@@ -37,10 +37,9 @@ std::string DataArguments::name() const {
 
 void add_data_arguments(Command& command, DataArguments& arguments) {
   command
-      .add_option(
-          "data", arguments.path,
-          "Directory or archive (.tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst) of class folders, or CIFAR's as it is "
-          "handed out; or any of these with --labels")
+      .add_option("data", arguments.path,
+                  "Directory or archive (.tar, .tar.gz, .zip, ...) of class folders, or CIFAR's as it is handed "
+                  "out; or any of these with --labels")
       ->required();
   command.add_option("--only", arguments.dataset.only, "Only this folder of the data: --only test");
   command

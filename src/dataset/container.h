@@ -46,8 +46,8 @@ class Walk {
 // Functions may be called from any thread.
 class Container {
  public:
-  // A directory; or an archive, told by its first bytes: tar, plain or compressed as decompressors.h says. Throws
-  // kNotFound, kIo, kUnsupported.
+  // A directory; or an archive, told by its first bytes: zip, or tar, plain or compressed as decompressors.h says.
+  // Throws kNotFound, kIo, kFormat, kUnsupported.
   static std::shared_ptr<const Container> open(const std::string& path);
 
   // One of a directory's files and others beside it, as if there were nothing else.

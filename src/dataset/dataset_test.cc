@@ -273,6 +273,29 @@ TEST_F(DatasetTest, NoticesArchivesThatChange) {
   }
 }
 
+TEST_F(DatasetTest, ReadsZipArchives) {
+  write("data/cat/1.jpg", std::string(3000, 'x'));
+  write("data/dog/2.png", "dog");
+  write("data/README.txt");
+  zip("data.zip", "data", "pets/");
+  EXPECT_THAT(items("data.zip"), ElementsAre("cat data.zip:pets/cat/1.jpg", "dog data.zip:pets/dog/2.png"));
+  const auto source = Dataset::open(at("data.zip")).items();
+  EXPECT_EQ(source->next()->bytes->size(), 3000U);
+  EXPECT_EQ(source->next()->bytes->size(), 3U);
+
+  zip("stored.zip", "data", "", "compression=zipfile.ZIP_STORED");
+  std::string whole = read("stored.zip");
+  whole[whole.find("dog", whole.find("2.png") + 5)] ^= 1;
+  write("stored.zip", whole);
+  EXPECT_THAT(error_of("stored.zip"), HasSubstr("its bytes are damaged"));
+  write("cut.zip", whole.substr(0, whole.size() / 2));
+  EXPECT_THAT(error_of("cut.zip"), HasSubstr("the zip directory is missing"));
+  write("empty.zip", "PK\x05\x06" + std::string(18, '\0'));
+  EXPECT_THAT(error_of("empty.zip"), HasSubstr("there are no pictures in it"));
+  write("large.zip", "7z\xBC\xAF\x27\x1C");
+  EXPECT_THAT(error_of("large.zip"), HasSubstr("is a 7z archive, which is not read"));
+}
+
 TEST_F(DatasetTest, RefusesLinksInArchives) {
   write("data/cat/1.jpg");
   fs::create_symlink("1.jpg", directory_ / "data/cat/2.jpg");

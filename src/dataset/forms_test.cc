@@ -133,6 +133,10 @@ TEST_F(PropertyFormsTest, GiveTheSamePicturesOfTheSameClasses) {
                              "packed.tar.bz2", "packed.tar.zst"}) {
       check(at(name), tree);
     }
+    zip("packed.zip", "top/data");
+    zip("stored.zip", "top/data", "data/", "compression=zipfile.ZIP_STORED");
+    zip("dots.zip", "top/data", "./data/");
+    for (const char* name : {"packed.zip", "stored.zip", "dots.zip"}) check(at(name), tree);
     std::string halves[2];
     for (std::size_t i = 0; i < tree.files().size(); ++i) halves[i % 2] += " 'data/" + tree.files()[i] + "'";
     archive_files("shard-0.tar", "-C top" + halves[0]);
@@ -153,9 +157,10 @@ TEST_F(PropertyFormsTest, TrainAndValidateAlike) {
     for (const std::string& name : names) write("data/train/" + name + "/more.jpg", "more");  // each can be learned
     archive("data.tar", "");
     archive("data.tar.gz", "-z");
+    zip("data.zip", "data");
     const TrainingData folder = open_training_data(at("data"), "", 1);
     EXPECT_GT(folder.val.size(), 0U);
-    for (const char* name : {"data.tar", "data.tar.gz"}) {
+    for (const char* name : {"data.tar", "data.tar.gz", "data.zip"}) {
       const TrainingData data = open_training_data(at(name), "", 1);
       EXPECT_EQ(data.train.classes(), folder.train.classes());
       EXPECT_EQ(pictures_of(data.train), pictures_of(folder.train));
