@@ -71,7 +71,7 @@ void print_plain(const Comparison& c) {
 }
 
 void compare(const CompareCommand& command) {
-  const Dataset dataset = Dataset::open(command.data.path, command.data.dataset);
+  const Dataset dataset = open_data(command.data);
   const Classifier a = load(command, command.a);
   const Classifier b = load(command, command.b);
   const std::vector<int> same = same_classes(command, a, b);

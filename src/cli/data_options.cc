@@ -20,6 +20,15 @@ std::string some_of(const std::vector<std::string>& names) {
 
 }  // namespace
 
+Dataset open_data(const DataArguments& arguments) {
+  Dataset dataset = Dataset::open(arguments.path, arguments.dataset);
+  if (!dataset.parts().empty()) {
+    say(fmt::format("{} consists of {}: all of them are judged; --only {} takes one", arguments.path,
+                    fmt::join(dataset.parts(), " and "), dataset.parts().back()));
+  }
+  return dataset;
+}
+
 std::string DataArguments::name() const {
   const std::filesystem::path place(path);
   const std::string last = (place.has_filename() ? place : place.parent_path()).filename().string();
@@ -29,7 +38,8 @@ std::string DataArguments::name() const {
 void add_data_arguments(Command& command, DataArguments& arguments) {
   command
       .add_option("data", arguments.path,
-                  "Directory of class folders, .tar or .tar.gz whose paths end in CLASS/FILE; or either with --labels")
+                  "Directory or archive (.tar, .tar.gz, .zip, ...) of class folders, or CIFAR's as it is handed "
+                  "out; or any of these with --labels")
       ->required();
   command.add_option("--only", arguments.dataset.only, "Only this folder of the data: --only test");
   command
@@ -41,17 +51,31 @@ void add_data_arguments(Command& command, DataArguments& arguments) {
   command.add_option("--batch", arguments.options.batch, "Pictures that run through the network together")
       ->capture_default_str()
       ->check(Range(1, 4096));
-  command.add_option("--limit", arguments.options.limit, "Only the first so many pictures")
+  command
+      .add_option("--limit", arguments.options.limit,
+                  "Only so many pictures, as many of each class; the same ones each time")
       ->check(Range(std::int64_t{1}, std::int64_t{1} << 40));
   command.add_flag("--skip-bad", arguments.options.skip_bad, "Count pictures that cannot be read instead of stopping");
 }
 
 ClassMap match_classes(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,
                        const std::string& model) {
-  const std::vector<std::string> labels = dataset.labels();
-  ClassMap classes(classifier, labels, !arguments.dataset.labels_file.empty(), model);
-  if (classes.alphabetical()) {
-    say(fmt::format("{} names no classes: its outputs are taken for {} in alphabetical order", model, some_of(labels)));
+  const std::vector<std::string>& labels = dataset.labels();
+  ClassMap classes(classifier, labels, dataset.labels_may_be_indices(), model);
+  switch (classes.assumption()) {
+    case ClassMap::Assumption::kNone: break;
+    case ClassMap::Assumption::kAlphabetical:
+      say(fmt::format("{} names no classes: its outputs are taken for {} in alphabetical order", model,
+                      some_of(labels)));
+      break;
+    case ClassMap::Assumption::kIndices:
+      say(fmt::format("{}: its folders {} are taken for the indexes of the classes of {}", arguments.path,
+                      some_of(labels), model));
+      break;
+    case ClassMap::Assumption::kWordNet:
+      say(fmt::format("{}: its 1000 classes are taken for ImageNet's, as the folders of {} are", model,
+                      arguments.path));
+      break;
   }
   return classes;
 }
@@ -59,9 +83,9 @@ ClassMap match_classes(const DataArguments& arguments, const Dataset& dataset, c
 Evaluation evaluate_on(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,
                        const ClassMap& classes, const DecodeOptions& decode,
                        std::function<void(const Judged&)> judged) {
-  std::optional<std::size_t> total = dataset.count();
   const std::int64_t limit = arguments.options.limit;
-  if (limit >= 0) total = std::min(total.value_or(limit), static_cast<std::size_t>(limit));
+  std::size_t total = dataset.count();
+  if (limit >= 0) total = std::min(total, static_cast<std::size_t>(limit));
   Progress progress("images", total);
   EvaluateOptions options = arguments.options;
   options.decode = decode;
@@ -71,7 +95,7 @@ Evaluation evaluate_on(const DataArguments& arguments, const Dataset& dataset, c
     progress.clear();
     say(error.what());
   };
-  const Evaluation result = evaluate(classifier, *dataset.items(), classes, options);
+  const Evaluation result = evaluate(classifier, *dataset.items(limit), classes, options);
   progress.clear();
   if (result.images == 0) {
     const std::string& only = arguments.dataset.only;

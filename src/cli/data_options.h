@@ -20,6 +20,9 @@ struct DataArguments {
 // Adds the positional argument DATA and the options. `arguments` must live as long as the command.
 void add_data_arguments(Command& command, DataArguments& arguments);
 
+// Opens the data; where it consists of parts that are not meant to be judged together, that is said on stderr.
+Dataset open_data(const DataArguments& arguments);
+
 // Which output of the model stands for each class of the data; where that is a guess, it is said on stderr. `model` is
 // its file, for people.
 ClassMap match_classes(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,

@@ -38,7 +38,7 @@ void print_plain(const EvalCommand& command, const Evaluation& result) {
 }
 
 void evaluate_model(const EvalCommand& command) {
-  const Dataset dataset = Dataset::open(command.data.path, command.data.dataset);
+  const Dataset dataset = open_data(command.data);
   const Classifier classifier = load_classifier(command.classifier);
   const std::string& model = command.classifier.model;
   const DecodeOptions decode = command.classifier.decode_options();

@@ -26,56 +26,11 @@ struct QuantizeCommand {
   bool json = false;
 };
 
-class FileSource : public Source {
- public:
-  explicit FileSource(std::vector<std::string> files) : files_(std::move(files)) {}
-  std::optional<Item> next() override {
-    if (next_ == files_.size()) return std::nullopt;
-    Item item;
-    item.path = files_[next_++];
-    return item;
-  }
-
- private:
-  std::vector<std::string> files_;
-  std::size_t next_ = 0;
-};
-
-std::unique_ptr<Source> open_images(const QuantizeCommand& command) {
-  std::filesystem::path path = command.images;
-  if (!std::filesystem::is_directory(path)) return Dataset::open(command.images, {command.only, ""}).items();
-  if (!command.only.empty()) path /= command.only;
-  std::vector<std::string> files = list_files(path, looks_like_input);
-  if (files.empty()) fail(ErrorCode::kNotFound, path, "there are no pictures in this directory");
-  return std::make_unique<FileSource>(std::move(files));
-}
-
-// Every so many items of a source, spread evenly over all: folders of classes follow one another.
-class SpreadSource : public Source {
- public:
-  SpreadSource(std::unique_ptr<Source> source, std::int64_t count, std::int64_t wanted)
-      : source_(std::move(source)), count_(count), wanted_(wanted) {}
-
-  std::optional<Item> next() override {
-    while (std::optional<Item> item = source_->next()) {
-      const std::int64_t at = seen_++;
-      if (at * wanted_ / count_ != (at + 1) * wanted_ / count_) return item;
-    }
-    return std::nullopt;
-  }
-
- private:
-  std::unique_ptr<Source> source_;
-  std::int64_t count_, wanted_, seen_ = 0;
-};
-
 std::vector<float> read_pictures(const QuantizeCommand& command, const Classifier& classifier) {
-  std::int64_t count = 0;
-  for (const auto all = open_images(command); all->next();) ++count;
-  const std::int64_t wanted = std::min(count, command.limit);
-  SpreadSource spread(open_images(command), count, wanted);
-  InputReader reader(classifier, spread, command.classifier.decode_options(), 16);
-  Progress progress("pictures", static_cast<std::size_t>(wanted));
+  const Dataset images = Dataset::open(command.images, {command.only, "", /*classes=*/false});
+  const auto source = images.items(command.limit);
+  InputReader reader(classifier, *source, command.classifier.decode_options(), 16);
+  Progress progress("pictures", std::min(images.count(), static_cast<std::size_t>(command.limit)));
   std::vector<float> values;
   std::int64_t read = 0;
   while (const auto item = reader.next()) {
@@ -172,11 +127,13 @@ void add_quantize(Command& app) {
   Command* sub = app.add_subcommand("quantize", "Make an int8 model, calibrated on pictures");
   auto command = std::make_shared<QuantizeCommand>();
   add_classifier_arguments(*sub, command->classifier, /*runs=*/false);
-  sub->add_option("images", command->images, "Directory of pictures, or .tar or .tar.gz whose paths end in CLASS/FILE")
+  sub->add_option("images", command->images,
+                  "Directory or archive of pictures, as `resnet eval` takes them; they need no classes")
       ->required();
   sub->add_option("-o,--output", command->output, "The .safetensors file to write")->required();
   sub->add_option("--only", command->only, "Only this folder of the pictures: --only train");
-  sub->add_option("--limit", command->limit, "So many pictures at most, spread evenly over all")
+  sub->add_option("--limit", command->limit,
+                  "So many pictures at most, as many of each class folder; the same ones each time")
       ->capture_default_str()
       ->check(Range(2, 1'000'000));
   sub->add_option(

@@ -2,138 +2,109 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
-#include <fstream>
 
 #include "base/error.h"
-#include "dataset/archive_source.h"
-#include "formats/byte_stream.h"
+#include "base/text.h"
+#include "dataset/cifar_pickle.h"
 #include "formats/npy.h"
 
 namespace resnet {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr std::size_t kSide = 32;
 constexpr std::size_t kPlane = kSide * kSide;
 
-std::size_t label_bytes(bool fine) { return fine ? 2 : 1; }
-std::size_t record_bytes(bool fine) { return label_bytes(fine) + 3 * kPlane; }
-
-bool is_fine(const std::string& name) { return name == "train.bin" || name == "test.bin"; }
-bool is_test(const std::string& name) { return name == "test.bin" || name == "test_batch.bin"; }
-bool is_known(const std::string& name) {
-  return is_fine(name) || is_test(name) || (name.starts_with("data_batch_") && name.ends_with(".bin"));
+// The lines that are not empty.
+std::vector<std::string> lines_of(std::span<const std::byte> bytes) {
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    while (line.ends_with('\r') || line.ends_with(' ')) line.remove_suffix(1);
+    if (!line.empty()) lines.emplace_back(line);
+  }
+  return lines;
 }
-
-std::vector<std::string> known_files(const std::string& path) {
-  std::vector<std::string> files;
-  std::error_code error;
-  if (!fs::is_directory(path, error)) {
-    if (fs::is_regular_file(path, error) && is_known(file_name(path))) files.push_back(path);
-    return files;
-  }
-  for (const auto& entry : fs::directory_iterator(path, error)) {
-    if (is_known(entry.path().filename().string())) files.push_back(entry.path().string());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
-// One a line; none where there is no such file.
-std::vector<std::string> read_names(const fs::path& path) {
-  std::vector<std::string> names;
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    while (line.ends_with('\r') || line.ends_with(' ')) line.pop_back();
-    if (!line.empty()) names.push_back(line);
-  }
-  return names;
-}
-
-class CifarSource : public Source {
- public:
-  CifarSource(std::vector<std::string> files, std::vector<std::string> classes, bool fine, bool named)
-      : files_(std::move(files)), classes_(std::move(classes)), fine_(fine), named_(named) {}
-
-  std::optional<Item> next() override {
-    std::vector<std::byte> record(record_bytes(fine_));
-    for (; file_ < files_.size(); ++file_, stream_.reset(), number_ = 0) {
-      if (!stream_) stream_.emplace(ByteStream::open(files_[file_]));
-      const std::size_t got = stream_->read(record);
-      if (got == record.size()) return item(record);
-      if (got != 0) fail(ErrorCode::kFormat, files_[file_], "the last record is cut short");
-    }
-    return std::nullopt;
-  }
-
- private:
-  Item item(const std::vector<std::byte>& record) {
-    Item result;
-    result.path = fmt::format("{}[{}]", files_[file_], number_);
-    const auto label = std::to_integer<std::size_t>(record[label_bytes(fine_) - 1]);
-    if (label >= classes_.size()) {
-      fail(ErrorCode::kFormat, result.path, "offset {}: the label {} is out of range, there are {} classes",
-           number_ * record.size() + label_bytes(fine_) - 1, label, classes_.size());
-    }
-    result.label = classes_[label];
-    result.label_is_index = !named_;
-    std::vector<std::uint8_t> pixels(3 * kPlane);
-    const std::byte* planes = record.data() + label_bytes(fine_);
-    for (std::size_t i = 0; i < kPlane; ++i) {
-      for (std::size_t c = 0; c < 3; ++c) pixels[3 * i + c] = std::to_integer<std::uint8_t>(planes[c * kPlane + i]);
-    }
-    static constexpr std::array<std::int64_t, 3> kShape = {kSide, kSide, 3};
-    result.bytes = make_npy(kShape, pixels);
-    ++number_;
-    return result;
-  }
-
-  std::vector<std::string> files_;
-  std::vector<std::string> classes_;
-  bool fine_;
-  bool named_;
-  std::size_t file_ = 0;
-  std::optional<ByteStream> stream_;
-  std::size_t number_ = 0;  // of the next record in its file
-};
 
 }  // namespace
 
-bool Cifar::is_at(const std::string& path) { return !known_files(path).empty(); }
+std::optional<CifarName> cifar_name(std::string_view name) {
+  if (name == "train.bin") return CifarName{.fine = true};
+  if (name == "test.bin") return CifarName{.fine = true, .test = true};
+  if (name == "fine_label_names.txt") return CifarName{.fine = true, .names = true};
+  if (name == "test_batch.bin") return CifarName{.test = true};
+  if (name == "batches.meta.txt") return CifarName{.names = true};
+  if (name == "train") return CifarName{.fine = true, .python = true};
+  if (name == "test") return CifarName{.fine = true, .test = true, .python = true};
+  if (name == "meta") return CifarName{.fine = true, .names = true, .python = true};
+  if (name == "test_batch") return CifarName{.test = true, .python = true};
+  if (name == "batches.meta") return CifarName{.names = true, .python = true};
+  constexpr std::string_view kBatch = "data_batch_";
+  if (!name.starts_with(kBatch)) return std::nullopt;
+  name.remove_prefix(kBatch.size());
+  if (name.ends_with(".bin")) return CifarName{};
+  const bool number = !name.empty() && name.find_first_not_of("0123456789") == std::string_view::npos;
+  return number ? std::optional(CifarName{.python = true}) : std::nullopt;
+}
 
-Cifar::Cifar(const std::string& path, const std::string& only) {
-  if (!only.empty() && only != "train" && only != "test") {
-    fail(ErrorCode::kInvalidArgument, only, "CIFAR's binaries have the parts train and test");
+std::vector<std::string> read_cifar_names(std::span<const std::byte> bytes, const CifarName& name,
+                                          const std::string& where) {
+  const std::vector<std::string> names =
+      name.python ? read_pickled_names(bytes, name.fine ? "fine_label_names" : "label_names", where) : lines_of(bytes);
+  const int count = name.classes();
+  if (names.size() != static_cast<std::size_t>(count)) {
+    fail(ErrorCode::kFormat, where, "{} names, but CIFAR-{} has {} classes", names.size(), count, count);
   }
-  for (std::string& file : known_files(path)) {
-    if (only.empty() || is_test(file_name(file)) == (only == "test")) files_.push_back(std::move(file));
+  std::vector<std::string> sorted = names;
+  std::sort(sorted.begin(), sorted.end());
+  const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
+  if (twice != sorted.end()) fail(ErrorCode::kFormat, where, "the name '{}' is there twice", one_line(*twice));
+  return names;
+}
+
+CifarFile::CifarFile(FileBytes file, const CifarName& name, const std::string& where) {
+  if (name.python) {
+    PickledPictures pictures =
+        read_pickled_pictures(std::move(file), name.fine ? "fine_labels" : "labels", 3 * kPlane, where);
+    pixels_ = std::move(pictures.pixels);
+    stride_ = 3 * kPlane;
+    labels_ = std::move(pictures.labels);
+    if (labels_.empty()) fail(ErrorCode::kFormat, where, "holds no pictures");
+  } else {
+    read_records(std::move(file), name.fine, where);
   }
-  if (files_.empty()) fail(ErrorCode::kNotFound, path, "holds no file of CIFAR's part {}", only);
-  fine_ = is_fine(file_name(files_.front()));
-  for (const std::string& file : files_) {
-    if (is_fine(file_name(file)) != fine_) fail(ErrorCode::kFormat, path, "holds files of CIFAR-10 and of CIFAR-100");
-    const std::uintmax_t size = fs::file_size(file);
-    const std::size_t record = record_bytes(fine_);
-    if (size == 0 || size % record != 0) {
-      fail(ErrorCode::kFormat, file, "{} bytes, no whole number of records of {} bytes (CIFAR-{})", size, record,
-           fine_ ? 100 : 10);
-    }
-    count_ += size / record;
-  }
-  const std::size_t count = fine_ ? 100 : 10;
-  const fs::path names = fs::path(files_.front()).parent_path() / (fine_ ? "fine_label_names.txt" : "batches.meta.txt");
-  classes_ = read_names(names);
-  named_ = !classes_.empty();
-  if (named_ && classes_.size() != count) {
-    fail(ErrorCode::kFormat, names.string(), "{} names, but CIFAR-{} has {} classes", classes_.size(), count, count);
-  }
-  if (!named_) {
-    for (std::size_t i = 0; i < count; ++i) classes_.push_back(std::to_string(i));
+  for (std::size_t i = 0; i < count(); ++i) {
+    if (label(i) >= 0 && label(i) < name.classes()) continue;
+    const std::string offset = name.python ? "" : fmt::format("offset {}: ", i * stride_ + stride_ - 3 * kPlane - 1);
+    fail(ErrorCode::kFormat, fmt::format("{}[{}]", where, i), "{}the label {} is out of range, there are {} classes",
+         offset, label(i), name.classes());
   }
 }
 
-std::unique_ptr<Source> Cifar::items() const { return std::make_unique<CifarSource>(files_, classes_, fine_, named_); }
+void CifarFile::read_records(FileBytes file, bool fine, const std::string& where) {
+  const std::size_t label_bytes = fine ? 2 : 1;
+  stride_ = label_bytes + 3 * kPlane;
+  const std::size_t size = file.bytes.size();
+  if (size == 0 || size % stride_ != 0) {
+    fail(ErrorCode::kFormat, where, "{} bytes, no whole number of records of {} bytes (CIFAR-{})", size, stride_,
+         fine ? 100 : 10);
+  }
+  for (std::size_t at = label_bytes - 1; at < size; at += stride_) {
+    labels_.push_back(std::to_integer<int>(file.bytes[at]));
+  }
+  pixels_ = {std::move(file.owner), file.bytes.subspan(label_bytes)};
+}
+
+std::vector<std::byte> CifarFile::picture(std::size_t picture) const {
+  std::vector<std::uint8_t> pixels(3 * kPlane);
+  const std::byte* planes = pixels_.bytes.data() + picture * stride_;
+  for (std::size_t i = 0; i < kPlane; ++i) {
+    for (std::size_t c = 0; c < 3; ++c) pixels[3 * i + c] = std::to_integer<std::uint8_t>(planes[c * kPlane + i]);
+  }
+  static constexpr std::array<std::int64_t, 3> kShape = {kSide, kSide, 3};
+  return make_npy(kShape, pixels);
+}
 
 }  // namespace resnet

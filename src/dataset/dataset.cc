@@ -3,72 +3,60 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <set>
 
 #include "base/error.h"
-#include "dataset/archive_source.h"
-#include "dataset/cifar.h"
-#include "dataset/labels_file.h"
+#include "dataset/index.h"
+#include "dataset/spread.h"
 
 namespace resnet {
 namespace {
 
 namespace fs = std::filesystem;
 
-// Items that stand in memory as a list; the files are read by whoever takes them.
-class ListSource : public Source {
+// Some pictures of an index in their order.
+class IndexSource : public Source {
  public:
-  explicit ListSource(std::shared_ptr<const std::vector<Item>> items) : items_(std::move(items)) {}
+  IndexSource(std::shared_ptr<const Index> index, std::vector<std::uint32_t> pictures)
+      : index_(std::move(index)), pictures_(std::move(pictures)) {}
+
   std::optional<Item> next() override {
-    if (next_ == items_->size()) return std::nullopt;
-    return (*items_)[next_++];
+    if (next_ == pictures_.size()) return std::nullopt;
+    const IndexedPicture& picture = index_->pictures[pictures_[next_++]];
+    const IndexedFile& file = index_->files[picture.file];
+    Item item;
+    item.path = index_->name(picture);
+    item.label = index_->labels[picture.label];
+    item.label_is_index = index_->label_is_index(picture.label);
+    if (file.cifar) {
+      item.bytes = file.cifar->picture(picture.record);
+    } else if (!index_->containers[file.container]->is_directory() && file.place.number != IndexedFile::kNowhere) {
+      item.bytes = read(file);
+    }
+    return item;
   }
 
  private:
-  std::shared_ptr<const std::vector<Item>> items_;
+  std::vector<std::byte> read(const IndexedFile& file) {
+    if (file.bytes) return *file.bytes;
+    const Container& container = *index_->containers[file.container];
+    if (container.reads_anywhere()) {
+      const FileBytes bytes = container.read(file.place, kMaxFileBytes);
+      return {bytes.bytes.begin(), bytes.bytes.end()};
+    }
+    if (walked_ != file.container) walk_ = container.walk();
+    walked_ = file.container;
+    while (const auto found = walk_->next()) {
+      if (found->number == file.place.number && found->path == file.place.path) return walk_->read(kMaxFileBytes);
+    }
+    fail(ErrorCode::kIo, container.name_of(file.place.path), "is no longer where it was: the archive has changed");
+  }
+
+  std::shared_ptr<const Index> index_;
+  std::vector<std::uint32_t> pictures_;
   std::size_t next_ = 0;
+  std::unique_ptr<Walk> walk_;  // of the container that cannot be read anywhere
+  std::optional<std::uint32_t> walked_;
 };
-
-std::vector<Item> items_of_labels(const std::string& directory, const std::vector<LabelledFile>& labels) {
-  std::vector<Item> items;
-  items.reserve(labels.size());
-  for (const LabelledFile& file : labels) {
-    const bool index = file.label.find_first_not_of("0123456789") == std::string::npos;
-    items.push_back({directory + "/" + file.path, file.label, {}, {}, index, 0});
-  }
-  return items;
-}
-
-std::vector<Item> items_of_folders(const std::string& directory) {
-  std::vector<std::string> classes;
-  std::string stray;
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with('.')) continue;
-    std::error_code error;  // a link that leads nowhere is no directory
-    const bool folder = entry.is_directory(error);
-    if (folder) classes.push_back(name);
-    if (!folder && looks_like_input(name)) stray = std::max(stray, name);
-  }
-  if (!stray.empty()) {
-    fail(ErrorCode::kInvalidArgument, directory + "/" + stray,
-         "lies in no class folder: a folder must hold CLASS/FILE, or a labels file say the classes");
-  }
-  std::sort(classes.begin(), classes.end());
-  std::vector<Item> items;
-  for (const std::string& name : classes) {
-    const std::size_t before = items.size();
-    const std::string folder = fmt::format("{}/{}", directory, name);
-    for (std::string& file : list_files(folder, looks_like_input)) {
-      items.push_back({std::move(file), name, {}, {}, false, 0});
-    }
-    if (items.size() == before) {
-      fail(ErrorCode::kInvalidArgument, folder, "this class folder holds no pictures");
-    }
-  }
-  if (items.empty()) fail(ErrorCode::kInvalidArgument, directory, "there are no class folders in it");
-  return items;
-}
 
 // Adds what lies below a directory. `above` are the folders that the directory lies in, links resolved.
 void list_files(const fs::path& directory, bool (*wanted)(const std::string& path), std::vector<fs::path>& above,
@@ -88,17 +76,6 @@ void list_files(const fs::path& directory, bool (*wanted)(const std::string& pat
     }
   }
   above.pop_back();
-}
-
-// "test", "./test/" -> "test/"
-std::string folder_prefix(const std::string& only) {
-  if (only.empty()) return "";
-  std::string prefix = fs::path(only).lexically_normal().generic_string();
-  if (prefix == ".") return "";
-  if (prefix.starts_with("/") || prefix.starts_with("..")) {
-    fail(ErrorCode::kInvalidArgument, only, "is no folder inside the data set");
-  }
-  return prefix.ends_with('/') ? prefix : prefix + "/";
 }
 
 }  // namespace
@@ -126,87 +103,20 @@ std::vector<std::string> list_files(const std::string& directory, bool (*wanted)
   }
 }
 
-struct Dataset::Contents {
-  std::string path;
-  std::string only;                   // "" or a prefix that ends in "/"
-  std::vector<std::string> archives;  // empty for a directory
-  std::vector<Item> items;            // of a directory
-  std::vector<LabelledFile> labelled;
-  ArchiveSource::Labels labels;  // the same, for archives
-  std::optional<Cifar> cifar;
-
-  std::unique_ptr<Source> archive_source(ArchiveSource::Wanted wanted) const {
-    return std::make_unique<ArchiveSource>(archives, only, labelled.empty() ? nullptr : &labels, wanted);
-  }
-};
-
 Dataset Dataset::open(const std::string& path, const DatasetOptions& options) {
-  auto contents = std::make_shared<Contents>();
-  contents->path = path;
-  contents->only = folder_prefix(options.only);
-  if (!options.labels_file.empty()) contents->labelled = read_labels_file(options.labels_file);
-  std::error_code error;
-  if (options.labels_file.empty() && Cifar::is_at(path)) {
-    contents->cifar.emplace(path, contents->only.empty() ? "" : folder_of(contents->only));
-  } else if (!fs::is_directory(path, error)) {
-    contents->archives = expand_shards(path);
-    for (const std::string& archive : contents->archives) {
-      if (!fs::exists(archive, error)) fail(ErrorCode::kNotFound, archive, "there is no such file or directory");
-    }
-    for (const LabelledFile& file : contents->labelled) contents->labels.emplace(file.path, file.label);
-  } else {
-    std::string directory = path;
-    while (directory.size() > 1 && directory.ends_with('/')) directory.pop_back();
-    if (!contents->only.empty()) directory += "/" + folder_of(contents->only);
-    if (!fs::is_directory(directory, error)) fail(ErrorCode::kNotFound, directory, "there is no such directory");
-    try {
-      contents->items =
-          options.labels_file.empty() ? items_of_folders(directory) : items_of_labels(directory, contents->labelled);
-    } catch (const fs::filesystem_error& failure) {
-      fail(ErrorCode::kIo, directory, "cannot list: {}", failure.code().message());
-    }
-  }
   Dataset result;
-  result.contents_ = std::move(contents);
+  result.index_ = read_index(path, {options.only, options.labels_file, options.classes, std::nullopt});
   return result;
 }
 
-std::unique_ptr<Source> Dataset::items() const {
-  const Contents& c = *contents_;
-  if (c.cifar) return c.cifar->items();
-  if (!c.archives.empty()) return c.archive_source(ArchiveSource::Wanted::kBytes);
-  return std::make_unique<ListSource>(std::shared_ptr<const std::vector<Item>>(contents_, &c.items));
+std::unique_ptr<Source> Dataset::items(std::int64_t limit) const {
+  const std::size_t count = limit < 0 ? index_->pictures.size() : static_cast<std::size_t>(limit);
+  return std::make_unique<IndexSource>(index_, spread(*index_, count));
 }
 
-std::unique_ptr<Source> Dataset::places() const {
-  const bool archives = !contents_->archives.empty();
-  return archives ? contents_->archive_source(ArchiveSource::Wanted::kPlaces) : items();
-}
-
-std::vector<std::string> Dataset::known_classes() const {
-  return contents_->cifar ? contents_->cifar->classes() : std::vector<std::string>();
-}
-
-const std::vector<std::string>& Dataset::archives() const { return contents_->archives; }
-
-std::vector<std::string> Dataset::labels() const {
-  const Contents& c = *contents_;
-  if (c.cifar) return c.cifar->classes();
-  std::set<std::string> result;
-  for (const LabelledFile& file : c.labelled) result.insert(file.label);
-  for (const Item& item : c.items) result.insert(item.label);
-  if (!c.archives.empty() && c.labelled.empty()) {
-    const auto source = c.archive_source(ArchiveSource::Wanted::kLabels);
-    while (const auto item = source->next()) result.insert(item->label);
-  }
-  return {result.begin(), result.end()};
-}
-
-std::optional<std::size_t> Dataset::count() const {
-  if (contents_->cifar) return contents_->cifar->count();
-  if (!contents_->labelled.empty()) return contents_->labelled.size();
-  if (!contents_->archives.empty()) return std::nullopt;
-  return contents_->items.size();
-}
+const std::vector<std::string>& Dataset::labels() const noexcept { return index_->labels; }
+bool Dataset::labels_may_be_indices() const noexcept { return index_->labels_may_be_indices; }
+const std::vector<std::string>& Dataset::parts() const noexcept { return index_->parts; }
+std::size_t Dataset::count() const noexcept { return index_->pictures.size(); }
 
 }  // namespace resnet

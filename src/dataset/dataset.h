@@ -1,6 +1,6 @@
 // Pictures with their classes, one after another, from class folders, from archives of them, from a folder or archive
-// with a labels file, or from CIFAR's binaries. Nothing is unpacked to disk; memory holds one file of an archive at a
-// time.
+// with a labels file, or from CIFAR's files. Nothing is unpacked to disk; memory holds one file of an archive at a
+// time, and CIFAR's files, which are few.
 #pragma once
 
 #include <cstddef>
@@ -15,20 +15,11 @@ namespace resnet {
 // No encoded picture is larger.
 inline constexpr std::size_t kMaxFileBytes = 256U << 20;
 
-// Where a file's bytes lie in an uncompressed archive.
-struct Place {
-  std::size_t archive = 0;  // index into Dataset::archives()
-  std::uint64_t offset = 0;
-  std::uint64_t size = 0;
-};
-
 struct Item {
-  std::string path;                             // for people; of the file where `bytes` and `place` are absent
+  std::string path;                             // for people; of the file where `bytes` are absent
   std::string label;                            // the class, as the data set calls it; empty where nobody asked
   std::optional<std::vector<std::byte>> bytes;  // of a file inside an archive or from a pipe
-  std::optional<Place> place;                   // instead of the bytes, where places() gave the item
   bool label_is_index = false;                  // the label is a class's index, not its name
-  std::size_t inner_path = 0;                   // where in `path` the name inside an archive begins; 0: no archive
 };
 
 // Gives items in order until there are no more. Not for several threads at once.
@@ -44,37 +35,42 @@ class Source {
 struct DatasetOptions {
   std::string only;         // a folder of the directory or archive; the rest is as if it were not there
   std::string labels_file;  // says the files and their classes (labels_file.h); else their folders do
+  bool classes = true;      // false: pictures need no class; they have an empty label then
 };
+
+struct Index;
 
 class Dataset {
  public:
-  // `path` is a directory whose folders are the classes (files anywhere below them; torchvision's ImageFolder); or a
-  // .tar or .tar.gz whose paths end in CLASS/FILE, or in KEY.jpg (.png, ...) beside KEY.cls with the class's index
-  // (WebDataset); or several of these, "data-{000..127}.tar"; or a directory of CIFAR's binaries, or one of them.
-  // Hidden files and files that are no pictures by their name are passed over. Throws kNotFound, kIo, kFormat,
-  // kInvalidArgument where there are no class folders, one is empty, or a link leads back to a folder that it lies in.
+  // `path` is a directory or an archive (.tar, also compressed by gzip, bzip2, xz or Zstandard) whose folders are the
+  // classes (class_folders.h), or that holds KEY.jpg (.png, ...) beside KEY.cls with the class's index (WebDataset); or
+  // several archives, "data-{000..127}.tar"; or CIFAR's files, in a directory or archive or one of them.
+  //
+  // Hidden files and files that are no pictures by their name are passed over. Archives are read through once. Throws
+  // kNotFound, kIo; kInvalidArgument where there are no pictures, one has no class, a class folder is empty, or a link
+  // leads back to a folder that it lies in; kFormat, kLimit, kUnsupported for what is wrong within archives.
   static Dataset open(const std::string& path, const DatasetOptions& options = {});
 
   // From the first picture, classes and their files in the order of their bytes, archives in their own order, labels
-  // files in theirs. An archive throws as it is read (kFormat, kLimit, kUnsupported).
-  std::unique_ptr<Source> items() const;
+  // files in theirs. With `limit` at least 0, so many at most, spread evenly over the classes (spread.h). Throws, as it
+  // goes, what reading an archive throws.
+  std::unique_ptr<Source> items(std::int64_t limit = -1) const;
 
-  // The same, without the bytes of files in uncompressed archives but with their places.
-  std::unique_ptr<Source> places() const;
-  const std::vector<std::string>& archives() const;  // empty where there is none
+  // The different labels, in the order of their bytes, or of their numbers where all are indexes; those of CIFAR by
+  // index.
+  const std::vector<std::string>& labels() const noexcept;
 
-  // The classes in the order of their indexes, where a format has a fixed number of them (CIFAR); else none.
-  std::vector<std::string> known_classes() const;
+  // Labels that are numbers are indexes of classes, not their names: from .cls files, a labels file, or CIFAR without
+  // names.
+  bool labels_may_be_indices() const noexcept;
 
-  // The different labels, sorted. Reads the whole of an archive to find them.
-  std::vector<std::string> labels() const;
+  // "train", "val": the folders of a set that consists of such; all of them are read.
+  const std::vector<std::string>& parts() const noexcept;
 
-  // Number of pictures where it is known beforehand.
-  std::optional<std::size_t> count() const;
+  std::size_t count() const noexcept;
 
  private:
-  struct Contents;
-  std::shared_ptr<const Contents> contents_;
+  std::shared_ptr<const Index> index_;
 };
 
 // Pictures and arrays by the end of their name: what load_input() reads, and pictures that it refuses (.bmp, .gif,

@@ -73,7 +73,7 @@ TEST_F(DatasetTest, ReadsArchives) {
         << format;
     const Dataset dataset = Dataset::open(at("data.tar"));
     EXPECT_THAT(dataset.labels(), ElementsAre("cat", std::string(80, 'm')));
-    EXPECT_FALSE(dataset.count());
+    EXPECT_EQ(dataset.count(), 2U);
     const auto source = dataset.items();
     EXPECT_EQ(source->next()->bytes->size(), 3000U);
     EXPECT_EQ(source->next()->bytes->size(), 5U);
@@ -131,10 +131,10 @@ TEST_F(DatasetTest, ReadsShards) {
   EXPECT_THAT(items("d-{08..10}.tar"),
               ElementsAre("cat d-08.tar:data/cat/1.jpg", "cat d-09.tar:data/cat/1.jpg", "dog d-09.tar:data/dog/2.jpg",
                           "cat d-10.tar:data/cat/1.jpg", "dog d-10.tar:data/dog/2.jpg"));
-  const Dataset dataset = Dataset::open(at("d-{08..10}.tar"));
-  const auto places = dataset.places();
-  EXPECT_EQ(places->next()->place->size, 1U);
-  EXPECT_EQ(places->next()->bytes->size(), 1U) << "compressed";
+  const auto source = Dataset::open(at("d-{08..10}.tar")).items();
+  for (const char* byte : {"1", "2", "3", "2", "3"}) {
+    EXPECT_EQ(std::to_integer<char>(source->next()->bytes->at(0)), *byte) << "also where the archive is compressed";
+  }
   EXPECT_THAT(error_of("d-{08..11}.tar"), HasSubstr("d-11.tar: there is no such file"));
   EXPECT_THAT(error_of("d-{10..08}.tar"), HasSubstr("its range runs backwards"));
   EXPECT_THAT(error_of("{0..999999999}{0..9}"), HasSubstr("more than 100000 archives"));
@@ -157,6 +157,18 @@ TEST_F(DatasetTest, ReadsWebDatasets) {
   EXPECT_EQ(items("data.tar"), expected);
   EXPECT_TRUE(Dataset::open(at("data.tar")).items()->next()->label_is_index);
 
+  archive_files("data.tar", "data/001.cls data/000.jpg data/000.cls data/001.png");
+  EXPECT_EQ(items("data.tar"), expected) << "other files may stand between the two";
+  EXPECT_THAT(items("data"), ElementsAre("7 data/000.jpg", "3 data/001.png")) << "as the archive";
+  write("data/001.jpg");
+  archive("data.tar", "--sort=name");
+  EXPECT_THAT(error_of("data.tar"), HasSubstr("data/001.png: the second picture beside"));
+  fs::remove(directory_ / "data/001.jpg");
+  write("data/paper.cls", "a style of LaTeX's");
+  archive("data.tar", "--sort=name");
+  EXPECT_EQ(items("data.tar"), expected);
+  fs::remove(directory_ / "data/paper.cls");
+
   archive_files("data.tar", "-C data 000.jpg 000.cls");
   EXPECT_THAT(items("data.tar"), ElementsAre("7 data.tar:000.jpg"));
   archive_files("data.tar", "-C data 000.jpg 001.png 001.cls");
@@ -172,12 +184,133 @@ TEST_F(DatasetTest, ReadsWebDatasets) {
   }
 }
 
+TEST_F(DatasetTest, KeepsTheLastOfAFileThatIsThereTwice) {
+  write("data/cat/1.jpg", "old");
+  write("data/dog/2.jpg", "dog");
+  archive("data.tar", "");
+  const auto again = [&](const std::string& files) {
+    const std::string command = "tar -C '" + directory_.string() + "' -rf '" + at("data.tar") + "' " + files;
+    ASSERT_EQ(std::system(command.c_str()), 0);
+  };
+  const auto contents = [&](const std::string& path) {
+    std::vector<std::string> result;
+    const auto source = Dataset::open(at(path)).items();
+    while (const auto item = source->next()) {
+      result.emplace_back(reinterpret_cast<const char*>(item->bytes->data()), item->bytes->size());
+    }
+    return result;
+  };
+  write("data/cat/1.jpg", "newer");
+  again("data/cat/1.jpg");
+  EXPECT_THAT(contents("data.tar"), ElementsAre("dog", "newer"));
+  EXPECT_EQ(Dataset::open(at("data.tar")).count(), 2U);
+  write("data/cat/1.jpg", "newest");
+  again("./data//cat/1.jpg");
+  EXPECT_THAT(contents("data.tar"), ElementsAre("dog", "newest")) << "the same name, written otherwise";
+  ASSERT_EQ(std::system(("gzip -k '" + at("data.tar") + "'").c_str()), 0);
+  EXPECT_THAT(contents("data.tar.gz"), ElementsAre("dog", "newest"));
+
+  fs::remove(directory_ / "data/cat/1.jpg");
+  fs::create_symlink("../dog/2.jpg", directory_ / "data/cat/1.jpg");
+  again("data/cat/1.jpg");
+  EXPECT_THAT(error_of("data.tar"), HasSubstr("data/cat/1.jpg: is a link"));
+  fs::remove(directory_ / "data/cat/1.jpg");
+  write("data/cat/1.jpg", "file");
+  again("data/cat/1.jpg");
+  EXPECT_THAT(contents("data.tar"), ElementsAre("dog", "file")) << "no longer a link";
+
+  write("data/0.cls", "1");
+  write("data/0.jpg", "zero");
+  archive_files("data.tar", "-C data 0.cls 0.jpg");
+  write("data/0.cls", "2");
+  again("-C data 0.cls");
+  EXPECT_THAT(items("data.tar"), ElementsAre("2 data.tar:0.jpg"));
+}
+
+TEST_F(DatasetTest, TakesAnArchiveAsTheFolderItWasMadeOf) {
+  write("data/cat/2019/1.jpg");
+  write("data/dog/.cache/2.jpg");
+  write("data/dog/3.jpg");
+  write("data/__MACOSX/cat/._1.jpg");
+  archive_files("data.tar", "-C data .");
+  EXPECT_THAT(Dataset::open(at("data")).labels(), ElementsAre("cat", "dog"));
+  EXPECT_THAT(Dataset::open(at("data.tar")).labels(), ElementsAre("cat", "dog"));
+  EXPECT_EQ(Dataset::open(at("data.tar")).count(), 2U);
+  write("data/cow/notes.txt");
+  archive_files("data.tar", "-C data .");
+  EXPECT_THAT(error_of("data"), HasSubstr("data/cow: this class folder holds no pictures"));
+  EXPECT_THAT(error_of("data.tar"), HasSubstr("data.tar:cow: this class folder holds no pictures"));
+}
+
+TEST_F(DatasetTest, FindsAFolderBelowTheOneThatHoldsEverything) {
+  write("data/train/cat/1.jpg");
+  write("data/test/cat/2.jpg");
+  archive("data.tar", "");
+  EXPECT_THAT(items("data.tar", {"test", ""}), ElementsAre("cat data.tar:data/test/cat/2.jpg"));
+  EXPECT_THAT(error_of("data.tar", {"absent", ""}), HasSubstr("data.tar:absent: there is no such folder in it"));
+  EXPECT_THAT(Dataset::open(at("data.tar")).parts(), ElementsAre("test", "train"));
+  EXPECT_THAT(Dataset::open(at("data.tar"), {"test", ""}).parts(), ::testing::IsEmpty());
+}
+
+TEST_F(DatasetTest, TakesPicturesWithoutAClassWhereNobodyAsks) {
+  write("data/1.jpg");
+  write("data/cat/2.jpg");
+  write("data/empty/x.txt");
+  const DatasetOptions any{"", "", /*classes=*/false};
+  archive_files("data.tar", "-C data .", "--sort=name");
+  EXPECT_THAT(items("data", any), ElementsAre(" data/1.jpg", "cat data/cat/2.jpg"));
+  EXPECT_THAT(items("data.tar", any), ElementsAre(" data.tar:1.jpg", "cat data.tar:cat/2.jpg"));
+}
+
+TEST_F(DatasetTest, NoticesArchivesThatChange) {
+  for (const char* options : {"", "-z"}) {
+    write("data/cat/1.jpg", "one");
+    archive("data.tar", options);
+    const Dataset dataset = Dataset::open(at("data.tar"));
+    const std::string bytes = read("data.tar");
+    write("data.tar", std::string(bytes.size() + 512, '\0'));
+    EXPECT_THAT(testing::error_of([&] { dataset.items()->next(); }), HasSubstr("has been written to")) << options;
+  }
+}
+
+TEST_F(DatasetTest, ReadsZipArchives) {
+  write("data/cat/1.jpg", std::string(3000, 'x'));
+  write("data/dog/2.png", "dog");
+  write("data/README.txt");
+  zip("data.zip", "data", "pets/");
+  EXPECT_THAT(items("data.zip"), ElementsAre("cat data.zip:pets/cat/1.jpg", "dog data.zip:pets/dog/2.png"));
+  const auto source = Dataset::open(at("data.zip")).items();
+  EXPECT_EQ(source->next()->bytes->size(), 3000U);
+  EXPECT_EQ(source->next()->bytes->size(), 3U);
+
+  zip("stored.zip", "data", "", "compression=zipfile.ZIP_STORED");
+  std::string whole = read("stored.zip");
+  whole[whole.find("dog", whole.find("2.png") + 5)] ^= 1;
+  write("stored.zip", whole);
+  EXPECT_THAT(error_of("stored.zip"), HasSubstr("its bytes are damaged"));
+  write("cut.zip", whole.substr(0, whole.size() / 2));
+  EXPECT_THAT(error_of("cut.zip"), HasSubstr("the zip directory is missing"));
+  write("empty.zip", "PK\x05\x06" + std::string(18, '\0'));
+  EXPECT_THAT(error_of("empty.zip"), HasSubstr("there are no pictures in it"));
+  write("large.zip", "7z\xBC\xAF\x27\x1C");
+  EXPECT_THAT(error_of("large.zip"), HasSubstr("is a 7z archive, which is not read"));
+}
+
 TEST_F(DatasetTest, RefusesLinksInArchives) {
   write("data/cat/1.jpg");
   fs::create_symlink("1.jpg", directory_ / "data/cat/2.jpg");
   EXPECT_THAT(items("data"), ::testing::SizeIs(2)) << "a directory may hold them";
   archive("data.tar", "");
   EXPECT_THAT(error_of("data.tar"), HasSubstr("cat/2.jpg: is a link"));
+  fs::remove(directory_ / "data/cat/2.jpg");
+  fs::create_symlink("cat", directory_ / "data/kitten");
+  fs::create_symlink("../nowhere", directory_ / "data/README");
+  EXPECT_THAT(Dataset::open(at("data")).labels(), ElementsAre("cat", "kitten"));
+  archive("data.tar", "");
+  EXPECT_THAT(error_of("data.tar"), HasSubstr("data/kitten: is a link"));
+  fs::remove(directory_ / "data/kitten");
+  archive("data.tar", "");
+  EXPECT_THAT(items("data.tar"), ElementsAre("cat data.tar:data/cat/1.jpg")) << "README is no picture";
 }
 
 TEST_F(DatasetTest, KnowsFormsOfLabels) {

@@ -5,21 +5,11 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/text.h"
+#include "dataset/index.h"
 
 namespace resnet {
 namespace {
-
-constexpr std::uint32_t kNobody = UINT32_MAX;
-
-struct Entry {
-  std::string path;
-  std::size_t inner_path = 0;
-  std::uint32_t label = 0;
-  std::optional<Place> place;
-  std::shared_ptr<const std::vector<std::byte>> bytes;
-};
 
 // Class names become part of model files and of tables.
 void check_name(const std::string& name, const std::string& path) {
@@ -30,156 +20,135 @@ void check_name(const std::string& name, const std::string& path) {
   }
 }
 
-// Finds the index of each label.
+constexpr std::int64_t kUnknown = -1;
+
+// Finds the index of each label of a set.
 class Classes {
  public:
-  explicit Classes(const std::vector<std::string>& known) : names_(known), fixed_(!known.empty()) {
-    for (std::size_t i = 0; i < names_.size(); ++i) indexes_.emplace(names_[i], static_cast<std::uint32_t>(i));
+  Classes(const Index& index, const std::vector<std::string>& known) : index_(index), fixed_(!known.empty()) {
+    places_.assign(index.labels.size(), kUnknown);
+    names_ = fixed_ ? known : index.labels;
+    if (!fixed_) std::iota(places_.begin(), places_.end(), std::int64_t{0});
+    for (std::size_t i = 0; i < names_.size(); ++i) indexes_.emplace(names_[i], static_cast<std::int64_t>(i));
   }
 
-  // A number for a label that finish() may change, unless the classes are known beforehand.
-  std::uint32_t number(const Item& item) {
-    if (fixed_) return known(item);
-    if (any_ && indexed_ != item.label_is_index) {
-      fail(ErrorCode::kFormat, item.path, "the label '{}': some labels are indexes and some are names", item.label);
+  void check(const std::string& path) {
+    for (std::size_t i = 0; !fixed_ && index_.labels_are_fixed && i < names_.size(); ++i) check_name(names_[i], path);
+    std::vector<bool> seen(places_.size());
+    for (const IndexedPicture& picture : index_.pictures) {
+      if (seen[picture.label]) continue;
+      seen[picture.label] = true;
+      fixed_ ? find(picture) : check_new(picture);
     }
-    any_ = true;
-    indexed_ = item.label_is_index;
-    const auto [found, added] = indexes_.emplace(item.label, static_cast<std::uint32_t>(names_.size()));
-    if (added) {
-      check_name(item.label, item.path);
-      names_.push_back(item.label);
-    }
-    return found->second;
-  }
-
-  // Sorts the names; gives for each number the index that it has from now on.
-  std::vector<std::uint32_t> finish(const std::string& path) {
-    std::vector<std::uint32_t> order(names_.size());
-    std::iota(order.begin(), order.end(), 0U);
-    if (!fixed_) {
-      std::sort(order.begin(), order.end(), [this](std::uint32_t a, std::uint32_t b) {
-        return indexed_ ? std::stoul(names_[a]) < std::stoul(names_[b]) : names_[a] < names_[b];
-      });
-    }
-    std::vector<std::string> sorted;
-    std::vector<std::uint32_t> index(names_.size());
-    for (const std::uint32_t number : order) {
-      index[number] = static_cast<std::uint32_t>(sorted.size());
-      sorted.push_back(names_[number]);
-    }
-    if (!fixed_ && indexed_) check_gaps(sorted, path);
-    names_ = std::move(sorted);
-    return index;
+    if (!fixed_ && !index_.labels_are_fixed && index_.label_is_index(0)) check_gaps(path);
   }
 
   std::vector<std::string> names() { return std::move(names_); }
+  std::vector<std::int64_t> places() { return std::move(places_); }
 
  private:
-  std::uint32_t known(const Item& item) const {
-    const auto found = indexes_.find(item.label);
-    if (found != indexes_.end()) return found->second;
-    if (item.label_is_index) {
-      const bool fits = item.label.size() <= 6 && std::stoul(item.label) < names_.size();
-      if (fits) return static_cast<std::uint32_t>(std::stoul(item.label));
-      fail(ErrorCode::kMismatch, item.path, "the label {} is out of range, there are {} classes", item.label,
+  void find(const IndexedPicture& picture) {
+    const std::string& label = index_.labels[picture.label];
+    std::int64_t& place = places_[picture.label];
+    const auto found = indexes_.find(label);
+    if (found != indexes_.end()) {
+      place = found->second;
+    } else if (!index_.label_is_index(picture.label)) {
+      fail(ErrorCode::kMismatch, index_.name(picture), "the class '{}' is none of the {} classes there are",
+           one_line(label), names_.size());
+    } else if (label.size() <= 6 && std::stoul(label) < names_.size()) {
+      place = std::stol(label);
+    } else {
+      fail(ErrorCode::kMismatch, index_.name(picture), "the label {} is out of range, there are {} classes", label,
            names_.size());
     }
-    fail(ErrorCode::kMismatch, item.path, "the class '{}' is none of the {} classes there are", one_line(item.label),
-         names_.size());
   }
 
-  static void check_gaps(const std::vector<std::string>& sorted, const std::string& path) {
-    for (std::size_t i = 0; i < sorted.size(); ++i) {
-      if (std::stoul(sorted[i]) != i) {
-        fail(ErrorCode::kInvalidArgument, path, "class {} has no picture, but class {} has", i, sorted[i]);
+  void check_new(const IndexedPicture& picture) const {
+    const std::string& label = index_.labels[picture.label];
+    if (index_.label_is_index(picture.label) != index_.label_is_index(index_.pictures.front().label)) {
+      fail(ErrorCode::kFormat, index_.name(picture), "the label '{}': some labels are indexes and some are names",
+           one_line(label));
+    }
+    check_name(label, index_.name(picture));
+  }
+
+  // The labels are sorted by number.
+  void check_gaps(const std::string& path) const {
+    for (std::size_t i = 0; i < names_.size(); ++i) {
+      if (names_[i] != std::to_string(i)) {
+        fail(ErrorCode::kInvalidArgument, path, "class {} has no picture, but class {} has", i, names_[i]);
       }
     }
   }
 
-  std::vector<std::string> names_;
-  std::map<std::string, std::uint32_t> indexes_;
+  const Index& index_;
   bool fixed_;
-  bool any_ = false;
-  bool indexed_ = false;
+  std::vector<std::string> names_;
+  std::vector<std::int64_t> places_;  // of each label of the index
+  std::map<std::string, std::int64_t> indexes_;
 };
 
 }  // namespace
 
 struct ImageSet::Contents {
-  std::vector<Entry> entries;
+  std::shared_ptr<const Index> index = std::make_shared<Index>();
   std::vector<std::string> classes;
-  std::vector<std::shared_ptr<const MappedFile>> archives;
+  std::vector<std::int64_t> places;  // index into `classes` of each label
+
+  const IndexedFile& file(std::uint32_t picture) const { return index->files[index->pictures[picture].file]; }
 };
 
 ImageSet::ImageSet() : contents_(std::make_shared<Contents>()) {}
 
 ImageSet ImageSet::open(const std::string& path, const ImageSetOptions& options) {
-  const Dataset dataset = Dataset::open(path, options.dataset);
   auto contents = std::make_shared<Contents>();
-  Classes classes(options.classes.empty() ? dataset.known_classes() : options.classes);
-  std::size_t memory = 0;
-  const auto source = dataset.places();
-  while (std::optional<Item> item = source->next()) {
-    Entry entry;
-    entry.label = classes.number(*item);
-    entry.place = item->place;
-    if (item->bytes) {
-      memory += item->bytes->size();
-      if (memory > options.max_memory) {
-        fail(ErrorCode::kLimit, path,
-             "more than {} MiB of pictures, too many to be held in memory: unpack the archive, or leave it "
-             "uncompressed",
-             options.max_memory >> 20);
-      }
-      item->bytes->shrink_to_fit();
-      entry.bytes = std::make_shared<const std::vector<std::byte>>(std::move(*item->bytes));
-    }
-    entry.path = std::move(item->path);
-    entry.inner_path = item->inner_path;
-    if (contents->entries.size() == kNobody) fail(ErrorCode::kLimit, path, "more than 2^32 - 1 pictures");
-    contents->entries.push_back(std::move(entry));
-  }
-  if (contents->entries.empty()) fail(ErrorCode::kInvalidArgument, path, "there are no pictures in it");
-  const std::vector<std::uint32_t> index = classes.finish(path);
-  for (Entry& entry : contents->entries) entry.label = index[entry.label];
+  contents->index =
+      read_index(path, {options.dataset.only, options.dataset.labels_file, true, std::optional(options.max_memory)});
+  Classes classes(*contents->index, options.classes);
+  classes.check(path);
   contents->classes = classes.names();
-  for (const std::string& archive : dataset.archives()) contents->archives.push_back(MappedFile::open(archive));
+  contents->places = classes.places();
   ImageSet result;
-  result.numbers_.resize(contents->entries.size());
+  result.numbers_.resize(contents->index->pictures.size());
   std::iota(result.numbers_.begin(), result.numbers_.end(), 0U);
   result.contents_ = std::move(contents);
   return result;
 }
 
 const std::vector<std::string>& ImageSet::classes() const noexcept { return contents_->classes; }
+const std::vector<std::string>& ImageSet::parts() const noexcept { return contents_->index->parts; }
 
-std::int64_t ImageSet::label(std::size_t image) const { return contents_->entries[numbers_[image]].label; }
+std::int64_t ImageSet::label(std::size_t image) const {
+  return contents_->places[contents_->index->pictures[numbers_[image]].label];
+}
 
-std::string ImageSet::path(std::size_t image) const { return contents_->entries[numbers_[image]].path; }
+std::string ImageSet::path(std::size_t image) const {
+  return contents_->index->name(contents_->index->pictures[numbers_[image]]);
+}
 
-std::string ImageSet::first_folder(std::size_t image) const {
-  const Entry& entry = contents_->entries[numbers_[image]];
-  const std::size_t slash = entry.path.find('/', entry.inner_path);
-  if (entry.inner_path == 0 || slash == std::string::npos) return "";
-  return entry.path.substr(entry.inner_path, slash - entry.inner_path);
+std::string ImageSet::inner_path(std::size_t image) const {
+  return contents_->index->path(contents_->index->pictures[numbers_[image]]);
+}
+
+std::string ImageSet::part(std::size_t image) const {
+  return parts().empty() ? "" : parts()[contents_->index->pictures[numbers_[image]].part];
 }
 
 FileBytes ImageSet::read(std::size_t image) const {
-  const Entry& entry = contents_->entries[numbers_[image]];
-  if (entry.bytes) return {entry.bytes, *entry.bytes};
-  if (!entry.place) {
-    const auto file = MappedFile::open(entry.path, kMaxFileBytes);
-    return {file, file->bytes()};
+  const IndexedFile& file = contents_->file(numbers_[image]);
+  if (file.cifar) {
+    auto bytes = std::make_shared<const std::vector<std::byte>>(
+        file.cifar->picture(contents_->index->pictures[numbers_[image]].record));
+    const std::span<const std::byte> span = *bytes;
+    return {std::move(bytes), span};
   }
-  const auto& archive = contents_->archives[entry.place->archive];
-  if (entry.place->size > kMaxFileBytes)
-    fail(ErrorCode::kLimit, entry.path, "{} bytes are too many", entry.place->size);
-  if (entry.place->offset + entry.place->size > archive->bytes().size()) {
-    fail(ErrorCode::kFormat, entry.path, "the archive has become shorter");
+  if (file.bytes) return {file.bytes, *file.bytes};
+  const Container& container = *contents_->index->containers[file.container];
+  if (file.place.number == IndexedFile::kNowhere && !container.is_directory()) {
+    fail(ErrorCode::kNotFound, path(image), "is not in the archive");
   }
-  return {archive, archive->bytes().subspan(static_cast<std::size_t>(entry.place->offset),
-                                            static_cast<std::size_t>(entry.place->size))};
+  return container.read(file.place, kMaxFileBytes);
 }
 
 ImageSet ImageSet::subset(std::span<const std::uint32_t> images) const {

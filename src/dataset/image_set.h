@@ -1,8 +1,8 @@
 // Labelled pictures by number, for training: any of them can be read at any time, from any thread.
 //
-// What it reads is what Dataset reads (class folders, archives, shards, CIFAR's binaries), in its order. Files and
-// uncompressed archives are read where they lie; a compressed archive, which can only be read from front to back, is
-// held in memory as it is, inflated.
+// What it reads is what Dataset reads (class folders, archives, shards, CIFAR's files), in its order. Files and
+// archives that can be read anywhere are read where they lie; a compressed tar archive, which can only be read from
+// front to back, is held in memory as it is, inflated.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "dataset/container.h"
 #include "dataset/dataset.h"
 
 namespace resnet {
@@ -21,12 +22,6 @@ struct ImageSetOptions {
   DatasetOptions dataset = {};
   std::vector<std::string> classes = {};          // the only ones there may be, by index; empty: those that there are
   std::size_t max_memory = std::size_t{4} << 30;  // for what a compressed archive inflates to
-};
-
-// The bytes of a picture's file, kept alive by `owner`.
-struct FileBytes {
-  std::shared_ptr<const void> owner;
-  std::span<const std::byte> bytes;
 };
 
 // A list of places and labels; copies share it. Functions may be called from any thread.
@@ -44,8 +39,13 @@ class ImageSet {
   std::int64_t label(std::size_t image) const;  // index into classes()
   std::string path(std::size_t image) const;    // for people
 
-  // The first folder of the picture's path inside an archive; "" where there is none.
-  std::string first_folder(std::size_t image) const;
+  // The picture's path inside the set, the same whether that is a directory or an archive of whatever kind.
+  std::string inner_path(std::size_t image) const;
+
+  // "train", "val": the folders of a set that consists of such, and the one that the picture lies in; "" where the set
+  // has none.
+  const std::vector<std::string>& parts() const noexcept;
+  std::string part(std::size_t image) const;
 
   // Throws kNotFound, kIo, kFormat, kLimit.
   FileBytes read(std::size_t image) const;
@@ -67,10 +67,11 @@ struct TrainingData {
 // The data of `--data PATH --val PATH|FRACTION`.
 //
 // `val` is a path of its own (whose classes must be among those of the training pictures), or a fraction above 0 and
-// below 1 that split() takes from the training pictures, or empty. Where `path` holds a folder `train` beside a folder
-// `val`, `valid`, `validation` or `test` and nothing else (CIFAR's binaries are such), `train` alone is trained on and,
-// with an empty `val`, the other validates. A folder of either can be named as PATH:FOLDER. Throws what
-// ImageSet::open() and split() throw; kInvalidArgument where a class has no picture to train on.
+// below 1 that split() takes from the training pictures, or empty. Where `path` consists of a folder `train` and one or
+// more of `val`, `valid`, `validation` and `test` (class_folders.h; CIFAR's files are such a set), `train` alone is
+// trained on and, with an empty `val`, the first of the others validates. A folder of either can be named as
+// PATH:FOLDER. Throws what ImageSet::open() and split() throw; kInvalidArgument where a class has no picture to train
+// on, and where `val` names a set that has such parts itself.
 TrainingData open_training_data(const std::string& path, const std::string& val, std::uint64_t seed,
                                 const ImageSetOptions& options = {});
 

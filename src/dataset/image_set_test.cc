@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <set>
 
-#include "dataset/cifar.h"
 #include "dataset/test_directory.h"
 #include "resnet/image.h"
 #include "resnet/preprocessing.h"
@@ -57,13 +56,14 @@ TEST_F(ImageSetTest, ReadsFoldersAndArchives) {
   const ImageSet folder = ImageSet::open(at("data"));
   EXPECT_EQ(pictures(folder), expected);
   EXPECT_THAT(folder.classes(), ElementsAre("cat", "dog"));
-  EXPECT_EQ(folder.first_folder(0), "");
+  EXPECT_EQ(folder.inner_path(0), "cat/2.jpg");
+  EXPECT_EQ(folder.part(0), "");
   for (const char* options : {"--sort=name", "--sort=name -z"}) {
     archive("data.tar", options);
     const ImageSet images = ImageSet::open(at("data.tar"));
     EXPECT_EQ(pictures(images), expected) << options;
     EXPECT_EQ(images.path(0), at("data.tar") + ":data/cat/2.jpg");
-    EXPECT_EQ(images.first_folder(0), "data");
+    EXPECT_EQ(images.inner_path(0), "cat/2.jpg");
   }
   EXPECT_EQ(pictures(folder.subset(std::vector<std::uint32_t>{2, 0})), (std::vector<std::string>{"1 d1", "0 c2"}));
   EXPECT_EQ(ImageSet().size(), 0U);

@@ -46,6 +46,34 @@ class DirectoryTest : public ::testing::Test {
     ASSERT_EQ(std::system(command.c_str()), 0) << command;
   }
 
+  // zip through Python: what lies below the folder `from`, each path with `prefix` before it. `options` are arguments
+  // of ZipFile() and writestr().
+  void zip(const std::string& name, const std::string& from, const std::string& prefix = "",
+           const std::string& options = "compression=zipfile.ZIP_DEFLATED") const {
+    const std::string script =
+        "import os, sys, zipfile\n"
+        "out, top, prefix = sys.argv[1:]\n"
+        "with zipfile.ZipFile(out, 'w', " +
+        options +
+        ") as file:\n"
+        "  for folder, folders, names in sorted(os.walk(top)):\n"
+        "    if folder != top: file.write(folder, prefix + os.path.relpath(folder, top))\n"
+        "    for name in names:\n"
+        "      path = os.path.join(folder, name)\n"
+        "      with file.open(prefix + os.path.relpath(path, top), 'w', force_zip64=len(name) % 2 == 0) as entry:\n"
+        "        entry.write(open(path, 'rb').read())\n";
+    const std::string command =
+        "python3 -c '" + replaced(script, "'", "'\\''") + "' '" + at(name) + "' '" + at(from) + "' '" + prefix + "'";
+    ASSERT_EQ(std::system(command.c_str()), 0) << command;
+  }
+
+  static std::string replaced(std::string text, const std::string& what, const std::string& by) {
+    for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + by.size())) {
+      text.replace(at, what.size(), by);
+    }
+    return text;
+  }
+
   std::filesystem::path directory_;
 };
 

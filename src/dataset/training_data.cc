@@ -3,12 +3,10 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
-#include <set>
 
 #include "base/error.h"
 #include "base/random.h"
-#include "dataset/archive_source.h"
-#include "dataset/cifar.h"
+#include "dataset/class_folders.h"
 #include "dataset/image_set.h"
 
 namespace resnet {
@@ -18,35 +16,10 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kSplitStream = 0x73706C6974;  // "split": its random numbers are nobody else's
 
-// "train" beside a folder for validation and nothing else: the latter's name.
-std::string validation_folder(const std::set<std::string>& folders) {
-  if (folders.size() != 2 || !folders.contains("train")) return "";
-  for (const char* name : {"val", "valid", "validation", "test"}) {
-    if (folders.contains(name)) return name;
-  }
-  return "";
-}
-
-std::set<std::string> folders_of_directory(const std::string& path) {
-  std::set<std::string> folders;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(path, error)) {
-    const std::string name = entry.path().filename().string();
-    if (!name.starts_with('.') && entry.is_directory(error)) folders.insert(name);
-  }
-  return folders;
-}
-
-std::set<std::string> folders_of_archive(const ImageSet& images) {
-  std::set<std::string> folders;
-  for (std::size_t i = 0; i < images.size(); ++i) folders.insert(images.first_folder(i));
-  return folders;
-}
-
-ImageSet pictures_in(const ImageSet& images, const std::string& folder) {
+ImageSet pictures_in(const ImageSet& images, const std::string& part) {
   std::vector<std::uint32_t> found;
   for (std::size_t i = 0; i < images.size(); ++i) {
-    if (images.first_folder(i) == folder) found.push_back(static_cast<std::uint32_t>(i));
+    if (images.part(i) == part) found.push_back(static_cast<std::uint32_t>(i));
   }
   return images.subset(found);
 }
@@ -72,23 +45,9 @@ TrainingData open_parts(const std::string& path, const ImageSetOptions& options)
   if (!folder.empty() || !options.dataset.only.empty() || !options.dataset.labels_file.empty()) {
     return {open_set(place, folder, options, {}), {}};
   }
-  if (Cifar::is_at(place)) {
-    const bool both = fs::is_directory(place) && Cifar(place, "").count() > Cifar(place, "train").count();
-    TrainingData data{open_set(place, both ? "train" : "", options, {}), {}};
-    if (both) data.val = open_set(place, "test", options, data.train.classes());
-    return data;
-  }
-  if (fs::is_directory(place)) {
-    const std::string validation = validation_folder(folders_of_directory(place));
-    if (validation.empty()) return {open_set(place, "", options, {}), {}};
-    TrainingData data{open_set(place, "train", options, {}), {}};
-    data.val = open_set(place, validation, options, data.train.classes());
-    return data;
-  }
   ImageSet all = open_set(place, "", options, {});
-  const std::string validation = validation_folder(folders_of_archive(all));
-  if (validation.empty()) return {std::move(all), {}};
-  return {pictures_in(all, "train"), pictures_in(all, validation)};
+  if (all.parts().empty()) return {std::move(all), {}};
+  return {pictures_in(all, "train"), pictures_in(all, validation_part(all.parts()))};
 }
 
 std::optional<double> as_fraction(const std::string& text) {
@@ -124,6 +83,10 @@ TrainingData open_training_data(const std::string& path, const std::string& val,
   ImageSetOptions of_val = options;
   of_val.dataset = {};
   data.val = open_set(place, folder, of_val, data.train.classes());
+  if (!data.val.parts().empty()) {
+    fail(ErrorCode::kInvalidArgument, val, "consists of {}: say which one validates, {}:{}",
+         fmt::join(data.val.parts(), " and "), val, validation_part(data.val.parts()));
+  }
   return data;
 }
 

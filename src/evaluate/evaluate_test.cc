@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <limits>
+
+#include "model/imagenet_classes.h"
 
 namespace resnet {
 namespace {
@@ -95,6 +99,61 @@ TEST(ClassMapTest, KnowsImageNet) {
   EXPECT_EQ(map.at("tabby"), 281);
   EXPECT_THAT(error_of(classifier_of({}, 1000), {"n00000001"}), HasSubstr("'n00000001'"));
   EXPECT_THAT(error_of(classifier_of({"a", "b"}, 2), {"n01440764"}), HasSubstr("'n01440764'"));
+}
+
+TEST(ClassMapTest, TakesFoldersThatAreNumbersByIndex) {
+  using Assumption = ClassMap::Assumption;
+  const auto map_of = [](const Classifier& classifier, const std::vector<std::string>& labels) {
+    return ClassMap(classifier, labels, false);
+  };
+  const ClassMap three = map_of(classifier_of({"dog", "cat", "cow"}, 3), {"0", "1", "2"});
+  EXPECT_EQ(three.at("2"), 2);
+  EXPECT_EQ(three.assumption(), Assumption::kIndices);
+  EXPECT_EQ(map_of(classifier_of({"dog", "cat", "cow"}, 3), {"00", "01", "02"}).at("01"), 1);
+  const Classifier named = classifier_of({"dog", "1", "cow"}, 3);
+  EXPECT_THAT(error_of(named, {"0", "1", "2"}), HasSubstr("2 of 3 labels fit no class")) << "1 is a name";
+  const Classifier dogs = classifier_of({"dog", "cat", "cow"}, 3);
+  EXPECT_THAT(error_of(dogs, {"0", "1"}), HasSubstr("'0', '1'")) << "not all that there are";
+  EXPECT_THAT(error_of(dogs, {"1", "2", "3"}), HasSubstr("'1', '2', '3'"));
+  EXPECT_THAT(error_of(dogs, {"0", "1", "01"}), HasSubstr("3 of 3"));
+
+  std::vector<std::string> numbers;
+  for (int i = 0; i < 1000; ++i) numbers.push_back(std::to_string(i));
+  std::sort(numbers.begin(), numbers.end());
+  const Classifier imagenet = classifier_of({}, 1000);
+  const ClassMap all = map_of(imagenet, numbers);
+  for (int i = 0; i < 1000; ++i) EXPECT_EQ(all.at(std::to_string(i)), i);
+  const ClassMap some = map_of(imagenet, {"7", "999"});
+  EXPECT_EQ(some.at("7"), 7);
+  EXPECT_EQ(some.assumption(), Assumption::kIndices);
+  EXPECT_THAT(error_of(imagenet, {"7", "1000"}), HasSubstr("'1000'"));
+  EXPECT_THAT(error_of(imagenet, {"7", "tench"}), HasSubstr("'7'"));
+}
+
+TEST(ClassMapTest, KnowsImageNetHoweverItIsSpelt) {
+  using Assumption = ClassMap::Assumption;
+  std::vector<std::string> names = imagenet_class_names();
+  for (std::string& name : names) {
+    name[0] = static_cast<char>(std::toupper(name[0]));
+    std::replace(name.begin(), name.end(), ' ', '_');
+    name += ", and another word";
+  }
+  names[134] = names[517] = "crane";  // lists have it twice
+  const std::vector<std::string> labels = {"n01440764", "n15075141"};
+  const ClassMap map(classifier_of(names, 1000), labels, false);
+  EXPECT_EQ(map.at("n15075141"), 999);
+  EXPECT_EQ(map.assumption(), Assumption::kNone);
+  EXPECT_THAT(error_of(classifier_of(names, 1000), {"crane"}), HasSubstr("two classes of the model are named 'crane'"));
+
+  const std::vector<std::string> numbers = {"0", "999"};
+  EXPECT_EQ(ClassMap(classifier_of(imagenet_wordnet_ids(), 1000), numbers, false).at("999"), 999);
+
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = "class " + std::to_string(i);
+  const ClassMap other(classifier_of(names, 1000), labels, false);
+  EXPECT_EQ(other.at("n15075141"), 999);
+  EXPECT_EQ(other.assumption(), Assumption::kWordNet) << "to be told to people";
+  EXPECT_THAT(error_of(classifier_of(names, 1000), {"n01440764", "n00000001"}),
+              HasSubstr("1 of 2 labels fit no class of the model: 'n00000001'"));
 }
 
 TEST(EvaluationTest, Counts) {

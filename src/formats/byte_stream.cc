@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <array>
@@ -69,30 +68,21 @@ struct ByteStream::Impl {
   std::span<const std::byte> waiting;  // bytes of the buffer that nobody has taken
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
-  bool gzip = false;
-  bool in_member = true;  // between a gzip member's header and its end
-  z_stream inflater{};
+  std::unique_ptr<Decompressor> decompressor;  // null where nothing is compressed
 
-  Impl(Refill refill_function, std::string where_text, Leap leap_function)
+  Impl(Refill refill_function, std::string where_text, Leap leap_function, DecompressorFor decompressor_for)
       : refill(std::move(refill_function)), leap(std::move(leap_function)), where(std::move(where_text)) {
-    while (waiting.size() < 2) {  // a pipe may give a single byte
+    while (waiting.size() < Decompressor::kMagicBytes) {  // a pipe may give a single byte
       const std::size_t got = refill(std::span(buffer).subspan(waiting.size()));
       if (got == 0) break;
       bytes_in += got;
       waiting = std::span(buffer).first(waiting.size() + got);
     }
-    gzip = begins_member();
-    constexpr int kGzipOnly = 16;
-    if (gzip && inflateInit2(&inflater, kGzipOnly + MAX_WBITS) != Z_OK) throw std::bad_alloc();
-  }
-  Impl(const Impl&) = delete;
-  Impl& operator=(const Impl&) = delete;
-  ~Impl() {
-    if (gzip) inflateEnd(&inflater);
-  }
-
-  bool begins_member() const {
-    return waiting.size() >= 2 && waiting[0] == std::byte{0x1F} && waiting[1] == std::byte{0x8B};
+    if (const char* format = unread_format(waiting)) {
+      fail(ErrorCode::kUnsupported, where,
+           "is {}, which is not read: repack it as .tar, .tar.gz, .tar.xz, .tar.bz2, .tar.zst or .zip", format);
+    }
+    decompressor = decompressor_for(waiting);
   }
 
   bool more() {
@@ -114,31 +104,18 @@ struct ByteStream::Impl {
     return used;
   }
 
-  std::size_t inflate_some(std::span<std::byte> out) {
+  std::size_t unpack(std::span<std::byte> out) {
     std::size_t used = 0;
     while (used < out.size()) {
-      if (!more()) {
-        if (!in_member) break;
-        fail(ErrorCode::kFormat, where, "offset {}: the gzip stream is cut short", bytes_in);
-      }
-      if (!in_member) {
-        if (inflateReset(&inflater) != Z_OK) throw std::bad_alloc();
-        in_member = true;
-      }
-      const std::size_t room = std::min<std::size_t>(out.size() - used, 1U << 30);
-      inflater.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(waiting.data()));
-      inflater.avail_in = static_cast<uInt>(waiting.size());
-      inflater.next_out = reinterpret_cast<Bytef*>(out.data() + used);
-      inflater.avail_out = static_cast<uInt>(room);
-      const int status = inflate(&inflater, Z_NO_FLUSH);
-      waiting = waiting.last(inflater.avail_in);
-      used += room - inflater.avail_out;
-      if (status == Z_STREAM_END) {
-        in_member = false;
-      } else if (status != Z_OK) {
-        fail(ErrorCode::kFormat, where, "offset {}: damaged gzip stream ({})", bytes_in - waiting.size(),
-             inflater.msg != nullptr ? inflater.msg : "no reason given");
-      }
+      const bool last = !more();
+      if (last && decompressor->at_end()) break;
+      const Decompressor::Step step = decompressor->run(waiting, out.subspan(used), last);
+      waiting = waiting.subspan(step.taken);
+      used += step.made;
+      if (!step.problem.empty()) fail_unpacking(step);
+      if (step.taken > 0 || step.made > 0 || decompressor->at_end()) continue;
+      if (last) fail_here("the {} stream is cut short");
+      fail_here("damaged {} stream");
     }
     bytes_out += used;
     if (bytes_out > kRatioGrace + kMaxRatio * bytes_in) {
@@ -146,27 +123,38 @@ struct ByteStream::Impl {
     }
     return used;
   }
+
+  [[noreturn]] void fail_here(const char* format) const {
+    const std::string text = fmt::format(fmt::runtime(format), decompressor->name());
+    fail(ErrorCode::kFormat, where, "offset {}: {}", bytes_in - waiting.size(), text);
+  }
+
+  [[noreturn]] void fail_unpacking(const Decompressor::Step& step) const {
+    if (step.code != ErrorCode::kFormat) fail(step.code, where, "the {} stream {}", decompressor->name(), step.problem);
+    fail(ErrorCode::kFormat, where, "offset {}: damaged {} stream ({})", bytes_in - waiting.size(),
+         decompressor->name(), step.problem);
+  }
 };
 
-ByteStream::ByteStream(Refill refill, std::string where, Leap leap)
-    : impl_(std::make_unique<Impl>(std::move(refill), std::move(where), std::move(leap))) {}
+ByteStream::ByteStream(Refill refill, std::string where, Leap leap, DecompressorFor decompressor)
+    : impl_(std::make_unique<Impl>(std::move(refill), std::move(where), std::move(leap), decompressor)) {}
 ByteStream::~ByteStream() = default;
 ByteStream::ByteStream(ByteStream&&) noexcept = default;
 
-ByteStream ByteStream::open(const std::string& path) {
+ByteStream ByteStream::open(const std::string& path, DecompressorFor decompressor) {
   auto file = std::make_shared<OpenFile>(path);
   if (file->is_directory()) fail(ErrorCode::kInvalidArgument, path, "is a directory, not a file");
   return {[file](std::span<std::byte> out) { return file->read(out); }, path,
-          [file](std::uint64_t count) { return file->leap(count); }};
+          [file](std::uint64_t count) { return file->leap(count); }, decompressor};
 }
 
 std::size_t ByteStream::read(std::span<std::byte> out) {
-  return impl_->gzip ? impl_->inflate_some(out) : impl_->copy(out);
+  return impl_->decompressor ? impl_->unpack(out) : impl_->copy(out);
 }
 
 std::uint64_t ByteStream::skip(std::uint64_t count) {
   std::uint64_t done = 0;
-  if (!impl_->gzip) {
+  if (!impl_->decompressor) {
     const auto waiting = static_cast<std::size_t>(std::min<std::uint64_t>(count, impl_->waiting.size()));
     impl_->waiting = impl_->waiting.subspan(waiting);
     done = waiting;
@@ -182,7 +170,7 @@ std::uint64_t ByteStream::skip(std::uint64_t count) {
   return done;
 }
 
-bool ByteStream::compressed() const noexcept { return impl_->gzip; }
+bool ByteStream::compressed() const noexcept { return impl_->decompressor != nullptr; }
 const std::string& ByteStream::where() const noexcept { return impl_->where; }
 
 }  // namespace resnet

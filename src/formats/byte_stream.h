@@ -1,5 +1,5 @@
-// Bytes of a file from the first to the last, inflated on the way where the file is a gzip stream. Memory is a fixed
-// buffer, however long the file is. Not for several threads at once.
+// Bytes of a file from the first to the last, unpacked on the way where they are compressed (decompressor.h). Memory is
+// a fixed buffer and what the format needs, however long the file is. Not for several threads at once.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +8,8 @@
 #include <memory>
 #include <span>
 #include <string>
+
+#include "formats/decompressor.h"
 
 namespace resnet {
 
@@ -19,16 +21,17 @@ class ByteStream {
   // Passes over bytes of the file without reading them; returns how many, 0 where it cannot.
   using Leap = std::function<std::uint64_t(std::uint64_t)>;
 
-  // `where` names the file in errors. gzip (RFC 1952) is told by the first two bytes.
-  ByteStream(Refill refill, std::string where, Leap leap = {});
+  // `where` names the file in errors. Throws kUnsupported for formats that are known but not read (7z, RAR, lz4, ...).
+  ByteStream(Refill refill, std::string where, Leap leap = {}, DecompressorFor decompressor = gzip_only);
   ~ByteStream();
   ByteStream(ByteStream&&) noexcept;
 
   // Throws kNotFound, kIo; kInvalidArgument for a directory.
-  static ByteStream open(const std::string& path);
+  static ByteStream open(const std::string& path, DecompressorFor decompressor = gzip_only);
 
-  // Fills `out`; returns fewer bytes only at the end. Throws kIo, kFormat for a damaged or truncated gzip stream,
-  // kLimit for one that inflates more than 200 times, as no archive of pictures does.
+  // Fills `out`; returns fewer bytes only at the end. Throws kIo; of a compressed stream kFormat for a damaged or
+  // truncated one, kLimit for one that inflates more than 200 times, as no archive of pictures does, or needs more than
+  // 256 MiB of memory.
   std::size_t read(std::span<std::byte> out);
 
   // Passes over `count` bytes, in one leap where the file is not compressed and can be sought in. Returns fewer only at

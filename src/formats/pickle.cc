@@ -244,7 +244,7 @@ std::string_view Machine::take_line() {
 
 void Machine::push_object(Kind kind, std::vector<Value> items, const Global* callee) {
   budget_.charge(sizeof(Object) + sizeof(Value) + items.size() * sizeof(Value), "pickled objects");
-  result_.objects.push_back({kind, std::move(items), callee});
+  result_.objects.push_back({kind, std::move(items), callee, None{}});
   push(&result_.objects.back());
 }
 
@@ -336,13 +336,15 @@ void Machine::make_dict(const Global* callee, const std::vector<Value>& argument
   push_object(Kind::kDict, std::move(items), callee);
 }
 
-// BUILD: attributes, such as a state dict's _metadata, are dropped.
+// BUILD: the state of what a call made is kept; attributes of a dictionary, such as a state dict's _metadata, are
+// dropped.
 void Machine::set_state() {
-  pop();
+  const Value state = pop();
   Object* const* object = std::get_if<Object*>(&top());
   if (object == nullptr || ((*object)->kind != Kind::kDict && (*object)->kind != Kind::kCall)) {
     refuse(ErrorCode::kFormat, "attributes for something that has none");
   }
+  if ((*object)->kind == Kind::kCall) (*object)->state = state;
 }
 
 }  // namespace

@@ -47,6 +47,7 @@ struct Object {
   Kind kind = Kind::kTuple;
   std::vector<Value> items;
   const Global* callee = nullptr;
+  Value state;  // of a call: what BUILD gave what it made; None where nothing
 };
 
 struct Pickle {

@@ -17,7 +17,7 @@ constexpr std::uint64_t kMaxSize = std::uint64_t{1} << 62;
 struct Field {
   std::size_t offset, length;
 };
-constexpr Field kName{0, 100}, kSize{124, 12}, kChecksum{148, 8}, kMagic{257, 6}, kPrefix{345, 155};
+constexpr Field kName{0, 100}, kSize{124, 12}, kChecksum{148, 8}, kTarget{157, 100}, kMagic{257, 6}, kPrefix{345, 155};
 constexpr std::size_t kType = 156;
 
 using Bytes = std::span<const std::byte>;
@@ -155,6 +155,7 @@ void TarReader::parse_pax(std::string_view text, Pending& pending) const {
     const std::string_view key = record.substr(0, equals);
     const std::string_view value = record.substr(equals + 1);
     if (key == "path") pending.path = value;
+    if (key == "linkpath") pending.target = value;
     if (key == "size") {
       if (value.empty() || value.size() > 18 || value.find_first_not_of("0123456789") != std::string_view::npos) {
         fail_here(ErrorCode::kFormat, "a pax size that is no number below 10^18");
@@ -192,6 +193,9 @@ TarEntry TarReader::entry(const Block& block, const Pending& pending) {
     default: fail_here(ErrorCode::kUnsupported, fmt::format("an entry of type {}", static_cast<int>(type)));
   }
   result.path = checked_path(path);
+  if (result.kind == TarEntry::Kind::kLink) {
+    result.target = pending.target ? *pending.target : std::string(text_of(field_of(block, kTarget)));
+  }
   if (result.kind == TarEntry::Kind::kFile) {
     if (result.path.empty()) fail_here(ErrorCode::kFormat, "a file without a name");
     result.size = pending.size ? *pending.size : number(field_of(block, kSize), "the size");
@@ -223,6 +227,7 @@ std::optional<TarEntry> TarReader::next() {
     if (type != 'x' && type != 'g' && type != 'L' && type != 'K') return entry(block, pending);
     const std::string text = read_text(number(field_of(block, kSize), "the size"));
     if (type == 'L') pending.path = text.substr(0, text.find('\0'));
+    if (type == 'K') pending.target = text.substr(0, text.find('\0'));
     if (type == 'x') parse_pax(text, pending);
     if (type == 'g') {
       Pending global;

@@ -1,5 +1,5 @@
-// Reads a tar archive from front to back without unpacking it: POSIX ustar, pax (path and size) and GNU long names.
-// Strict: what a checksum, a length or a terminator contradicts is an error, not a guess.
+// Reads a tar archive from front to back without unpacking it: POSIX ustar, pax (path, linkpath, size) and GNU long
+// names. Strict: what a checksum, a length or a terminator contradicts is an error, not a guess.
 #pragma once
 
 #include <array>
@@ -20,6 +20,7 @@ struct TarEntry {
   std::string path;  // relative, with "/" between names; no "." or ".." in it, no control characters
   std::uint64_t size = 0;
   enum class Kind { kFile, kDirectory, kLink, kOther } kind = Kind::kFile;
+  std::string target;  // what a link names, as it stands there
 };
 
 class TarReader {
@@ -41,6 +42,7 @@ class TarReader {
   using Block = std::array<std::byte, 512>;
   struct Pending {  // what extended headers say of the entry that follows them
     std::optional<std::string> path;
+    std::optional<std::string> target;
     std::optional<std::uint64_t> size;
   };
 

@@ -62,6 +62,8 @@ constexpr Global kGlobals[] = {
     {"numpy.core.multiarray", "_reconstruct"},
     {"numpy._core.multiarray", "scalar"},
     {"numpy._core.multiarray", "_reconstruct"},
+    {"numpy.core.numeric", "_frombuffer"},
+    {"numpy._core.numeric", "_frombuffer"},
 };
 
 // Classes of plain values; `builtins` in Python 3, `__builtin__` in Python 2 and in pickles of protocol 2.

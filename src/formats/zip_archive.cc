@@ -163,7 +163,8 @@ ZipEntry ZipArchive::read_directory_header(ByteReader& reader) const {
     fail(ErrorCode::kFormat, path_, "offset {}: no entry of the zip directory", at);
   }
   ZipEntry entry;
-  reader.take(4);  // versions
+  const auto made_by = reader.number<std::uint16_t>();
+  reader.take(2);  // the version that is needed
   entry.flags = reader.number<std::uint16_t>();
   entry.method = reader.number<std::uint16_t>();
   reader.take(4);  // time
@@ -174,7 +175,10 @@ ZipEntry ZipArchive::read_directory_header(ByteReader& reader) const {
   const auto extra_size = reader.number<std::uint16_t>();
   const auto comment_size = reader.number<std::uint16_t>();
   std::uint64_t disk = reader.number<std::uint16_t>();
-  reader.take(6);  // attributes
+  reader.take(2);  // internal attributes
+  const auto attributes = reader.number<std::uint32_t>();
+  constexpr unsigned kUnix = 3, kFormatBits = 0170000, kLink = 0120000;
+  entry.is_link = made_by >> 8 == kUnix && (attributes >> 16 & kFormatBits) == kLink;
   entry.header_offset = reader.number<std::uint32_t>();
   entry.name = reader.text(name_size);
   const std::string_view extra = reader.text(extra_size);

@@ -24,6 +24,7 @@ struct ZipEntry {
   std::uint32_t crc = 0;
   std::uint16_t flags = 0;
   std::uint16_t method = 0;
+  bool is_link = false;  // a symbolic link, as Unix programs pack it: its bytes are what it names
 };
 
 // Bytes, and what keeps them alive.
@@ -43,7 +44,11 @@ class ZipArchive {
 
   // An entry's bytes with their checksum compared: a view of the file where they are stored, else unpacked into memory
   // that is charged to the budget.
-  OwnedBytes read(const ZipEntry& entry) const;
+  OwnedBytes read(const ZipEntry& entry) const { return read(entry, budget_); }
+
+  // The same with a budget of the caller's, for those who read many entries and keep none. May be called from several
+  // threads, each with its own.
+  OwnedBytes read(const ZipEntry& entry, MemoryBudget& budget) const;
 
  private:
   struct Directory {
@@ -55,7 +60,7 @@ class ZipArchive {
   void check_local_header(ZipEntry& entry, std::uint64_t directory_offset) const;
   std::uint64_t check_descriptor(const ZipEntry& entry) const;
   void check_overlaps() const;
-  OwnedBytes unpack(const ZipEntry& entry) const;
+  OwnedBytes unpack(const ZipEntry& entry, MemoryBudget& budget) const;
   std::string place(const ZipEntry& entry) const;
 
   std::shared_ptr<const MappedFile> file_;

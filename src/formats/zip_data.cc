@@ -56,9 +56,9 @@ bool inflate_all(const MappedFile& file, std::span<const std::byte> packed, std:
 
 }  // namespace
 
-OwnedBytes ZipArchive::read(const ZipEntry& entry) const {
+OwnedBytes ZipArchive::read(const ZipEntry& entry, MemoryBudget& budget) const {
   OwnedBytes result = {file_->bytes().subspan(entry.data_offset, entry.packed_size), file_};
-  if (entry.method == zip::kDeflated) result = unpack(entry);
+  if (entry.method == zip::kDeflated) result = unpack(entry, budget);
   uLong crc = ::crc32_z(0, nullptr, 0);
   for (std::size_t at = 0; at < result.bytes.size(); at += kStep) {
     const std::span<const std::byte> step = result.bytes.subspan(at, std::min(kStep, result.bytes.size() - at));
@@ -71,12 +71,12 @@ OwnedBytes ZipArchive::read(const ZipEntry& entry) const {
   return result;
 }
 
-OwnedBytes ZipArchive::unpack(const ZipEntry& entry) const {
+OwnedBytes ZipArchive::unpack(const ZipEntry& entry, MemoryBudget& budget) const {
   constexpr std::uint64_t kHighestRatio = 1032;  // of deflate
   if (entry.size / kHighestRatio > entry.packed_size) {
     fail(ErrorCode::kFormat, place(entry), "{} bytes cannot unpack to {}", entry.packed_size, entry.size);
   }
-  budget_.charge(entry.size, "deflated entries");
+  budget.charge(entry.size, "deflated entries");
   auto memory = std::make_shared<AlignedBuffer<std::byte>>(entry.size);
   const std::span<const std::byte> packed = file_->bytes().subspan(entry.data_offset, entry.packed_size);
   if (!inflate_all(*file_, packed, memory->span(), place(entry))) {

@@ -21,6 +21,7 @@ class RunFolder {
   const std::string& path() const noexcept { return path_; }
   std::string recipe() const { return path_ + "/recipe.toml"; }
   std::string best() const { return path_ + "/best.safetensors"; }
+  std::string pictures() const { return path_ + "/pictures.txt"; }
   std::string checkpoints() const { return path_ + "/checkpoints"; }
 
   // There is a checkpoint: what ended before the first one has left nothing to go on with.

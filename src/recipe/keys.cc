@@ -25,7 +25,7 @@ const std::vector<Key> kRows = {
     {"stochastic_depth", "Network", &Recipe::stochastic_depth, "Probability that the last block is left out", 0, 0.99},
 
     {"data", "Data", &Recipe::data,
-     "Folder of class folders, .tar, .tar.gz, shards or CIFAR binaries; PATH:FOLDER takes one folder"},
+     "Folder or archive of class folders, shards of it, or CIFAR's as it is handed out; PATH:FOLDER takes one folder"},
     {"val", "Data", &Recipe::val, "The same for validation, or a fraction of the data such as 0.1"},
     {"preset", "Data", enum_member<&Recipe::preset>(kPresetNames),
      "Preprocessing: torchvision, torchvision-v2, timm or cifar (what suits the network)"},

@@ -7,9 +7,17 @@
 #include "train/same_run.h"
 
 namespace resnet {
+namespace {
+
+constexpr const char* kData = "run.data";  // a checkpoint's value
+
+}  // namespace
 
 RunFiles::RunFiles(const TrainOptions& options, const Task& task)
-    : task_(task), folder_(options.out, options.resume), checkpoints_(folder_.checkpoints(), task.recipe.keep) {
+    : task_(task),
+      data_(DataRecord::of(task.data)),
+      folder_(options.out, options.resume),
+      checkpoints_(folder_.checkpoints(), task.recipe.keep) {
   if (folder_.holds_run() && std::filesystem::exists(folder_.recipe())) {
     check_same_recipe(task.recipe, read_recipe(folder_.recipe()), folder_.recipe());
   }
@@ -22,6 +30,7 @@ std::optional<Position> RunFiles::restore(Learner& learner, std::int64_t batches
   if (!found) return std::nullopt;
   for (const std::string& damaged : found->damaged) notice(damaged);
   Position at = Position::from(found->checkpoint, task_.graph.architecture, task_.classes, found->path);
+  check_same_data(found->checkpoint, found->path, notice);
   if (at.batch > batches) {
     fail(ErrorCode::kMismatch, found->path, "is {} batches into an epoch; now an epoch has {}", at.batch, batches);
   }
@@ -32,9 +41,30 @@ std::optional<Position> RunFiles::restore(Learner& learner, std::int64_t batches
   return at;
 }
 
+// What another set would do to the batches, the split and the results, nobody could tell.
+void RunFiles::check_same_data(const Checkpoint& checkpoint, const std::string& where, const Notice& notice) const {
+  const auto held = checkpoint.values.find(kData);
+  if (held == checkpoint.values.end()) return;  // of a version that did not note it
+  const DataRecord before = DataRecord::from_json(held->second, where);
+  if (!before.same_pictures(data_)) {
+    const auto list = DataList::read(folder_.pictures(), before);
+    fail(ErrorCode::kMismatch, folder_.path(),
+         "the run was begun with {}, now there are {} ({}): put the data back, or begin another run from this one's "
+         "weights with --from {} and another --out",
+         before.counts(), data_.counts(),
+         list ? list->difference(DataList::of(task_.data)) : "which ones are others is not known", folder_.best());
+  }
+  if (before.same_order(data_)) return;
+  notice(
+      fmt::format("{}: the pictures come in another order than when the run was begun: batches are others than without "
+                  "the interruption",
+                  task_.recipe.data));
+}
+
 void RunFiles::save(const Position& at, Learner& learner) {
   Checkpoint checkpoint;
   at.put_into(checkpoint, task_.graph.architecture, task_.classes);
+  checkpoint.values[kData] = data_.to_json();
   learner.save(checkpoint.tensors);
   checkpoint_ = checkpoints_.save(checkpoint, at.step);
 }

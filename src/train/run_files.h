@@ -9,6 +9,7 @@
 #include "journal/checkpoints.h"
 #include "journal/event_file.h"
 #include "journal/run_folder.h"
+#include "train/data_record.h"
 #include "train/learner.h"
 #include "train/position.h"
 
@@ -27,9 +28,13 @@ class RunFiles {
   const std::string& checkpoint() const noexcept { return checkpoint_; }
 
   // Takes the newest checkpoint that is whole into the learner and gives its position; nothing where there is none.
-  // `notice` is told of damaged ones. Throws what Position::from() and Learner::restore() throw, and kMismatch where it
-  // is further into an epoch than `batches`.
+  // `notice` is told of damaged ones and of pictures in another order. Throws what Position::from() and
+  // Learner::restore() throw, and kMismatch where the run was begun with other pictures, or is further into an epoch
+  // than `batches`.
   std::optional<Position> restore(Learner& learner, std::int64_t batches, const Notice& notice);
+
+  // Notes the names of the pictures, for later runs to compare with.
+  void write_pictures() const { DataList::of(task_.data).write(folder_.pictures()); }
 
   // A checkpoint of the learner at this position.
   void save(const Position& at, Learner& learner);
@@ -46,8 +51,10 @@ class RunFiles {
 
  private:
   RunSummary summary(const Position& at) const;
+  void check_same_data(const Checkpoint& checkpoint, const std::string& where, const Notice& notice) const;
 
   const Task& task_;
+  const DataRecord data_;
   RunFolder folder_;
   CheckpointFolder checkpoints_;
   std::optional<EventFile> events_;

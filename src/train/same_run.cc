@@ -1,11 +1,10 @@
 #include "train/same_run.h"
 
 #include <nlohmann/json.hpp>
-#include <span>
 
 #include "base/error.h"
-#include "journal/crc32c.h"
 #include "recipe/keys.h"
+#include "train/data_record.h"
 #include "weights/metadata.h"
 
 namespace resnet {
@@ -16,17 +15,6 @@ bool may_change(std::string_view key) {
     if (key == free) return true;
   }
   return false;
-}
-
-// How many pictures, and a number made of their labels and names in their order.
-std::string content(const ImageSet& images) {
-  std::uint32_t checksum = 0;
-  for (std::size_t i = 0; i < images.size(); ++i) {
-    const std::string path = images.path(i);  // which may lie elsewhere on other machines
-    const std::string line = fmt::format("{} {}\n", images.label(i), path.substr(path.rfind('/') + 1));
-    checksum = crc32c(checksum, std::as_bytes(std::span(line)));
-  }
-  return fmt::format("{} ({:08x})", images.size(), checksum);
 }
 
 }  // namespace
@@ -46,9 +34,10 @@ std::string describe_run(const Task& task) {
   for (const Key& key : recipe_keys()) {
     if (!may_change(key.name)) text += fmt::format("{} = {}\n", key.name, toml_value(task.recipe, key));
   }
-  return text + fmt::format("classes = {}\npreprocessing = {}\npictures to learn from = {}\nto validate with = {}\n",
-                            fmt::join(task.classes, ", "), to_json(task.preprocessing).dump(), content(task.data.train),
-                            content(task.data.val));
+  const DataRecord data = DataRecord::of(task.data);
+  return text + fmt::format("classes = {}\npreprocessing = {}\npictures = {} ({:016x})\n",
+                            fmt::join(task.classes, ", "), to_json(task.preprocessing).dump(), data.counts(),
+                            data.hash());
 }
 
 }  // namespace resnet
