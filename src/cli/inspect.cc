@@ -33,7 +33,7 @@ Totals count(const StateDict& tensors) {
   for (const auto& [name, tensor] : tensors) {
     ++totals.tensors;
     totals.values += tensor.count();
-    totals.bytes += static_cast<std::int64_t>(tensor.bytes().size());
+    totals.bytes += static_cast<std::int64_t>(tensor.nbytes());
   }
   return totals;
 }
@@ -64,7 +64,7 @@ void print_json(TensorFile file, const std::string& path) {
     const Json json = {{"name", tensor_name},
                        {"dtype", name(tensor.dtype())},
                        {"shape", tensor.shape()},
-                       {"size_bytes", tensor.bytes().size()}};
+                       {"size_bytes", tensor.nbytes()}};
     fmt::print("{}{}", separator, dump(json));
     separator = ",\n";
   }
@@ -79,7 +79,7 @@ void print_json(TensorFile file, const std::string& path) {
 
 // Row by row, so that a file of many tensors needs no table of them all.
 void print_tensors(const StateDict& tensors) {
-  const auto bytes_of = [](const Tensor& tensor) { return grouped(static_cast<std::int64_t>(tensor.bytes().size())); };
+  const auto bytes_of = [](const Tensor& tensor) { return grouped(static_cast<std::int64_t>(tensor.nbytes())); };
   std::size_t names = 6, types = 4, shapes = 5, sizes = 5;  // widths of the columns: those of their titles, at least
   for (const auto& [tensor_name, tensor] : tensors) {
     names = std::max(names, width(one_line(tensor_name)));

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/progress.h"
+#include "cli/signals.h"
 #include "dataset/shapes.h"
 
 namespace resnet::cli {
@@ -20,7 +21,11 @@ struct Options {
 void make_dataset(const Options& options) {
   const ShapesOptions& shapes = options.shapes;
   Progress progress("pictures", static_cast<std::size_t>(shapes.train) + static_cast<std::size_t>(shapes.val));
-  make_shapes(options.out, shapes, [&](int done) { progress.update(done); });
+  catch_signals();
+  make_shapes(options.out, shapes, [&](int done) {
+    progress.update(done);
+    if (stop_signal() != 0) throw Interrupted();  // which removes what is there so far
+  });
   progress.clear();
   if (options.json) {
     const nlohmann::ordered_json json = {{"path", options.out},          {"classes", shape_names()},

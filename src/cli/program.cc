@@ -3,14 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <new>
 
 #include "base/file.h"
 #include "base/nearest.h"
+#include "base/notice.h"
 #include "base/text.h"
+#include "cli/signals.h"
 #include "resnet/error.h"
 
 namespace resnet::cli {
@@ -66,7 +67,8 @@ std::string text_of(const CLI::App& app, const CLI::ExtrasError& error) {
 }  // namespace
 
 int run_program(CLI::App& app, int argc, char** argv) {
-  std::signal(SIGPIPE, SIG_DFL);  // `resnet ... | head` ends quietly
+  remove_temporary_files_at_signals();
+  set_notice_handler(say);
   try {
     check_command(app, argc, argv);
     try {
@@ -75,6 +77,8 @@ int run_program(CLI::App& app, int argc, char** argv) {
       app.exit(success);
     }
     flush_output();
+  } catch (const Interrupted&) {
+    end_by_signal(stop_signal());
   } catch (const CLI::ExtrasError& error) {
     return report(text_of(app, error), kWrongUsage);
   } catch (const CLI::ParseError& error) {

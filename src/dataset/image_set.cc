@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/input_file.h"
 #include "base/text.h"
 
 namespace resnet {
@@ -109,7 +110,7 @@ class Classes {
 struct ImageSet::Contents {
   std::vector<Entry> entries;
   std::vector<std::string> classes;
-  std::vector<std::shared_ptr<const MappedFile>> archives;
+  std::vector<InputFile> archives;
 };
 
 ImageSet::ImageSet() : contents_(std::make_shared<Contents>()) {}
@@ -117,6 +118,7 @@ ImageSet::ImageSet() : contents_(std::make_shared<Contents>()) {}
 ImageSet ImageSet::open(const std::string& path, const ImageSetOptions& options) {
   const Dataset dataset = Dataset::open(path, options.dataset);
   auto contents = std::make_shared<Contents>();
+  for (const std::string& archive : dataset.archives()) contents->archives.emplace_back(archive);
   Classes classes(options.classes.empty() ? dataset.known_classes() : options.classes);
   std::size_t memory = 0;
   const auto source = dataset.places();
@@ -144,7 +146,6 @@ ImageSet ImageSet::open(const std::string& path, const ImageSetOptions& options)
   const std::vector<std::uint32_t> index = classes.finish(path);
   for (Entry& entry : contents->entries) entry.label = index[entry.label];
   contents->classes = classes.names();
-  for (const std::string& archive : dataset.archives()) contents->archives.push_back(MappedFile::open(archive));
   ImageSet result;
   result.numbers_.resize(contents->entries.size());
   std::iota(result.numbers_.begin(), result.numbers_.end(), 0U);
@@ -168,18 +169,16 @@ std::string ImageSet::first_folder(std::size_t image) const {
 FileBytes ImageSet::read(std::size_t image) const {
   const Entry& entry = contents_->entries[numbers_[image]];
   if (entry.bytes) return {entry.bytes, *entry.bytes};
-  if (!entry.place) {
-    const auto file = MappedFile::open(entry.path, kMaxFileBytes);
-    return {file, file->bytes()};
-  }
-  const auto& archive = contents_->archives[entry.place->archive];
+  const auto own = [](std::vector<std::byte> bytes) {
+    auto owner = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+    return FileBytes{owner, *owner};
+  };
+  if (!entry.place) return own(read_file(entry.path, kMaxFileBytes));
   if (entry.place->size > kMaxFileBytes)
     fail(ErrorCode::kLimit, entry.path, "{} bytes are too many", entry.place->size);
-  if (entry.place->offset + entry.place->size > archive->bytes().size()) {
-    fail(ErrorCode::kFormat, entry.path, "the archive has become shorter");
-  }
-  return {archive, archive->bytes().subspan(static_cast<std::size_t>(entry.place->offset),
-                                            static_cast<std::size_t>(entry.place->size))};
+  std::vector<std::byte> bytes(static_cast<std::size_t>(entry.place->size));
+  contents_->archives[entry.place->archive].read_at(static_cast<std::size_t>(entry.place->offset), bytes);
+  return own(std::move(bytes));
 }
 
 ImageSet ImageSet::subset(std::span<const std::uint32_t> images) const {

@@ -1,7 +1,7 @@
 // Labelled pictures by number, for training: any of them can be read at any time, from any thread.
 //
 // What it reads is what Dataset reads (class folders, archives, shards, CIFAR's binaries), in its order. Files and
-// uncompressed archives are read where they lie; a compressed archive, which can only be read from front to back, is
+// uncompressed archives are read where they lie, and an archive that another program has written to is refused; a compressed archive, which can only be read from front to back, is
 // held in memory as it is, inflated.
 #pragma once
 
