@@ -17,8 +17,6 @@
 
 namespace resnet {
 
-class CheckedFile;
-
 enum class DType : std::uint8_t { kF32, kF16, kBF16, kF64, kI8, kI16, kI32, kI64, kU8, kU16, kU32, kU64, kBool };
 
 // "F32", "BF16", ...: the names of the safetensors format.
@@ -78,6 +76,7 @@ class Tensor {
   Tensor to_f32() const;
 
  private:
+  friend struct TensorPlace;
   static Tensor fresh(DType type, Shape shape, bool zeroed);
 
   DType dtype_ = DType::kF32;
@@ -85,7 +84,6 @@ class Tensor {
   std::int64_t count_ = 1;
   std::span<const std::byte> bytes_;
   std::shared_ptr<const void> owner_;
-  const CheckedFile* file_ = nullptr;  // the owner where it is a file
   std::byte* mutable_ = nullptr;  // bytes_ where this library allocated them
 };
 

@@ -75,17 +75,20 @@ Tensor Tensor::zeros(DType type, Shape shape) { return fresh(type, std::move(sha
 
 Tensor Tensor::copy() const {
   Tensor result = fresh(dtype_, shape_, /*zeroed=*/false);
-  if (file_ != nullptr) {
-    file_->copy(bytes_, {result.mutable_, bytes_.size()});
+  if (const CheckedFile* file = CheckedFile::shared_by(owner_)) {
+    file->copy(bytes_, {result.mutable_, bytes_.size()});
   } else if (!bytes_.empty()) {
     std::memcpy(result.mutable_, bytes_.data(), bytes_.size());
   }
   return result;
 }
 
-Tensor Tensor::in_memory() const { return file_ == nullptr ? *this : copy(); }
+Tensor Tensor::in_memory() const { return CheckedFile::shared_by(owner_) == nullptr ? *this : copy(); }
 
-std::span<const std::byte> Tensor::bytes() const { return file_ == nullptr ? bytes_ : file_->load(bytes_); }
+std::span<const std::byte> Tensor::bytes() const {
+  const CheckedFile* file = CheckedFile::shared_by(owner_);
+  return file == nullptr ? bytes_ : file->load(bytes_);
+}
 
 namespace {
 
@@ -122,7 +125,6 @@ Tensor Tensor::view(DType type, Shape shape, std::span<const std::byte> bytes, s
          name(type));
   }
   tensor.bytes_ = bytes;
-  tensor.file_ = CheckedFile::shared_by(owner);
   tensor.owner_ = std::move(owner);
   return tensor;
 }

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "tensor/place.h"
 #include "weights/memory_budget.h"
 
 namespace resnet {
@@ -121,6 +122,7 @@ class HeaderReader : public nlohmann::json_sax<json> {
   std::string place() const;
   bool unexpected(const char* what) const;
   std::string describe(const Tensor& tensor) const;
+  std::size_t offset_of(const Tensor& tensor) const;
 
   std::shared_ptr<const CheckedFile> file_;
   std::string path_;
@@ -135,7 +137,6 @@ class HeaderReader : public nlohmann::json_sax<json> {
   Fields fields_;
   bool metadata_seen_ = false;
   TensorFile result_;
-  std::vector<std::size_t> begins_;  // of its tensors in the data
 };
 
 HeaderReader::HeaderReader(std::shared_ptr<const CheckedFile> file, const std::string& path, std::size_t header_size)
@@ -383,10 +384,13 @@ void HeaderReader::finish_tensor() {
     fail(ErrorCode::kFormat, place(), "data_offsets [{}, {}] hold {} bytes, shape {} of {} needs {}", begin, end,
          end - begin, to_string(shape), name(*fields_.dtype), bytes);
   }
-  budget_.charge(sizeof(StateDict::Entry) + sizeof(begins_[0]) + 56 + name_.size() + 8 * shape.size(), "tensors");
-  begins_.push_back(begin);
+  budget_.charge(sizeof(StateDict::Entry) + 56 + name_.size() + 8 * shape.size(), "tensors");
   result_.tensors.add(std::string(name_),
                       Tensor::view(*fields_.dtype, std::move(shape), data_.subspan(begin, bytes), file_));
+}
+
+std::size_t HeaderReader::offset_of(const Tensor& tensor) const {
+  return static_cast<std::size_t>(TensorPlace::of(tensor).data() - data_.data());
 }
 
 // The tensors must cover the data without overlaps, holes or a rest.
@@ -395,7 +399,7 @@ void HeaderReader::check_layout() const {
   std::vector<std::uint32_t> order(result_.tensors.size());
   std::iota(order.begin(), order.end(), 0U);
   const auto range = [&](std::uint32_t i) {
-    const std::size_t begin = begins_[i];
+    const std::size_t begin = offset_of(entry(i).second);
     return std::pair(begin, begin + entry(i).second.nbytes());
   };
   std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return range(a) < range(b); });

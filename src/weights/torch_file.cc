@@ -86,7 +86,7 @@ TensorFile read_torch_zip(const std::shared_ptr<const CheckedFile>& file, const 
                           MemoryBudget& budget) {
   TorchArchive archive(file, path, budget);
   const OwnedBytes bytes = archive.pickle();
-  const pickle::Pickle object = pickle::read_pickle(bytes.load(), 0, path + ": data.pkl", budget);
+  const pickle::Pickle object = pickle::read_pickle(bytes.reader(path + ": data.pkl"), budget);
   if (object.end != bytes.bytes.size()) {
     fail(ErrorCode::kFormat, path, "data.pkl: offset {}: {} bytes after STOP", object.end,
          bytes.bytes.size() - object.end);

@@ -35,6 +35,12 @@ struct OwnedBytes {
     const CheckedFile* file = CheckedFile::shared_by(owner);
     return file == nullptr ? bytes : file->load(bytes);
   }
+
+  // Loads what it reads.
+  ByteReader reader(std::string where) const {
+    const CheckedFile* file = CheckedFile::shared_by(owner);
+    return file == nullptr ? ByteReader(bytes, std::move(where)) : ByteReader(*file, bytes, std::move(where));
+  }
 };
 
 class ZipArchive {
