@@ -38,7 +38,7 @@ template <typename Reader>
 int fuzz_reader(const std::uint8_t* data, std::size_t size, Reader read) {
   const auto* bytes = reinterpret_cast<const std::byte*>(data);
   try {
-    touch(read(MappedFile::from_bytes({bytes, bytes + size}), "file"));
+    touch(read(CheckedFile::from_bytes({bytes, size}), "file"));
   } catch (const Error& error) {
     check_error(error);
   }

@@ -1,7 +1,8 @@
 // Tensors as files hold them: a type, a shape and bytes; and the ordered list of them that PyTorch calls a state dict.
 //
-// A Tensor is a cheap handle on bytes that it shares with its copies, often a page of a mapped file. Values are little
-// endian, dense, in row-major (C) order.
+// A Tensor is a cheap handle on bytes that it shares with its copies. Those of a tensor in a file are read when they
+// are asked for, and are then the ones that the file had when it was opened: where another program has written to it
+// meanwhile, the functions below that need them throw kIo. Values are little endian, dense, in row-major (C) order.
 #pragma once
 
 #include <cstddef>
@@ -50,19 +51,24 @@ class Tensor {
   DType dtype() const noexcept { return dtype_; }
   const Shape& shape() const noexcept { return shape_; }
   std::int64_t count() const noexcept { return count_; }
-  std::span<const std::byte> bytes() const noexcept { return bytes_; }
+  std::size_t nbytes() const noexcept { return bytes_.size(); }
+
+  // Those of a file are read into memory, where they stay as long as a tensor of the file lives.
+  std::span<const std::byte> bytes() const;
 
   // The part [begin, end) of the first dimension, which shares the memory (kInvalidArgument where there is none).
   Tensor rows(std::int64_t begin, std::int64_t end) const;
 
-  // Says that the bytes will not be read soon: pages of a mapped file no longer count as resident memory, and come back
-  // when they are read. Does nothing for other memory.
-  void release() const noexcept;
+  // The same values in fresh memory, as zeros() gives it. Those of a file are read for it alone.
+  Tensor copy() const;
+
+  // *this where it is in memory already, else a copy: for who needs all tensors of a file, but one after the other.
+  Tensor in_memory() const;
 
   // The values where the type is float32 and the data is aligned (kMismatch otherwise; to_f32 always works).
   std::span<const float> f32() const;
 
-  // Writable values of a float32 tensor made by zeros, from or to_f32 (kInvalidArgument for views). Copies of the
+  // Writable values of a float32 tensor made by zeros, from, copy or to_f32 (kInvalidArgument for views). Copies of the
   // handle see the change.
   std::span<float> mutable_f32();
 
@@ -70,6 +76,9 @@ class Tensor {
   Tensor to_f32() const;
 
  private:
+  friend struct TensorPlace;
+  static Tensor fresh(DType type, Shape shape, bool zeroed);
+
   DType dtype_ = DType::kF32;
   Shape shape_;
   std::int64_t count_ = 1;

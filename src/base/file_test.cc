@@ -24,8 +24,9 @@ class FileTest : public ::testing::Test {
   std::filesystem::path directory_;
 };
 
-std::string text_of(const MappedFile& file) {
-  return {reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size()};
+std::string text_of(const std::string& path) {
+  const std::vector<std::byte> bytes = read_file(path);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 TEST_F(FileTest, WritesWholeFileOnCommit) {
@@ -36,7 +37,7 @@ TEST_F(FileTest, WritesWholeFileOnCommit) {
     EXPECT_FALSE(std::filesystem::exists(path));
     file.commit();
   }
-  EXPECT_EQ(text_of(*MappedFile::open(path)), "hello");
+  EXPECT_EQ(text_of(path), "hello");
 }
 
 TEST_F(FileTest, LeavesOldFileWithoutCommit) {
@@ -46,7 +47,7 @@ TEST_F(FileTest, LeavesOldFileWithoutCommit) {
     AtomicFile file(path);
     file.write("new");
   }
-  EXPECT_EQ(text_of(*MappedFile::open(path)), "old");
+  EXPECT_EQ(text_of(path), "old");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(directory_), {}), 1);
 }
 
@@ -56,7 +57,7 @@ TEST_F(FileTest, PassesOverWhatKilledProcessesLeft) {
   AtomicFile file(path);
   file.write("new");
   file.commit();
-  EXPECT_EQ(text_of(*MappedFile::open(path)), "new");
+  EXPECT_EQ(text_of(path), "new");
 }
 
 TEST_F(FileTest, WritesToDevicesWithoutReplacingThem) {
@@ -70,7 +71,7 @@ TEST_F(FileTest, WritesToDevicesWithoutReplacingThem) {
 
 TEST_F(FileTest, ReadsNoDevice) {
   try {
-    MappedFile::open("/dev/zero");
+    read_file("/dev/zero");
     FAIL();
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "/dev/zero: is a device, not a file");
@@ -85,7 +86,7 @@ TEST_F(FileTest, ReplacesTheFileBehindASymbolicLink) {
   file.write("new");
   file.commit();
   EXPECT_TRUE(std::filesystem::is_symlink(directory_ / "link"));
-  EXPECT_EQ(text_of(*MappedFile::open(path)), "new");
+  EXPECT_EQ(text_of(path), "new");
 }
 
 TEST_F(FileTest, KeepsALinkThatLeadsNowhere) {
@@ -97,7 +98,7 @@ TEST_F(FileTest, KeepsALinkThatLeadsNowhere) {
 TEST_F(FileTest, NamesWhatIsWrong) {
   const auto code_of = [](const std::string& path) {
     try {
-      MappedFile::open(path);
+      read_file(path);
     } catch (const Error& error) {
       EXPECT_EQ(error.where(), path);
       return error.code();
@@ -110,9 +111,9 @@ TEST_F(FileTest, NamesWhatIsWrong) {
   EXPECT_THROW(AtomicFile(directory_ / "absent" / "file"), Error);
 }
 
-TEST_F(FileTest, MapsEmptyFiles) {
+TEST_F(FileTest, ReadsEmptyFiles) {
   std::ofstream(directory_ / "empty").flush();
-  EXPECT_TRUE(MappedFile::open(directory_ / "empty")->bytes().empty());
+  EXPECT_TRUE(read_file(directory_ / "empty").empty());
 }
 
 }  // namespace

@@ -1,8 +1,10 @@
 #include "base/hash.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 #include <random>
+#include <tuple>
 
 namespace resnet {
 namespace {
@@ -37,6 +39,16 @@ std::array<std::uint64_t, 2> random_key() {
   return {word(), word()};
 }
 
+using PageWords = std::array<std::uint64_t, kPageBytes / sizeof(std::uint64_t)>;
+
+PageWords random_page_key() {
+  std::random_device device;
+  std::seed_seq seed{device(), device(), device(), device()};
+  std::array<std::uint32_t, 2 * std::tuple_size_v<PageWords>> halves;
+  seed.generate(halves.begin(), halves.end());
+  return std::bit_cast<PageWords>(halves);
+}
+
 }  // namespace
 
 std::uint64_t sip_hash(std::string_view text, const std::array<std::uint64_t, 2>& key) noexcept {
@@ -58,6 +70,25 @@ std::uint64_t sip_hash(std::string_view text, const std::array<std::uint64_t, 2>
 std::size_t KeyedHash::operator()(std::string_view text) const noexcept {
   static const std::array<std::uint64_t, 2> kKey = random_key();
   return sip_hash(text, kKey);
+}
+
+std::uint64_t page_sum(std::span<const std::byte> page) noexcept {
+  static const PageWords kKey = random_page_key();
+  std::array<std::byte, kPageBytes> padded;
+  if (page.size() < kPageBytes) {
+    std::copy(page.begin(), page.end(), padded.begin());
+    std::fill(padded.begin() + static_cast<std::ptrdiff_t>(page.size()), padded.end(), std::byte{0});
+    page = padded;
+  }
+  std::uint64_t sum = 0;
+  for (std::size_t i = 0; i < kKey.size(); ++i) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, page.data() + i * sizeof(word), sizeof(word));
+    const auto low = static_cast<std::uint32_t>(word) + static_cast<std::uint32_t>(kKey[i]);
+    const auto high = static_cast<std::uint32_t>(word >> 32) + static_cast<std::uint32_t>(kKey[i] >> 32);
+    sum += std::uint64_t{low} * high;
+  }
+  return sum == 0 ? 1 : sum;
 }
 
 }  // namespace resnet

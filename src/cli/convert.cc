@@ -49,6 +49,7 @@ void convert(const Options& options) {
     throw Usage(options.output +
                 ": a PyTorch file holds weights alone; write .safetensors for classes and preprocessing");
   }
+  check_writable(options.output);
   LoadOptions load;
   if (!options.architecture.empty()) load.architecture = find_architecture(options.architecture);
   Model model = load_model(options.input, load);

@@ -38,6 +38,7 @@ void export_model(const Options& options) {
   LoadOptions load;
   if (!options.architecture.empty()) load.architecture = find_architecture(options.architecture);
   const Model model = load_model(options.model, load);
+  check_writable(options.output);
   const OnnxFile file = export_onnx(model, options.output, {.int8 = options.int8});
   if (options.json) {
     print_json(options, model, file);

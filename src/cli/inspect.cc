@@ -32,7 +32,7 @@ Totals count(const StateDict& tensors) {
   for (const auto& [name, tensor] : tensors) {
     ++totals.tensors;
     totals.values += tensor.count();
-    totals.bytes += static_cast<std::int64_t>(tensor.bytes().size());
+    totals.bytes += static_cast<std::int64_t>(tensor.nbytes());
   }
   return totals;
 }
@@ -61,7 +61,7 @@ void print_json(TensorFile file, const std::string& path) {
     const JsonObject json = {{"name", tensor_name},
                              {"dtype", name(tensor.dtype())},
                              {"shape", tensor.shape()},
-                             {"size_bytes", tensor.bytes().size()}};
+                             {"size_bytes", tensor.nbytes()}};
     fmt::print("{}{}", separator, json.text());
     separator = ",\n";
   }
@@ -79,7 +79,7 @@ void print_json(TensorFile file, const std::string& path) {
 void print_tensors(const StateDict& tensors) {
   const auto cells = [](const std::string& tensor_name, const Tensor& tensor) -> TextTable::Cells {
     return {one_line(tensor_name), std::string(name(tensor.dtype())), to_string(tensor.shape()),
-            grouped(static_cast<std::int64_t>(tensor.bytes().size()))};
+            grouped(static_cast<std::int64_t>(tensor.nbytes()))};
   };
   const TextTable::Cells titles = {"tensor", "type", "shape", "bytes"};
   TextTable table({Align::kLeft, Align::kLeft, Align::kLeft, Align::kRight});

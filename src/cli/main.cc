@@ -1,8 +1,10 @@
 // The program `resnet`: its commands.
 #include "cli/program.h"
+#include "cli/signals.h"
 
 int main(int argc, char** argv) {
   using namespace resnet::cli;
+  hold_standard_descriptors();
   Command app("Residual networks in native C++: describe, inspect, convert, run, measure and explain them.", "resnet");
   app.set_version_flag("--version", "resnet " RESNET_VERSION);
   app.require_subcommand();

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/command.h"
+#include "cli/signals.h"
 #include "console/json.h"
 #include "console/progress.h"
 #include "dataset/shapes.h"
@@ -19,7 +20,11 @@ struct Options {
 void make_dataset(const Options& options) {
   const ShapesOptions& shapes = options.shapes;
   Progress progress("pictures", static_cast<std::size_t>(shapes.train) + static_cast<std::size_t>(shapes.val));
-  make_shapes(options.out, shapes, [&](int done) { progress.update(done); });
+  catch_signals();
+  make_shapes(options.out, shapes, [&](int done) {
+    progress.update(done);
+    if (stop_signal() != 0) throw Interrupted();  // which removes what is there so far
+  });
   progress.clear();
   if (options.json) {
     const JsonObject json = {{"path", options.out},      {"classes", shape_names()},   {"train_images", shapes.train},

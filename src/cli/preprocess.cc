@@ -55,7 +55,7 @@ void run(const PreprocessCommand& command) {
   if (command.image == "-") {
     write(command, read_stream(STDIN_FILENO, "standard input", kMaxStandardInput), "standard input");
   } else {
-    write(command, MappedFile::open(command.image)->bytes(), command.image);
+    write(command, read_file(command.image), command.image);
   }
 }
 

@@ -5,12 +5,16 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
+#include <cstdio>
 #include <new>
 
 #include "base/file.h"
 #include "base/nearest.h"
+#include "base/notice.h"
 #include "base/text.h"
+#include "cli/signals.h"
 #include "console/output.h"
+#include "resnet/error.h"
 
 namespace resnet::cli {
 
@@ -55,6 +59,8 @@ std::string text_of(const CLI::App& app, const CLI::ExtrasError& error) {
 int run_program(Command& program, int argc, char** argv) {
   CLI::App& app = program.parser();
   std::signal(SIGPIPE, SIG_DFL);  // `resnet ... | head` ends quietly
+  remove_temporary_files_at_signals();
+  set_notice_handler(say);
   try {
     check_command(app, argc, argv);
     try {
@@ -63,6 +69,8 @@ int run_program(Command& program, int argc, char** argv) {
       app.exit(success);
     }
     flush_output();
+  } catch (const Interrupted&) {
+    end_by_signal(stop_signal());
   } catch (const CLI::ExtrasError& error) {
     return report(text_of(app, error), kWrongUsage);
   } catch (const CLI::ParseError& error) {

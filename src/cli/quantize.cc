@@ -46,7 +46,7 @@ std::vector<float> read_pictures(const QuantizeCommand& command, const Classifie
 
 std::int64_t bytes_of(const StateDict& weights) {
   std::int64_t bytes = 0;
-  for (const auto& [name, tensor] : weights) bytes += static_cast<std::int64_t>(tensor.bytes().size());
+  for (const auto& [name, tensor] : weights) bytes += static_cast<std::int64_t>(tensor.nbytes());
   return bytes;
 }
 

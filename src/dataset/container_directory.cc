@@ -11,14 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::vector<std::byte> read_whole(const std::string& path, std::size_t max_bytes) {
-  const auto file = MappedFile::open(path, max_bytes);
-  if (file->bytes().size() > max_bytes) {
-    fail(ErrorCode::kLimit, path, "{} bytes, more than {}", file->bytes().size(), max_bytes);
-  }
-  return {file->bytes().begin(), file->bytes().end()};
-}
-
 // Adds what lies below a directory, whose path from the top is `inside`. `above` are the folders that it lies in, links
 // resolved.
 void list_below(const fs::path& directory, const std::string& inside, std::vector<fs::path>& above,
@@ -59,7 +51,7 @@ class ListWalk : public Walk {
   }
 
   std::vector<std::byte> read(std::size_t max_bytes) override {
-    return read_whole(directory_ + "/" + files_[next_ - 1].path, max_bytes);
+    return read_file(directory_ + "/" + files_[next_ - 1].path, max_bytes);
   }
 
  private:
@@ -94,9 +86,9 @@ class Directory : public Container {
   }
 
   FileBytes read(const ContainedFile& file, std::size_t max_bytes) const override {
-    auto mapped = MappedFile::open(name_of(file.path), max_bytes);
-    const std::span<const std::byte> bytes = mapped->bytes();
-    return {std::move(mapped), bytes};
+    auto bytes = std::make_shared<const std::vector<std::byte>>(read_file(name_of(file.path), max_bytes));
+    const std::span<const std::byte> span = *bytes;
+    return {std::move(bytes), span};
   }
 
  private:

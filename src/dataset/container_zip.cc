@@ -3,10 +3,11 @@
 #include <numeric>
 #include <string_view>
 
+#include "base/checked_file.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "dataset/container_kinds.h"
 #include "formats/zip_archive.h"
+#include "formats/zip_format.h"
 
 namespace resnet {
 namespace {
@@ -26,7 +27,7 @@ std::string plain_path(std::string_view name) {
 class ZipContainer : public Container, public std::enable_shared_from_this<ZipContainer> {
  public:
   explicit ZipContainer(const std::string& path)
-      : path_(path), file_(MappedFile::open(path)), budget_(file_->bytes().size(), path), zip_(file_, path, budget_) {
+      : path_(path), file_(CheckedFile::open(path)), budget_(file_->size(), path), zip_(file_, path, budget_) {
     order_.resize(zip_.entries().size());
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     std::sort(order_.begin(), order_.end(), [this](std::size_t a, std::size_t b) {
@@ -46,13 +47,17 @@ class ZipContainer : public Container, public std::enable_shared_from_this<ZipCo
     const ZipEntry& from = entry(static_cast<std::size_t>(file.number));
     if (from.size > max_bytes) fail(ErrorCode::kLimit, name_of(file.path), "{} bytes are too many", from.size);
     MemoryBudget budget(static_cast<std::size_t>(from.size), path_);
-    OwnedBytes bytes = zip_.read(from, budget);
-    return {std::move(bytes.owner), bytes.bytes};
+    OwnedBytes entry_bytes = zip_.read(from, budget);
+    if (from.method == zip::kDeflated) return {std::move(entry_bytes.owner), entry_bytes.bytes};
+    auto bytes = std::make_shared<std::vector<std::byte>>(entry_bytes.bytes.size());  // the archive's are not in memory
+    file_->copy(entry_bytes.bytes, *bytes);
+    const std::span<const std::byte> span = *bytes;
+    return {std::move(bytes), span};
   }
 
  private:
   std::string path_;
-  std::shared_ptr<const MappedFile> file_;
+  std::shared_ptr<const CheckedFile> file_;
   MemoryBudget budget_;
   ZipArchive zip_;
   std::vector<std::size_t> order_;

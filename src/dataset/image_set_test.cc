@@ -140,7 +140,7 @@ TEST_F(ImageSetTest, NoticesArchivesThatShrink) {
   archive("data.tar", "--sort=name");
   write("other.tar", "short");
   const ImageSet images = ImageSet::open(at("data.tar"));
-  EXPECT_EQ(text_of(images.read(0)), "c2") << "what is mapped stays, whatever happens to the name";
+  EXPECT_EQ(text_of(images.read(0)), "c2") << "what is open stays, whatever happens to the name";
   const std::string whole = read("data.tar");
   write("data.tar", whole.substr(0, whole.size() - 9000));
   EXPECT_THAT(error_of([&] { ImageSet::open(at("data.tar")); }), HasSubstr("cut short"));

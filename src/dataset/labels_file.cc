@@ -126,8 +126,8 @@ class LineReader {
 }  // namespace
 
 std::vector<LabelledFile> read_labels_file(const std::string& path) {
-  const auto file = MappedFile::open(path, kMaxBytes);
-  std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  const std::vector<std::byte> bytes = read_file(path, kMaxBytes);
+  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   std::vector<LabelledFile> result;

@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <exception>
 #include <filesystem>
@@ -7,6 +5,7 @@
 #include <mutex>
 
 #include "base/error.h"
+#include "base/temporary_names.h"
 #include "base/thread_pool.h"
 #include "dataset/shapes.h"
 
@@ -49,7 +48,7 @@ void write_picture(const Picture& picture, int size) {
 }
 
 void write_pictures(const std::vector<Picture>& pictures, int size, const std::function<void(int)>& progress) {
-  constexpr std::size_t kAtOnce = 256;  // between two reports
+  constexpr std::size_t kAtOnce = 64;  // between two reports
   ThreadPool pool(available_processors());
   std::mutex mutex;
   std::exception_ptr failure;
@@ -83,11 +82,14 @@ void check(const std::string& directory, const ShapesOptions& options) {
   }
 }
 
-// Removed when the scope ends, unless it got its name before.
+// Removed when the scope ends, with what commit() has not put under its name: beside a directory that is not there yet,
+// inside one that is, which may be a mount and stays as it is.
 class TemporaryDirectory {
  public:
   explicit TemporaryDirectory(const std::string& name)
-      : name_(name), path_(fmt::format("{}.tmp.{}", name.substr(0, name.find_last_not_of('/') + 1), ::getpid())) {
+      : name_(name.substr(0, name.find_last_not_of('/') + 1)),
+        inside_(fs::exists(name)),
+        path_(temporary_name_beside(inside_ ? name_ / "data" : name_)) {
     fs::create_directories(path_);
   }
   TemporaryDirectory(const TemporaryDirectory&) = delete;
@@ -98,10 +100,14 @@ class TemporaryDirectory {
   }
 
   const fs::path& path() const { return path_; }
-  void commit() { fs::rename(path_, name_); }
+  void commit() {
+    if (!inside_) return fs::rename(path_, name_);
+    for (const auto& entry : fs::directory_iterator(path_)) fs::rename(entry.path(), name_ / entry.path().filename());
+  }
 
  private:
   fs::path name_;
+  bool inside_;
   fs::path path_;
 };
 

@@ -47,7 +47,7 @@ struct LayerPart {
 };
 
 // Cuts layers into parts of about kBytes of float32, so that threads have as much to do as each other, little memory is
-// taken on the way, and pages of a mapped file are given back soon.
+// taken on the way: what is read of a file for a part is gone behind it.
 void cut(const Layer& layer, std::vector<LayerPart>& parts) {
   constexpr std::int64_t kBytes = 1 << 18;
   const ConvShape& shape = layer.request->shape;
@@ -60,24 +60,23 @@ void cut(const Layer& layer, std::vector<LayerPart>& parts) {
   }
 }
 
-// A layer computed in floating point: scales become part of the weights. `codes` are the part's.
-void pack_floats(const LayerPart& part, std::span<const float> codes) {
+// A layer computed in floating point: scales become part of the weights. `codes` are the part's, and change.
+void pack_floats(const LayerPart& part, std::span<float> codes) {
   const ConstantsRequest& request = *part.layer->request;
   const ScaleShift& sums = part.layer->sums;
   const std::size_t row = codes.size() / static_cast<std::size_t>(part.end - part.begin);
-  AlignedBuffer<float> scaled(codes.size());
   for (int c = part.begin; c < part.end; ++c) {
     const std::size_t at = static_cast<std::size_t>(c - part.begin) * row;
-    for (std::size_t i = at; i < at + row; ++i) scaled[i] = static_cast<float>(codes[i] * sums.scale[c]);
+    for (std::size_t i = at; i < at + row; ++i) codes[i] = static_cast<float>(codes[i] * sums.scale[c]);
     part.layer->bias()[c] = static_cast<float>(sums.shift[c]);
   }
-  request.algorithm->pack(request.shape, part.begin, part.end, scaled.data(), part.layer->place);
+  request.algorithm->pack(request.shape, part.begin, part.end, codes.data(), part.layer->place);
 }
 
 // A layer computed in int8. With x = s_x (q_x - z_x), and so on for the output y and the residual r,
 //   y = scale * sum(w x) + shift + r   becomes   q_y = m * sum(w q_x) + b + q_r * s_r / s_y,   where
 //   m = scale * s_x / s_y   and   b = z_y + shift / s_y - m * z_x * sum(w) - z_r * s_r / s_y.
-void pack_quantized(const LayerPart& part, std::span<const float> codes) {
+void pack_quantized(const LayerPart& part, std::span<float> codes) {
   const ConstantsRequest& request = *part.layer->request;
   const ScaleShift& sums = part.layer->sums;
   const std::size_t row = codes.size() / static_cast<std::size_t>(part.end - part.begin);
@@ -111,11 +110,9 @@ void fill_padding(const Layer& layer) {
 }
 
 void pack(const LayerPart& part) {
-  const Tensor stored = part.layer->stored->rows(part.begin, part.end);
-  const Tensor codes = stored.to_f32();
+  Tensor codes = part.layer->stored->rows(part.begin, part.end).copy().to_f32();
   const bool quantized = part.layer->request->shape.in_type == ValueType::kU8;
-  (quantized ? pack_quantized : pack_floats)(part, codes.f32());
-  stored.release();
+  (quantized ? pack_quantized : pack_floats)(part, codes.mutable_f32());
 }
 
 void pack_all(const std::vector<LayerPart>& parts, ThreadPool& team) {
@@ -149,11 +146,16 @@ void require_weights(const Graph& graph, const StateDict& weights) {
 }
 
 Constants::Constants(const Program& program, const StateDict& weights) : program_(program) {
+  // All but the layers' weights are read now: they are small, stay in memory, and tell another file from this one.
+  const auto add = [this](const std::string& name, const Tensor& tensor) {
+    if (tensor.shape().size() < 2) tensor.bytes();
+    weights_.add(name, tensor);
+  };
   for (const QuantizationTensor& tensor : quantization_tensors(program.graph)) {
-    if (const Tensor* found = weights.find(tensor.name)) weights_.add(tensor.name, *found);
+    if (const Tensor* found = weights.find(tensor.name)) add(tensor.name, *found);
   }
   for (const Parameter& parameter : parameters(program.graph)) {
-    if (parameter.dtype == DType::kF32) weights_.add(parameter.name, weights.at(parameter.name));
+    if (parameter.dtype == DType::kF32) add(parameter.name, weights.at(parameter.name));
   }
 }
 
@@ -186,7 +188,6 @@ std::vector<StepConstants> Constants::get(const std::vector<ConstantsRequest>& r
   }
   pack_all(parts, team);
   for (std::size_t i = 0; i < missing.size(); ++i) {
-    layers[i].stored->release();  // pages that two parts share
     made_[{missing[i]->operation.node, missing[i]->algorithm}] =
         constants_at(memory->data() + offsets[i], *missing[i], memory);
   }

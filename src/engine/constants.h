@@ -1,7 +1,7 @@
 // What operations compute with: weights folded with their batch norm and packed for an algorithm, and biases.
 //
 // Packing waits until a plan asks for it, because the algorithm may depend on the input size; what one plan packed,
-// later plans share. The source tensors are handles on memory that somebody else may share, such as a mapped file.
+// later plans share. The source tensors may be those of a file, which is then read again for every packing.
 #pragma once
 
 #include <atomic>

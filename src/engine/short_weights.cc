@@ -23,7 +23,8 @@ std::vector<Four> fours_of_channel(const Node& node, int out_channel) {
 bool has_short_weights(const Node& node, const StateDict& weights) {
   if (!is_quantized(weights, node.path) || node.in_channels < kShortChannels) return false;
   const Tensor& tensor = weights.at(node.path + ".weight");
-  const auto* weight = reinterpret_cast<const std::int8_t*>(tensor.bytes().data());
+  const Tensor codes = tensor.in_memory();
+  const auto* weight = reinterpret_cast<const std::int8_t*>(codes.bytes().data());
   std::vector<int> four_of(static_cast<std::size_t>(tensor.count() / node.out_channels));
   std::vector<int> positive, negative;  // sums of the fours
   for (int out = 0; out < node.out_channels; ++out) {

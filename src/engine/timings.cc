@@ -50,14 +50,13 @@ void Timings::set(const std::string& key, const std::string& algorithm, double m
 }
 
 Timings Timings::load(const std::string& path) {
-  std::shared_ptr<const MappedFile> file;
+  std::vector<std::byte> bytes;
   try {
-    file = MappedFile::open(path, kMaxBytes);
+    bytes = read_file(path, kMaxBytes);
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kNotFound) return {};
     throw;
   }
-  const auto bytes = file->bytes();
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   std::string_view line;
   if (!take(text, '\n', line) || line != kHeader) return {};

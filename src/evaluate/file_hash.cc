@@ -3,19 +3,28 @@
 #include <fmt/format.h>
 #include <nettle/sha2.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
+#include <vector>
 
-#include "base/file.h"
+#include "base/error.h"
+#include "base/input_file.h"
 
 namespace resnet {
 
 std::string sha256_of_file(const std::string& path) {
-  const auto file = MappedFile::open(path);
-  const std::span<const std::byte> bytes = file->bytes();
+  const InputFile file(path);
+  if (!file.is_regular()) fail(ErrorCode::kInvalidArgument, path, "is a pipe, not a file");
   sha256_ctx context;
   sha256_init(&context);
-  sha256_update(&context, bytes.size(), reinterpret_cast<const std::uint8_t*>(bytes.data()));
+  std::vector<std::byte> bytes(std::size_t{1} << 18);
+  for (std::size_t at = 0; at < file.size(); at += bytes.size()) {
+    const auto step = std::span(bytes).first(std::min(bytes.size(), file.size() - at));
+    file.read_at(at, step);
+    sha256_update(&context, step.size(), reinterpret_cast<const std::uint8_t*>(step.data()));
+  }
   std::array<std::uint8_t, SHA256_DIGEST_SIZE> digest;
   sha256_digest(&context, digest.size(), digest.data());
   return fmt::format("{:02x}", fmt::join(digest, ""));

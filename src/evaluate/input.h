@@ -2,26 +2,24 @@
 #pragma once
 
 #include <functional>
-#include <memory>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "base/file.h"
 #include "dataset/parallel_reader.h"
 #include "resnet/classifier.h"
 
 namespace resnet {
 
-// The encoded bytes of an item, which must outlive it: its own, or its file's, mapped meanwhile.
+// The encoded bytes of an item, which must outlive it: its own, or its file's, read meanwhile.
 class ItemBytes {
  public:
   explicit ItemBytes(const Item& item);
   std::span<const std::byte> get() const noexcept { return bytes_; }
 
  private:
-  std::shared_ptr<const MappedFile> file_;
+  std::vector<std::byte> file_;
   std::span<const std::byte> bytes_;
 };
 

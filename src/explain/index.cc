@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -68,13 +67,17 @@ std::vector<std::uint8_t> to_json(const IndexNotes& notes) {
 
 EmbeddingIndex EmbeddingIndex::open(const std::string& path) {
   EmbeddingIndex index;
-  index.file_ = MappedFile::open(path);
-  std::span<const std::byte> rest = index.file_->bytes();
+  index.file_ = CheckedFile::open(path);
+  std::span<const std::byte> rest = index.file_->range();
+  const auto load_first = [&](std::size_t count) {
+    return index.file_->load(rest.first(std::min(rest.size(), count)));
+  };
+  load_first(npy_header_size(load_first(12)));
   const NpyArray rows = take_npy(rest, path);
   if (rest.empty()) {
     fail(ErrorCode::kFormat, path, "an array alone, not an index: `resnet features -o {}` makes one", path);
   }
-  const NpyArray notes = parse_npy(rest, path);
+  const NpyArray notes = parse_npy(index.file_->load(rest), path);
   constexpr std::int64_t kMaxSize = 1 << 24;
   if (rows.type != NpyType::kF32 || rows.shape.size() != 2 || rows.shape[1] < 1 || rows.shape[1] > kMaxSize ||
       notes.type != NpyType::kU8 || notes.shape.size() != 1) {
@@ -92,10 +95,17 @@ std::vector<Match> EmbeddingIndex::nearest(std::span<const float> embedding, std
   }
   double length = 0;
   for (const float value : embedding) length += static_cast<double>(value) * value;
-  std::vector<float> row(embedding.size());  // the file's need not be aligned
+  constexpr std::size_t kAtOnce = 65536;  // values that are in memory at a time, at least a row
+  const std::size_t step = std::max<std::size_t>(1, kAtOnce / embedding.size());
+  std::vector<float> rows(step * embedding.size());
   std::vector<Match> matches(notes_.paths.size());
   for (std::size_t i = 0; i < matches.size(); ++i) {
-    std::memcpy(row.data(), rows_.data() + i * row.size() * sizeof(float), row.size() * sizeof(float));
+    if (i % step == 0) {
+      const std::size_t row_bytes = embedding.size() * sizeof(float);
+      const auto part = rows_.subspan(i * row_bytes, std::min(step, matches.size() - i) * row_bytes);
+      file_->copy(part, std::as_writable_bytes(std::span(rows)).first(part.size()));
+    }
+    const auto row = std::span<const float>(rows).subspan(i % step * embedding.size(), embedding.size());
     double product = 0;
     double own = 0;
     for (std::size_t k = 0; k < row.size(); ++k) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/checked_file.h"
 #include "formats/npy.h"
 #include "resnet/precision.h"
 #include "resnet/preprocessing.h"
@@ -41,20 +42,20 @@ struct Match {
 // Immutable: may be used from several threads.
 class EmbeddingIndex {
  public:
-  // Throws kNotFound, kIo, and kFormat for a file that is no index.
+  // Rows are read when they are looked through. Throws kNotFound, kIo, and kFormat for a file that is no index.
   static EmbeddingIndex open(const std::string& path);
 
   const IndexNotes& notes() const noexcept { return notes_; }
   int size() const noexcept { return size_; }  // values of one embedding
 
   // The `count` rows of the smallest angles (all where there are fewer), the smallest first; equal ones in their order.
-  // Throws kMismatch where the embedding has another size.
+  // Throws kMismatch where the embedding has another size, kIo where another program has written to the file.
   std::vector<Match> nearest(std::span<const float> embedding, std::size_t count) const;
 
  private:
   EmbeddingIndex() = default;
 
-  std::shared_ptr<const MappedFile> file_;
+  std::shared_ptr<const CheckedFile> file_;
   std::span<const std::byte> rows_;
   int size_ = 0;
   IndexNotes notes_;

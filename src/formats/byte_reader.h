@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/checked_file.h"
 #include "base/error.h"
 
 namespace resnet {
@@ -19,11 +20,23 @@ class ByteReader {
     if (position > bytes.size()) fail(ErrorCode::kFormat, where_, "offset {}: beyond the end", position);
   }
 
+  // The same of a part of the file's range(), which is loaded as far as it is read.
+  ByteReader(const CheckedFile& file, std::span<const std::byte> bytes, std::string where, std::size_t position = 0)
+      : ByteReader(bytes, std::move(where), position) {
+    file_ = &file;
+  }
+
   std::size_t position() const noexcept { return position_; }
   std::size_t left() const noexcept { return bytes_.size() - position_; }
   const std::string& where() const noexcept { return where_; }
 
   std::span<const std::byte> take(std::uint64_t count) {
+    const std::span<const std::byte> result = skip(count);
+    return file_ == nullptr ? result : file_->load(result);
+  }
+
+  // As take(), but what it gives has not been loaded.
+  std::span<const std::byte> skip(std::uint64_t count) {
     if (count > left()) {
       fail(ErrorCode::kFormat, where_, "offset {}: {} bytes wanted, {} left", position_, count, left());
     }
@@ -46,6 +59,7 @@ class ByteReader {
   }
 
  private:
+  const CheckedFile* file_ = nullptr;
   std::span<const std::byte> bytes_;
   std::string where_;
   std::size_t position_;

@@ -1,7 +1,5 @@
 #include "formats/byte_stream.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/input_file.h"
 
 namespace resnet {
 namespace {
@@ -18,44 +17,36 @@ constexpr std::size_t kBufferBytes = 64 * 1024;
 constexpr std::uint64_t kMaxRatio = 200;
 constexpr std::uint64_t kRatioGrace = 64ULL << 20;  // short streams may be anything
 
-class OpenFile {
+// A file read from its beginning to its end.
+class SequentialFile {
  public:
-  explicit OpenFile(const std::string& path) : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
-    if (descriptor_ < 0) {
-      const bool absent = errno == ENOENT || errno == ENOTDIR;
-      fail(absent ? ErrorCode::kNotFound : ErrorCode::kIo, path, "cannot open: {}", std::strerror(errno));
-    }
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  ~OpenFile() { ::close(descriptor_); }
-
-  bool is_directory() const {
-    struct stat status {};
-    return ::fstat(descriptor_, &status) == 0 && S_ISDIR(status.st_mode);
-  }
+  explicit SequentialFile(const std::string& path) : file_(path) {}
 
   // To at most the end of a regular file; other files cannot leap.
-  std::uint64_t leap(std::uint64_t count) const {
-    struct stat status {};
-    if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) return 0;
-    const off_t at = ::lseek(descriptor_, 0, SEEK_CUR);
-    if (at < 0 || at >= status.st_size) return 0;
-    const std::uint64_t bytes = std::min(count, static_cast<std::uint64_t>(status.st_size - at));
-    return ::lseek(descriptor_, static_cast<off_t>(bytes), SEEK_CUR) < 0 ? 0 : bytes;
+  std::uint64_t leap(std::uint64_t count) {
+    if (!file_.is_regular() || at_ >= file_.size()) return 0;
+    const std::uint64_t bytes = std::min<std::uint64_t>(count, file_.size() - at_);
+    at_ += bytes;
+    return bytes;
   }
 
-  std::size_t read(std::span<std::byte> out) const {
+  std::size_t read(std::span<std::byte> out) {
+    if (file_.is_regular()) {
+      const std::size_t bytes = std::min(out.size(), file_.size() - at_);
+      file_.read_at(at_, out.first(bytes));
+      at_ += bytes;
+      return bytes;
+    }
     for (;;) {
-      const ssize_t got = ::read(descriptor_, out.data(), out.size());
+      const ssize_t got = ::read(file_.descriptor(), out.data(), out.size());
       if (got >= 0) return static_cast<std::size_t>(got);
-      if (errno != EINTR) fail(ErrorCode::kIo, path_, "cannot read: {}", std::strerror(errno));
+      if (errno != EINTR) fail_errno(file_.path(), "cannot read");
     }
   }
 
  private:
-  std::string path_;
-  int descriptor_;
+  InputFile file_;
+  std::size_t at_ = 0;
 };
 
 }  // namespace
@@ -142,8 +133,7 @@ ByteStream::~ByteStream() = default;
 ByteStream::ByteStream(ByteStream&&) noexcept = default;
 
 ByteStream ByteStream::open(const std::string& path, DecompressorFor decompressor) {
-  auto file = std::make_shared<OpenFile>(path);
-  if (file->is_directory()) fail(ErrorCode::kInvalidArgument, path, "is a directory, not a file");
+  auto file = std::make_shared<SequentialFile>(path);
   return {[file](std::span<std::byte> out) { return file->read(out); }, path,
           [file](std::uint64_t count) { return file->leap(count); }, decompressor};
 }

@@ -164,6 +164,13 @@ bool looks_like_npy(std::span<const std::byte> bytes) noexcept {
   return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()).starts_with(kMagic);
 }
 
+std::size_t npy_header_size(std::span<const std::byte> bytes) noexcept {
+  if (!looks_like_npy(bytes) || bytes.size() < 12) return 0;
+  const auto byte = [&](std::size_t i) { return std::to_integer<std::size_t>(bytes[i]); };
+  const bool wide = byte(6) > 1;  // a length of four bytes instead of two
+  return (wide ? 12 : 10) + (byte(8) | byte(9) << 8 | (wide ? byte(10) << 16 | byte(11) << 24 : 0));
+}
+
 NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view where) {
   NpyArray array = take_npy(bytes, where);
   if (!bytes.empty()) fail(ErrorCode::kFormat, std::string(where), "{} bytes behind the array", bytes.size());
@@ -173,18 +180,17 @@ NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view where) {
 NpyArray take_npy(std::span<const std::byte>& bytes, std::string_view where) {
   const auto wrong = [&](std::string_view what) { fail(ErrorCode::kFormat, std::string(where), "{}", what); };
   if (!looks_like_npy(bytes)) wrong("not a .npy file");
-  const auto byte = [&](std::size_t i) { return std::to_integer<std::size_t>(bytes[i]); };
   if (bytes.size() < 12) wrong("the .npy header is cut short");
-  if (byte(6) < 1 || byte(6) > 3) {
-    fail(ErrorCode::kUnsupported, std::string(where), "version {} of the .npy format", byte(6));
+  const int version = std::to_integer<int>(bytes[6]);
+  if (version < 1 || version > 3) {
+    fail(ErrorCode::kUnsupported, std::string(where), "version {} of the .npy format", version);
   }
-  const bool wide = byte(6) > 1;  // a length of four bytes instead of two
-  const std::size_t begin = wide ? 12 : 10;
-  const std::size_t length = byte(8) | byte(9) << 8 | (wide ? byte(10) << 16 | byte(11) << 24 : 0);
-  if (length > bytes.size() - begin) wrong("the .npy header is longer than the file");
+  const std::size_t begin = version > 1 ? 12 : 10;
+  const std::size_t end = npy_header_size(bytes);
+  if (end > bytes.size()) wrong("the .npy header is longer than the file");
   NpyArray array;
-  HeaderParser({reinterpret_cast<const char*>(bytes.data()) + begin, length}, begin, where).parse(array);
-  bytes = bytes.subspan(begin + length);
+  HeaderParser({reinterpret_cast<const char*>(bytes.data()) + begin, end - begin}, begin, where).parse(array);
+  bytes = bytes.subspan(end);
   const auto expected = byte_count(array.shape, array.type == NpyType::kF32 ? 4 : 1);
   if (!expected || *expected > static_cast<std::int64_t>(bytes.size())) {
     fail(ErrorCode::kFormat, std::string(where), "{} bytes of data, not what the array's shape says", bytes.size());

@@ -25,6 +25,9 @@ struct NpyArray {
 // True where the bytes begin as a .npy file does.
 bool looks_like_npy(std::span<const std::byte> bytes) noexcept;
 
+// How many bytes stand before those of the values, as the first 12 say; 0 where they are no such file's.
+std::size_t npy_header_size(std::span<const std::byte> bytes) noexcept;
+
 // Throws kFormat where the bytes are no such file or more or fewer than the shape says, kUnsupported for other types
 // and for Fortran order. `where` names the source.
 NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view where);

@@ -47,22 +47,22 @@ TEST_F(NpyTest, RoundTrips) {
   const std::vector<float> values = {1, 2.5F, -3, 4, 5, 6};
   for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{6}, {2, 3}, {1, 3, 1, 2}}) {
     write_npy(path_, shape, std::span(values));
-    const auto file = MappedFile::open(path_);
-    const NpyArray array = parse_npy(file->bytes(), path_);
+    const std::vector<std::byte> file = read_file(path_);
+    const NpyArray array = parse_npy(file, path_);
     EXPECT_EQ(array.type, NpyType::kF32);
     EXPECT_EQ(array.shape, shape);
     EXPECT_EQ(std::memcmp(array.bytes.data(), values.data(), array.bytes.size()), 0);
-    EXPECT_EQ((file->bytes().size() - array.bytes.size()) % 64, 0);
+    EXPECT_EQ((file.size() - array.bytes.size()) % 64, 0);
   }
 }
 
 TEST_F(NpyTest, WritesScalarsAndEmptyArrays) {
   const std::vector<std::uint8_t> one = {7};
   write_npy(path_, {}, std::span(one));
-  EXPECT_THAT(parse_npy(MappedFile::open(path_)->bytes(), path_).shape, ElementsAre());
+  EXPECT_THAT(parse_npy(read_file(path_), path_).shape, ElementsAre());
   const std::int64_t empty[] = {0, 5};
   write_npy(path_, empty, std::span<const float>());
-  EXPECT_THAT(parse_npy(MappedFile::open(path_)->bytes(), path_).shape, ElementsAre(0, 5));
+  EXPECT_THAT(parse_npy(read_file(path_), path_).shape, ElementsAre(0, 5));
 }
 
 TEST_F(NpyTest, RefusesToWriteAnotherCount) {
@@ -81,15 +81,15 @@ TEST_F(NpyTest, WritesRowsAsTheyCome) {
     EXPECT_FALSE(std::filesystem::exists(path_)) << "before it is whole";
     writer.commit(note);
   }
-  const auto file = MappedFile::open(path_);
-  std::span<const std::byte> rest = file->bytes();
+  const std::vector<std::byte> file = read_file(path_);
+  std::span<const std::byte> rest = file;
   const NpyArray rows = take_npy(rest, path_);
   EXPECT_THAT(rows.shape, ElementsAre(4, 2));
   EXPECT_EQ(std::memcmp(rows.bytes.data(), values.data(), rows.bytes.size()), 0);
   const NpyArray second = parse_npy(rest, path_);
   EXPECT_THAT(second.shape, ElementsAre(2));
   EXPECT_EQ(std::memcmp(second.bytes.data(), note.data(), 2), 0);
-  EXPECT_THROW(parse_npy(file->bytes(), path_), Error) << "two arrays where one is expected";
+  EXPECT_THROW(parse_npy(file, path_), Error) << "two arrays where one is expected";
   EXPECT_THROW(NpyRowWriter("/dev/null", 3), Error);
 }
 

@@ -14,8 +14,7 @@ constexpr std::size_t kMaxMarks = 1'000;    // open tuples, lists and dictionari
 
 class Machine {
  public:
-  Machine(std::span<const std::byte> bytes, std::size_t begin, const std::string& where, MemoryBudget& budget)
-      : reader_(bytes, where, begin), budget_(budget) {}
+  Machine(ByteReader bytes, MemoryBudget& budget) : reader_(std::move(bytes)), budget_(budget) {}
 
   Pickle run();
 
@@ -351,8 +350,10 @@ void Machine::set_state() {
 
 Pickle read_pickle(std::span<const std::byte> bytes, std::size_t begin, const std::string& where,
                    MemoryBudget& budget) {
-  return Machine(bytes, begin, where, budget).run();
+  return read_pickle(ByteReader(bytes, where, begin), budget);
 }
+
+Pickle read_pickle(ByteReader bytes, MemoryBudget& budget) { return Machine(std::move(bytes), budget).run(); }
 
 const Object* as(const Value& value, Kind kind) noexcept {
   Object* const* object = std::get_if<Object*>(&value);

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "formats/byte_reader.h"
 #include "formats/memory_budget.h"
 #include "formats/torch_globals.h"
 
@@ -56,7 +57,9 @@ struct Pickle {
   std::size_t end = 0;  // offset of the byte after the STOP
 };
 
-// Reads the pickle that starts at `begin`. `where` names the bytes in errors. Throws kFormat, kLimit, kUnsupported.
+// Reads the pickle that starts at `begin`, or where the reader stands. `where` names the bytes in errors. Throws
+// kFormat, kLimit, kUnsupported.
+Pickle read_pickle(ByteReader bytes, MemoryBudget& budget);
 Pickle read_pickle(std::span<const std::byte> bytes, std::size_t begin, const std::string& where, MemoryBudget& budget);
 
 // The object of this kind that the value refers to; null where it is something else.

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/memory_budget.h"
+#include "tensor/place.h"
 
 namespace resnet {
 namespace {
@@ -24,8 +25,16 @@ constexpr std::size_t kSmallestEntry = sizeof(R"("":{"dtype":"U8","shape":[],"da
 
 // How far the JSON parser has come, shared by the characters it reads and the events it sends.
 struct Progress {
-  const char* position = nullptr;
-  const char* last_event = nullptr;
+  const CheckedFile* file;
+  std::string_view unread;  // what of the header has not been loaded
+  const char* position;
+  const char* last_event;
+
+  void load() {
+    const std::string_view step = unread.substr(0, kReleaseStep);
+    file->load(std::as_bytes(std::span(step)));
+    unread.remove_prefix(step.size());
+  }
 };
 
 // The characters of the header. Ends the parse where one token is longer than a header needs: the parser collects
@@ -43,6 +52,7 @@ class HeaderIterator {
   reference operator*() const { return *position_; }
   HeaderIterator& operator++() {
     progress_->position = ++position_;
+    if (position_ == progress_->unread.data() && !progress_->unread.empty()) progress_->load();
     if (static_cast<std::size_t>(position_ - progress_->last_event) > kMaxSafetensorsString) {
       throw std::length_error("token");
     }
@@ -59,7 +69,7 @@ class HeaderIterator {
 // Receives the header's JSON event by event and collects tensors and metadata.
 class HeaderReader : public nlohmann::json_sax<json> {
  public:
-  HeaderReader(std::shared_ptr<const MappedFile> file, const std::string& path, std::size_t header_size);
+  HeaderReader(std::shared_ptr<const CheckedFile> file, const std::string& path, std::size_t header_size);
 
   TensorFile read();
 
@@ -114,7 +124,7 @@ class HeaderReader : public nlohmann::json_sax<json> {
   std::string describe(const Tensor& tensor) const;
   std::size_t offset_of(const Tensor& tensor) const;
 
-  std::shared_ptr<const MappedFile> file_;
+  std::shared_ptr<const CheckedFile> file_;
   std::string path_;
   std::string_view header_;
   std::span<const std::byte> data_;
@@ -129,19 +139,20 @@ class HeaderReader : public nlohmann::json_sax<json> {
   TensorFile result_;
 };
 
-HeaderReader::HeaderReader(std::shared_ptr<const MappedFile> file, const std::string& path, std::size_t header_size)
+HeaderReader::HeaderReader(std::shared_ptr<const CheckedFile> file, const std::string& path, std::size_t header_size)
     : file_(std::move(file)),
       path_(path),
-      header_(reinterpret_cast<const char*>(file_->bytes().data()) + kPrefix, header_size),
-      data_(file_->bytes().subspan(kPrefix + header_size)),
-      budget_(file_->bytes().size(), path),
-      progress_{header_.data(), header_.data()},
+      header_(reinterpret_cast<const char*>(file_->range().data()) + kPrefix, header_size),
+      data_(file_->range().subspan(kPrefix + header_size)),
+      budget_(file_->range().size(), path),
+      progress_{file_.get(), header_, header_.data(), header_.data()},
       released_(header_.data()) {
   result_.format = "safetensors";
 }
 
 TensorFile HeaderReader::read() {
   const std::size_t braces = check_utf8();
+  progress_.load();
   if (!header_.starts_with('{')) fail(ErrorCode::kFormat, path_, "offset {}: the header is not a JSON object", kPrefix);
   result_.tensors.reserve(
       std::min({braces, header_.size() / kSmallestEntry, budget_.left() / sizeof(StateDict::Entry)}));
@@ -163,6 +174,7 @@ std::size_t HeaderReader::check_utf8() {
   std::string_view rest = header_;
   while (!rest.empty()) {
     const std::string_view step = rest.substr(0, kReleaseStep);
+    file_->load(std::as_bytes(std::span(step)));
     const std::size_t valid = valid_utf8_prefix(step);
     const std::size_t zero = step.find('\0');  // which would end the JSON for its reader
     if (zero < valid) {
@@ -378,7 +390,7 @@ void HeaderReader::finish_tensor() {
 }
 
 std::size_t HeaderReader::offset_of(const Tensor& tensor) const {
-  return static_cast<std::size_t>(tensor.bytes().data() - data_.data());
+  return static_cast<std::size_t>(TensorPlace::of(tensor).data() - data_.data());
 }
 
 // The tensors must cover the data without overlaps, holes or a rest.
@@ -388,7 +400,7 @@ void HeaderReader::check_layout() const {
   std::iota(order.begin(), order.end(), 0U);
   const auto range = [&](std::uint32_t i) {
     const std::size_t begin = offset_of(entry(i).second);
-    return std::pair(begin, begin + entry(i).second.bytes().size());
+    return std::pair(begin, begin + entry(i).second.nbytes());
   };
   std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return range(a) < range(b); });
   std::size_t covered = 0;
@@ -414,13 +426,13 @@ bool looks_like_safetensors(std::span<const std::byte> bytes) noexcept {
   return std::all_of(bytes.begin() + 4, bytes.begin() + kPrefix, [](std::byte b) { return b == std::byte{0}; });
 }
 
-TensorFile read_safetensors(std::shared_ptr<const MappedFile> file, const std::string& path) {
-  const std::span<const std::byte> bytes = file->bytes();
+TensorFile read_safetensors(std::shared_ptr<const CheckedFile> file, const std::string& path) {
+  const std::span<const std::byte> bytes = file->range();
   if (bytes.size() < kPrefix) {
     fail(ErrorCode::kFormat, path, "{} bytes, too short for a safetensors file", bytes.size());
   }
   std::uint64_t header_size = 0;
-  std::memcpy(&header_size, bytes.data(), kPrefix);
+  std::memcpy(&header_size, file->load(bytes.first(kPrefix)).data(), kPrefix);
   if (header_size > kMaxSafetensorsHeader) {
     fail(ErrorCode::kLimit, path, "offset 0: a header of {} bytes, more than {}", header_size, kMaxSafetensorsHeader);
   }

@@ -257,7 +257,7 @@ Cost cost_of_many(const FormatTest& test, std::size_t letters) {
   clear_peak();
   const std::size_t before = peak_memory();
   const std::clock_t start = std::clock();
-  const TensorFile read = read_safetensors(MappedFile::open(file), file);
+  const TensorFile read = read_safetensors(CheckedFile::open(file), file);
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   const std::size_t after = peak_memory();
   EXPECT_EQ(read.tensors.size(), kCount);

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "formats/safetensors.h"
 
@@ -36,7 +37,7 @@ std::string make_header(const StateDict& tensors, const std::vector<std::size_t>
   std::size_t end = 0;
   for (const std::size_t i : order) {
     offsets[i] = end;
-    end += tensors.begin()[i].second.bytes().size();
+    end += tensors.begin()[i].second.nbytes();
   }
 
   std::string header = "{";
@@ -53,7 +54,7 @@ std::string make_header(const StateDict& tensors, const std::vector<std::size_t>
     if (name == "__metadata__") fail(ErrorCode::kInvalidArgument, path, "a tensor cannot be named '__metadata__'");
     header += fmt::format(R"({}:{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}},)", quoted(name, path),
                           resnet::name(tensor.dtype()), fmt::join(tensor.shape(), ","), offsets[i],
-                          offsets[i] + tensor.bytes().size());
+                          offsets[i] + tensor.nbytes());
   }
   if (header.size() > 1) header.pop_back();
   header += "}";
@@ -75,7 +76,7 @@ void write_safetensors(const StateDict& tensors, const std::map<std::string, std
   AtomicFile file(path);
   file.write(std::as_bytes(std::span(&header_size, 1)));
   file.write(header);
-  for (const std::size_t i : order) file.write(tensors.begin()[i].second.bytes());
+  for (const std::size_t i : order) file.write(tensors.begin()[i].second.in_memory().bytes());
   file.commit();
 }
 

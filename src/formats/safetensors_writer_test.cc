@@ -15,7 +15,7 @@ class SafetensorsWriterTest : public FormatTest {
   TensorFile round_trip(const StateDict& tensors, const std::map<std::string, std::string>& metadata) const {
     const std::string file = path("m.safetensors");
     write_safetensors(tensors, metadata, file);
-    return read_safetensors(MappedFile::open(file), file);
+    return read_safetensors(CheckedFile::open(file), file);
   }
 };
 

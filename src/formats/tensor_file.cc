@@ -1,7 +1,8 @@
+#include <algorithm>
 #include <string>
 
+#include "base/checked_file.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "formats/safetensors.h"
 #include "formats/torch_file.h"
 #include "resnet/tensor_file.h"
@@ -9,8 +10,9 @@
 namespace resnet {
 
 TensorFile read_tensor_file(const std::string& path) {
-  const std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  const std::span<const std::byte> bytes = file->bytes();
+  constexpr std::size_t kMagic = 512;  // bytes that tell the formats apart
+  const std::shared_ptr<const CheckedFile> file = CheckedFile::open(path);
+  const std::span<const std::byte> bytes = file->load(file->range().first(std::min(file->size(), kMagic)));
   // A safetensors header of 640 bytes begins as a pickle does, so it is asked for first.
   if (looks_like_safetensors(bytes)) return read_safetensors(file, path);
   if (looks_like_torch(bytes)) return read_torch_file(file, path);

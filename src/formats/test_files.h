@@ -11,7 +11,9 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
+#include "base/checked_file.h"
 #include "base/file.h"
 #include "resnet/error.h"
 
@@ -35,14 +37,13 @@ class FormatTest : public ::testing::Test {
   ~FormatTest() override { std::filesystem::remove_all(directory_); }
 
   // The bytes as a file of their own, without a disk.
-  static std::shared_ptr<const MappedFile> file_of_bytes(const std::string& bytes) {
-    const auto view = std::as_bytes(std::span(bytes));
-    return MappedFile::from_bytes({view.begin(), view.end()});
+  static std::shared_ptr<const CheckedFile> file_of_bytes(const std::string& bytes) {
+    return CheckedFile::from_bytes(std::as_bytes(std::span(bytes)));
   }
 
   static std::string read(const std::string& path) {
-    const auto file = MappedFile::open(path);
-    return {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()};
+    const std::vector<std::byte> bytes = read_file(path);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
 
  private:

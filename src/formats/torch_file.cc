@@ -1,5 +1,6 @@
 #include "formats/torch_file.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -41,13 +42,13 @@ std::string_view find_folder(const ZipArchive& archive, const std::string& path)
 // The entries of a torch.save archive, by their names within its folder.
 class TorchArchive {
  public:
-  TorchArchive(const std::shared_ptr<const MappedFile>& file, const std::string& path, MemoryBudget& budget)
+  TorchArchive(const std::shared_ptr<const CheckedFile>& file, const std::string& path, MemoryBudget& budget)
       : path_(path), budget_(budget), archive_(file, path, budget), folder_(find_folder(archive_, path)) {
     if (find("constants.pkl") != nullptr) {
       fail(ErrorCode::kUnsupported, path, "a TorchScript program: save its state_dict() instead");
     }
     if (const ZipEntry* entry = find("byteorder"); entry != nullptr) {
-      if (!starts_with(archive_.read(*entry).bytes, "little")) {
+      if (!starts_with(archive_.read(*entry).load(), "little")) {
         fail(ErrorCode::kUnsupported, path, "written on a big-endian machine");
       }
     }
@@ -81,11 +82,11 @@ class TorchArchive {
   std::unordered_map<const ZipEntry*, OwnedBytes> storages_;
 };
 
-TensorFile read_torch_zip(const std::shared_ptr<const MappedFile>& file, const std::string& path,
+TensorFile read_torch_zip(const std::shared_ptr<const CheckedFile>& file, const std::string& path,
                           MemoryBudget& budget) {
   TorchArchive archive(file, path, budget);
   const OwnedBytes bytes = archive.pickle();
-  const pickle::Pickle object = pickle::read_pickle(bytes.bytes, 0, path + ": data.pkl", budget);
+  const pickle::Pickle object = pickle::read_pickle(bytes.reader(path + ": data.pkl"), budget);
   if (object.end != bytes.bytes.size()) {
     fail(ErrorCode::kFormat, path, "data.pkl: offset {}: {} bytes after STOP", object.end,
          bytes.bytes.size() - object.end);
@@ -103,9 +104,10 @@ bool looks_like_torch(std::span<const std::byte> bytes) noexcept {
   return is_zip(bytes) || is_pickle(bytes) || is_tar(bytes);
 }
 
-TensorFile read_torch_file(std::shared_ptr<const MappedFile> file, const std::string& path) {
-  const std::span<const std::byte> bytes = file->bytes();
-  MemoryBudget budget(bytes.size(), path);
+TensorFile read_torch_file(std::shared_ptr<const CheckedFile> file, const std::string& path) {
+  constexpr std::size_t kMagic = 512;  // bytes that tell the formats apart
+  const std::span<const std::byte> bytes = file->load(file->range().first(std::min(file->size(), kMagic)));
+  MemoryBudget budget(file->size(), path);
   if (is_zip(bytes)) return read_torch_zip(file, path, budget);
   if (is_pickle(bytes)) return read_torch_legacy(file, path, budget);
   if (is_tar(bytes)) {

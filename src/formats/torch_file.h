@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include "base/file.h"
+#include "base/checked_file.h"
 #include "resnet/tensor_file.h"
 
 namespace resnet {
@@ -17,7 +17,7 @@ bool looks_like_torch(std::span<const std::byte> bytes) noexcept;
 // Opens containers as read_tensor_file says. Tensors are views of `file` where it stores them plainly and densely,
 // copies otherwise. `path` names it in errors. Throws kFormat, kLimit, kUnsupported. Memory taken beyond the mapped
 // file is at most its size and 16 MiB: a file whose tensors unpack to more is refused.
-TensorFile read_torch_file(std::shared_ptr<const MappedFile> file, const std::string& path);
+TensorFile read_torch_file(std::shared_ptr<const CheckedFile> file, const std::string& path);
 
 // Writes an OrderedDict of tensors that torch.load(weights_only=True) reads, atomically: stored entries, each tensor's
 // bytes at a multiple of 64. The same input gives the same bytes. Throws kIo, kInvalidArgument for names that are not

@@ -62,10 +62,10 @@ TEST_F(TorchFileTest, ReadsWindowsOnAStorage) {
 TEST_F(TorchFileTest, DenseTensorsAreViewsThatOutliveTheReader) {
   const std::string bytes = torch_zip(pickle(dict(text("a") + tensor(kStorage, 1, {2}, {1}))), kFour);
   const std::string file = write("m.pth", bytes);
-  auto mapped = MappedFile::open(file);
-  const std::byte* begin = mapped->bytes().data();
-  const Tensor view = read_torch_file(mapped, file).tensors.at("a");
-  mapped.reset();
+  auto opened = CheckedFile::open(file);
+  const std::byte* begin = opened->range().data();
+  const Tensor view = read_torch_file(opened, file).tensors.at("a");
+  opened.reset();
   EXPECT_GE(view.bytes().data(), begin);
   EXPECT_LT(view.bytes().data(), begin + bytes.size());
   EXPECT_EQ(ints(view), (std::vector<int>{1, 2}));
@@ -206,7 +206,7 @@ TEST_F(TorchFileTest, HostilePicklesStaySmall) {
     const std::string file = write("m.pth", torch_zip(pickle(program), kFour));
     clear_peak();
     const std::size_t before = peak_memory();
-    EXPECT_NE(error_of(file, [&] { read_torch_file(MappedFile::open(file), file); }), "");
+    EXPECT_NE(error_of(file, [&] { read_torch_file(CheckedFile::open(file), file); }), "");
     EXPECT_LT(peak_memory() - before, kSize + (16U << 20)) << program.substr(0, 4);
   }
 }

@@ -76,7 +76,7 @@ void read_storages(ByteReader& reader, const Object& keys, Storages& storages, c
       fail(ErrorCode::kFormat, path, "offset {}: storage '{}' has {} elements instead of {}", at, one_line(*key), count,
            storage.id.count);
     }
-    storage.bytes = reader.take(storage.id.count * storage.id.element_size());
+    storage.bytes = reader.skip(storage.id.count * storage.id.element_size());
   }
   if (reader.left() != 0) {
     fail(ErrorCode::kFormat, path, "offset {}: {} bytes after the last storage", reader.position(), reader.left());
@@ -85,20 +85,22 @@ void read_storages(ByteReader& reader, const Object& keys, Storages& storages, c
 
 }  // namespace
 
-TensorFile read_torch_legacy(const std::shared_ptr<const MappedFile>& file, const std::string& path,
+TensorFile read_torch_legacy(const std::shared_ptr<const CheckedFile>& file, const std::string& path,
                              MemoryBudget& budget) {
-  const std::span<const std::byte> bytes = file->bytes();
-  const pickle::Pickle magic = pickle::read_pickle(bytes, 0, path, budget);
-  const pickle::Pickle protocol = pickle::read_pickle(bytes, magic.end, path, budget);
-  const pickle::Pickle machine = pickle::read_pickle(bytes, protocol.end, path, budget);
+  const auto read_at = [&](std::size_t begin) {
+    return pickle::read_pickle(ByteReader(*file, file->range(), path, begin), budget);
+  };
+  const pickle::Pickle magic = read_at(0);
+  const pickle::Pickle protocol = read_at(magic.end);
+  const pickle::Pickle machine = read_at(protocol.end);
   check_head(magic.root, protocol.root, machine.root, path);
-  const pickle::Pickle object = pickle::read_pickle(bytes, machine.end, path, budget);
-  const pickle::Pickle keys = pickle::read_pickle(bytes, object.end, path, budget);
+  const pickle::Pickle object = read_at(machine.end);
+  const pickle::Pickle keys = read_at(object.end);
   const Object* list = as(keys.root, Kind::kList);
   if (list == nullptr) fail(ErrorCode::kFormat, path, "offset {}: no list of storages", object.end);
 
   Storages storages = find_storages(object, path, budget);
-  ByteReader reader(bytes, path, keys.end);
+  ByteReader reader(*file, file->range(), path, keys.end);
   read_storages(reader, *list, storages, path);
 
   const StorageReader read = [&](const StorageId& id) {

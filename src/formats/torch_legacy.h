@@ -5,14 +5,14 @@
 #include <memory>
 #include <string>
 
-#include "base/file.h"
+#include "base/checked_file.h"
 #include "formats/memory_budget.h"
 #include "resnet/tensor_file.h"
 
 namespace resnet {
 
 // Tensors are views of `file` where they are dense. Throws kFormat, kLimit, kUnsupported.
-TensorFile read_torch_legacy(const std::shared_ptr<const MappedFile>& file, const std::string& path,
+TensorFile read_torch_legacy(const std::shared_ptr<const CheckedFile>& file, const std::string& path,
                              MemoryBudget& budget);
 
 }  // namespace resnet

@@ -166,7 +166,7 @@ Tensor TensorReader::read(const Object& call) const {
     fail(ErrorCode::kFormat, where_, "reaches to element {} of a storage of {}", end, bytes.size() / element);
   }
   if (count == 0) return Tensor::zeros(window.dtype, window.sizes);
-  if (!is_dense(window)) return gather(window, bytes, count);
+  if (!is_dense(window)) return gather(window, OwnedBytes{bytes, storage.owner}.load(), count);
   return Tensor::view(window.dtype, window.sizes, bytes.subspan(window.offset * element, count * element),
                       storage.owner);
 }

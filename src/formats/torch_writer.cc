@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/text.h"
 #include "formats/torch_file.h"
 #include "formats/torch_globals.h"
@@ -71,7 +72,7 @@ void put_tensor(std::string& out, const Tensor& tensor, std::size_t key) {
   put_global(out, typed ? "torch" : "torch.storage", typed ? storage : "UntypedStorage");
   put_text(out, std::to_string(key));
   put_text(out, "cpu");
-  put_int(out, typed ? tensor.count() : static_cast<std::int64_t>(tensor.bytes().size()));
+  put_int(out, typed ? tensor.count() : static_cast<std::int64_t>(tensor.nbytes()));
   out += "tQ";  // TUPLE, BINPERSID
   put_int(out, 0);
   put_tuple(out, tensor.shape());
@@ -219,7 +220,9 @@ void write_torch_file(const StateDict& tensors, const std::string& path) {
   archive.add("archive/data.pkl", pickle);
   archive.add("archive/byteorder", "little");
   std::size_t key = 0;
-  for (const auto& [name, tensor] : tensors) archive.add(fmt::format("archive/data/{}", key++), tensor.bytes());
+  for (const auto& [name, tensor] : tensors) {
+    archive.add(fmt::format("archive/data/{}", key++), tensor.in_memory().bytes());
+  }
   archive.add("archive/version", "3\n");
   archive.finish();
 }

@@ -62,7 +62,7 @@ TEST_F(TorchWriterTest, WritesMoreEntriesThan16Bits) {
   write_torch_file(tensors, path("m.pth"));
   const std::string bytes = read(path("m.pth"));
   MemoryBudget budget(bytes.size(), path("m.pth"));
-  const ZipArchive archive(MappedFile::open(path("m.pth")), path("m.pth"), budget);
+  const ZipArchive archive(CheckedFile::open(path("m.pth")), path("m.pth"), budget);
   EXPECT_EQ(archive.entries().size(), 70'003U);
 }
 

@@ -58,7 +58,7 @@ void read_extra64(std::string_view extra, const std::string& where,
 
 }  // namespace
 
-ZipArchive::ZipArchive(std::shared_ptr<const MappedFile> file, std::string path, MemoryBudget& budget)
+ZipArchive::ZipArchive(std::shared_ptr<const CheckedFile> file, std::string path, MemoryBudget& budget)
     : file_(std::move(file)), path_(std::move(path)), budget_(budget) {
   constexpr std::size_t kReleaseEvery = 128;  // headers; each touches a few pages
   const Directory directory = find_directory();
@@ -68,12 +68,12 @@ ZipArchive::ZipArchive(std::shared_ptr<const MappedFile> file, std::string path,
   }
   budget_.charge(directory.count * sizeof(ZipEntry), "zip entries");
   entries_.reserve(directory.count);
-  ByteReader reader(file_->bytes().first(directory.offset + directory.size), path_, directory.offset);
+  ByteReader reader(*file_, file_->range().first(directory.offset + directory.size), path_, directory.offset);
   for (std::uint64_t i = 0; i < directory.count; ++i) {
     ZipEntry entry = read_directory_header(reader);
     check_local_header(entry, directory.offset);
     entries_.push_back(entry);
-    if (i % kReleaseEvery == 0) file_->release(file_->bytes());
+    if (i % kReleaseEvery == 0) file_->release(file_->range().first(directory.offset));
   }
   if (reader.left() != 0) {
     fail(ErrorCode::kFormat, path_, "offset {}: {} bytes after the directory's last entry", reader.position(),
@@ -92,7 +92,9 @@ std::string ZipArchive::place(const ZipEntry& entry) const {
 
 // The directory's place from the end of the file, which must be the last thing in it.
 ZipArchive::Directory ZipArchive::find_directory() const {
-  const std::span<const std::byte> bytes = file_->bytes();
+  constexpr std::size_t kEndRecords = kEnd64Size + kLocatorSize + kEndSize + 0xFFFF;
+  const std::span<const std::byte> bytes = file_->range();
+  file_->load(bytes.last(std::min(bytes.size(), kEndRecords)));
   const std::size_t last = bytes.size() < kEndSize ? 0 : bytes.size() - kEndSize;
   const std::size_t first = last - std::min<std::size_t>(last, 0xFFFF);
   std::optional<std::size_t> end;
@@ -128,11 +130,11 @@ ZipArchive::Directory ZipArchive::find_directory() const {
 // The zip64 record before the end record, which must say the same where that says anything.
 ZipArchive::Directory ZipArchive::read_end64(std::size_t end, const Directory& small) const {
   const std::size_t at = end - kLocatorSize - kEnd64Size;
-  ByteReader locator(file_->bytes(), path_, end - kLocatorSize + 4);
+  ByteReader locator(*file_, file_->range(), path_, end - kLocatorSize + 4);
   const auto record_disk = locator.number<std::uint32_t>();
   const auto record_offset = locator.number<std::uint64_t>();
   const auto disks = locator.number<std::uint32_t>();
-  ByteReader reader(file_->bytes(), path_, at);
+  ByteReader reader(*file_, file_->range(), path_, at);
   const auto signature = reader.number<std::uint32_t>();
   const auto record_size = reader.number<std::uint64_t>();
   reader.take(4);  // versions
@@ -204,7 +206,7 @@ void ZipArchive::check_local_header(ZipEntry& entry, std::uint64_t directory_off
   if (entry.header_offset >= directory_offset) {
     fail(ErrorCode::kFormat, place(entry), "its header at offset {} is beyond the data", entry.header_offset);
   }
-  ByteReader reader(file_->bytes().first(directory_offset), place(entry), entry.header_offset);
+  ByteReader reader(*file_, file_->range().first(directory_offset), place(entry), entry.header_offset);
   const auto signature = reader.number<std::uint32_t>();
   reader.take(2);  // version
   const auto flags = reader.number<std::uint16_t>();
@@ -228,13 +230,13 @@ void ZipArchive::check_local_header(ZipEntry& entry, std::uint64_t directory_off
     fail(ErrorCode::kFormat, place(entry), "its header at offset {} disagrees with the directory", entry.header_offset);
   }
   entry.data_offset = reader.position();
-  reader.take(entry.packed_size);
+  reader.skip(entry.packed_size);
   if (later) check_descriptor(entry);
 }
 
 // The numbers after the data. Returns their bytes.
 std::uint64_t ZipArchive::check_descriptor(const ZipEntry& entry) const {
-  ByteReader reader(file_->bytes(), place(entry), entry.data_offset + entry.packed_size);
+  ByteReader reader(*file_, file_->range(), place(entry), entry.data_offset + entry.packed_size);
   const bool start = reader.number<std::uint32_t>() == zip::kDataDescriptor;
   if (start && reader.number<std::uint32_t>() == entry.crc) {
     ByteReader wide = reader;

@@ -9,14 +9,14 @@
 #include <string_view>
 #include <vector>
 
-#include "base/file.h"
+#include "base/checked_file.h"
 #include "formats/byte_reader.h"
 #include "formats/memory_budget.h"
 
 namespace resnet {
 
 struct ZipEntry {
-  std::string_view name;  // within the mapped file
+  std::string_view name;  // within the file, loaded
   std::uint64_t header_offset = 0;
   std::uint64_t data_offset = 0;
   std::uint64_t packed_size = 0;
@@ -27,17 +27,28 @@ struct ZipEntry {
   bool is_link = false;  // a symbolic link, as Unix programs pack it: its bytes are what it names
 };
 
-// Bytes, and what keeps them alive.
+// Bytes, and what keeps them alive. Those of a file must be loaded before anybody looks at them.
 struct OwnedBytes {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
+
+  std::span<const std::byte> load() const {
+    const CheckedFile* file = CheckedFile::shared_by(owner);
+    return file == nullptr ? bytes : file->load(bytes);
+  }
+
+  // Loads what it reads.
+  ByteReader reader(std::string where) const {
+    const CheckedFile* file = CheckedFile::shared_by(owner);
+    return file == nullptr ? ByteReader(bytes, std::move(where)) : ByteReader(*file, bytes, std::move(where));
+  }
 };
 
 class ZipArchive {
  public:
   // Reads and checks the directory and every entry's header. `path` names the file in errors. Throws kFormat, kLimit,
   // kUnsupported. `budget` must outlive the archive.
-  ZipArchive(std::shared_ptr<const MappedFile> file, std::string path, MemoryBudget& budget);
+  ZipArchive(std::shared_ptr<const CheckedFile> file, std::string path, MemoryBudget& budget);
 
   std::span<const ZipEntry> entries() const noexcept { return entries_; }  // sorted by name
   const ZipEntry* find(std::string_view name) const noexcept;              // null where there is none
@@ -63,7 +74,7 @@ class ZipArchive {
   OwnedBytes unpack(const ZipEntry& entry, MemoryBudget& budget) const;
   std::string place(const ZipEntry& entry) const;
 
-  std::shared_ptr<const MappedFile> file_;
+  std::shared_ptr<const CheckedFile> file_;
   std::string path_;
   MemoryBudget& budget_;
   std::vector<ZipEntry> entries_;

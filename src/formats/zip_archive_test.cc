@@ -49,7 +49,7 @@ TEST_F(ZipArchiveTest, ReadsEveryFormOfEntry) {
 TEST_F(ZipArchiveTest, FindsByName) {
   const std::string file = write("m.zip", archive({{.name = "b", .data = "2"}, {.name = "a", .data = "1"}}));
   MemoryBudget budget(100, file);
-  const ZipArchive zip(MappedFile::open(file), file, budget);
+  const ZipArchive zip(CheckedFile::open(file), file, budget);
   ASSERT_NE(zip.find("a"), nullptr);
   EXPECT_EQ(zip.find("a")->size, 1U);
   EXPECT_EQ(zip.find("c"), nullptr);

@@ -76,7 +76,7 @@ Image decode_image(std::span<const std::byte> bytes, std::string_view where, con
 }
 
 Image read_image(const std::string& path, const DecodeOptions& options) {
-  return decode_image(MappedFile::open(path)->bytes(), path, options);
+  return decode_image(read_file(path), path, options);
 }
 
 }  // namespace resnet

@@ -240,16 +240,15 @@ TEST(ParityDecodeTest, GoldenPictures) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string path = entry.path();
     if (path.ends_with(".npy")) continue;
-    const auto pixels_file = MappedFile::open(path + ".pixels.npy");
-    const NpyArray pixels = parse_npy(pixels_file->bytes(), path);
+    const std::vector<std::byte> pixels_file = read_file(path + ".pixels.npy");
+    const NpyArray pixels = parse_npy(pixels_file, path);
     const Image image = read_image(path);
     ASSERT_THAT(pixels.shape, ::testing::ElementsAre(image.height, image.width, 3)) << path;
     EXPECT_TRUE(std::ranges::equal(std::as_bytes(std::span(image.pixels)), pixels.bytes)) << path;
-    const auto tensor_file = MappedFile::open(path + ".tensor.npy");
+    const std::vector<std::byte> tensor_file = read_file(path + ".tensor.npy");
     std::vector<float> tensor(std::size_t{3} * 12 * 16);
-    load_input(MappedFile::open(path)->bytes(), path, how, tensor);
-    EXPECT_TRUE(std::ranges::equal(std::as_bytes(std::span(tensor)), parse_npy(tensor_file->bytes(), path).bytes))
-        << path;
+    load_input(read_file(path), path, how, tensor);
+    EXPECT_TRUE(std::ranges::equal(std::as_bytes(std::span(tensor)), parse_npy(tensor_file, path).bytes)) << path;
     ++count;
   }
   EXPECT_GE(count, 15);

@@ -14,18 +14,17 @@
 namespace {
 
 int run(int count, char** paths) {
-  std::vector<std::shared_ptr<const resnet::MappedFile>> files;
+  std::vector<std::vector<std::byte>> files;
   unsigned touched = 0;
   for (int i = 0; i < count; ++i) {
-    files.push_back(resnet::MappedFile::open(paths[i]));
-    for (const std::byte byte : files.back()->bytes()) touched += std::to_integer<unsigned>(byte);
+    files.push_back(resnet::read_file(paths[i]));
+    for (const std::byte byte : files.back()) touched += std::to_integer<unsigned>(byte);
   }
   const resnet::Preprocessing how = resnet::preset("torchvision");
   std::vector<float> tensor(3 * static_cast<std::size_t>(how.height) * static_cast<std::size_t>(how.width));
-  resnet::load_input(files[0]->bytes(), paths[0], how, tensor);
+  resnet::load_input(files[0], paths[0], how, tensor);
   const std::clock_t begin = std::clock();
-  for (int i = 0; i < count; ++i)
-    resnet::load_input(files[static_cast<std::size_t>(i)]->bytes(), paths[i], how, tensor);
+  for (int i = 0; i < count; ++i) resnet::load_input(files[static_cast<std::size_t>(i)], paths[i], how, tensor);
   const double milliseconds = 1e3 * static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
   fmt::print("{:.4f} ms an image ({} images, {:x})\n", milliseconds / count, count, touched);
   return 0;

@@ -37,7 +37,7 @@ std::string checksum(const Checkpoint& checkpoint) {
     add(name);
     add(resnet::name(tensor.dtype()));
     add(to_string(tensor.shape()));
-    crc = crc32c(crc, tensor.bytes());
+    crc = crc32c(crc, tensor.in_memory().bytes());
   }
   return fmt::format("{:08x}", crc);
 }

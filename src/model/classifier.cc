@@ -102,9 +102,7 @@ std::vector<Guess> Classifier::classify(std::span<const std::byte> file, int top
 }
 std::vector<Guess> Classifier::classify(const ImageView& image, int top) const { return classify_one(image, top); }
 
-void Classifier::prepare(const std::string& path, std::span<float> out) const {
-  prepare(MappedFile::open(path)->bytes(), out, path);
-}
+void Classifier::prepare(const std::string& path, std::span<float> out) const { prepare(read_file(path), out, path); }
 
 void Classifier::prepare(std::span<const std::byte> file, std::span<float> out, std::string_view where) const {
   load_input(file, where, impl_->preprocessing, out);

@@ -178,10 +178,11 @@ class GraphWriter {
   // runtimes add them up; the batch norm is part of both.
   void add_quantized(const Operation& operation, Names& inputs) {
     const Node& layer = program_.node(operation);
-    const Tensor& stored = weights_.at(layer.path + ".weight");
+    const Tensor stored = weights_.at(layer.path + ".weight").in_memory();
+    const auto codes = stored.bytes();
     const ScaleShift sums = scale_shift_of_sums(program_, weights_, operation);
-    const std::size_t channels = sums.scale.size(), row = stored.bytes().size() / channels;
-    std::vector<std::int8_t> weights(stored.bytes().size());
+    const std::size_t channels = sums.scale.size(), row = codes.size() / channels;
+    std::vector<std::int8_t> weights(codes.size());
     std::vector<std::int32_t> biases(channels);
     std::vector<float> scales(channels), bias_scales(channels);
     for (std::size_t c = 0; c < channels; ++c) {
@@ -191,7 +192,7 @@ class GraphWriter {
       bias_scales[c] = scales[c] * operation.input.format.scale;
       biases[c] = static_cast<std::int32_t>(std::lrint(sums.shift[c] / bias_scales[c]));
       for (std::size_t i = c * row; i < (c + 1) * row; ++i) {
-        const double weight = static_cast<std::int8_t>(stored.bytes()[i]) * sums.scale[c] / scales[c];
+        const double weight = static_cast<std::int8_t>(codes[i]) * sums.scale[c] / scales[c];
         weights[i] = static_cast<std::int8_t>(std::clamp(std::lrint(weight), -128L, 127L));
       }
     }

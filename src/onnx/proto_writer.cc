@@ -39,8 +39,7 @@ std::string ProtoWriter::initializer(const std::string& name, onnx::TensorProto:
 }
 
 std::string ProtoWriter::floats(const std::string& name, const Tensor& tensor) {
-  initializer(name, onnx::TensorProto::FLOAT, tensor.shape(), tensor.to_f32().bytes());
-  tensor.release();
+  initializer(name, onnx::TensorProto::FLOAT, tensor.shape(), tensor.in_memory().to_f32().bytes());
   return name;
 }
 

@@ -46,8 +46,8 @@ Value convert(const toml::node& node, const std::string& where) {
 }
 
 toml::table parse_toml(const std::string& path) {
-  const auto file = MappedFile::open(path, kMaxRecipeBytes);
-  const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  const std::vector<std::byte> bytes = read_file(path, kMaxRecipeBytes);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (const std::size_t good = valid_utf8_prefix(text); good < text.size()) {
     const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(good), '\n');
     fail(ErrorCode::kFormat, fmt::format("{}: line {}", path, line), "is not text in UTF-8");

@@ -6,8 +6,8 @@
 #include <limits>
 
 #include "base/buffer.h"
+#include "base/checked_file.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/hash.h"
 #include "base/text.h"
 #include "tensor/convert.h"
@@ -55,7 +55,7 @@ std::string to_string(const Shape& shape) {
 
 Tensor::Tensor() : bytes_(std::as_bytes(std::span(&kZero, 1))) {}
 
-Tensor Tensor::zeros(DType type, Shape shape) {
+Tensor Tensor::fresh(DType type, Shape shape, bool zeroed) {
   Tensor tensor;
   tensor.dtype_ = type;
   tensor.count_ = element_count(shape);
@@ -64,11 +64,30 @@ Tensor Tensor::zeros(DType type, Shape shape) {
   if (static_cast<std::uint64_t>(tensor.count_) > std::numeric_limits<std::size_t>::max() / element) {
     fail(ErrorCode::kLimit, "shape " + to_string(tensor.shape_), "too many bytes");
   }
-  auto memory = std::make_shared<AlignedBuffer<std::byte>>(static_cast<std::size_t>(tensor.count_) * element, true);
+  auto memory = std::make_shared<AlignedBuffer<std::byte>>(static_cast<std::size_t>(tensor.count_) * element, zeroed);
   tensor.bytes_ = memory->span();
   tensor.mutable_ = memory->data();
   tensor.owner_ = std::move(memory);
   return tensor;
+}
+
+Tensor Tensor::zeros(DType type, Shape shape) { return fresh(type, std::move(shape), /*zeroed=*/true); }
+
+Tensor Tensor::copy() const {
+  Tensor result = fresh(dtype_, shape_, /*zeroed=*/false);
+  if (const CheckedFile* file = CheckedFile::shared_by(owner_)) {
+    file->copy(bytes_, {result.mutable_, bytes_.size()});
+  } else if (!bytes_.empty()) {
+    std::memcpy(result.mutable_, bytes_.data(), bytes_.size());
+  }
+  return result;
+}
+
+Tensor Tensor::in_memory() const { return CheckedFile::shared_by(owner_) == nullptr ? *this : copy(); }
+
+std::span<const std::byte> Tensor::bytes() const {
+  const CheckedFile* file = CheckedFile::shared_by(owner_);
+  return file == nullptr ? bytes_ : file->load(bytes_);
 }
 
 namespace {
@@ -122,16 +141,12 @@ Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
               owner_);
 }
 
-void Tensor::release() const noexcept {
-  if (const MappedFile* file = MappedFile::shared_by(owner_)) file->release(bytes_);
-}
-
 std::span<const float> Tensor::f32() const {
   if (dtype_ != DType::kF32) fail(ErrorCode::kMismatch, "tensor", "is {}, not F32", name(dtype_));
   if (reinterpret_cast<std::uintptr_t>(bytes_.data()) % alignof(float) != 0) {
     fail(ErrorCode::kMismatch, "tensor", "is not aligned");
   }
-  return {reinterpret_cast<const float*>(bytes_.data()), static_cast<std::size_t>(count_)};
+  return {reinterpret_cast<const float*>(bytes().data()), static_cast<std::size_t>(count_)};
 }
 
 std::span<float> Tensor::mutable_f32() {
@@ -143,8 +158,8 @@ std::span<float> Tensor::mutable_f32() {
 Tensor Tensor::to_f32() const {
   const bool aligned = reinterpret_cast<std::uintptr_t>(bytes_.data()) % alignof(float) == 0;
   if (dtype_ == DType::kF32 && aligned) return *this;
-  Tensor result = zeros(DType::kF32, shape_);
-  convert_to_f32(dtype_, bytes_, result.mutable_f32());
+  Tensor result = fresh(DType::kF32, shape_, /*zeroed=*/false);
+  convert_to_f32(dtype_, in_memory().bytes_, result.mutable_f32());
   return result;
 }
 

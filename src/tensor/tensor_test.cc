@@ -7,13 +7,14 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <functional>
 #include <numeric>
 
-#include "base/file.h"
+#include "base/checked_file.h"
 #include "resnet/error.h"
 #include "tensor/convert.h"
 
@@ -45,50 +46,64 @@ TEST(TensorTest, ViewChecksItsSize) {
   EXPECT_THROW(view.mutable_f32(), Error);
 }
 
-// The pages of a mapped file leave memory and come back.
-TEST(Tensor, RowsShareMemory) {
-  const std::vector<float> values = {1, 2, 3, 4, 5, 6};
-  const Tensor tensor = Tensor::from(values, {3, 2});
-  const Tensor rows = tensor.rows(1, 3);
-  EXPECT_EQ(rows.shape(), (Shape{2, 2}));
-  EXPECT_EQ(rows.f32().data(), tensor.f32().data() + 2);
-  EXPECT_EQ(tensor.rows(3, 3).count(), 0);
-  EXPECT_THROW(tensor.rows(2, 4), Error);
-  EXPECT_THROW(tensor.rows(2, 1), Error);
-  EXPECT_THROW(Tensor().rows(0, 0), Error);
+// A file of float32, large enough that it is not read at once.
+class FileTensorTest : public ::testing::Test {
+ protected:
+  static constexpr std::size_t kCount = 3 << 20;
+
+  FileTensorTest() {
+    for (std::size_t i = 0; i < kCount; ++i) values_[i] = static_cast<float>(i);
+    std::ofstream(path_, std::ios::binary).write(reinterpret_cast<const char*>(values_.data()), kCount * sizeof(float));
+  }
+  ~FileTensorTest() override { std::filesystem::remove(path_); }
+
+  Tensor open() const {
+    const auto file = CheckedFile::open(path_);
+    return Tensor::view(DType::kF32, {kCount / 1024, 1024}, file->range(), file);
+  }
+
+  std::string path_ = std::filesystem::temp_directory_path() / ("resnet-tensor-" + std::to_string(getpid()));
+  std::vector<float> values_ = std::vector<float>(kCount);
+};
+
+TEST_F(FileTensorTest, ReadsWhatIsAskedFor) {
+  const Tensor tensor = open();
+  EXPECT_EQ(tensor.nbytes(), kCount * sizeof(float));
+  const auto resident = [] {
+    std::size_t total = 0, pages = 0;
+    std::ifstream("/proc/self/statm") >> total >> pages;
+    return pages * 4096;
+  };
+  const std::size_t before = resident();
+  for (std::int64_t i = 0; i < 3072; i += 64) {
+    Tensor rows = tensor.rows(i, i + 64).copy();
+    EXPECT_EQ(rows.f32()[5], values_[static_cast<std::size_t>(i) * 1024 + 5]);
+    rows.mutable_f32()[0] = -1;
+  }
+  EXPECT_LT(resident(), before + (2U << 20)) << "copies leave nothing behind";
+  EXPECT_EQ(tensor.f32()[64 * 1024], values_[64 * 1024]) << "a copy was changed, not the tensor";
+  EXPECT_GE(resident(), before + (8U << 20)) << "what is looked at stays";
+  EXPECT_EQ(std::memcmp(tensor.bytes().data(), values_.data(), tensor.nbytes()), 0);
+  EXPECT_EQ(tensor.in_memory().f32()[kCount - 1], values_.back());
 }
 
-TEST(TensorTest, ReleasesPagesOfAFile) {
-  constexpr std::size_t kCount = 1 << 20;
-  const auto path = std::filesystem::temp_directory_path() / ("resnet-release-" + std::to_string(getpid()));
-  {
-    const std::vector<float> values(kCount, 2.5F);
-    std::ofstream(path).write(reinterpret_cast<const char*>(values.data()), kCount * sizeof(float));
-  }
-  const auto file = MappedFile::open(path);
-  std::filesystem::remove(path);
-  const Tensor tensor = Tensor::view(DType::kF32, {kCount}, file->bytes(), file);
-  const auto resident = [&] {
-    std::int64_t found = 0;
-    std::ifstream smaps("/proc/self/smaps");
-    const auto begin = fmt::format("{:x}-", reinterpret_cast<std::uintptr_t>(file->bytes().data()));
-    bool here = false;
-    for (std::string line; std::getline(smaps, line);) {
-      if (line.find('-') < 17) here = line.starts_with(begin);
-      if (here && line.starts_with("Rss:")) found += std::stoll(line.substr(4));
-    }
-    return found;
-  };
-  const auto sum = [&] { return std::accumulate(tensor.f32().begin(), tensor.f32().end(), 0.0); };
-  EXPECT_EQ(sum(), 2.5 * kCount);
-  EXPECT_GE(resident(), 4096);
-  tensor.release();
-  EXPECT_LE(resident(), 64);
-  EXPECT_EQ(sum(), 2.5 * kCount);
+TEST_F(FileTensorTest, StaysAsItWasOrThrows) {
+  const Tensor tensor = open();
+  const Tensor first = tensor.rows(0, 1024);
+  EXPECT_EQ(first.f32()[1], 1.0F);
+  std::filesystem::resize_file(path_, 100);
+  EXPECT_EQ(first.f32()[1], 1.0F);
+  EXPECT_THROW(tensor.bytes(), Error);
+  EXPECT_THROW(tensor.rows(2000, 2001).copy(), Error);
+  EXPECT_EQ(tensor.nbytes(), kCount * sizeof(float));
+}
 
-  Tensor memory = Tensor::from(std::vector<float>(100'000, 1.0F), {100'000});
-  memory.release();
-  EXPECT_EQ(memory.f32()[50'000], 1.0F);
+TEST(TensorTest, InMemoryIsTheSameWhereItIs) {
+  const Tensor memory = Tensor::from(std::vector<float>(100'000, 1.0F), {100'000});
+  EXPECT_EQ(memory.in_memory().bytes().data(), memory.bytes().data());
+  EXPECT_NE(memory.copy().bytes().data(), memory.bytes().data());
+  EXPECT_EQ(memory.copy().f32()[50'000], 1.0F);
+  EXPECT_EQ(Tensor::zeros(DType::kI64, {0, 3}).copy().shape(), (Shape{0, 3}));
 }
 
 // Every half is compared with its value computed from the definition.

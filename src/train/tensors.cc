@@ -37,7 +37,8 @@ void copy_to_torch(const Tensor& tensor, torch::Tensor& target, const std::strin
   for (const auto& [ours, theirs] : kTypes) {
     if (ours != tensor.dtype()) continue;
     torch::Tensor source = torch::empty(tensor.shape(), theirs);
-    std::memcpy(source.mutable_data_ptr(), tensor.bytes().data(), tensor.bytes().size());  // bytes need not be aligned
+    const resnet::Tensor values = tensor.in_memory();
+    std::memcpy(source.mutable_data_ptr(), values.bytes().data(), values.nbytes());  // bytes need not be aligned
     const torch::NoGradGuard no_grad;
     target.copy_(source);
     return;

@@ -12,7 +12,8 @@ namespace {
 std::vector<double> to_f64(const Tensor& tensor) {
   std::vector<double> values(static_cast<std::size_t>(tensor.count()));
   if (tensor.dtype() == DType::kF64) {
-    std::memcpy(values.data(), tensor.bytes().data(), tensor.bytes().size());
+    const std::span<const std::byte> bytes = tensor.bytes();
+    std::memcpy(values.data(), bytes.data(), bytes.size());
   } else {
     const Tensor converted = tensor.to_f32();
     std::copy(converted.f32().begin(), converted.f32().end(), values.begin());

@@ -88,8 +88,8 @@ std::vector<std::string> parse_class_names_json(std::string_view json, std::size
 }
 
 std::vector<std::string> read_class_names(const std::string& path) {
-  const auto file = MappedFile::open(path, kMaxFileSize);
-  const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  const std::vector<std::byte> bytes = read_file(path, kMaxFileSize);
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   std::vector<std::string> names = first != std::string_view::npos && text[first] == '['
                                        ? parse_class_names_json(text, kMaxClasses, path)

@@ -9,35 +9,9 @@
 #include "console/output.h"
 
 namespace resnet::cli {
-namespace {
-
-volatile std::sig_atomic_t noted_signal = 0;
-
-void ask_to_stop(int signal) {
-  if (noted_signal != 0) std::_Exit(128 + signal);
-  noted_signal = signal;
-}
-
-}  // namespace
-
-void catch_signals() {
-  struct sigaction action {};
-  action.sa_handler = ask_to_stop;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // blocked by who started this process, until now
-}
-
-int stop_signal() { return noted_signal; }
-
 void end_stopped() {
   flush_output();
-  std::_Exit(128 + (noted_signal != 0 ? noted_signal : SIGTERM));  // another process was signalled
+  std::_Exit(128 + (stop_signal() != 0 ? stop_signal() : SIGTERM));  // another process was signalled
 }
 
 ProgressLine::ProgressLine() : ProgressLine(stderr_is_terminal()) {}

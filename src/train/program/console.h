@@ -3,16 +3,11 @@
 
 #include <string>
 
+#include "cli/signals.h"
 #include "console/progress.h"
 #include "resnet/train.h"
 
 namespace resnet::cli {
-
-// From now on SIGINT and SIGTERM are only noted; a second one ends the process at once.
-void catch_signals();
-
-// The signal that asked the run to end; 0: none yet.
-int stop_signal();
 
 // Ends the process with the status that the signal has in shells.
 [[noreturn]] void end_stopped();

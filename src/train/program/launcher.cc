@@ -119,6 +119,7 @@ int run_processes(int count, const std::vector<std::string>& arguments) {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, &before);
   for (int rank = 0; rank < count; ++rank) {
     children.add(start(arguments, environment_with({{"RANK", std::to_string(rank)},

@@ -5,10 +5,12 @@
 #endif
 
 #include "cli/program.h"
+#include "cli/signals.h"
 #include "train/program/train_command.h"
 
 int main(int argc, char** argv) {
   using namespace resnet::cli;
+  hold_standard_descriptors();
   setenv("TORCH_CPP_LOG_LEVEL", "ERROR", /*overwrite=*/0);  // its warnings of sockets come as errors of ours
 #ifdef __GLIBC__
   // What is freed is kept: each step asks for the same memory again, and every page given back costs a fault.

@@ -1,0 +1,68 @@
+#include "base/input_file.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/error.h"
+
+namespace resnet {
+
+Descriptor::~Descriptor() {
+  if (value_ >= 0) ::close(value_);
+}
+
+Descriptor open_descriptor(const std::string& path, int flags, mode_t mode) noexcept {
+  Descriptor file(::open(path.c_str(), flags | O_CLOEXEC, mode));
+  if (!file || file.get() > STDERR_FILENO) return file;
+  return Descriptor(::fcntl(file.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+}
+
+void fail_errno(const std::string& path, const char* action) {
+  const int error = errno;
+  const ErrorCode code = error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
+  fail(code, path, "{}: {}", action, std::strerror(error));
+}
+
+InputFile::InputFile(std::string path) : path_(std::move(path)), descriptor_(open_descriptor(path_, O_RDONLY)) {
+  if (!descriptor_) fail_errno(path_, "cannot open");
+  if (::fstat(descriptor_.get(), &status_) != 0) fail_errno(path_, "cannot stat");
+  if (S_ISDIR(status_.st_mode)) fail(ErrorCode::kInvalidArgument, path_, "is a directory, not a file");
+  if (S_ISCHR(status_.st_mode)) fail(ErrorCode::kInvalidArgument, path_, "is a device, not a file");  // some never end
+}
+
+void InputFile::read_at(std::size_t offset, std::span<std::byte> out) const {
+  read_unchecked(offset, out);
+  if (!is_unchanged(status())) fail_changed();
+}
+
+void InputFile::read_unchecked(std::size_t offset, std::span<std::byte> out) const {
+  while (!out.empty()) {
+    const std::size_t wanted = std::min<std::size_t>(out.size(), 1U << 30);
+    const ssize_t got = ::pread(descriptor_.get(), out.data(), wanted, static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_errno(path_, "cannot read");
+    if (got == 0) fail_changed();
+    offset += static_cast<std::size_t>(got);
+    out = out.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+struct stat InputFile::status() const {
+  struct stat now {};
+  if (::fstat(descriptor_.get(), &now) != 0) fail_errno(path_, "cannot stat");
+  return now;
+}
+
+bool InputFile::is_unchanged(const struct stat& now) const noexcept {
+  return now.st_size == status_.st_size && now.st_mtim.tv_sec == status_.st_mtim.tv_sec &&
+         now.st_mtim.tv_nsec == status_.st_mtim.tv_nsec;
+}
+
+void InputFile::fail_changed() const {
+  fail(ErrorCode::kIo, path_, "another program has written to it since it was opened: open it again");
+}
+
+}  // namespace resnet

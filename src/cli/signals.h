@@ -1,0 +1,25 @@
+// What a program of the project does about its surroundings: standard streams that are closed, and signals that end it.
+#pragma once
+
+namespace resnet::cli {
+
+// First of all: where standard input, output or error is closed, its descriptor leads to /dev/null, so that no file
+// that is opened later takes its place and gets what is printed. Reading and writing fail as they do on a closed one.
+void hold_standard_descriptors();
+
+// A signal that ends the process (an interrupt, a hangup, a broken pipe) removes its temporary files before. One that
+// was ignored at the start stays so. A file above the limit on sizes is an error and no signal.
+void remove_temporary_files_at_signals();
+
+// From now on SIGINT, SIGTERM and SIGHUP are only noted; a second one ends the process at once.
+void catch_signals();
+
+// The signal that asked the run to end; 0: none yet.
+int stop_signal();
+
+// Thrown where a command ends because of stop_signal(): run_program() then ends as the signal would have.
+struct Interrupted {};
+
+[[noreturn]] void end_by_signal(int signal);
+
+}  // namespace resnet::cli

@@ -1,0 +1,13 @@
+// Where the bytes of a tensor stand in memory, for the readers of file formats: a file's need not be loaded for that.
+#pragma once
+
+#include "resnet/tensor.h"
+
+namespace resnet {
+
+struct TensorPlace {
+  // As Tensor::view() was given them.
+  static std::span<const std::byte> of(const Tensor& tensor) noexcept { return tensor.bytes_; }
+};
+
+}  // namespace resnet
