@@ -139,9 +139,9 @@ class Run {
     if (folder_->holds_run() && std::filesystem::exists(folder_->recipe())) {
       check_same_recipe(recipe_, read_recipe(folder_->recipe()), folder_->recipe());
     }
-    folder_->write_recipe(recipe_);
     checkpoints_->remove_unfinished();
     restore();
+    folder_->write_recipe(recipe_);  // a run that is refused stays as it is
     DataList::of(task_.data).write(folder_->pictures());
     events_.emplace(folder_->path(), learner_.steps() + 1);
   }
@@ -165,11 +165,12 @@ class Run {
     const DataRecord before = DataRecord::from_json(held->second, where);
     if (!before.same_pictures(data_)) {
       const auto list = DataList::read(folder_->pictures(), before);
+      const bool best = std::filesystem::exists(folder_->best());
       fail(ErrorCode::kMismatch, folder_->path(),
-           "the run was begun with {}, now there are {} ({}): put the data back, or begin another run from this one's "
-           "weights with --from {} and another --out",
+           "the run was begun with {}, now there are {} ({}): put the data back, or begin anew with another --out{}",
            before.counts(), data_.counts(),
-           list ? list->difference(DataList::of(task_.data)) : "which ones are others is not known", folder_->best());
+           list ? list->difference(DataList::of(task_.data)) : "which ones are others is not known",
+           best ? fmt::format(", and --from {} for its weights", folder_->best()) : "");
     }
     if (before.same_order(data_)) return;
     notice(
