@@ -21,8 +21,12 @@ RunFiles::RunFiles(const TrainOptions& options, const Task& task)
   if (folder_.holds_run() && std::filesystem::exists(folder_.recipe())) {
     check_same_recipe(task.recipe, read_recipe(folder_.recipe()), folder_.recipe());
   }
-  folder_.write_recipe(task.recipe);
   checkpoints_.remove_unfinished();
+}
+
+void RunFiles::note_run() const {
+  folder_.write_recipe(task_.recipe);
+  DataList::of(task_.data).write(folder_.pictures());
 }
 
 std::optional<Position> RunFiles::restore(Learner& learner, std::int64_t batches, const Notice& notice) {
@@ -48,11 +52,12 @@ void RunFiles::check_same_data(const Checkpoint& checkpoint, const std::string& 
   const DataRecord before = DataRecord::from_json(held->second, where);
   if (!before.same_pictures(data_)) {
     const auto list = DataList::read(folder_.pictures(), before);
+    const bool best = std::filesystem::exists(folder_.best());
     fail(ErrorCode::kMismatch, folder_.path(),
-         "the run was begun with {}, now there are {} ({}): put the data back, or begin another run from this one's "
-         "weights with --from {} and another --out",
+         "the run was begun with {}, now there are {} ({}): put the data back, or begin anew with another --out{}",
          before.counts(), data_.counts(),
-         list ? list->difference(DataList::of(task_.data)) : "which ones are others is not known", folder_.best());
+         list ? list->difference(DataList::of(task_.data)) : "which ones are others is not known",
+         best ? " and --from " + folder_.best() : "");
   }
   if (before.same_order(data_)) return;
   notice(

@@ -19,7 +19,7 @@ class RunFiles {
  public:
   using Notice = std::function<void(const std::string&)>;
 
-  // Makes or opens the folder and writes the recipe. Throws what RunFolder and check_same_recipe() throw. Keeps `task`.
+  // Makes or opens the folder. Throws what RunFolder and check_same_recipe() throw. Keeps `task`.
   RunFiles(const TrainOptions& options, const Task& task);
 
   std::string best() const { return folder_.best(); }
@@ -33,8 +33,9 @@ class RunFiles {
   // than `batches`.
   std::optional<Position> restore(Learner& learner, std::int64_t batches, const Notice& notice);
 
-  // Notes the names of the pictures, for later runs to compare with.
-  void write_pictures() const { DataList::of(task_.data).write(folder_.pictures()); }
+  // Writes the recipe and the names of the pictures, for later runs to compare with. Behind restore(), so that a run
+  // that is refused stays as it is.
+  void note_run() const;
 
   // A checkpoint of the learner at this position.
   void save(const Position& at, Learner& learner);

@@ -92,7 +92,7 @@ class Run {
                                          : fmt::format("goes on from {}: epoch {} of {}, batch {} of {}", path,
                                                        at_.epoch + 1, recipe_.epochs, at_.batch, batches()));
     }
-    files_->write_pictures();
+    files_->note_run();
     files_->begin_events(learner_.steps());
   }
 
