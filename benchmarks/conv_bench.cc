@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "base/buffer.h"
+#include "base/processor.h"
 #include "conv_layers.h"
 #include "kernels/kernels.h"
 
@@ -64,7 +65,7 @@ class Team {
     busy_ = threads_ - 1;
     ++round_;
     take(0);
-    while (busy_ > 0) __builtin_ia32_pause();
+    while (busy_ > 0) pause_processor();
     double sum = 0;
     for (double& seconds : seconds_) {
       sum += seconds;
@@ -83,7 +84,7 @@ class Team {
   }
   void help(int thread) {
     for (int seen = 0;;) {
-      while (round_ == seen) __builtin_ia32_pause();
+      while (round_ == seen) pause_processor();
       ++seen;
       if (stop_) return;
       take(thread);
@@ -187,7 +188,7 @@ int bench(const std::string& network_name, int batch, int threads, int passes, c
     best += fastest;
   }
   std::printf("%s, batch %d, %d threads, %s: peak %.1f GFLOP/s (median %.1f)\n", network_name.c_str(), batch, threads,
-              kernels.name, peak, median(peaks));
+              std::string(name(kernels.isa)).c_str(), peak, median(peaks));
   std::printf("%-30s %5s %9s %9s %8s %6s %8s  %s\n", "layer", "count", "best ms", "median", "GFLOP/s", "peak", "error",
               "algorithm");
   for (const std::string& name : order) {

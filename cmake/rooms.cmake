@@ -67,11 +67,11 @@ function(resnet_room name)
     endif()
     foreach(kind Parity Property Concurrency)
       string(TOLOWER ${kind} label)
-      gtest_discover_tests(${id}_test TEST_FILTER "${kind}*" TEST_PREFIX ${id}.
+      gtest_discover_tests(${id}_test TEST_FILTER "${kind}*" NO_PRETTY_VALUES TEST_PREFIX ${id}.
                            PROPERTIES LABELS "${label};${id}" TIMEOUT 600
                            TEST_LIST ${id}_${label}_tests DISCOVERY_TIMEOUT 60)
     endforeach()
-    gtest_discover_tests(${id}_test TEST_FILTER "-Parity*:Property*:Concurrency*" TEST_PREFIX ${id}.
+    gtest_discover_tests(${id}_test TEST_FILTER "-Parity*:Property*:Concurrency*" NO_PRETTY_VALUES TEST_PREFIX ${id}.
                          PROPERTIES LABELS "unit;${id}" TIMEOUT 600
                          TEST_LIST ${id}_unit_tests DISCOVERY_TIMEOUT 60)
   endif()

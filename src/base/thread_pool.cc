@@ -7,19 +7,12 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/processor.h"
 
 namespace resnet {
 namespace {
 
 constexpr std::uint64_t kCount = 0xFFFFFFFFU;  // the lower half of unclaimed_
-
-void pause() noexcept {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#else
-  std::this_thread::yield();
-#endif
-}
 
 // Waits until done() holds, or for `limit`; first spinning, then letting other threads go first.
 template <typename Done>
@@ -29,7 +22,7 @@ bool spin_until(Done done, std::chrono::nanoseconds limit) noexcept {
   for (;;) {
     for (int i = 0; i < 32; ++i) {
       if (done()) return true;
-      pause();
+      pause_processor();
     }
     const auto waited = std::chrono::steady_clock::now() - start;
     if (waited > limit) return done();

@@ -11,6 +11,7 @@
 
 #include "arch/describe.h"
 #include "base/proc.h"
+#include "base/processor.h"
 #include "cli/architecture_options.h"
 #include "cli/classifier_options.h"
 #include "cli/engine_options.h"
@@ -54,10 +55,7 @@ struct Measurement {
   static double gflops_of(std::int64_t macs, double ms) { return ms > 0 ? 2e-6 * static_cast<double>(macs) / ms : 0; }
 };
 
-std::string cpu_name() {
-  const std::string name = proc_value("/proc/cpuinfo", "model name");
-  return fmt::format("{} ({})", name.empty() ? "unknown" : name, instruction_set());
-}
+std::string cpu_name() { return fmt::format("{} ({})", processor_name(), instruction_set()); }
 
 // Highest resident memory since the last reset.
 void reset_peak_memory() { std::ofstream("/proc/self/clear_refs") << "5"; }

@@ -10,39 +10,13 @@
 #include <map>
 #include <thread>
 
+#include "base/isa_test_support.h"
 #include "engine/int8_weights.h"
 #include "program/random_weights.h"
 #include "resnet/error.h"
 
 namespace resnet {
 namespace {
-
-// Forces an instruction set for engines made within the scope.
-class ForcedIsa {
- public:
-  explicit ForcedIsa(const char* name) {
-    if (const char* before = std::getenv("RESNET_ISA")) before_ = before;
-    setenv("RESNET_ISA", name, 1);
-  }
-  ~ForcedIsa() { before_.empty() ? unsetenv("RESNET_ISA") : setenv("RESNET_ISA", before_.c_str(), 1); }
-
- private:
-  std::string before_;
-};
-
-// The instruction sets that this processor can run.
-std::vector<const char*> instruction_sets() {
-  std::vector<const char*> names;
-  for (const char* name : {"ref", "avx2", "avx512", "avx512_vnni", "avx512_bf16"}) {
-    const ForcedIsa forced(name);
-    try {
-      instruction_set();
-      names.push_back(name);
-    } catch (const Error&) {
-    }
-  }
-  return names;
-}
 
 struct Case {
   Architecture architecture;
@@ -101,26 +75,26 @@ double error_of(const std::vector<float>& got, const std::vector<float>& expecte
   return difference / largest;
 }
 
-// Node by node on the reference kernels against fused on every instruction set.
-TEST(PropertyEngine, AgreesWithTheReferenceEverywhere) {
+class PropertyEngineOfIsa : public IsaTest {};
+RESNET_FOR_EVERY_ISA(PropertyEngineOfIsa);
+
+// Node by node on the reference kernels against fused on an instruction set.
+TEST_P(PropertyEngineOfIsa, AgreesWithTheReference) {
   for (const Case& c : small_networks()) {
     const Graph graph = expand(c.architecture);
     const StateDict weights = random_weights(graph, 3);
     std::vector<float> expected;
     {
-      const ForcedIsa forced("ref");
+      const ForcedIsa forced(Isa::kRef);
       expected = run(Engine(graph, weights, {1, false}), c.input);
     }
-    for (const char* isa : instruction_sets()) {
-      const ForcedIsa forced(isa);
-      for (const bool fuse : {false, true}) {
-        for (const int threads : {1, 3}) {
-          for (const auto& [algorithms, limit] :
-               {std::pair(Algorithms::kDirect, 3e-6), {Algorithms::kWinograd, 2e-5}}) {
-            EXPECT_LT(error_of(run(Engine(graph, weights, {threads, fuse, {}, algorithms}), c.input), expected), limit)
-                << c.architecture.name << " " << isa << " fuse " << fuse << " threads " << threads << " input "
-                << c.input.height << "x" << c.input.width;
-          }
+    const ForcedIsa forced(GetParam());
+    for (const bool fuse : {false, true}) {
+      for (const int threads : {1, 3}) {
+        for (const auto& [algorithms, limit] : {std::pair(Algorithms::kDirect, 3e-6), {Algorithms::kWinograd, 2e-5}}) {
+          EXPECT_LT(error_of(run(Engine(graph, weights, {threads, fuse, {}, algorithms}), c.input), expected), limit)
+              << c.architecture.name << " fuse " << fuse << " threads " << threads << " input " << c.input.height << "x"
+              << c.input.width;
         }
       }
     }
@@ -165,7 +139,7 @@ std::vector<float> features(const Engine& engine, const FeatureShape& shape) {
 
 // Quantized values are the same everywhere, to the bit. Rounding twice by 8 bits in every layer costs some accuracy,
 // but no more than that.
-TEST(PropertyEngine, Int8IsTheSameEverywhereAndNearFloat) {
+TEST_P(PropertyEngineOfIsa, Int8IsTheSameEverywhereAndNearFloat) {
   for (const Case& c : small_networks()) {
     const Graph graph = expand(c.architecture);
     const StateDict weights = random_weights(graph, 3);
@@ -175,20 +149,18 @@ TEST(PropertyEngine, Int8IsTheSameEverywhereAndNearFloat) {
       const StateDict quantized = int8_weights(graph, weights, random_input(c.input), c.input, mixed);
       std::vector<float> expected;
       {
-        const ForcedIsa forced("ref");
+        const ForcedIsa forced(Isa::kRef);
         const Engine engine(graph, quantized, {1});
         EXPECT_LT(rms_error(features(engine, c.input), exact), 0.15);
         expected = run(engine, c.input);
       }
-      for (const char* isa : instruction_sets()) {
-        const ForcedIsa forced(isa);
-        for (const int threads : {1, 3}) {
-          const std::vector<float> got = run(Engine(graph, quantized, with(Precision::kAuto, threads)), c.input);
-          if (mixed) {  // a float that differs in its last bit may be rounded to another value
-            EXPECT_LT(rms_error(got, expected), 0.02) << isa << " threads " << threads;
-          } else {
-            EXPECT_EQ(got, expected) << isa << " threads " << threads;
-          }
+      const ForcedIsa forced(GetParam());
+      for (const int threads : {1, 3}) {
+        const std::vector<float> got = run(Engine(graph, quantized, with(Precision::kAuto, threads)), c.input);
+        if (mixed) {  // a float that differs in its last bit may be rounded to another value
+          EXPECT_LT(rms_error(got, expected), 0.02) << "threads " << threads;
+        } else {
+          EXPECT_EQ(got, expected) << "threads " << threads;
         }
       }
       EXPECT_LT(rms_error(features(Engine(graph, quantized, with(Precision::kFp32)), c.input), exact), 0.05);
@@ -196,17 +168,18 @@ TEST(PropertyEngine, Int8IsTheSameEverywhereAndNearFloat) {
   }
 }
 
-TEST(PropertyEngine, Bf16IsNearFloat) {
-  const std::vector<const char*> present = instruction_sets();
+TEST_P(PropertyEngineOfIsa, Bf16IsNearFloatOrRefused) {
+  const bool has_bf16 = GetParam() == Isa::kRef || GetParam() == Isa::kAvx512Bf16;
   for (const Case& c : small_networks()) {
     const Graph graph = expand(c.architecture);
     const StateDict weights = random_weights(graph, 3);
     const std::vector<float> exact = features(Engine(graph, weights, {1}), c.input);
-    for (const char* isa : {"ref", "avx512_bf16"}) {
-      if (std::find(present.begin(), present.end(), std::string_view(isa)) == present.end()) continue;
-      const ForcedIsa forced(isa);
-      EXPECT_LT(rms_error(features(Engine(graph, weights, with(Precision::kBf16, 2)), c.input), exact), 0.03)
-          << c.architecture.name << " " << isa;
+    const ForcedIsa forced(GetParam());
+    const auto engine = [&] { return Engine(graph, weights, with(Precision::kBf16, 2)); };
+    if (has_bf16) {
+      EXPECT_LT(rms_error(features(engine(), c.input), exact), 0.03) << c.architecture.name;
+    } else {
+      EXPECT_EQ(code_of(engine), ErrorCode::kUnsupported);
     }
   }
 }
@@ -237,18 +210,13 @@ TEST(EngineTest, RefusesPrecisionsThatCannotBe) {
   EXPECT_EQ(code_of([&] { Engine(graph, weights, with(Precision::kInt8)); }), ErrorCode::kMismatch);
   EXPECT_EQ(Engine(graph, weights, {1}).precision(), Precision::kFp32);
   {
-    const ForcedIsa forced("ref");
+    const ForcedIsa forced(Isa::kRef);
     EXPECT_EQ(Engine(graph, weights, with(Precision::kBf16)).precision(), Precision::kBf16);
     EXPECT_EQ(Engine(graph, weights, with(Precision::kAuto)).precision(), Precision::kFp32);
     EngineOptions plain = with(Precision::kBf16);
     plain.fuse = false;
     EXPECT_EQ(code_of([&] { Engine(graph, weights, plain); }), ErrorCode::kInvalidArgument);
   }
-  if (instruction_sets().size() > 1) {
-    const ForcedIsa forced("avx2");
-    EXPECT_EQ(code_of([&] { Engine(graph, weights, with(Precision::kBf16)); }), ErrorCode::kUnsupported);
-  }
-
   const StateDict quantized = int8_weights(graph, weights, random_input(shape), shape, false);
   EXPECT_EQ(Engine(graph, quantized, {1}).precision(), Precision::kInt8);
   const auto without = [&](const std::string& name) {
@@ -446,7 +414,7 @@ TEST(EngineTest, ProfilesEveryStep) {
 }
 
 TEST(EngineTest, InstructionSetIsForcedByName) {
-  const ForcedIsa forced("ref");
+  const ForcedIsa forced(Isa::kRef);
   EXPECT_EQ(instruction_set(), "ref");
   const ForcedIsa unknown("mmx");
   EXPECT_EQ(code_of([] { instruction_set(); }), ErrorCode::kInvalidArgument);

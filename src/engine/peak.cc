@@ -30,7 +30,7 @@ double peak_of_one_thread(double (*spin)(std::int64_t) noexcept) {
 
 }  // namespace
 
-std::string instruction_set() { return best_kernels().name; }
+std::string instruction_set() { return std::string(name(chosen_isa())); }
 
 double measure_peak_gflops(int threads, Precision precision) {
   const Kernels& kernels = best_kernels();
@@ -38,7 +38,7 @@ double measure_peak_gflops(int threads, Precision precision) {
                          : precision == Precision::kBf16 ? ValueType::kBf16
                                                          : ValueType::kF32;
   const auto spin = kernels.spin[static_cast<int>(type)];
-  if (spin == nullptr) fail(ErrorCode::kUnsupported, "precision", "{} has no {}", kernels.name, name(precision));
+  if (spin == nullptr) fail(ErrorCode::kUnsupported, "precision", "{} has no {}", name(kernels.isa), name(precision));
   ThreadPool team(threads);
   std::vector<double> peaks(static_cast<std::size_t>(threads));
   team.run(threads, [&](int task, int) { peaks[static_cast<std::size_t>(task)] = peak_of_one_thread(spin); });

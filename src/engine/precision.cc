@@ -11,13 +11,13 @@ Precision choose_precision(const Graph& graph, const StateDict& weights, const E
   const bool has_bf16 = kernels.spin[static_cast<int>(ValueType::kBf16)] != nullptr;
   Precision precision = options.precision.value_or(quantized ? Precision::kInt8 : Precision::kFp32);
   if (precision == Precision::kAuto) {
-    precision = quantized                                              ? Precision::kInt8
-                : has_bf16 && kernels.name != reference_kernels().name ? Precision::kBf16
-                                                                       : Precision::kFp32;
+    precision = quantized                              ? Precision::kInt8
+                : has_bf16 && kernels.isa != Isa::kRef ? Precision::kBf16
+                                                       : Precision::kFp32;
   }
   if (precision == Precision::kBf16 && !has_bf16) {
     fail(ErrorCode::kUnsupported, "precision", "bf16 needs a processor with AVX-512 BF16; this one is used as {}",
-         kernels.name);
+         name(kernels.isa));
   }
   if (precision == Precision::kInt8 && !quantized) {
     fail(ErrorCode::kMismatch, "precision", "the weights are not int8; 'resnet quantize' makes a model whose are");

@@ -30,7 +30,7 @@ bool take(std::string_view& text, char end, std::string_view& part) {
 
 std::string Timings::key(const Kernels& kernels, int threads, const ConvShape& s) {
   std::string key =
-      fmt::format("{} {} threads {}: {}x{}x{}x{} -> {}x{}x{}", processor_name(), kernels.name, threads, s.batch,
+      fmt::format("{} {} threads {}: {}x{}x{}x{} -> {}x{}x{}", processor_name(), name(kernels.isa), threads, s.batch,
                   s.in_channels, s.in_height, s.in_width, s.out_channels, s.out_height, s.out_width);
   key += fmt::format(" kernel {} stride {} padding {} dilation {} groups {}", s.kernel, s.stride, s.padding, s.dilation,
                      s.groups);

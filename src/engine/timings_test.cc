@@ -91,8 +91,8 @@ TEST(TimingsTest, EnginesThatTuneMeasureOnceAndChooseByIt) {
 }
 
 TEST(ChoiceTest, WhatWasMeasuredDecides) {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) GTEST_SKIP() << "needs AVX2";
-  const Kernels& kernels = avx2_kernels();
+  if (!is_supported(Isa::kAvx2)) GTEST_SKIP() << "this processor or this build has no avx2";
+  const Kernels& kernels = kernels_for(Isa::kAvx2);
   ConvShape shape;
   shape.kernel = 3, shape.padding = 1;
   shape.in_channels = shape.out_channels = 64;
@@ -115,8 +115,8 @@ TEST(ChoiceTest, WhatWasMeasuredDecides) {
 }
 
 TEST(ChoiceTest, AFamilyIsForced) {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) GTEST_SKIP() << "needs AVX2";
-  const Kernels& kernels = avx2_kernels();
+  if (!is_supported(Isa::kAvx2)) GTEST_SKIP() << "this processor or this build has no avx2";
+  const Kernels& kernels = kernels_for(Isa::kAvx2);
   ConvShape shape;
   shape.kernel = 3, shape.padding = 1;
   shape.in_channels = shape.out_channels = 512;

@@ -6,6 +6,7 @@
 
 #include "arch/describe.h"
 #include "base/proc.h"
+#include "base/processor.h"
 #include "console/numbers.h"
 #include "evaluate/file_hash.h"
 #include "report/page.h"
@@ -26,7 +27,7 @@ ModelCard describe_model(const std::string& path, const Classifier& classifier) 
   card.macs_per_image = total_macs(graph, infer_shapes(graph, card.input));
   card.preprocessing = classifier.preprocessing();
   card.precision = classifier.engine().precision();
-  card.processor = fmt::format("{} ({})", proc_value("/proc/cpuinfo", "model name"), instruction_set());
+  card.processor = fmt::format("{} ({})", processor_name(), instruction_set());
   card.threads = classifier.engine().threads();
   return card;
 }

@@ -158,9 +158,18 @@ Axis make_axis(int in, std::int64_t out, Interpolation interpolation, std::int64
   return axis;
 }
 
-const ResampleKernels& portable_resample_kernels() {
+const ResampleKernels& portable_resample_kernels() noexcept {
   static constexpr ResampleKernels kKernels{horizontal, vertical};
   return kKernels;
+}
+
+const ResampleKernels& resample_kernels(Isa isa) noexcept {
+#if RESNET_X64_KERNELS
+  if (isa != Isa::kRef) return avx2_resample_kernels();  // which all others have
+#else
+  static_cast<void>(isa);
+#endif
+  return portable_resample_kernels();
 }
 
 FirstPass first_pass(std::int64_t width, std::int64_t height, std::int64_t to_width, std::int64_t to_height) {
@@ -184,9 +193,7 @@ Image resample(const View& view, const Axis& columns, const Axis& rows, FirstPas
 }
 
 Image resample(const View& view, const Axis& columns, const Axis& rows, FirstPass first) {
-  static const ResampleKernels& kernels =
-      avx2_resample_kernels() != nullptr ? *avx2_resample_kernels() : portable_resample_kernels();
-  return resample(view, columns, rows, first, kernels);
+  return resample(view, columns, rows, first, resample_kernels(chosen_isa()));
 }
 
 Image resize(const Image& image, int width, int height, Interpolation interpolation) {

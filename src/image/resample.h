@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "base/isa.h"
 #include "resnet/image.h"
 
 namespace resnet {
@@ -55,8 +56,13 @@ struct ResampleKernels {
                    std::uint8_t* out);
 };
 inline constexpr std::size_t kReadBeyond = 16;
-const ResampleKernels& portable_resample_kernels();
-const ResampleKernels* avx2_resample_kernels();  // null where the processor has no AVX2
+
+// For an instruction set that is supported.
+const ResampleKernels& resample_kernels(Isa isa) noexcept;
+const ResampleKernels& portable_resample_kernels() noexcept;
+#if RESNET_X64_KERNELS
+const ResampleKernels& avx2_resample_kernels() noexcept;
+#endif
 
 // The pass that comes first. It matters, as the first one rounds to 8 bits.
 enum class FirstPass { kHorizontal, kVertical };
@@ -64,7 +70,8 @@ enum class FirstPass { kHorizontal, kVertical };
 // Pillow's choice since 13.0: vertical where the height shrinks by more than twice what the width does.
 FirstPass first_pass(std::int64_t width, std::int64_t height, std::int64_t to_width, std::int64_t to_height);
 
-// Both passes. The view must hold all inputs of both axes. Gives columns.size() x rows.size() pixels.
+// Both passes. The view must hold all inputs of both axes. Gives columns.size() x rows.size() pixels. The first one
+// takes the kernels of chosen_isa(), and throws what that throws.
 Image resample(const View& view, const Axis& columns, const Axis& rows, FirstPass first);
 Image resample(const View& view, const Axis& columns, const Axis& rows, FirstPass first,
                const ResampleKernels& kernels);

@@ -2,7 +2,7 @@
 // pairs does the work; sums wrap as integers do, so the result is that of the portable code to the bit.
 #include "image/resample.h"
 
-#if defined(__x86_64__)
+#if RESNET_X64_KERNELS
 #include <immintrin.h>
 
 #include <cstring>
@@ -107,17 +107,11 @@ RESNET_AVX2 void vertical(const std::uint8_t* first, std::size_t stride, const A
 
 }  // namespace
 
-const ResampleKernels* avx2_resample_kernels() {
+const ResampleKernels& avx2_resample_kernels() noexcept {
   static constexpr ResampleKernels kKernels{horizontal, vertical};
-  return __builtin_cpu_supports("avx2") ? &kKernels : nullptr;
+  return kKernels;
 }
 
-}  // namespace resnet
-
-#else
-
-namespace resnet {
-const ResampleKernels* avx2_resample_kernels() { return nullptr; }
 }  // namespace resnet
 
 #endif

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <random>
 
+#include "base/isa_test_support.h"
 #include "image/test_pictures.h"
 #include "resnet/error.h"
 
@@ -62,6 +63,13 @@ TEST(ResampleTest, RefusesImpossibleSizes) {
   EXPECT_THROW(resize(image, 65'535, 65'535, Interpolation::kBilinear), Error);
 }
 
+TEST(ResampleTest, TakesTheKernelsThatRESNET_ISANames) {
+  EXPECT_EQ(&resample_kernels(Isa::kRef), &portable_resample_kernels());
+  const Image image = testing::make_picture(4, 4, 3);
+  const ForcedIsa unknown("mmx");
+  EXPECT_THROW(resize(image, 2, 2, Interpolation::kBilinear), Error);
+}
+
 TEST(PropertyResampleTest, PartsEqualTheWhole) {
   std::mt19937 random(3);
   const auto up_to = [&](int n) { return 1 + static_cast<int>(random() % static_cast<unsigned>(n)); };
@@ -86,9 +94,11 @@ TEST(PropertyResampleTest, PartsEqualTheWhole) {
   }
 }
 
-TEST(PropertyResampleTest, FastEqualsPortable) {
-  const ResampleKernels* fast = avx2_resample_kernels();
-  if (fast == nullptr) GTEST_SKIP() << "this processor has no AVX2";
+class PropertyResampleOfIsaTest : public IsaTest {};
+RESNET_FOR_EVERY_FAST_ISA(PropertyResampleOfIsaTest);
+
+TEST_P(PropertyResampleOfIsaTest, FastEqualsPortable) {
+  const ResampleKernels& fast = resample_kernels(GetParam());
   std::mt19937 random(4);
   const auto up_to = [&](int n) { return 1 + static_cast<int>(random() % static_cast<unsigned>(n)); };
   for (int round = 0; round < 400; ++round) {
@@ -98,7 +108,7 @@ TEST(PropertyResampleTest, FastEqualsPortable) {
     const Axis columns = make_axis(image.width, width, kBoth[round % 2], 0, width);
     const Axis rows = make_axis(image.height, height, kBoth[round % 2], 0, height);
     const FirstPass first = round % 3 == 0 ? FirstPass::kVertical : FirstPass::kHorizontal;
-    EXPECT_EQ(resample(whole(image), columns, rows, first, *fast).pixels,
+    EXPECT_EQ(resample(whole(image), columns, rows, first, fast).pixels,
               resample(whole(image), columns, rows, first, portable_resample_kernels()).pixels);
   }
 }

@@ -191,34 +191,39 @@ const ConvAlgorithm& reference_for(const ConvShape& s) {
   std::abort();
 }
 
-void expect_reference(const ConvShape& s, Random& random) {
+// Of those that take the shape.
+void expect_reference(std::span<const ConvAlgorithm> algorithms, const ConvShape& s, Random& random) {
   SCOPED_TRACE(describe(s));
   const Data data = random_data(s, random);
-  const std::vector<float> want = compute(reference_for(s), data, 1);
-  const auto check = [&](const char* table, std::span<const ConvAlgorithm> algorithms) {
-    for (const ConvAlgorithm& algorithm : algorithms) {
-      if (algorithm.refuse(s) != nullptr) continue;
-      const int threads = random.between(1, 5);
-      SCOPED_TRACE(std::string(table) + " " + algorithm.name + ", " + std::to_string(threads) + " threads");
-      ASSERT_NO_FATAL_FAILURE(expect_close(algorithm, s, compute(algorithm, data, threads), want));
-    }
-  };
-  for (const Kernels* kernels : fast_kernels()) {
-    ASSERT_NO_FATAL_FAILURE(check(kernels->name, kernels->convs));
+  std::vector<float> want;
+  for (const ConvAlgorithm& algorithm : algorithms) {
+    if (algorithm.refuse(s) != nullptr) continue;
+    if (want.empty()) want = compute(reference_for(s), data, 1);
+    const int threads = random.between(1, 5);
+    SCOPED_TRACE(std::string(algorithm.name) + ", " + std::to_string(threads) + " threads");
+    ASSERT_NO_FATAL_FAILURE(expect_close(algorithm, s, compute(algorithm, data, threads), want));
   }
-  check("", emulated_convs());
 }
 
-TEST(PropertyConv, EveryAlgorithmGivesTheReferencesAnswer) {
+// Every fast table, and the algorithms over emulated vectors.
+class PropertyConv : public IsaTest {
+ protected:
+  std::span<const ConvAlgorithm> convs() const { return kernels_for(GetParam()).convs; }
+};
+RESNET_FOR_EVERY_FAST_ISA(PropertyConv);
+
+void try_shapes(std::span<const ConvAlgorithm> algorithms) {
   Random random(1);
   for (int i = 0; i < property_cases(500); ++i) {
-    ASSERT_NO_FATAL_FAILURE(expect_reference(random_shape(random), random)) << "case " << i;
+    ASSERT_NO_FATAL_FAILURE(expect_reference(algorithms, random_shape(random), random)) << "case " << i;
   }
 }
+TEST_P(PropertyConv, EveryAlgorithmGivesTheReferencesAnswer) { try_shapes(convs()); }
+TEST(PropertyEmulatedConv, EveryAlgorithmGivesTheReferencesAnswer) { try_shapes(emulated_convs()); }
 
 // What Winograd takes, 3x3 with stride 1 and stems of 7x7 with stride 2: every size, with windows that hang over and
 // blocks that end early.
-TEST(PropertyConv, WinogradGivesTheReferencesAnswer) {
+void try_winograd(std::span<const ConvAlgorithm> algorithms) {
   Random random(4);
   for (int i = 0; i < property_cases(350); ++i) {
     ConvShape s;
@@ -237,13 +242,15 @@ TEST(PropertyConv, WinogradGivesTheReferencesAnswer) {
       s.in_type = random.chance(0.5) ? ValueType::kF32 : ValueType::kBf16;
       s.out_type = random.chance(0.3) ? ValueType::kF32 : s.in_type;
     } while (!finish(s) || static_cast<double>(output_pixels(s)) * s.out_channels * depth(s) > 5e6);
-    ASSERT_NO_FATAL_FAILURE(expect_reference(s, random)) << "case " << i;
+    ASSERT_NO_FATAL_FAILURE(expect_reference(algorithms, s, random)) << "case " << i;
   }
 }
+TEST_P(PropertyConv, WinogradGivesTheReferencesAnswer) { try_winograd(convs()); }
+TEST(PropertyEmulatedConv, WinogradGivesTheReferencesAnswer) { try_winograd(emulated_convs()); }
 
 // 1x1 convolutions whose channels halve, which Strassen's algorithm takes: blocks of pixels and channels that end
 // early.
-TEST(PropertyConv, StrassenGivesTheReferencesAnswer) {
+void try_strassen(std::span<const ConvAlgorithm> algorithms) {
   Random random(6);
   for (int i = 0; i < property_cases(200); ++i) {
     ConvShape s;
@@ -257,12 +264,14 @@ TEST(PropertyConv, StrassenGivesTheReferencesAnswer) {
       s.residual = random.chance(0.5);
       s.relu = random.chance(0.5);
     } while (!finish(s) || static_cast<double>(output_pixels(s)) * s.out_channels * depth(s) > 5e6);
-    ASSERT_NO_FATAL_FAILURE(expect_reference(s, random)) << "case " << i;
+    ASSERT_NO_FATAL_FAILURE(expect_reference(algorithms, s, random)) << "case " << i;
   }
 }
+TEST_P(PropertyConv, StrassenGivesTheReferencesAnswer) { try_strassen(convs()); }
+TEST(PropertyEmulatedConv, StrassenGivesTheReferencesAnswer) { try_strassen(emulated_convs()); }
 
 // Shapes as networks have them, with smaller pictures: groups, long inner dimensions, the classifier, the stems.
-TEST(PropertyConv, ShapesOfNetworks) {
+void try_networks(std::span<const ConvAlgorithm> algorithms) {
   Random random(2);
   struct Case {
     int in, out, size, kernel, stride, groups, dilation;
@@ -292,27 +301,32 @@ TEST(PropertyConv, ShapesOfNetworks) {
     ASSERT_TRUE(finish(s));
     for (const ValueType type : {ValueType::kF32, ValueType::kBf16, ValueType::kU8}) {
       s.in_type = s.out_type = type;
-      ASSERT_NO_FATAL_FAILURE(expect_reference(s, random));
+      ASSERT_NO_FATAL_FAILURE(expect_reference(algorithms, s, random));
     }
     s.short_weights = true;
-    ASSERT_NO_FATAL_FAILURE(expect_reference(s, random));
+    ASSERT_NO_FATAL_FAILURE(expect_reference(algorithms, s, random));
   }
 }
+TEST_P(PropertyConv, ShapesOfNetworks) { try_networks(convs()); }
+TEST(PropertyEmulatedConv, ShapesOfNetworks) { try_networks(emulated_convs()); }
 
-TEST(Conv, EveryTableTakesEveryShapeOfItsTypes) {
+class ConvTable : public IsaTest {};
+RESNET_FOR_EVERY_ISA(ConvTable);
+
+TEST_P(ConvTable, TakesEveryShapeOfItsTypes) {
+  const Kernels& kernels = kernels_for(GetParam());
+  EXPECT_EQ(kernels.isa, GetParam());
   Random random(3);
-  for (const Kernels* kernels : all_kernels()) {
-    for (int i = 0; i < 1000; ++i) {
-      const ConvShape s = random_shape(random);
-      const bool taken = std::any_of(kernels->convs.begin(), kernels->convs.end(),
-                                     [&](const ConvAlgorithm& algorithm) { return algorithm.refuse(s) == nullptr; });
-      EXPECT_EQ(taken, kernels->spin[static_cast<int>(s.in_type)] != nullptr) << kernels->name << " " << describe(s);
-    }
-    EXPECT_NE(kernels->spin[static_cast<int>(ValueType::kU8)], nullptr) << kernels->name;
+  for (int i = 0; i < 1000; ++i) {
+    const ConvShape s = random_shape(random);
+    const bool taken = std::any_of(kernels.convs.begin(), kernels.convs.end(),
+                                   [&](const ConvAlgorithm& algorithm) { return algorithm.refuse(s) == nullptr; });
+    EXPECT_EQ(taken, kernels.spin[static_cast<int>(s.in_type)] != nullptr) << describe(s);
   }
+  EXPECT_NE(kernels.spin[static_cast<int>(ValueType::kU8)], nullptr);
 }
 
-TEST(Conv, NaNPassesThroughRelu) {
+TEST_P(ConvTable, NaNPassesThroughRelu) {
   const float nan = NAN;
   for (const ValueType type : {ValueType::kF32, ValueType::kBf16}) {
     Random random(4);
@@ -321,17 +335,15 @@ TEST(Conv, NaNPassesThroughRelu) {
     s.in_type = s.out_type = type;
     Data data = random_data(s, random);
     reference_kernels().convert({}, &nan, {type}, data.input.data(), 0, 1);
-    for (const Kernels* kernels : all_kernels()) {
-      for (const ConvAlgorithm& algorithm : kernels->convs) {
-        if (algorithm.refuse(s) != nullptr) continue;
-        EXPECT_TRUE(std::isnan(compute(algorithm, data, 1)[0])) << kernels->name << " " << algorithm.name;
-      }
+    for (const ConvAlgorithm& algorithm : kernels_for(GetParam()).convs) {
+      if (algorithm.refuse(s) != nullptr) continue;
+      EXPECT_TRUE(std::isnan(compute(algorithm, data, 1)[0])) << algorithm.name;
     }
   }
 }
 
 // The largest sums of whole numbers: no pair of products, and no sum of a network's longest window, may saturate.
-TEST(Conv, LargestNumbersDoNotSaturate) {
+void try_largest_numbers(std::span<const ConvAlgorithm> algorithms) {
   for (const float weight : {-128.0F, 127.0F, -32.0F, 32.0F}) {
     Random random(5);
     ConvShape s;
@@ -347,16 +359,14 @@ TEST(Conv, LargestNumbersDoNotSaturate) {
     data.scale[0] = 1;
     data.bias[0] = 0;
     const float exact = 512 * 9 * 255 * weight;
-    const auto check = [&](std::span<const ConvAlgorithm> algorithms) {
-      for (const ConvAlgorithm& algorithm : algorithms) {
-        if (algorithm.refuse(s) != nullptr) continue;
-        EXPECT_EQ(compute(algorithm, data, 1)[0], exact) << algorithm.name;
-      }
-    };
-    for (const Kernels* kernels : all_kernels()) check(kernels->convs);
-    check(emulated_convs());
+    for (const ConvAlgorithm& algorithm : algorithms) {
+      if (algorithm.refuse(s) != nullptr) continue;
+      EXPECT_EQ(compute(algorithm, data, 1)[0], exact) << algorithm.name;
+    }
   }
 }
+TEST_P(ConvTable, LargestNumbersDoNotSaturate) { try_largest_numbers(kernels_for(GetParam()).convs); }
+TEST(EmulatedConv, LargestNumbersDoNotSaturate) { try_largest_numbers(emulated_convs()); }
 
 }  // namespace
 }  // namespace resnet

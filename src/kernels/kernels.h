@@ -10,7 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
+
+#include "base/isa.h"
 
 #include "base/value_format.h"
 
@@ -109,7 +110,7 @@ struct PoolShape {
 
 // Functions that take [begin, end) work on that part of the range their comment names.
 struct Kernels {
-  const char* name;  // "avx512"
+  Isa isa;
 
   // The last one for kF32, and for kU8, takes every shape; of the others, kBf16 is taken by
   // some or by none.
@@ -142,30 +143,13 @@ struct Kernels {
   double (*spin[3])(std::int64_t iterations) noexcept;
 };
 
-// What an instruction set adds to the table of another one: convolutions of one type of values.
-struct KernelExtension {
-  const char* name;
-  std::span<const ConvAlgorithm> convs;  // preferred to those of the table
-  double (*spin)(std::int64_t iterations) noexcept;
-};
-
 // Plain C++ that every other table is tested against.
 const Kernels& reference_kernels() noexcept;
 
-// Present in every build for x86-64; only for processors with AVX2 and FMA, or with AVX-512 F, VL, BW and DQ.
-const Kernels& avx2_kernels() noexcept;
-const Kernels& avx512_kernels() noexcept;
+// The table for an instruction set that is supported (base/isa.h).
+const Kernels& kernels_for(Isa isa) noexcept;
 
-// To avx512_kernels(), for kU8; to both, for kBf16.
-const KernelExtension& avx512_vnni_kernels() noexcept;
-const KernelExtension& avx512_bf16_kernels() noexcept;
-
-// The tables that this processor can run, from the plainest to the best.
-std::vector<const Kernels*> all_kernels();
-
-// The best table that this processor can run, or the one that RESNET_ISA names: ref, avx2, avx512, avx512_vnni,
-// avx512_bf16. Throws resnet::Error: kInvalidArgument for an unknown name, kUnsupported for one that this processor
-// lacks.
+// The table for chosen_isa(); throws what that throws.
 const Kernels& best_kernels();
 
 }  // namespace resnet

@@ -1,4 +1,4 @@
-// What the tests of the kernels share: the tables that this processor can run, and random shapes and values.
+// What the tests of the kernels share: random shapes and values, and how many to try.
 #pragma once
 
 #include <cstdlib>
@@ -6,16 +6,10 @@
 #include <string>
 #include <vector>
 
+#include "base/isa_test_support.h"
 #include "kernels/kernels.h"
 
 namespace resnet {
-
-// Every table but the reference.
-inline std::vector<const Kernels*> fast_kernels() {
-  std::vector<const Kernels*> tables = all_kernels();
-  tables.erase(tables.begin());
-  return tables;
-}
 
 // Those that need rare instructions, over a vector of plain C++ (emulated_kernels_test.cc).
 std::span<const ConvAlgorithm> emulated_convs();

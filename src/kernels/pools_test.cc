@@ -57,48 +57,55 @@ double tolerance(ValueType type, double floats) {
   return type == ValueType::kF32 ? floats : type == ValueType::kBf16 ? std::ldexp(1.0, -8) : 0;
 }
 
-TEST(PropertyPool, GivesTheReferencesAnswer) {
+class PropertyPool : public IsaTest {};
+class Pool : public IsaTest {};
+class PropertyElementwise : public IsaTest {};
+class Convert : public IsaTest {};
+RESNET_FOR_EVERY_FAST_ISA(PropertyPool);
+RESNET_FOR_EVERY_FAST_ISA(Pool);
+RESNET_FOR_EVERY_FAST_ISA(PropertyElementwise);
+RESNET_FOR_EVERY_FAST_ISA(Convert);
+
+TEST_P(PropertyPool, GivesTheReferencesAnswer) {
   Random random(1);
+  const Kernels& kernels = kernels_for(GetParam());
   const Kernels& reference = reference_kernels();
   for (int i = 0; i < property_cases(300); ++i) {
     const PoolShape s = random_pool(random);
     const int pitch = padded_channels(s.channels);
     const std::vector<std::byte> in =
         stored(random.pixels(static_cast<std::size_t>(s.batch) * s.in_height * s.in_width, s.channels, pitch), s.type);
-    for (const Kernels* kernels : fast_kernels()) {
-      SCOPED_TRACE(std::string(kernels->name) + ", case " + std::to_string(i));
-      EXPECT_EQ(pooled(kernels->max_pool, s, in, random), pooled(reference.max_pool, s, in, random));
-      expect_near(pooled(kernels->average_pool, s, in, random), pooled(reference.average_pool, s, in, random),
-                  tolerance(s.type, 1e-6));
-      expect_near(globally_pooled(*kernels, s, in), globally_pooled(reference, s, in),
-                  tolerance(s.type, std::ldexp(s.in_height * s.in_width + 8, -24)));
-      if (HasFailure()) return;
-    }
+    SCOPED_TRACE("case " + std::to_string(i));
+    EXPECT_EQ(pooled(kernels.max_pool, s, in, random), pooled(reference.max_pool, s, in, random));
+    expect_near(pooled(kernels.average_pool, s, in, random), pooled(reference.average_pool, s, in, random),
+                tolerance(s.type, 1e-6));
+    expect_near(globally_pooled(kernels, s, in), globally_pooled(reference, s, in),
+                tolerance(s.type, std::ldexp(s.in_height * s.in_width + 8, -24)));
+    if (HasFailure()) return;
   }
 }
 
-TEST(Pool, MaximumKeepsNaN) {
+TEST_P(Pool, MaximumKeepsNaN) {
   PoolShape s;
   s.in_height = 2;
   s.out_height = 1;
   s.kernel = 2;
   s.padding = 1;
   s.out_width = 2;
-  for (const Kernels* kernels : fast_kernels()) {
-    for (const std::size_t at : {0, kChannelBlock}) {
-      std::vector<float> in(2 * kChannelBlock, 1);
-      in[at] = NAN;
-      s.out_height = 2;
-      std::vector<float> out(4 * kChannelBlock);
-      kernels->max_pool(s, in.data(), out.data(), 0, 2);
-      EXPECT_TRUE(std::isnan(out[2 * kChannelBlock])) << kernels->name << ", NaN at " << at;
-      EXPECT_EQ(out[2 * kChannelBlock + 1], 1) << kernels->name;
-    }
+  for (const std::size_t at : {0, kChannelBlock}) {
+    std::vector<float> in(2 * kChannelBlock, 1);
+    in[at] = NAN;
+    s.out_height = 2;
+    std::vector<float> out(4 * kChannelBlock);
+    kernels_for(GetParam()).max_pool(s, in.data(), out.data(), 0, 2);
+    EXPECT_TRUE(std::isnan(out[2 * kChannelBlock])) << "NaN at " << at;
+    EXPECT_EQ(out[2 * kChannelBlock + 1], 1);
   }
 }
 
-TEST(PropertyElementwise, GivesTheReferencesAnswer) {
+TEST_P(PropertyElementwise, GivesTheReferencesAnswer) {
   Random random(2);
+  const Kernels& kernels = kernels_for(GetParam());
   const Kernels& reference = reference_kernels();
   for (int i = 0; i < property_cases(200); ++i) {
     const bool relu = random.chance(0.5);
@@ -111,26 +118,24 @@ TEST(PropertyElementwise, GivesTheReferencesAnswer) {
     const auto begin = static_cast<std::size_t>(random.between(0, static_cast<int>(count)));
     const auto end = static_cast<std::size_t>(random.between(static_cast<int>(begin), static_cast<int>(count)));
     const int first = random.between(0, pixels);
-    for (const Kernels* kernels : fast_kernels()) {
-      SCOPED_TRACE(std::string(kernels->name) + ", case " + std::to_string(i));
-      std::vector<float> got(count, 7);
-      std::vector<float> want = got;
-      kernels->add(a.data(), b.data(), got.data(), relu, begin, end);
-      reference.add(a.data(), b.data(), want.data(), relu, begin, end);
-      EXPECT_EQ(got, want);
-      kernels->add(a.data(), nullptr, got.data(), relu, begin, end);
-      reference.add(a.data(), nullptr, want.data(), relu, begin, end);
-      EXPECT_EQ(got, want);
-      kernels->scale_shift(a.data(), b.data(), shift.data(), got.data(), channels, relu, first, pixels);
-      reference.scale_shift(a.data(), b.data(), shift.data(), want.data(), channels, relu, first, pixels);
-      expect_near(got, want, 1e-6);
-      if (HasFailure()) return;
-    }
+    SCOPED_TRACE("case " + std::to_string(i));
+    std::vector<float> got(count, 7);
+    std::vector<float> want = got;
+    kernels.add(a.data(), b.data(), got.data(), relu, begin, end);
+    reference.add(a.data(), b.data(), want.data(), relu, begin, end);
+    EXPECT_EQ(got, want);
+    kernels.add(a.data(), nullptr, got.data(), relu, begin, end);
+    reference.add(a.data(), nullptr, want.data(), relu, begin, end);
+    EXPECT_EQ(got, want);
+    kernels.scale_shift(a.data(), b.data(), shift.data(), got.data(), channels, relu, first, pixels);
+    reference.scale_shift(a.data(), b.data(), shift.data(), want.data(), channels, relu, first, pixels);
+    expect_near(got, want, 1e-6);
+    if (HasFailure()) return;
   }
 }
 
 // Halves between two numbers, large and small ones, NaN, and every number of u8 and back.
-TEST(Convert, GivesTheReferencesAnswer) {
+TEST_P(Convert, GivesTheReferencesAnswer) {
   std::vector<float> values = {NAN, INFINITY, -INFINITY, 3e38F, -3e38F, 1e-40F, -0.0F, 8388609, 4194304.5F};
   for (float value = -300; value <= 300; value += 0.25F) values.push_back(value);
   values.resize((values.size() + kChannelBlock - 1) / kChannelBlock * kChannelBlock);
@@ -146,12 +151,10 @@ TEST(Convert, GivesTheReferencesAnswer) {
       return back;
     };
     const std::vector<float> want = convert(reference_kernels());
-    for (const Kernels* kernels : fast_kernels()) {
-      const std::vector<float> got = convert(*kernels);
-      for (std::size_t i = 0; i < count; ++i) {
-        EXPECT_TRUE(got[i] == want[i] || (std::isnan(got[i]) && std::isnan(want[i])))
-            << kernels->name << ": " << values[i] << " becomes " << got[i] << " instead of " << want[i];
-      }
+    const std::vector<float> got = convert(kernels_for(GetParam()));
+    for (std::size_t i = 0; i < count; ++i) {
+      EXPECT_TRUE(got[i] == want[i] || (std::isnan(got[i]) && std::isnan(want[i])))
+          << values[i] << " becomes " << got[i] << " instead of " << want[i];
     }
   }
 }
@@ -170,10 +173,11 @@ TEST(Quantize, RoundsToNearestEvenAndCuts) {
 }
 
 TEST(Spin, CountsItsOperations) {
-  for (const Kernels* kernels : all_kernels()) {
-    for (const auto spin : kernels->spin) {
+  for (const Isa isa : all_isas()) {
+    if (!is_supported(isa)) continue;
+    for (const auto spin : kernels_for(isa).spin) {
       if (spin != nullptr) {
-        EXPECT_GT(spin(10), 100) << kernels->name;
+        EXPECT_GT(spin(10), 100) << name(isa);
       }
     }
   }

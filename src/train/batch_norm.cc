@@ -61,10 +61,12 @@ T* values(const Tensor& tensor) {
   return tensor.defined() ? static_cast<T*>(tensor.data_ptr()) : nullptr;
 }
 
-// Calls work(T()) for the type of the values.
+// Calls work(the kernels) for the type of the values and chosen_isa().
 template <typename Work>
-void with_type(const Tensor& x, const Work& work) {
-  x.scalar_type() == torch::kFloat ? work(float()) : work(batch_norm::BFloat16());
+void with_kernels(const Tensor& x, const Work& work) {
+  const Isa isa = chosen_isa();
+  x.scalar_type() == torch::kFloat ? work(batch_norm::kernels_for<float>(isa))
+                                   : work(batch_norm::kernels_for<batch_norm::BFloat16>(isa));
 }
 
 bool is_fusible(const Tensor& x) {
@@ -90,11 +92,11 @@ struct Affine {
 Tensor normalize(const Tensor& x, const Tensor& residual, const Affine& affine, bool relu) {
   Tensor y = torch::empty_like(x, kNhwc);
   const Pieces pieces(x);
-  with_type(x, [&]<typename T>(T) {
+  with_kernels(x, [&]<typename T>(const batch_norm::Kernels<T>& kernels) {
     pieces.for_each([&](std::int64_t, std::int64_t first, std::int64_t n) {
       const std::int64_t at = first * pieces.channels;
-      batch_norm::apply<T>(values<T>(x) + at, residual.defined() ? values<T>(residual) + at : nullptr, n,
-                           pieces.channels, affine.scale.data(), affine.bias.data(), relu, values<T>(y) + at);
+      kernels.apply(values<T>(x) + at, residual.defined() ? values<T>(residual) + at : nullptr, n, pieces.channels,
+                    affine.scale.data(), affine.bias.data(), relu, values<T>(y) + at);
     });
   });
   return y;
@@ -140,12 +142,12 @@ struct Fused : torch::autograd::Function<Fused> {
     Tensor statistics = torch::empty({2, channels}, torch::kFloat);  // mean, 1 / deviation
     float* mean = statistics.mutable_data_ptr<float>();
     float* inverse = mean + channels;
-    with_type(x, [&]<typename T>(T) {
+    with_kernels(x, [&]<typename T>(const batch_norm::Kernels<T>& kernels) {
       std::vector<float> shift(channels);
       const Tensor first_row = x[0].select(1, 0).select(1, 0).to(torch::kFloat).contiguous();
       std::copy_n(first_row.const_data_ptr<float>(), channels, shift.data());
       std::vector<double> sums = pieces.sum([&](std::int64_t first, std::int64_t n, double* out) {
-        batch_norm::add_moments<T>(values<T>(x) + first * channels, n, channels, shift.data(), out);
+        kernels.add_moments(values<T>(x) + first * channels, n, channels, shift.data(), out);
       });
       auto n = static_cast<double>(pieces.rows);
       if (across) {
@@ -194,13 +196,12 @@ struct Fused : torch::autograd::Function<Fused> {
     Tensor dx = torch::empty_like(x, kNhwc);
     Tensor dweight = torch::empty_like(weight);
     Tensor dbias = torch::empty_like(weight);
-    with_type(x, [&]<typename T>(T) {
+    with_kernels(x, [&]<typename T>(const batch_norm::Kernels<T>& kernels) {
       std::vector<double> sums = pieces.sum([&](std::int64_t first, std::int64_t n, double* out) {
         const std::int64_t at = first * channels;
-        batch_norm::add_gradient_sums<T>(values<T>(dy) + at, values<T>(x) + at,
-                                         y.defined() ? values<T>(y) + at : nullptr, n, channels, affine.scale.data(),
-                                         affine.bias.data(), mean, mask,
-                                         masked.defined() ? values<T>(masked) + at : nullptr, out);
+        kernels.add_gradient_sums(values<T>(dy) + at, values<T>(x) + at, y.defined() ? values<T>(y) + at : nullptr, n,
+                                  channels, affine.scale.data(), affine.bias.data(), mean, mask,
+                                  masked.defined() ? values<T>(masked) + at : nullptr, out);
       });
       for (std::int64_t i = 0; i < channels; ++i) {
         dbias.mutable_data_ptr<float>()[i] = static_cast<float>(sums[i]);
@@ -222,9 +223,8 @@ struct Fused : torch::autograd::Function<Fused> {
       const batch_norm::Mask rest = masked.defined() ? batch_norm::Mask::kNone : mask;
       pieces.for_each([&](std::int64_t, std::int64_t first, std::int64_t rows) {
         const std::int64_t at = first * channels;
-        batch_norm::apply_gradient<T>(values<T>(g) + at, values<T>(x) + at, rows, channels, affine.scale.data(),
-                                      affine.bias.data(), rest, affine.scale.data(), b.data(), c.data(),
-                                      values<T>(dx) + at);
+        kernels.apply_gradient(values<T>(g) + at, values<T>(x) + at, rows, channels, affine.scale.data(),
+                               affine.bias.data(), rest, affine.scale.data(), b.data(), c.data(), values<T>(dx) + at);
       });
     });
     const Tensor dresidual = !residual ? Tensor() : masked.defined() ? masked : dy;

@@ -2,8 +2,6 @@
 
 #include <bit>
 
-// Each function is compiled for several instruction sets; the dynamic linker chooses when the program starts.
-#define RESNET_CLONES __attribute__((target_clones("default", "arch=haswell", "arch=skylake-avx512")))
 #define RESNET_INLINE inline __attribute__((always_inline))
 
 namespace resnet::batch_norm {
@@ -155,39 +153,57 @@ RESNET_INLINE void apply_gradient_body(const T* dy, const T* x, std::int64_t row
       });
 }
 
-}  // namespace
-
-// NOLINTBEGIN(bugprone-macro-parentheses): T is a type
-#define RESNET_INSTANTIATE(T)                                                                                 \
-  template <>                                                                                                 \
-  RESNET_CLONES void add_moments<T>(const T* x, std::int64_t rows, std::int64_t channels, const float* shift, \
-                                    double* sums) {                                                           \
-    moments_body(x, rows, channels, shift, sums);                                                             \
-  }                                                                                                           \
-  template <>                                                                                                 \
-  RESNET_CLONES void apply<T>(const T* x, const T* residual, std::int64_t rows, std::int64_t channels,        \
-                              const float* scale, const float* bias, bool relu, T* y) {                       \
-    apply_any(x, residual, rows, channels, scale, bias, relu, y);                                             \
-  }                                                                                                           \
-  template <>                                                                                                 \
-  RESNET_CLONES void add_gradient_sums<T>(const T* dy, const T* x, const T* y, std::int64_t rows,             \
-                                          std::int64_t channels, const float* scale, const float* bias,       \
-                                          const float* mean, Mask mask, T* masked, double* sums) {            \
-    gradient_sums_any(dy, x, y, rows, channels, scale, bias, mean, mask, masked, sums);                       \
-  }                                                                                                           \
-  template <>                                                                                                 \
-  RESNET_CLONES void apply_gradient<T>(const T* dy, const T* x, std::int64_t rows, std::int64_t channels,     \
-                                       const float* scale, const float* bias, Mask mask, const float* a,      \
-                                       const float* b, const float* c, T* dx) {                               \
-    if (mask == Mask::kFromInput) {                                                                           \
-      apply_gradient_body<Mask::kFromInput>(dy, x, rows, channels, scale, bias, a, b, c, dx);                 \
-    } else {                                                                                                  \
-      apply_gradient_body<Mask::kNone>(dy, x, rows, channels, scale, bias, a, b, c, dx);                      \
-    }                                                                                                         \
-  }
+// The functions compiled for one instruction set, which `attribute` names to the compiler.
+// NOLINTBEGIN(bugprone-macro-parentheses): an attribute
+#define RESNET_KERNELS(set, attribute)                                                                          \
+  template <typename T>                                                                                         \
+  struct set {                                                                                                  \
+    attribute static void add_moments(const T* x, std::int64_t rows, std::int64_t channels, const float* shift, \
+                                      double* sums) {                                                           \
+      moments_body(x, rows, channels, shift, sums);                                                             \
+    }                                                                                                           \
+    attribute static void apply(const T* x, const T* residual, std::int64_t rows, std::int64_t channels,        \
+                                const float* scale, const float* bias, bool relu, T* y) {                       \
+      apply_any(x, residual, rows, channels, scale, bias, relu, y);                                             \
+    }                                                                                                           \
+    attribute static void add_gradient_sums(const T* dy, const T* x, const T* y, std::int64_t rows,             \
+                                            std::int64_t channels, const float* scale, const float* bias,       \
+                                            const float* mean, Mask mask, T* masked, double* sums) {            \
+      gradient_sums_any(dy, x, y, rows, channels, scale, bias, mean, mask, masked, sums);                       \
+    }                                                                                                           \
+    attribute static void apply_gradient(const T* dy, const T* x, std::int64_t rows, std::int64_t channels,     \
+                                         const float* scale, const float* bias, Mask mask, const float* a,      \
+                                         const float* b, const float* c, T* dx) {                               \
+      if (mask == Mask::kFromInput) {                                                                           \
+        apply_gradient_body<Mask::kFromInput>(dy, x, rows, channels, scale, bias, a, b, c, dx);                 \
+      } else {                                                                                                  \
+        apply_gradient_body<Mask::kNone>(dy, x, rows, channels, scale, bias, a, b, c, dx);                      \
+      }                                                                                                         \
+    }                                                                                                           \
+    static constexpr Kernels<T> kTable = {add_moments, apply, add_gradient_sums, apply_gradient};               \
+  };
 // NOLINTEND(bugprone-macro-parentheses)
 
-RESNET_INSTANTIATE(float)
-RESNET_INSTANTIATE(BFloat16)
+RESNET_KERNELS(Generic, )
+#if RESNET_X64_KERNELS
+RESNET_KERNELS(Avx2, __attribute__((target("avx2,fma"))))
+RESNET_KERNELS(Avx512, __attribute__((target("avx2,fma,avx512f,avx512vl,avx512bw,avx512dq"))))
+#endif
+
+}  // namespace
+
+template <typename T>
+const Kernels<T>& kernels_for(Isa isa) noexcept {
+#if RESNET_X64_KERNELS
+  if (isa == Isa::kAvx2) return Avx2<T>::kTable;
+  if (isa != Isa::kRef) return Avx512<T>::kTable;
+#else
+  static_cast<void>(isa);
+#endif
+  return Generic<T>::kTable;
+}
+
+template const Kernels<float>& kernels_for<float>(Isa isa) noexcept;
+template const Kernels<BFloat16>& kernels_for<BFloat16>(Isa isa) noexcept;
 
 }  // namespace resnet::batch_norm

@@ -11,6 +11,8 @@
 
 #include <cstdint>
 
+#include "base/isa.h"
+
 namespace resnet::batch_norm {
 
 struct BFloat16 {
@@ -24,25 +26,30 @@ enum class Mask {
   kFromOutput,  // where y > 0
 };
 
-// Adds the sums of x - shift and (x - shift)^2 of each channel to sums[0, channels) and sums[channels, 2 channels). A
-// shift close to the mean keeps the variance from being a small difference of large numbers.
+// The functions for one instruction set, of values T: float or BFloat16.
 template <typename T>
-void add_moments(const T* x, std::int64_t rows, std::int64_t channels, const float* shift, double* sums);
+struct Kernels {
+  // Adds the sums of x - shift and (x - shift)^2 of each channel to sums[0, channels) and sums[channels, 2 channels). A
+  // shift close to the mean keeps the variance from being a small difference of large numbers.
+  void (*add_moments)(const T* x, std::int64_t rows, std::int64_t channels, const float* shift, double* sums);
 
-// y = scale * x + bias, + residual where it is not null, and 0 for what is negative where `relu`.
-template <typename T>
-void apply(const T* x, const T* residual, std::int64_t rows, std::int64_t channels, const float* scale,
-           const float* bias, bool relu, T* y);
+  // y = scale * x + bias, + residual where it is not null, and 0 for what is negative where `relu`.
+  void (*apply)(const T* x, const T* residual, std::int64_t rows, std::int64_t channels, const float* scale,
+                const float* bias, bool relu, T* y);
 
-// Adds the sums of g and g * (x - mean) to sums[0, channels) and sums[channels, 2 channels), g = dy behind the mask.
-// Writes g to `masked` where it is not null. `y` is read for kFromOutput alone, scale and bias for kFromInput alone.
-template <typename T>
-void add_gradient_sums(const T* dy, const T* x, const T* y, std::int64_t rows, std::int64_t channels,
-                       const float* scale, const float* bias, const float* mean, Mask mask, T* masked, double* sums);
+  // Adds the sums of g and g * (x - mean) to sums[0, channels) and sums[channels, 2 channels), g = dy behind the mask.
+  // Writes g to `masked` where it is not null. `y` is read for kFromOutput alone, scale and bias for kFromInput alone.
+  void (*add_gradient_sums)(const T* dy, const T* x, const T* y, std::int64_t rows, std::int64_t channels,
+                            const float* scale, const float* bias, const float* mean, Mask mask, T* masked,
+                            double* sums);
 
-// dx = a * g + b * x + c, g = dy behind the mask (kNone or kFromInput).
+  // dx = a * g + b * x + c, g = dy behind the mask (kNone or kFromInput).
+  void (*apply_gradient)(const T* dy, const T* x, std::int64_t rows, std::int64_t channels, const float* scale,
+                         const float* bias, Mask mask, const float* a, const float* b, const float* c, T* dx);
+};
+
+// Those for an instruction set that is supported.
 template <typename T>
-void apply_gradient(const T* dy, const T* x, std::int64_t rows, std::int64_t channels, const float* scale,
-                    const float* bias, Mask mask, const float* a, const float* b, const float* c, T* dx);
+const Kernels<T>& kernels_for(Isa isa) noexcept;
 
 }  // namespace resnet::batch_norm

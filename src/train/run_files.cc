@@ -57,7 +57,7 @@ void RunFiles::check_same_data(const Checkpoint& checkpoint, const std::string& 
          "the run was begun with {}, now there are {} ({}): put the data back, or begin anew with another --out{}",
          before.counts(), data_.counts(),
          list ? list->difference(DataList::of(task_.data)) : "which ones are others is not known",
-         best ? " and --from " + folder_.best() : "");
+         best ? fmt::format(", and --from {} for its weights", folder_.best()) : "");
   }
   if (before.same_order(data_)) return;
   notice(

@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "base/isa_test_support.h"
 #include "resnet/error.h"
 #include "resnet/torch.h"
 #include "train/averaged_weights.h"
@@ -71,7 +72,42 @@ TEST_P(FusedBatchNormTest, EqualsTheOperationsOneByOne) {
 INSTANTIATE_TEST_SUITE_P(All, FusedBatchNormTest,
                          ::testing::Values(NormCase{false, false, 16, 9}, NormCase{false, true, 5, 7},
                                            NormCase{true, false, 32, 1}, NormCase{true, true, 64, 8},
-                                           NormCase{true, true, 3, 40}));
+                                           NormCase{true, true, 3, 40}),
+                         ::testing::PrintToStringParamName());
+
+class BatchNormOfIsaTest : public IsaTest {
+ protected:
+  // y = x * scale + bias + shortcut, behind a ReLU, and all its gradients.
+  static std::vector<Tensor> results(Isa isa, at::ScalarType type) {
+    const ForcedIsa forced(isa);
+    torch::manual_seed(2);
+    const auto random = [&] { return torch::randn({2, 21, 9, 5}).to(type).contiguous(kNhwc); };
+    const Tensor x = random().set_requires_grad(true);
+    const Tensor shortcut = random().set_requires_grad(true);
+    torch::nn::BatchNorm2d norm(21);
+    const Tensor y = batch_norm_add_relu(*norm, x, shortcut, true);
+    y.backward(random());
+    return {y.detach(), x.grad(), shortcut.grad(), norm->weight.grad(), norm->bias.grad(), norm->running_var};
+  }
+};
+RESNET_FOR_EVERY_FAST_ISA(BatchNormOfIsaTest);
+
+TEST_P(BatchNormOfIsaTest, EqualsPlainCode) {
+  for (const at::ScalarType type : {torch::kFloat, torch::kBFloat16}) {
+    const std::vector<Tensor> got = results(GetParam(), type);
+    const std::vector<Tensor> want = results(Isa::kRef, type);
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      EXPECT_LT(relative(got[i].to(torch::kFloat), want[i].to(torch::kFloat)), type == torch::kFloat ? 2e-6 : 1e-2)
+          << i;
+    }
+  }
+}
+
+TEST(BatchNormTest, RefusesUnknownInstructionSets) {
+  torch::nn::BatchNorm2d norm(16);
+  const ForcedIsa unknown("mmx");
+  EXPECT_THROW(batch_norm_add_relu(*norm, torch::ones({1, 16, 2, 2}).contiguous(kNhwc), Tensor(), true), Error);
+}
 
 TEST(TorchModuleTest, HasTheNamesOfTheGraph) {
   for (const char* name : {"resnet18", "resnet50", "resnext50_32x4d", "resnet18d", "plain20", "resnet20"}) {

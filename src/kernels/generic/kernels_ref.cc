@@ -165,7 +165,8 @@ constexpr ConvAlgorithm kConvs[] = {
 
 const Kernels& reference_kernels() noexcept {
   static const Kernels kTable = {
-      "ref", kConvs, max_pool, average_pool, global_average_pool, add, scale_shift, convert, false, {spin, spin, spin},
+      Isa::kRef, kConvs,      max_pool, average_pool, global_average_pool,
+      add,       scale_shift, convert,  false,        {spin, spin, spin},
   };
   return kTable;
 }

@@ -1,11 +1,15 @@
 // The table for AVX-512 F, VL, BW and DQ. CMake sets this file's flags; nothing here may be shared with other files
 // (see tests/check_kernel_symbols.py), or the linker could give its code to processors that cannot run it.
+#include "base/isa.h"
+#if RESNET_X64_KERNELS
+
 #include "kernels/vector/conv_direct.h"
 #include "kernels/vector/conv_rows.h"
 #include "kernels/vector/conv_strassen.h"
 #include "kernels/vector/elementwise.h"
 #include "kernels/vector/pools.h"
 #include "kernels/vector/winograd.h"
+#include "kernels/x64/tables.h"
 #include "kernels/x64/vector_avx512.h"
 
 namespace resnet {
@@ -29,7 +33,7 @@ constexpr ConvAlgorithm kConvs[] = {
 };
 
 constinit const Kernels kTable = {
-    "avx512",
+    Isa::kAvx512,
     kConvs,
     max_pool<Avx512>,
     average_pool<Avx512>,
@@ -46,3 +50,5 @@ constinit const Kernels kTable = {
 const Kernels& avx512_kernels() noexcept { return kTable; }
 
 }  // namespace resnet
+
+#endif

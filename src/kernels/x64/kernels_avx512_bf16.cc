@@ -1,9 +1,13 @@
 // What AVX-512 BF16 adds: convolutions of bfloat16. CMake sets this file's flags; nothing here may be shared with other
 // files (see tests/check_kernel_symbols.py), or the linker could give its code to processors that cannot run it.
+#include "base/isa.h"
+#if RESNET_X64_KERNELS
+
 #include "kernels/vector/conv_direct.h"
 #include "kernels/vector/conv_rows.h"
 #include "kernels/vector/elementwise.h"
 #include "kernels/vector/winograd.h"
+#include "kernels/x64/tables.h"
 #include "kernels/x64/vector_avx512_bf16.h"
 
 namespace resnet {
@@ -17,10 +21,12 @@ constexpr ConvAlgorithm kConvs[] = {
     direct_conv<Product>("bf16 direct 14x32"),
 };
 
-constinit const KernelExtension kExtension = {"avx512_bf16", kConvs, spin_dots<Product>};
+constinit const KernelExtension kExtension = {kConvs, spin_dots<Product>};
 
 }  // namespace
 
 const KernelExtension& avx512_bf16_kernels() noexcept { return kExtension; }
 
 }  // namespace resnet
+
+#endif

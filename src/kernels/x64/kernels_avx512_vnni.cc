@@ -1,8 +1,12 @@
 // What AVX-512 VNNI adds: convolutions of bytes. CMake sets this file's flags; nothing here may be shared with other
 // files (see tests/check_kernel_symbols.py), or the linker could give its code to processors that cannot run it.
+#include "base/isa.h"
+#if RESNET_X64_KERNELS
+
 #include "kernels/vector/conv_direct.h"
 #include "kernels/vector/conv_rows.h"
 #include "kernels/vector/elementwise.h"
+#include "kernels/x64/tables.h"
 #include "kernels/x64/vector_avx512_vnni.h"
 
 namespace resnet {
@@ -15,10 +19,12 @@ constexpr ConvAlgorithm kConvs[] = {
     direct_conv<Product>("int8 direct 14x32"),
 };
 
-constinit const KernelExtension kExtension = {"avx512_vnni", kConvs, spin_dots<Product>};
+constinit const KernelExtension kExtension = {kConvs, spin_dots<Product>};
 
 }  // namespace
 
 const KernelExtension& avx512_vnni_kernels() noexcept { return kExtension; }
 
 }  // namespace resnet
+
+#endif

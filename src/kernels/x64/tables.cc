@@ -1,0 +1,52 @@
+#include "kernels/x64/tables.h"
+
+#include <vector>
+
+#if RESNET_X64_KERNELS
+
+namespace resnet {
+namespace {
+
+// A table and what an instruction set adds to it.
+class ExtendedKernels {
+ public:
+  ExtendedKernels(Isa isa, const Kernels& base, const KernelExtension& extension, ValueType type)
+      : convs_(extension.convs.begin(), extension.convs.end()), table_(base) {
+    convs_.insert(convs_.end(), base.convs.begin(), base.convs.end());
+    table_.isa = isa;
+    table_.convs = convs_;
+    table_.spin[static_cast<int>(type)] = extension.spin;
+    if (type == ValueType::kU8) table_.uses_short_weights = false;  // which has products of bytes
+  }
+  const Kernels& table() const noexcept { return table_; }
+
+ private:
+  std::vector<ConvAlgorithm> convs_;
+  Kernels table_;
+};
+
+const Kernels& with_vnni() noexcept {
+  static const ExtendedKernels kKernels(Isa::kAvx512Vnni, avx512_kernels(), avx512_vnni_kernels(), ValueType::kU8);
+  return kKernels.table();
+}
+const Kernels& with_bf16() noexcept {
+  static const ExtendedKernels kKernels(Isa::kAvx512Bf16, with_vnni(), avx512_bf16_kernels(), ValueType::kBf16);
+  return kKernels.table();
+}
+
+}  // namespace
+
+const Kernels& x64_kernels(Isa isa) noexcept {
+  switch (isa) {
+    case Isa::kRef:
+    case Isa::kAvx2: break;
+    case Isa::kAvx512: return avx512_kernels();
+    case Isa::kAvx512Vnni: return with_vnni();
+    case Isa::kAvx512Bf16: return with_bf16();
+  }
+  return avx2_kernels();
+}
+
+}  // namespace resnet
+
+#endif
