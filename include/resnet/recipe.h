@@ -34,6 +34,7 @@ struct Recipe {
   bool shuffle = true;            // the pictures of each epoch come in an order of its own
   std::string bad_images = "fail";
   std::int64_t cache_megabytes = 1024;
+  std::int64_t max_pixels = 178'956'970;  // larger pictures are bad ones
 
   // How pictures are changed at random.
   std::string crop = "resized";  // "resized", "padded", "none"

@@ -7,7 +7,9 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/classifier_options.h"
+#include "cli/inputs.h"
 #include "console/json.h"
 #include "console/progress.h"
 #include "console/text_table.h"
@@ -26,9 +28,9 @@ struct QuantizeCommand {
   bool json = false;
 };
 
-class FileSource : public Source {
+class ListedFiles : public Source {
  public:
-  explicit FileSource(std::vector<std::string> files) : files_(std::move(files)) {}
+  explicit ListedFiles(std::vector<std::string> files) : files_(std::move(files)) {}
   std::optional<Item> next() override {
     if (next_ == files_.size()) return std::nullopt;
     Item item;
@@ -41,13 +43,19 @@ class FileSource : public Source {
   std::size_t next_ = 0;
 };
 
-std::unique_ptr<Source> open_images(const QuantizeCommand& command) {
+// What gives the pictures from the first on, each time it is called.
+std::function<std::unique_ptr<Source>()> find_images(const QuantizeCommand& command) {
   std::filesystem::path path = command.images;
-  if (!std::filesystem::is_directory(path)) return Dataset::open(command.images, {command.only, ""}).items();
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) {
+    return [dataset = Dataset::open(command.images, {command.only, ""})] { return dataset.items(); };
+  }
   if (!command.only.empty()) path /= command.only;
-  std::vector<std::string> files = list_files(path, looks_like_input);
+  ListingProblems problems;
+  problems.passed_over = say_passed_over;
+  const std::vector<std::string> files = list_files(path, looks_like_input, problems);
   if (files.empty()) fail(ErrorCode::kNotFound, path, "there are no pictures in this directory");
-  return std::make_unique<FileSource>(std::move(files));
+  return [files] { return std::make_unique<ListedFiles>(files); };
 }
 
 // Every so many items of a source, spread evenly over all: folders of classes follow one another.
@@ -71,9 +79,10 @@ class SpreadSource : public Source {
 
 std::vector<float> read_pictures(const QuantizeCommand& command, const Classifier& classifier) {
   std::int64_t count = 0;
-  for (const auto all = open_images(command); all->next();) ++count;
+  const auto open_images = find_images(command);
+  for (const auto all = open_images(); all->next();) ++count;
   const std::int64_t wanted = std::min(count, command.limit);
-  SpreadSource spread(open_images(command), count, wanted);
+  SpreadSource spread(open_images(), count, wanted);
   InputReader reader(classifier, spread, command.classifier.decode_options(), 16);
   Progress progress("pictures", static_cast<std::size_t>(wanted));
   std::vector<float> values;
@@ -83,6 +92,7 @@ std::vector<float> read_pictures(const QuantizeCommand& command, const Classifie
     if (item->value->shape != classifier.input_shape()) {
       fail(ErrorCode::kMismatch, item->path, "is an array of another size than pictures have");
     }
+    say_notes(item->path, item->value->notes);
     values.insert(values.end(), item->value->values.begin(), item->value->values.end());
     progress.update(++read);
   }
@@ -135,7 +145,7 @@ void print_plain(const QuantizeCommand& command, const QuantizedModel& result, s
   if (floats > 0)
     fmt::print("fp32       {} of {} layers, to keep {:.2f} %\n", floats, result.layers.size(),
                100 * command.min_agreement);
-  fmt::print("{}  {:.1f} MB, {:.1f} before\n", command.output,
+  fmt::print("{}  {:.1f} MB, {:.1f} before\n", printable(command.output),
              static_cast<double>(bytes_of(result.model.weights)) / 1e6, static_cast<double>(bytes_before) / 1e6);
 }
 

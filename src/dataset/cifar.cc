@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
 
 #include "base/error.h"
+#include "base/list_file.h"
 #include "dataset/archive_source.h"
 #include "formats/byte_stream.h"
 #include "formats/npy.h"
@@ -44,10 +44,13 @@ std::vector<std::string> known_files(const std::string& path) {
 // One a line; none where there is no such file.
 std::vector<std::string> read_names(const fs::path& path) {
   std::vector<std::string> names;
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    while (line.ends_with('\r') || line.ends_with(' ')) line.pop_back();
-    if (!line.empty()) names.push_back(line);
+  std::error_code error;
+  if (!fs::exists(path, error)) return names;
+  constexpr std::size_t kMaxBytes = 1 << 20;
+  const TextFile file = TextFile::open(path.string(), kMaxBytes);
+  std::string_view text = file.text();
+  for (std::string_view line; take_line(text, line);) {
+    if (!trimmed(line).empty()) names.emplace_back(trimmed(line));
   }
   return names;
 }
@@ -114,7 +117,9 @@ Cifar::Cifar(const std::string& path, const std::string& only) {
   fine_ = is_fine(file_name(files_.front()));
   for (const std::string& file : files_) {
     if (is_fine(file_name(file)) != fine_) fail(ErrorCode::kFormat, path, "holds files of CIFAR-10 and of CIFAR-100");
-    const std::uintmax_t size = fs::file_size(file);
+    std::error_code error;
+    const std::uintmax_t size = fs::file_size(file, error);
+    if (error) fail(ErrorCode::kIo, file, "cannot be looked at: {}", error.message());
     const std::size_t record = record_bytes(fine_);
     if (size == 0 || size % record != 0) {
       fail(ErrorCode::kFormat, file, "{} bytes, no whole number of records of {} bytes (CIFAR-{})", size, record,

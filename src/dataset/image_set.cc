@@ -45,6 +45,10 @@ class Classes {
     }
     any_ = true;
     indexed_ = item.label_is_index;
+    constexpr std::size_t kMaxDigits = 9;
+    if (indexed_ && item.label.size() > kMaxDigits) {
+      fail(ErrorCode::kFormat, item.path, "the label '{}' has more than {} digits", one_line(item.label), kMaxDigits);
+    }
     const auto [found, added] = indexes_.emplace(item.label, static_cast<std::uint32_t>(names_.size()));
     if (added) {
       check_name(item.label, item.path);

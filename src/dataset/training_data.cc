@@ -72,13 +72,14 @@ TrainingData open_parts(const std::string& path, const ImageSetOptions& options)
   if (!folder.empty() || !options.dataset.only.empty() || !options.dataset.labels_file.empty()) {
     return {open_set(place, folder, options, {}), {}};
   }
+  std::error_code error;
   if (Cifar::is_at(place)) {
-    const bool both = fs::is_directory(place) && Cifar(place, "").count() > Cifar(place, "train").count();
+    const bool both = fs::is_directory(place, error) && Cifar(place, "").count() > Cifar(place, "train").count();
     TrainingData data{open_set(place, both ? "train" : "", options, {}), {}};
     if (both) data.val = open_set(place, "test", options, data.train.classes());
     return data;
   }
-  if (fs::is_directory(place)) {
+  if (fs::is_directory(place, error)) {
     const std::string validation = validation_folder(folders_of_directory(place));
     if (validation.empty()) return {open_set(place, "", options, {}), {}};
     TrainingData data{open_set(place, "train", options, {}), {}};

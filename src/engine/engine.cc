@@ -7,6 +7,7 @@
 #include <mutex>
 #include <random>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 #include "engine/execute.h"
@@ -88,7 +89,8 @@ struct Engine::Impl {
             graph, give_formats(graph, options.fuse ? fused_steps(graph) : plain_steps(graph), weights, precision),
             weights, kernels)),
         rules{.algorithms = options.algorithms},
-        tunes(options.tune) {}
+        tunes(options.tune),
+        notice(options.notice) {}
 
   // A Workspace or a ThreadPool of one's own for the length of a scope, from a list of those that are free.
   template <typename Thing>
@@ -129,6 +131,10 @@ struct Engine::Impl {
          exists ? "its output is not kept: a step computes a later node with it" : "the network has no such node");
   }
 
+  void tell_not_kept(const Error& error) {
+    if (notice) std::exchange(notice, nullptr)(fmt::format("measured times are not kept: {}", error.what()));
+  }
+
   std::shared_ptr<const Plan> find_plan(const FeatureShape& shape) {
     const std::lock_guard lock(mutex);
     const auto place = std::find_if(plans.begin(), plans.end(), [&](const auto& plan) { return plan->input == shape; });
@@ -142,10 +148,10 @@ struct Engine::Impl {
     const std::lock_guard making(making_plan);
     if (std::shared_ptr<const Plan> plan = find_plan(shape)) return plan;
     ChoiceRules informed = rules;
-    Timings timings;
     if (tunes) {
-      timings = tune(graph, steps, shape, kernels, rules, constants, workspace);
-      informed.timings = &timings;
+      measured = tune(graph, steps, shape, kernels, rules, constants, workspace, std::move(measured),
+                      [this](const Error& error) { tell_not_kept(error); });
+      informed.timings = &measured;
     }
     auto plan =
         std::make_shared<const Plan>(make_plan(graph, steps, shape, kernels, informed, constants, workspace.team));
@@ -167,6 +173,8 @@ struct Engine::Impl {
   const std::vector<Step> steps;
   const ChoiceRules rules;
   const bool tunes;
+  std::function<void(const std::string&)> notice;  // this and what is measured: while making a plan
+  Timings measured;
 
   std::mutex mutex;                              // for what follows; held for moments
   std::list<std::shared_ptr<const Plan>> plans;  // the one used last comes first

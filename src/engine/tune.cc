@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
+#include <utility>
 
 namespace resnet {
 namespace {
@@ -36,10 +37,17 @@ std::vector<double> time_steps(const Plan& plan, const Kernels& kernels, Workspa
 }  // namespace
 
 Timings tune(const Graph& graph, const std::vector<Step>& steps, const FeatureShape& input, const Kernels& kernels,
-             const ChoiceRules& rules, const Constants& constants, Workspace& workspace) {
-  const std::string path = timings_path();
+             const ChoiceRules& rules, const Constants& constants, Workspace& workspace, Timings known,
+             const std::function<void(const Error&)>& not_kept) {
   const int threads = workspace.team.threads();
-  Timings timings = Timings::load(path);
+  Timings timings = std::move(known);
+  std::string path;
+  try {
+    timings.add(Timings::load(timings_path()));
+    path = timings_path();
+  } catch (const Error& error) {
+    not_kept(error);
+  }
   bool measured = false;
   for (const ConvAlgorithm& algorithm : kernels.convs) {
     if (forbid(algorithm, rules) != nullptr) continue;
@@ -59,7 +67,12 @@ Timings tune(const Graph& graph, const std::vector<Step>& steps, const FeatureSh
     }
     measured = true;
   }
-  if (measured) timings.save(path);
+  if (!measured || path.empty()) return timings;
+  try {
+    timings.save(path);
+  } catch (const Error& error) {
+    not_kept(error);
+  }
   return timings;
 }
 

@@ -74,7 +74,7 @@ std::vector<const Kernels*> all_kernels() {
 
 const Kernels& best_kernels() {
   const char* forced = std::getenv("RESNET_ISA");
-  if (forced == nullptr) return *all_kernels().back();
+  if (forced == nullptr || *forced == '\0') return *all_kernels().back();
   std::string names;
   for (const Level& level : kLevels) {
     names.append(names.empty() ? "" : ", ").append(level.name);

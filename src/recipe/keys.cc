@@ -58,6 +58,7 @@ const std::vector<Key> kKeys = {
     {"bad_images", "Data", &Recipe::bad_images, "Pictures that cannot be read: fail or skip", 0, 0, {"fail", "skip"}},
     {"cache_megabytes", "Data", &Recipe::cache_megabytes, "Pictures stay decoded in memory where they need no more", 0,
      kMany},
+    {"max_pixels", "Data", &Recipe::max_pixels, "Larger pictures cannot be read; a pixel takes 3 bytes", 1, 1e12},
 
     {"crop",
      "Augmentation",

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "console/numbers.h"
+#include "image/notices.h"
 #include "journal/crc32c.h"
 #include "journal/event_file.h"
 #include "journal/history.h"
@@ -32,7 +33,8 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 
 // What a run may be continued with although it was begun with something else: where things are, and how often it saves.
 bool may_change(std::string_view key) {
-  for (const char* free : {"data", "val", "device", "threads", "cache_megabytes", "checkpoint_steps", "keep"}) {
+  for (const char* free :
+       {"data", "val", "device", "threads", "cache_megabytes", "max_pixels", "checkpoint_steps", "keep"}) {
     if (key == free) return true;
   }
   return false;
@@ -91,10 +93,14 @@ class Run {
   void notice(const std::string& text) const {
     if (hooks_.notice) hooks_.notice(text);
   }
-  // Each picture once.
-  void note_bad(const Batch& batch) {
+  // What there is to say of a batch's pictures: of each bad one once.
+  void note_pictures(const Batch& batch, const ImageSet& images) {
     for (const BadImage& bad : batch.bad) {
       if (noted_.insert(bad.error).second) notice(bad.error);
+    }
+    if (!processes_.is_first()) return;
+    for (const NotedImage& noted : batch.noted) {
+      for (const std::string& line : notices_.take(images.path(noted.image), noted.notes)) notice(line);
     }
   }
   void note_skipped() {
@@ -145,7 +151,8 @@ class Run {
   void open_folder(const TrainOptions& options) {
     folder_.emplace(options.out, options.resume);
     checkpoints_.emplace(folder_->checkpoints(), recipe_.keep);
-    if (folder_->holds_run() && std::filesystem::exists(folder_->recipe())) {
+    std::error_code ignored;
+    if (folder_->holds_run() && std::filesystem::exists(folder_->recipe(), ignored)) {
       check_same_recipe(recipe_, read_recipe(folder_->recipe()), folder_->recipe());
     }
     folder_->write_recipe(recipe_);
@@ -219,7 +226,7 @@ class Run {
     const Clock::time_point begin = Clock::now();
     const auto batch = loader_.next();
     RESNET_ASSERT(batch);
-    note_bad(*batch);
+    note_pictures(*batch, task_.data.train);
     const double lr = learning_rate(recipe_, learner_.steps(), steps_per_epoch_);
     const BatchResult result = learner_.learn(*batch, at_.epoch * batches() + at_.batch);
     if (!std::isfinite(result.loss)) {
@@ -286,7 +293,7 @@ class Run {
   bool validate_into(EpochRecord& record) {
     if (!validation_) return true;
     const auto go_on = [this](const Batch& batch) {
-      note_bad(batch);
+      note_pictures(batch, task_.data.val);
       return !(hooks_.stop && hooks_.stop());
     };
     const Clock::time_point begin = Clock::now();
@@ -366,7 +373,8 @@ class Run {
   std::int64_t session_batches_ = 0;
   double validation_seconds_ = 0;  // of the last epoch
   std::set<std::string> noted_;    // bad pictures
-  std::uint64_t skipped_ = 0;      // of them, in the epochs before
+  PictureNotices notices_;
+  std::uint64_t skipped_ = 0;  // of them, in the epochs before
 };
 
 }  // namespace
@@ -386,9 +394,14 @@ TrainResult train_with(Processes& processes, const TrainOptions& options, const 
     throw;
   } catch (const std::exception& error) {
     if (processes.several()) processes.explain(error);
-    const auto* torch_error = dynamic_cast<const c10::Error*>(&error);  // memory that there is not, and the like
+    const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
     if (torch_error == nullptr) throw;
-    fail(ErrorCode::kUnsupported, "LibTorch", "{}", torch_error->what_without_backtrace());
+    const std::string text = torch_error->what_without_backtrace();
+    if (text.find("allocate memory") != std::string::npos || text.find("out of memory") != std::string::npos) {
+      fail(ErrorCode::kLimit, options.recipe.place("batch"), "there is not enough memory for {} pictures at once",
+           options.recipe.batch);
+    }
+    fail(ErrorCode::kUnsupported, "LibTorch", "{}", text);
   }
 }
 
