@@ -249,7 +249,7 @@ void bench(const BenchCommand& command) {
     const int streams = command.engine.streams;
     fmt::print("{}, {} thread{}{}, peak {:.0f} GFLOP/s\n", cpu_name(), engine.threads(),
                engine.threads() == 1 ? "" : "s", streams > 1 ? fmt::format(" in {} streams", streams) : "", peak);
-    table.emplace(network.name);
+    table.emplace(printable(network.name));
   }
   JsonArray runs;
   for (const int batch : batches) {

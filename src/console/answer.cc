@@ -15,7 +15,8 @@ std::string plain(const Answer& answer) {
   std::string text = printable(answer.path) + "\n";
   for (const AnsweredClass& c : answer.classes) table.fit({"", printable(c.label)});
   for (const AnsweredClass& c : answer.classes) {
-    TextTable::Cells cells = {fmt::format("{:.2f} %", 100 * c.probability), printable(c.label), std::to_string(c.index)};
+    TextTable::Cells cells = {fmt::format("{:.2f} %", 100 * c.probability), printable(c.label),
+                              std::to_string(c.index)};
     if (!answer.logits.empty()) cells.push_back(fmt::format("{:.4f}", answer.logits[c.index]));
     text += table.line(cells);
   }

@@ -12,7 +12,7 @@
 namespace resnet {
 
 void say(std::string_view message) {
-  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;  // a list of misfitting tensors may be long
+  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;              // a list of misfitting tensors may be long
   const char* clear = ::isatty(STDERR_FILENO) == 1 ? "\r\033[K" : "";  // a line of progress may stand there
   std::fputs(fmt::format("{}resnet: {}\n", clear, one_line(message, kMaxBytes)).c_str(), stderr);  // closed or not
 }
