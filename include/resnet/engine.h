@@ -38,8 +38,11 @@ struct EngineOptions {
 
   // Chooses by measuring: the first plan for a size runs the network with every algorithm. What was measured is kept in
   // the user's cache directory ($XDG_CACHE_HOME/resnet or ~/.cache/resnet) for this processor, number of threads and
-  // shape; the first run throws kIo where that cannot be written.
+  // shape. Where there is none that can be read and written, it is kept as long as the engine lives.
   bool tune = false;
+
+  // Told, once, a line for people: why measured times are not kept. By the thread that runs the network; may be empty.
+  std::function<void(const std::string&)> notice{};
 
   // Cuts a batch into so many parts (as many as it has pictures, where those are fewer) that run side by side, each on
   // `threads / streams` threads: threads wait less for each other, and each part has memory of its own. 1 to `threads`,

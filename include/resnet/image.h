@@ -36,15 +36,26 @@ struct ImageView {
 
 enum class ColorMode { kRgb, kGray };
 
+// Pillow's own limit.
+inline constexpr std::int64_t kMaxPixels = 178'956'970;
+
+// What was done to a picture that torchvision, on Pillow, does not do (docs/data.md).
+struct PictureNotes {
+  bool turned = false;     // as its EXIF or XMP data says
+  bool high_byte = false;  // samples of 16-bit gray gave their high byte, where Pillow clips them to white
+};
+
 struct DecodeOptions {
   ColorMode mode = ColorMode::kRgb;
-  bool apply_orientation = true;          // turn the picture as its EXIF tag says
-  std::int64_t max_pixels = 100'000'000;  // declared sizes beyond are refused before memory is taken
+  bool apply_orientation = true;         // turn the picture as its EXIF tag says
+  std::int64_t max_pixels = kMaxPixels;  // declared sizes beyond are refused before memory is taken
+  PictureNotes* notes = nullptr;         // written where it is not null
 };
 
 // JPEG, PNG or WebP, told by the first bytes. `where` names the source in errors (kFormat, kLimit, kUnsupported). A
-// file that was cut short is an error even where only its end marker is missing. Of an animation, the first frame.
-// 16-bit samples give their high byte (Pillow clips 16-bit gray to white instead).
+// file that was cut short is an error even where only its end marker is missing; of a PNG, as in Pillow, only where
+// pixels are missing or a chunk behind them is cut. Of an animation, the first frame. 16-bit samples give their high
+// byte. Pictures of more than 100,000,000 pixels are decoded one at a time in a process, for the memory they take.
 Image decode_image(std::span<const std::byte> bytes, std::string_view where, const DecodeOptions& options = {});
 Image read_image(const std::string& path, const DecodeOptions& options = {});
 

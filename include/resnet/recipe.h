@@ -43,6 +43,7 @@ struct Recipe {
   bool shuffle = true;                         // the pictures of each epoch come in an order of its own
   BadImages bad_images = BadImages::kFail;
   std::int64_t cache_megabytes = 1024;
+  std::int64_t max_pixels = 178'956'970;  // larger pictures are bad ones
 
   // How pictures are changed at random.
   Crop crop = Crop::kResized;

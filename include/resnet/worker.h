@@ -18,8 +18,8 @@ struct Worker {
 };
 
 // What the environment says of this process: the variables of torchrun (RANK, WORLD_SIZE, LOCAL_WORLD_SIZE,
-// MASTER_ADDR, MASTER_PORT), Open MPI or Slurm; the only process where there are none. Throws kInvalidArgument, naming
-// the variable.
+// MASTER_ADDR, MASTER_PORT), Open MPI or Slurm; the only process where there are none or they count one. Throws
+// kInvalidArgument, naming the variable.
 Worker worker_from_environment();
 
 }  // namespace resnet

@@ -1,9 +1,6 @@
 #include "arrays.h"
 
-#include <nanobind/stl/filesystem.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 
 namespace resnet::python {
@@ -38,6 +35,42 @@ std::vector<std::uint8_t> dense_copy(const Pixels& array, std::size_t channels) 
 
 bool is_path(nb::handle source) { return nb::isinstance<nb::str>(source) || nb::hasattr(source, "__fspath__"); }
 
+std::string to_path(nb::handle source) {
+  PyObject* bytes = nullptr;  // in the encoding of the file system
+  if (PyUnicode_FSConverter(source.ptr(), &bytes) == 0) throw nb::python_error();
+  const nb::bytes path = nb::steal<nb::bytes>(bytes);
+  return {path.c_str(), path.size()};
+}
+
+// bytearray, memoryview, mmap, ...: what has bytes and is no array of NumPy's kind.
+bool is_plain_buffer(nb::handle source) {
+  return PyObject_CheckBuffer(source.ptr()) != 0 && !nb::hasattr(source, "__array_interface__") &&
+         !nb::hasattr(source, "__dlpack__");
+}
+
+// A view of an object's bytes, for as long as this lives.
+class Buffer {
+ public:
+  explicit Buffer(nb::handle source) {
+    if (PyObject_GetBuffer(source.ptr(), &view_, PyBUF_FULL_RO) != 0) throw nb::python_error();
+  }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { PyBuffer_Release(&view_); }
+
+  // A file's bytes are a line of single bytes; pixels have two dimensions or three.
+  bool is_file() const { return view_.ndim <= 1 && view_.itemsize == 1; }
+
+  std::vector<std::byte> copy() const {
+    std::vector<std::byte> bytes(static_cast<std::size_t>(view_.len));
+    if (PyBuffer_ToContiguous(bytes.data(), &view_, view_.len, 'C') != 0) throw nb::python_error();
+    return bytes;
+  }
+
+ private:
+  mutable Py_buffer view_{};
+};
+
 }  // namespace
 
 Floats to_numpy(std::vector<float> values, std::initializer_list<std::size_t> shape) {
@@ -50,13 +83,16 @@ Floats to_numpy(std::vector<float> values, std::initializer_list<std::size_t> sh
 
 Picture::Picture(nb::handle source) : what_(std::string()) {
   if (is_path(source)) {
-    what_ = nb::cast<std::filesystem::path>(source).string();
+    what_ = to_path(source);
   } else if (nb::isinstance<nb::bytes>(source)) {
     owner_ = nb::borrow(source);
     const nb::bytes bytes = nb::borrow<nb::bytes>(source);
     what_ = std::span(static_cast<const std::byte*>(bytes.data()), bytes.size());
+  } else if (is_plain_buffer(source) && Buffer(source).is_file()) {
+    file_ = Buffer(source).copy();  // others may write to it meanwhile
+    what_ = std::span<const std::byte>(file_);
   } else if (!nb::try_cast(source, array_)) {
-    throw nb::type_error("a path, bytes or a uint8 array is expected");
+    throw nb::type_error("a path, the bytes of a file or a uint8 array is expected");
   } else {
     if (array_.dtype() != nb::dtype<std::uint8_t>()) throw nb::type_error("an array of pixels must be uint8");
     if (array_.ndim() != 2 && array_.ndim() != 3) {

@@ -27,7 +27,8 @@ Floats to_numpy(std::vector<float> values, std::initializer_list<std::size_t> sh
 // and destroyed with the GIL held; between, `prepare` needs none.
 class Picture {
  public:
-  // `source`: str, os.PathLike, bytes or a uint8 array of shape HxWxC or HxW. Throws nb::type_error for others.
+  // `source`: str, os.PathLike; bytes, bytearray, memoryview or another buffer of one dimension, which hold a file; a
+  // uint8 array, or a buffer, of shape HxWxC or HxW. Throws nb::type_error for others, and what Python says of a path.
   explicit Picture(nb::handle source);
 
   // The tensor that `model` makes of it (CHW).
@@ -38,6 +39,7 @@ class Picture {
 
   std::variant<std::string, std::span<const std::byte>, ImageView> what_;
   nb::object owner_;                  // of bytes
+  std::vector<std::byte> file_;       // of other buffers
   Pixels array_;                      // of pixels that are dense
   std::vector<std::uint8_t> copied_;  // of others
 };

@@ -104,17 +104,32 @@ const char* name_of(ErrorCode code) {
   return "unknown";
 }
 
-// resnet::Error becomes an exception of the type `type`, with the kind of error in its attribute `code`.
+void raise(PyObject* type, std::string_view text, const char* code) {
+  const nb::object message =
+      nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace"));
+  const nb::object instance = nb::handle(type)(message);
+  instance.attr("code") = code;
+  PyErr_SetObject(type, instance.ptr());
+}
+
+// resnet::Error becomes an exception of the type `type`, with the kind of error in its attribute `code`. What nanobind
+// and Python mean by theirs they say themselves; the standard library's words reach nobody.
 void translate(const std::exception_ptr& thrown, void* type) {
   try {
     std::rethrow_exception(thrown);
   } catch (const Error& error) {
-    const std::string_view text = error.what();
-    const nb::object message =
-        nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "replace"));
-    const nb::object instance = nb::handle(static_cast<PyObject*>(type))(message);
-    instance.attr("code") = name_of(error.code());
-    PyErr_SetObject(static_cast<PyObject*>(type), instance.ptr());
+    raise(static_cast<PyObject*>(type), error.what(), name_of(error.code()));
+  } catch (const nb::python_error&) {
+    throw;
+  } catch (const nb::builtin_exception&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::length_error&) {  // no container is so large
+    PyErr_NoMemory();
+  } catch (const std::exception&) {
+    raise(static_cast<PyObject*>(type), "a fault of resnet_cpp itself, not of what it was given: please report it",
+          "internal");
   }
 }
 
@@ -153,12 +168,12 @@ NB_MODULE(_native, module) {
       .def_prop_ro(
           "feature_count", [](const Model& model) { return model.embedder.size(); }, "Length of an embedding.")
       .def("classify", &classify, nb::arg("picture"), nb::arg("top") = 5,
-           nb::sig("def classify(self, picture: str | os.PathLike[str] | bytes | "
+           nb::sig("def classify(self, picture: str | os.PathLike[str] | bytes | bytearray | memoryview | "
                    "numpy.typing.NDArray[numpy.uint8], top: int = 5) -> list[Guess]"),
            "The most probable classes, best first: of a path, of a file's bytes, or of RGB pixels (uint8, HxWx3).")
       .def("prepare", &prepare, nb::arg("picture"),
-           nb::sig("def prepare(self, picture: str | os.PathLike[str] | bytes | numpy.typing.NDArray[numpy.uint8]) -> "
-                   "numpy.typing.NDArray[numpy.float32]"),
+           nb::sig("def prepare(self, picture: str | os.PathLike[str] | bytes | bytearray | memoryview | "
+                   "numpy.typing.NDArray[numpy.uint8]) -> numpy.typing.NDArray[numpy.float32]"),
            "The tensor that the network takes (CxHxW): resized, cropped and normalised.")
       .def("logits", &logits, nb::arg("batch"),
            nb::sig(
@@ -169,8 +184,9 @@ NB_MODULE(_native, module) {
                "def features(self, batch: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]"),
            "Embeddings (N x feature_count) of preprocessed pictures (NxCxHxW): what the last layer classifies.")
       .def("heatmap", &heatmap, nb::arg("picture"), nb::arg("index") = nb::none(),
-           nb::sig("def heatmap(self, picture: str | os.PathLike[str] | bytes | numpy.typing.NDArray[numpy.uint8], "
-                   "index: int | None = None) -> numpy.typing.NDArray[numpy.float32]"),
+           nb::sig(
+               "def heatmap(self, picture: str | os.PathLike[str] | bytes | bytearray | memoryview | "
+               "numpy.typing.NDArray[numpy.uint8], index: int | None = None) -> numpy.typing.NDArray[numpy.float32]"),
            "Where a class (the most probable one) is seen: Grad-CAM on the last stage, as fine as that stage.");
 }
 

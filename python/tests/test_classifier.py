@@ -1,8 +1,10 @@
 """resnet_cpp: answers equal the program's, whatever way a picture comes; arrays; errors; threads.
 
 Run by CTest (package.python_test) with RESNET, the program, and an installed package on the path."""
+import array
 import ast
 import json
+import mmap
 import os
 import pathlib
 import subprocess
@@ -61,6 +63,50 @@ class ClassifierTest(unittest.TestCase):
         for source in (pathlib.Path(self.picture), encoded, pixels, pixels.copy()):
             numpy.testing.assert_array_equal(self.model.prepare(source), expected)
         self.assertEqual(repr(self.model.classify(encoded)), repr(self.model.classify(self.picture)))
+
+    def test_takes_any_buffer_as_a_file_or_as_pixels(self):
+        expected = self.model.prepare(self.picture)
+        encoded = pathlib.Path(self.picture).read_bytes()
+        pixels = numpy.asarray(Image.open(self.picture).convert("RGB"))
+        twice = bytes(byte for byte in encoded for _ in range(2))
+        with open(self.picture, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            for source in (bytearray(encoded), memoryview(encoded), memoryview(bytearray(encoded)), array.array("B", encoded),
+                           memoryview(encoded + b"more")[:-4], memoryview(twice)[::2], mapped, memoryview(pixels),
+                           memoryview(pixels.tobytes()).cast("B", pixels.shape)):
+                numpy.testing.assert_array_equal(self.model.prepare(source), expected, str(type(source)))
+                self.assertEqual(repr(self.model.classify(source)), repr(self.model.classify(self.picture)))
+        batch = numpy.random.default_rng(3).standard_normal((2, 3, 32, 32), dtype=numpy.float32)
+        numpy.testing.assert_array_equal(self.model.logits(memoryview(batch)), self.model.logits(batch))
+        self.fails("format", "picture", lambda: self.model.classify(bytearray(b"no picture")))
+        self.fails("format", "empty", lambda: self.model.classify(memoryview(b"")))
+        self.assertRaises(TypeError, self.model.classify, array.array("f", [1, 2]))
+
+    def test_no_words_of_the_inside_reach_anybody(self):
+        class Odd:
+            def __init__(self, path):
+                self.path = path
+
+            def __fspath__(self):
+                return self.path
+
+        calls = [lambda odd=odd: self.model.classify(odd)
+                 for odd in (Odd(3), Odd(None), Odd(b"/absent"), Odd("/a\0b"), "/a\0b", "\udcff", "\ud800", pathlib.Path, Odd, object(),
+                             memoryview(numpy.zeros((2, 2, 2, 2), numpy.uint8)), numpy.zeros((2, 2), numpy.complex64),
+                             numpy.array(["x"]), numpy.array(3, numpy.uint8), 2**70, float("nan"), {}, self.model)]
+        calls += [lambda odd=odd: self.model.logits(odd) for odd in (None, "x", b"x", [[[[1.0]]]], numpy.zeros((1, 3, 0, 0)),
+                                                                     numpy.zeros((1, 3, 8, 8), complex), bytearray(8))]
+        calls += [lambda odd=odd: self.model.classify(self.picture, top=odd) for odd in (-1, 0, 2**40, "x", None, 1.5)]
+        calls += [lambda odd=odd: self.model.heatmap(self.picture, index=odd) for odd in (-2, 2**31 - 1, 2**40, "x")]
+        calls += [lambda odd=odd: resnet_cpp.Classifier.load(odd)
+                  for odd in ("/a\0b", Odd(3), self.picture, self.folder.name, "x" * 5000, "/dev/null", "/proc/self/mem", b"x", None)]
+        calls += [lambda odd=odd: resnet_cpp.Classifier.load(self.path, **odd)
+                  for odd in ({"threads": 2**40}, {"threads": 1025}, {"architecture": "\udcff"}, {"preset": ""}, {"precision": "x\0y"})]
+        for call in calls:
+            with self.assertRaises((resnet_cpp.Error, TypeError, ValueError, OSError, MemoryError)) as raised:
+                call()
+            text = str(raised.exception)
+            self.assertNotEqual(getattr(raised.exception, "code", ""), "internal", text)
+            self.assertNotRegex(text, r"std::|bad_cast|bad_alloc|_M_|::at|basic_string|nlohmann|json\.exception|terminate")
 
     def test_takes_pixels_however_they_lie(self):
         pixels = numpy.asarray(Image.open(self.picture).convert("RGB"))

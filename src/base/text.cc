@@ -31,13 +31,13 @@ std::size_t sequence_length(std::string_view text, std::size_t i) noexcept {
   return length;
 }
 
-bool is_control(std::string_view sequence) noexcept {
-  const unsigned lead = byte_at(sequence, 0);
-  return lead < 0x20 || lead == 0x7F || (lead == 0xC2 && byte_at(sequence, 1) < 0xA0) ||  // C0, delete, C1
-         sequence == "\xE2\x80\xA8" || sequence == "\xE2\x80\xA9";  // line and paragraph separator
-}
-
 }  // namespace
+
+bool is_control(std::string_view text) noexcept {
+  const unsigned lead = byte_at(text, 0);
+  return lead < 0x20 || lead == 0x7F || (lead == 0xC2 && byte_at(text, 1) < 0xA0) ||  // C0, delete, C1
+         text.starts_with("\xE2\x80\xA8") || text.starts_with("\xE2\x80\xA9");        // line and paragraph separator
+}
 
 std::size_t valid_utf8_prefix(std::string_view text) noexcept {
   std::size_t i = 0;
@@ -72,5 +72,7 @@ std::string one_line(std::string_view text, std::size_t max_bytes) {
   }
   return result;
 }
+
+std::string printable(std::string_view text) { return one_line(text, SIZE_MAX); }
 
 }  // namespace resnet

@@ -1,4 +1,4 @@
-// Text that came from a file: is it UTF-8, and how to show it on one line of an error.
+// Text that came from a file or names one: is it UTF-8, and how to show it to people.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,14 @@ namespace resnet {
 // Length of the longest prefix that is well-formed UTF-8 (Unicode 15, table 3-7): text.size() where all of it is.
 std::size_t valid_utf8_prefix(std::string_view text) noexcept;
 
-// The text with control characters and broken bytes written as \xNN, cut after about `max_bytes`: a hostile name can
-// neither break a line nor steer a terminal.
+// Whether the first character, which must be well formed, is a control character or ends a line (U+2028, U+2029).
+bool is_control(std::string_view text) noexcept;
+
+// The text with control characters and broken bytes written as \xNN: a hostile name can neither break a line nor steer
+// a terminal.
+std::string printable(std::string_view text);
+
+// The same, cut after about `max_bytes`.
 std::string one_line(std::string_view text, std::size_t max_bytes = 100);
 
 }  // namespace resnet

@@ -26,6 +26,7 @@ TEST(TextTest, ShowsAnythingOnOneShortLine) {
   EXPECT_EQ(one_line("\xC2\x9B\xE2\x80\xA8\xFF"), "\\xc2\\x9b\\xe2\\x80\\xa8\\xff");
   EXPECT_EQ(one_line(std::string(5000, 'x')), std::string(100, 'x') + "...");
   EXPECT_EQ(one_line("abcdef", 3), "abc...");
+  EXPECT_EQ(printable("a\nb" + std::string(5000, 'x')), "a\\x0ab" + std::string(5000, 'x'));
 }
 
 }  // namespace

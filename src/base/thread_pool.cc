@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <system_error>
 
+#include "base/cpu_quota.h"
 #include "base/error.h"
 #include "base/processor.h"
 
@@ -32,10 +34,26 @@ bool spin_until(Done done, std::chrono::nanoseconds limit) noexcept {
 
 }  // namespace
 
-int available_processors() noexcept {
+int bound_processors() noexcept {
   cpu_set_t set;
   if (::sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+int processors_of(int bound, std::optional<double> quota) noexcept {
+  if (!quota || *quota >= bound) return bound;
+  return std::max(1, static_cast<int>(std::ceil(*quota)));
+}
+
+int available_processors() noexcept {
+  static const std::optional<double> quota = []() noexcept -> std::optional<double> {
+    try {
+      return cpu_quota();
+    } catch (...) {  // out of memory: whoever asks next will say so
+      return std::nullopt;
+    }
+  }();
+  return processors_of(bound_processors(), quota);
 }
 
 ThreadPool::ThreadPool(int threads) {

@@ -7,14 +7,21 @@
 
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <thread>
 #include <type_traits>
 #include <vector>
 
 namespace resnet {
 
-// Processors that this process may use.
+// Processors that this process may run on (its affinity).
+int bound_processors() noexcept;
+
+// Processors that this process may use: those that it may run on, or fewer where its control groups give it less time.
 int available_processors() noexcept;
+
+// The same of `bound` processors and a quota (cpu_quota.h), rounded up.
+int processors_of(int bound, std::optional<double> quota) noexcept;
 
 // One caller at a time; different pools are independent.
 class ThreadPool {

@@ -2,11 +2,13 @@
 
 #include <unistd.h>
 
+#include <climits>
 #include <filesystem>
 #include <fstream>
 #include <regex>
 #include <set>
 #include <thread>
+#include <tuple>
 
 #include "capi/from_c_test.h"
 #include "resnet/model_file.h"
@@ -71,6 +73,75 @@ TEST(CapiTest, TheLastErrorIsTheThreadsOwn) {
   std::thread([&] { other = resnet_last_error(); }).join();
   EXPECT_EQ(other, "");
   EXPECT_NE(std::string(resnet_last_error()).find("/absent"), std::string::npos);
+}
+
+// That a call failed, in words of this library.
+void expect_told(resnet_status status, const std::string& what) {
+  static const std::regex inside(
+      "::|_M_|bad_(alloc|cast|optional)|\\bsto(i|l|ul|d|f)\\b|basic_string|json\\.exception|a fault of");
+  const std::string text = resnet_last_error();
+  EXPECT_NE(status, RESNET_OK) << what;
+  EXPECT_NE(status, RESNET_INTERNAL) << what << ": " << text;
+  EXPECT_FALSE(std::regex_search(text, inside)) << what << ": " << text;
+}
+
+TEST(CapiTest, NoWordsOfTheInsideReachC) {
+  const std::string empty = testing::TempDir() + "capi_test-empty-" + std::to_string(getpid());
+  std::ofstream(empty).flush();
+  const std::vector<std::string> places = {"",
+                                           "/",
+                                           "/absent",
+                                           "/dev/null",
+                                           "\xFF\n",
+                                           std::string(300, 'x'),
+                                           std::string(5000, '/') + "x",
+                                           testing::TempDir(),
+                                           empty,
+                                           kPicture};
+  resnet_classifier* model = nullptr;
+  for (const std::string& place : places) expect_told(resnet_load(place.c_str(), nullptr, &model), "load " + place);
+  for (const resnet_options& options : {resnet_options{-1, nullptr, nullptr, nullptr},
+                                        {INT_MAX, nullptr, nullptr, nullptr},
+                                        {0, "", nullptr, nullptr},
+                                        {0, "\xFF", nullptr, nullptr},
+                                        {0, nullptr, "", nullptr},
+                                        {0, nullptr, nullptr, ""},
+                                        {0, "resnet50", nullptr, nullptr},
+                                        {0, nullptr, nullptr, "int8"}}) {
+    expect_told(resnet_load(model_path().c_str(), &options, &model), "options");
+  }
+  ASSERT_EQ(resnet_load(model_path().c_str(), nullptr, &model), RESNET_OK) << resnet_last_error();
+  std::vector<resnet_guess> guesses(3);
+  int count = 0;
+  for (const std::string& place : places) {
+    if (place == kPicture) continue;
+    expect_told(resnet_classify_file(model, place.c_str(), guesses.data(), 3, &count), "classify " + place);
+  }
+  expect_told(resnet_classify_file(model, model_path().c_str(), guesses.data(), 3, &count), "a model as picture");
+  EXPECT_EQ(resnet_classify_file(model, kPicture, guesses.data(), INT_MAX, &count), RESNET_OK);
+  const std::vector<std::uint8_t> pixels(48);
+  for (const auto& [width, height, channels] : std::vector<std::tuple<int, int, int>>{
+           {INT_MAX, INT_MAX, INT_MAX}, {INT_MAX, 1, 3}, {4, 4, 2}, {-4, -4, 3}, {0, 0, 0}}) {
+    expect_told(resnet_classify_pixels(model, pixels.data(), width, height, channels, guesses.data(), 3, &count),
+                "pixels");
+  }
+  std::vector<float> values(3 * 32 * 32);
+  for (const auto& [batch, channels, height, width] :
+       std::vector<std::tuple<int, int, int, int>>{{INT_MAX, INT_MAX, INT_MAX, INT_MAX},
+                                                   {INT_MAX, 3, 1, 1},
+                                                   {1, 3, INT_MAX, 1},
+                                                   {1, 2, 32, 32},
+                                                   {-1, 3, 8, 8}}) {
+    const resnet_tensor input{values.data(), batch, channels, height, width};
+    int rows = 0;
+    int columns = 0;
+    expect_told(resnet_logits(model, &input, values.data(), 3), "logits");
+    expect_told(resnet_features(model, &input, values.data(), 16), "features");
+    expect_told(resnet_heatmap(model, &input, 0, values.data(), 256), "heatmap");
+    if (batch < 1 || channels > 3) expect_told(resnet_heatmap_size(model, &input, &rows, &columns), "heatmap_size");
+  }
+  resnet_free(model);
+  std::filesystem::remove(empty);
 }
 
 TEST(ConcurrencyCapiTest, OneModelServesManyThreads) {

@@ -13,6 +13,7 @@ namespace resnet::capi {
 
 // Keeps a copy of the message for resnet_last_error().
 resnet_status remember(resnet_status status, const char* message) noexcept;
+resnet_status remember_fault(const std::exception& fault) noexcept;  // one that is no Error
 resnet_status status_of(ErrorCode code) noexcept;
 
 template <typename Work>
@@ -22,12 +23,10 @@ resnet_status guarded(const Work& work) noexcept {
     return RESNET_OK;
   } catch (const Error& error) {
     return remember(status_of(error.code()), error.what());
-  } catch (const std::bad_alloc&) {
-    return remember(RESNET_OUT_OF_MEMORY, "out of memory");
-  } catch (const std::exception& error) {
-    return remember(RESNET_INTERNAL, error.what());
+  } catch (const std::exception& fault) {
+    return remember_fault(fault);
   } catch (...) {
-    return remember(RESNET_INTERNAL, "an exception of no known type");
+    return remember(RESNET_INTERNAL, "a fault of resnet itself");
   }
 }
 

@@ -1,5 +1,9 @@
 #include "capi/guard.h"
 
+#include <stdexcept>
+
+#include "base/fault.h"
+
 namespace resnet::capi {
 namespace {
 
@@ -16,6 +20,17 @@ resnet_status remember(resnet_status status, const char* message) noexcept {
     last_error = "out of memory";
   }
   return status;
+}
+
+resnet_status remember_fault(const std::exception& fault) noexcept {
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&fault) != nullptr ||
+                      dynamic_cast<const std::length_error*>(&fault) != nullptr;
+  if (memory) return remember(RESNET_OUT_OF_MEMORY, "out of memory");
+  try {
+    return remember(RESNET_INTERNAL, describe_fault(fault).c_str());
+  } catch (...) {
+    return remember(RESNET_OUT_OF_MEMORY, "out of memory");
+  }
 }
 
 resnet_status status_of(ErrorCode code) noexcept {

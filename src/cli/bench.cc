@@ -11,7 +11,7 @@
 
 #include "arch/describe.h"
 #include "base/proc.h"
-#include "base/processor.h"
+#include "base/text.h"
 #include "cli/architecture_options.h"
 #include "cli/classifier_options.h"
 #include "cli/engine_options.h"
@@ -246,7 +246,7 @@ void bench(const BenchCommand& command) {
     const int streams = command.engine.streams;
     fmt::print("{}, {} thread{}{}, peak {:.0f} GFLOP/s\n", cpu_name(), engine.threads(),
                engine.threads() == 1 ? "" : "s", streams > 1 ? fmt::format(" in {} streams", streams) : "", peak);
-    table.emplace(network.name);
+    table.emplace(printable(network.name));
   }
   JsonArray runs;
   for (const int batch : batches) {

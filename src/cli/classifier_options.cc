@@ -9,6 +9,7 @@ namespace resnet::cli {
 DecodeOptions ClassifierArguments::decode_options() const {
   DecodeOptions options;
   options.apply_orientation = !ignore_orientation;
+  options.max_pixels = max_pixels;
   return options;
 }
 
@@ -37,6 +38,7 @@ void add_shared_classifier_options(Command& command, ClassifierArguments& argume
   command
       .add_flag("--ignore-orientation", arguments.ignore_orientation, "Do not turn pictures as their EXIF data says")
       ->group("How pictures become tensors");
+  add_max_pixels_option(command, arguments.max_pixels);
 }
 
 Model load_classifier_model(const ClassifierArguments& arguments) {

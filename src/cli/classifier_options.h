@@ -17,6 +17,7 @@ struct ClassifierArguments {
   EngineOptions engine;
   PreprocessOptions preprocess;
   bool ignore_orientation = false;
+  std::int64_t max_pixels = kMaxPixels;
 
   DecodeOptions decode_options() const;
 };

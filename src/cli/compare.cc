@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "cli/classifier_options.h"
 #include "cli/data_options.h"
 #include "console/json.h"
@@ -57,7 +58,7 @@ void print_plain(const Comparison& c) {
   const auto milliseconds = [](const Evaluation& e) {
     return fmt::format("{:.3f} ms", 1000 * e.network_seconds / static_cast<double>(e.images));
   };
-  fmt::print("A        {}\nB        {}\n\n", c.a.card.path, c.b.card.path);
+  fmt::print("A        {}\nB        {}\n\n", printable(c.a.card.path), printable(c.b.card.path));
   TextTable table({Align::kLeft, Align::kRight, Align::kRight, Align::kLeft});
   table.row({"", "A", "B"});
   table.row({"images", std::to_string(a.images), std::to_string(b.images)});
@@ -109,7 +110,7 @@ void compare(const CompareCommand& command) {
     return;
   }
   print_plain(result);
-  if (page) fmt::print("page         {}\n", command.report);
+  if (page) fmt::print("page         {}\n", printable(command.report));
 }
 
 }  // namespace

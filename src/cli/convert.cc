@@ -1,6 +1,7 @@
 // resnet convert: a model file in another format or layout, or with class names and preprocessing.
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/preprocess_options.h"
 #include "console/output.h"
@@ -55,13 +56,13 @@ void convert(const Options& options) {
   Model model = load_model(options.input, load);
   if ((torch || !options.layout.empty()) && is_quantized(expand(model.architecture), model.weights)) {
     model.weights = dequantized(expand(model.architecture), model.weights);
-    fmt::print(stderr, "resnet: the int8 weights become float32\n");
+    say("the int8 weights become float32");
   }
   if (!options.layout.empty()) model = change_layout(model, parse_layout(options.layout));
   if (!options.classes.empty()) set_classes(model, options.classes);
   if (options.says_preprocessing()) set_preprocessing(model, options.preprocess);
   save_model(model, options.output);
-  fmt::print("{}: {}, {} layout, {} classes\n", options.output, model.architecture.name,
+  fmt::print("{}: {}, {} layout, {} classes\n", printable(options.output), model.architecture.name,
              name(model.architecture.layout), model.architecture.classes);
   if (torch && (!model.classes.empty() || model.preprocessing)) {
     say("class names and preprocessing are left out: a PyTorch file holds weights alone");
@@ -76,7 +77,8 @@ void add_convert(Command& app) {
   command->add_option("IN", options->input, "A .safetensors or PyTorch file")->required();
   command->add_option("OUT", options->output, "The file to write: .safetensors, .pth, .pt, .th or .bin")->required();
   command->add_option("--arch", options->architecture, "Name of the architecture, where it is not what the file shows");
-  command->add_option("--classes", options->classes, "File with the names of the classes: lines, or a JSON array");
+  command->add_option("--classes", options->classes,
+                      "File with the names of the classes: lines, also behind WordNet ids, or a JSON array or object");
   command->add_option("--layout", options->layout, "torchvision (biases folded into batch norm) or tutorial")
       ->check(IsMember({"torchvision", "tutorial"}));
   add_preprocess_options(*command, options->preprocess);

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "cli/inputs.h"
 #include "console/output.h"
 #include "console/progress.h"
 
@@ -90,6 +91,7 @@ Evaluation evaluate_on(const DataArguments& arguments, const Dataset& dataset, c
   EvaluateOptions options = arguments.options;
   options.decode = decode;
   options.judged = std::move(judged);
+  options.noted = say_notes;
   options.progress = [&](std::int64_t seen) { progress.update(seen); };
   options.skipped = [&](const Error& error) {
     progress.clear();

@@ -1,6 +1,10 @@
 #include "cli/engine_options.h"
 
+#include <atomic>
 #include <map>
+#include <memory>
+
+#include "console/output.h"
 
 namespace resnet::cli {
 
@@ -17,6 +21,10 @@ void add_algorithm_options(Command& command, EngineOptions& options) {
   command.add_flag("--tune", options.tune,
                    "Choose by measuring every algorithm, once for this processor and size; results are kept in the "
                    "user's cache directory");
+  // Once, however many engines a command makes.
+  options.notice = [said = std::make_shared<std::atomic_flag>()](const std::string& text) {
+    if (!said->test_and_set()) say(text);
+  };
 }
 
 Option* add_streams_option(Command& command, EngineOptions& options) {

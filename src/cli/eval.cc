@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "cli/classifier_options.h"
 #include "cli/data_options.h"
 #include "cli/engine_options.h"
@@ -59,7 +60,7 @@ void evaluate_model(const EvalCommand& command) {
     fmt::print("{}\n", to_json(report).text());
   } else {
     print_plain(command, result);
-    fmt::print("page     {}\n", command.report);
+    fmt::print("page     {}\n", printable(command.report));
   }
 }
 

@@ -63,7 +63,8 @@ std::string sheet_path(const std::string& directory, const std::string& picture,
 void make_directory(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  if (error || !std::filesystem::is_directory(path)) {
+  const bool made = !error && std::filesystem::is_directory(path, error);
+  if (!made) {
     fail(ErrorCode::kIo, path, "cannot be made a directory: {}", error ? error.message() : "something else is there");
   }
 }
@@ -81,15 +82,23 @@ class ExplainRun {
 
   void add(const std::string& path, const Sight& sight) {
     const Heatmap map = explainer_.explain(sight.input.values, sight.input.shape, class_);
+    if (!command_.raw.empty() && !fits(map)) {
+      ++misfits_;
+      return say(fmt::format("{}: a map of {}x{} does not go into a file of {}x{}", path, map.height, map.width,
+                             height_, width_));
+    }
     std::string sheet;
     if (writes_sheets()) {
       sheet = sheet_path(command_.directory, path, taken_);
       write_image(sheet, draw(path, sight, map));
     }
-    if (!command_.raw.empty()) keep(path, map);
+    if (!command_.raw.empty()) keep(map);
     command_.json ? print_json(path, sheet, map) : print_plain(path, sheet, map);
     flush_output();
   }
+
+  // Pictures whose maps have another size than the first in the file.
+  std::int64_t misfits() const { return misfits_; }
 
   void write_raw() const {
     if (command_.raw.empty() || height_ == 0) return;
@@ -112,11 +121,10 @@ class ExplainRun {
     return *std::find_if(all.begin(), all.end(), [&](const Guess& g) { return g.index == index; });
   }
 
-  void keep(const std::string& path, const Heatmap& map) {
-    if (height_ != 0 && (map.height != height_ || map.width != width_)) {
-      fail(ErrorCode::kMismatch, path, "a map of {}x{} does not go into a file of {}x{}", map.height, map.width,
-           height_, width_);
-    }
+  // The maps of a file have one size, that of the first.
+  bool fits(const Heatmap& map) const { return height_ == 0 || (map.height == height_ && map.width == width_); }
+
+  void keep(const Heatmap& map) {
     height_ = map.height;
     width_ = map.width;
     maps_.insert(maps_.end(), map.values.begin(), map.values.end());
@@ -153,7 +161,8 @@ class ExplainRun {
 
   void print_plain(const std::string& path, const std::string& sheet, const Heatmap& map) const {
     const Guess about = guess(map, class_of(map));
-    fmt::print("{}  {:.2f} %  {}{}\n", path, 100 * about.probability, about.label, sheet.empty() ? "" : "  " + sheet);
+    fmt::print("{}  {:.2f} %  {}{}\n", printable(path), 100 * about.probability, printable(about.label),
+               sheet.empty() ? "" : "  " + printable(sheet));
   }
 
   void print_json(const std::string& path, const std::string& sheet, const Heatmap& map) const {
@@ -177,6 +186,7 @@ class ExplainRun {
   const std::optional<int> class_;
   std::set<std::string> taken_;
   std::vector<float> maps_;  // of one size, for --raw
+  std::int64_t misfits_ = 0;
   std::int64_t height_ = 0;
   std::int64_t width_ = 0;
 };
@@ -188,15 +198,18 @@ void explain(const ExplainCommand& command) {
   if (command.method == "eigen" && command.class_name != "top") {
     throw Usage("--method eigen speaks for no class: leave --class out");
   }
-  const std::vector<std::string> files = list_inputs(command.inputs);
+  const Inputs inputs = list_inputs(command.inputs);
   const Classifier classifier = load_classifier(command.classifier);
   const DecodeOptions decode = command.classifier.decode_options();
   ExplainRun run(command, classifier);
   const std::int64_t bad = read_inputs<Sight>(
-      files, [&](const Item& item) { return read_sight(item, classifier, decode); }, 2, ::isatty(STDOUT_FILENO) == 0,
-      [&](const std::string& path, const Sight& sight) { run.add(path, sight); });
+      inputs, [&](const Item& item) { return read_sight(item, classifier, decode); }, 2, ::isatty(STDOUT_FILENO) == 0,
+      [&](const std::string& path, const Sight& sight) {
+        say_notes(path, sight.input.notes);
+        run.add(path, sight);
+      });
   run.write_raw();
-  fail_if_bad(bad, files.size());
+  fail_if_bad(bad + run.misfits(), inputs.count());
 }
 
 }  // namespace

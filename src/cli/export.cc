@@ -1,6 +1,7 @@
 // resnet export: a model file as ONNX, for other runtimes.
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "cli/command.h"
 #include "console/json.h"
 #include "console/numbers.h"
@@ -43,9 +44,9 @@ void export_model(const Options& options) {
   if (options.json) {
     print_json(options, model, file);
   } else {
-    fmt::print("{}: {}, {}, opset {}, {} Nx{}x{}x{} -> {} Nx{}, {} bytes\n", options.output, model.architecture.name,
-               options.int8 ? "int8" : "fp32", kOnnxOpset, kOnnxInput, file.input.channels, file.input.height,
-               file.input.width, kOnnxOutput, model.architecture.classes, grouped(file.bytes));
+    fmt::print("{}: {}, {}, opset {}, {} Nx{}x{}x{} -> {} Nx{}, {} bytes\n", printable(options.output),
+               model.architecture.name, options.int8 ? "int8" : "fp32", kOnnxOpset, kOnnxInput, file.input.channels,
+               file.input.height, file.input.width, kOnnxOutput, model.architecture.classes, grouped(file.bytes));
   }
 }
 

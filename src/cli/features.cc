@@ -91,7 +91,7 @@ void write_features(const FeaturesCommand& command) {
   if (!command.csv() && !command.output.ends_with(".npy")) {
     throw Usage(fmt::format("-o {}: the name must end in .npy or .csv", command.output));
   }
-  const std::vector<std::string> files = list_inputs(command.inputs);
+  const Inputs inputs = list_inputs(command.inputs);
   std::string model_sha256;  // of what is loaded: the file may be replaced meanwhile
   if (!command.csv()) model_sha256 = sha256_of_file(command.classifier.model);
   const Classifier classifier = load_classifier(command.classifier);
@@ -101,17 +101,20 @@ void write_features(const FeaturesCommand& command) {
   InputBatch batch(
       kBatch, [&](const InputBatch& full) { writer.add(full.paths(), embedder.embed(full.values(), full.shape())); });
   const std::int64_t bad = read_inputs<Input>(
-      files, [&](const Item& item) { return read_input(item, classifier, decode); }, 2 * kBatch, true,
-      [&](const std::string& path, const Input& input) { batch.add(path, input); });
+      inputs, [&](const Item& item) { return read_input(item, classifier, decode); }, 2 * kBatch, true,
+      [&](const std::string& path, const Input& input) {
+        say_notes(path, input.notes);
+        batch.add(path, input);
+      });
   batch.run();
-  if (writer.count() == 0) fail(ErrorCode::kFormat, "", "none of {} inputs could be read", files.size());
+  if (writer.count() == 0) fail(ErrorCode::kFormat, "", "none of {} inputs could be read", inputs.count());
   writer.commit();
   if (command.json) {
     const JsonObject json = {
         {"images", writer.count()}, {"size", embedder.size()}, {"layer", embedder.layer()}, {"output", command.output}};
     fmt::print("{}\n", json.text());
   }
-  fail_if_bad(bad, files.size());
+  fail_if_bad(bad, inputs.count());
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // resnet init: a model file of an untrained network.
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "cli/architecture_options.h"
 #include "console/numbers.h"
 #include "model/calibrate.h"
@@ -27,7 +28,7 @@ void init(const Options& options) {
   model.weights = initial_weights(graph, options.seed);
   if (options.calibrated) model.weights = calibrate_on_noise(graph, model.weights, options.seed);
   save_model(model, options.output);
-  fmt::print("{}: {}, {} parameters, seed {}\n", options.output, model.architecture.name,
+  fmt::print("{}: {}, {} parameters, seed {}\n", printable(options.output), model.architecture.name,
              grouped(parameter_count(graph)), options.seed);
 }
 

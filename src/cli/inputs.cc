@@ -2,36 +2,75 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
 #include "base/file.h"
+#include "image/notices.h"
 
 namespace resnet::cli {
 
-std::vector<std::string> list_inputs(const std::vector<std::string>& arguments) {
-  std::vector<std::string> files;
-  for (const std::string& argument : arguments) {
-    if (argument != "-" && !std::filesystem::exists(argument)) {
-      fail(ErrorCode::kNotFound, argument, "there is no such file or directory");
-    }
-    if (argument == "-" || !std::filesystem::is_directory(argument)) {
-      files.push_back(argument);
-      continue;
-    }
-    const std::vector<std::string> found = list_files(argument, looks_like_input);
-    if (found.empty()) fail(ErrorCode::kNotFound, argument, "there are no pictures in this directory");
-    files.insert(files.end(), found.begin(), found.end());
+namespace {
+
+// Adds an argument, or what lies in it where it is a directory.
+void add_input(const std::string& argument, Inputs& inputs) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::file_status status = argument == "-" ? fs::file_status(fs::file_type::fifo) : fs::status(argument, error);
+  if (status.type() == fs::file_type::not_found) {
+    fail(ErrorCode::kNotFound, argument, "there is no such file or directory");
   }
-  return files;
+  if (status.type() == fs::file_type::none) fail(ErrorCode::kIo, argument, "cannot open: {}", error.message());
+  if (!fs::is_directory(status)) return inputs.files.push_back(argument);
+  const std::int64_t bad = inputs.bad;
+  ListingProblems problems;
+  problems.unreadable = [&](const Error& problem) {
+    ++inputs.bad;
+    say(problem.what());
+  };
+  problems.passed_over = say_passed_over;
+  const std::vector<std::string> found = list_files(argument, looks_like_input, problems);
+  if (found.empty() && inputs.bad == bad) {
+    fail(ErrorCode::kNotFound, argument, "there are no pictures in this directory");
+  }
+  inputs.files.insert(inputs.files.end(), found.begin(), found.end());
+}
+
+}  // namespace
+
+Inputs list_inputs(const std::vector<std::string>& arguments) {
+  if (std::count(arguments.begin(), arguments.end(), "-") > 1) throw Usage("-: standard input can be read only once");
+  Inputs inputs;
+  for (const std::string& argument : arguments) {
+    try {
+      add_input(argument, inputs);
+    } catch (const Error& error) {
+      if (arguments.size() == 1) throw;
+      ++inputs.bad;
+      say(error.what());
+    }
+  }
+  if (inputs.files.empty()) fail_if_bad(inputs.bad, inputs.count());
+  return inputs;
+}
+
+void say_passed_over(const Error& problem) { say(fmt::format("{}; it is passed over", problem.what())); }
+
+void say_notes(const std::string& path, const PictureNotes& notes) {
+  static PictureNotices notices;
+  for (const std::string& line : notices.take(path == "-" ? "standard input" : path, notes)) say(line);
 }
 
 std::optional<Item> FileSource::next() {
   if (next_ == files_.size()) return std::nullopt;
   Item item;
   item.path = files_[next_++];
-  if (item.path == "-") item.bytes = read_stream(STDIN_FILENO, "standard input", kMaxFileBytes);
   return item;
+}
+
+void read_standard_input(Item& item) {
+  if (item.path == "-") item.bytes = read_stream(STDIN_FILENO, "standard input", kMaxFileBytes);
 }
 
 void fail_if_bad(std::int64_t bad, std::size_t inputs) {

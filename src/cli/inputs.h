@@ -11,6 +11,7 @@
 #include "console/output.h"
 #include "console/progress.h"
 #include "dataset/parallel_reader.h"
+#include "resnet/image.h"
 
 namespace resnet::cli {
 
@@ -19,8 +20,25 @@ inline constexpr const char* kInputsHelp =
     "JPEG, PNG or WebP files, .npy arrays (NxCxHxW float32, already preprocessed), directories of them, or - for "
     "standard input";
 
-// Directories are opened; what is named must be there before work begins.
-std::vector<std::string> list_inputs(const std::vector<std::string>& arguments);
+// What was named, directories opened.
+struct Inputs {
+  std::vector<std::string> files;
+  std::int64_t bad = 0;  // arguments, and folders below them, that could not be read; each has been said on stderr
+
+  std::size_t count() const { return files.size() + static_cast<std::size_t>(bad); }
+};
+
+// An argument that is not there or cannot be listed is reported, and the others are taken; the error of an only one is
+// thrown. Pipes, devices and sockets in directories are passed over, which is said. Throws Usage where standard input
+// is named twice.
+Inputs list_inputs(const std::vector<std::string>& arguments);
+
+// Says on stderr that a pipe or device is left out.
+void say_passed_over(const Error& problem);
+
+// Says on stderr, once a kind for the whole run, what was done to a picture that torchvision does not do. For the main
+// thread.
+void say_notes(const std::string& path, const PictureNotes& notes);
 
 class FileSource : public Source {
  public:
@@ -32,26 +50,35 @@ class FileSource : public Source {
   std::size_t next_ = 0;
 };
 
+// Gives the item "-" the bytes of standard input.
+void read_standard_input(Item& item);
+
 // Fails with "3 of 10 inputs could not be read" where some could not.
 void fail_if_bad(std::int64_t bad, std::size_t inputs);
 
 // Reads files on all processors and gives each to take(path, value), in their order. One that cannot be read is
-// reported and the others go on; the error of an only file is thrown. Returns how many were bad.
+// reported and the others go on; the error of an only input is thrown. Returns how many were bad, those of the listing
+// included.
 template <typename T, typename Take>
-std::int64_t read_inputs(const std::vector<std::string>& files, std::function<T(Item)> read, int ahead,
-                         bool show_progress, Take take) {
+std::int64_t read_inputs(const Inputs& inputs, std::function<T(Item)> read, int ahead, bool show_progress, Take take) {
+  const std::vector<std::string>& files = inputs.files;
   FileSource source(files);
-  if (files.size() == 1) {
+  if (inputs.count() == 1 && inputs.bad == 0) {
     Item item = *source.next();
+    read_standard_input(item);
     const std::string path = item.path;
     take(path, read(std::move(item)));
     return 0;
   }
-  ParallelReader<T> reader(source, std::move(read), available_processors(),
+  const auto read_any = [&read](Item item) {
+    read_standard_input(item);
+    return read(std::move(item));
+  };
+  ParallelReader<T> reader(source, read_any, available_processors(),
                            static_cast<std::size_t>(ahead + available_processors()));
   Progress progress("pictures", files.size());
   std::int64_t seen = 0;
-  std::int64_t bad = 0;
+  std::int64_t bad = inputs.bad;
   while (auto item = reader.next()) {
     if (item->value) take(item->path, std::move(*item->value));
     if (item->error) {

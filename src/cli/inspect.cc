@@ -104,7 +104,7 @@ void print_text(TensorFile file, const std::string& path) {
                headline(*verdict.architecture), name(verdict.architecture->layout), verdict.architecture->in_channels,
                verdict.architecture->classes);
   } else {
-    fmt::print("architecture  none: {}\n", verdict.problem);
+    fmt::print("architecture  none: {}\n", printable(verdict.problem));
   }
 }
 

@@ -1,6 +1,7 @@
 // resnet make-dataset: pictures to try things out on.
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/signals.h"
 #include "console/json.h"
@@ -32,8 +33,9 @@ void make_dataset(const Options& options) {
     fmt::print("{}\n", json.text());
     return;
   }
-  fmt::print("{}: {} pictures to train on and {} to validate with, {} classes, {}x{} pixels, seed {}\n", options.out,
-             shapes.train, shapes.val, shape_names().size(), shapes.size, shapes.size, shapes.seed);
+  fmt::print("{}: {} pictures to train on and {} to validate with, {} classes, {}x{} pixels, seed {}\n",
+             printable(options.out), shapes.train, shapes.val, shape_names().size(), shapes.size, shapes.size,
+             shapes.seed);
 }
 
 }  // namespace

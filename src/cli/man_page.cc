@@ -17,6 +17,7 @@ constexpr const char* kEpilogue =
 .TP
 \fBRESNET_ISA\fR
 The instruction set to use instead of the best that the processor has: \fBref\fR, \fBavx2\fR, \fBavx512\fR, ...
+Empty: the best.
 )";
 
 // Text in which nothing means anything to roff. Hyphens stay what they are in names that people copy.

@@ -63,16 +63,20 @@ class Predictor {
 
 // Classifies everything that can be read; then fails if something could not.
 void predict(const PredictCommand& command) {
-  const std::vector<std::string> files = list_inputs(command.inputs);
+  const Inputs inputs = list_inputs(command.inputs);
   const Classifier classifier = load_classifier(command.classifier);
   const DecodeOptions decode = command.classifier.decode_options();
   Predictor predictor(command, classifier);
   InputBatch batch(kBatch, [&](const InputBatch& full) { predictor.run(full); });
   const std::int64_t bad = read_inputs<Input>(
-      files, [&](const Item& item) { return read_input(item, classifier, decode); }, 2 * kBatch,
-      ::isatty(STDOUT_FILENO) == 0, [&](const std::string& path, const Input& input) { batch.add(path, input); });
+      inputs, [&](const Item& item) { return read_input(item, classifier, decode); }, 2 * kBatch,
+      ::isatty(STDOUT_FILENO) == 0,
+      [&](const std::string& path, const Input& input) {
+        say_notes(path, input.notes);
+        batch.add(path, input);
+      });
   batch.run();
-  fail_if_bad(bad, files.size());
+  fail_if_bad(bad, inputs.count());
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/inputs.h"
 #include "cli/preprocess_options.h"
 #include "formats/npy.h"
 #include "resnet/classifier.h"
@@ -18,6 +19,7 @@ struct PreprocessCommand {
   PreprocessOptions options;
   bool pixels = false;
   bool ignore_orientation = false;
+  std::int64_t max_pixels = kMaxPixels;
 };
 
 constexpr std::size_t kMaxStandardInput = std::size_t{1} << 28;
@@ -35,11 +37,14 @@ ResolvedPreprocessing resolve_for(const PreprocessCommand& command) {
 void write(const PreprocessCommand& command, std::span<const std::byte> bytes, std::string_view where) {
   DecodeOptions decode;
   decode.apply_orientation = !command.ignore_orientation;
+  decode.max_pixels = command.max_pixels;
+  PictureNotes notes;
+  decode.notes = &notes;
   if (command.pixels) {
     const Image image = decode_image(bytes, where, decode);
     const std::int64_t shape[] = {image.height, image.width, image.channels};
     write_npy(command.output, shape, std::span(image.pixels));
-    return;
+    return say_notes(command.image, notes);
   }
   const ResolvedPreprocessing resolved = resolve_for(command);
   const Preprocessing& how = resolved.how;
@@ -48,7 +53,8 @@ void write(const PreprocessCommand& command, std::span<const std::byte> bytes, s
                             static_cast<std::size_t>(how.width));
   load_input(bytes, where, how, tensor, decode);
   write_npy(command.output, shape, std::span<const float>(tensor));
-  print_assumed(resolved);  // behind what may fail, so that an error stays one line
+  say_notes(command.image, notes);  // behind what may fail, so that an error stays one line
+  print_assumed(resolved);
 }
 
 void run(const PreprocessCommand& command) {
@@ -70,6 +76,7 @@ void add_preprocess(Command& app) {
   sub->add_flag("--pixels", command->pixels, "Write the decoded picture before any resizing instead: HxWx3 uint8");
   sub->add_flag("--ignore-orientation", command->ignore_orientation, "Do not turn the picture as its EXIF data says");
   add_preprocess_options(*sub, command->options);
+  add_max_pixels_option(*sub, command->max_pixels);
   sub->footer("Example: resnet preprocess cat.jpg -o cat.npy --preset torchvision");
   sub->callback([command] { run(*command); });
 }

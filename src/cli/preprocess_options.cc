@@ -74,6 +74,14 @@ void add_preprocess_options(Command& command, PreprocessOptions& options) {
       ->group(group);
 }
 
+void add_max_pixels_option(Command& command, std::int64_t& max_pixels) {
+  command
+      .add_option("--max-pixels", max_pixels, "Refuse larger pictures before memory is taken; a pixel takes 3 bytes")
+      ->capture_default_str()
+      ->check(Range(std::int64_t{1}, std::int64_t{1} << 40))
+      ->group("How pictures become tensors");
+}
+
 ResolvedPreprocessing resolve(const PreprocessOptions& options, const std::optional<Preprocessing>& of_file,
                               int channels, const Preprocessing& otherwise) {
   ResolvedPreprocessing resolved;

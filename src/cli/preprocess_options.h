@@ -25,6 +25,9 @@ struct PreprocessOptions {
 // Adds --preset, --size, --resize, --interpolation, --mean, --std. `options` must live as long as the command.
 void add_preprocess_options(Command& command, PreprocessOptions& options);
 
+// Adds --max-pixels. `max_pixels` must live as long as the command.
+void add_max_pixels_option(Command& command, std::int64_t& max_pixels);
+
 struct ResolvedPreprocessing {
   Preprocessing how;
   std::string assumed;  // what neither flags nor file said, for people: "resize 256, bilinear"; empty where nothing

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <new>
 
+#include "base/fault.h"
 #include "base/file.h"
 #include "base/nearest.h"
 #include "base/notice.h"
@@ -54,6 +55,26 @@ std::string text_of(const CLI::App& app, const CLI::ExtrasError& error) {
   return error.what();
 }
 
+// What CLI11 says, where its words are not those of its inside.
+std::string text_of(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && text.starts_with("A subcommand")) {
+    return "no command; --help lists them";
+  }
+  // "--threads: 1 required INT:INT in [0 - 1024] missing"
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr && text.ends_with(" missing")) {
+    return text.substr(0, text.find(": ")) + ": its value is missing";
+  }
+  // "Could not convert: --size = nan"
+  constexpr std::string_view kConversion = "Could not convert: ";
+  if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr && text.starts_with(kConversion)) {
+    const std::size_t equals = std::min(text.find(" = "), text.size() - 3);
+    const std::string name = text.substr(kConversion.size(), equals - kConversion.size());
+    return fmt::format("{}: '{}' is not what it takes", name, text.substr(equals + 3));
+  }
+  return text;
+}
+
 }  // namespace
 
 int run_program(Command& program, int argc, char** argv) {
@@ -74,13 +95,13 @@ int run_program(Command& program, int argc, char** argv) {
   } catch (const CLI::ExtrasError& error) {
     return report(text_of(app, error), kWrongUsage);
   } catch (const CLI::ParseError& error) {
-    return report(error.what(), kWrongUsage);
+    return report(text_of(error), kWrongUsage);
   } catch (const Usage& error) {
     return report(error.what(), kWrongUsage);
-  } catch (const std::bad_alloc&) {
-    return report("out of memory", kFailure);
-  } catch (const std::exception& error) {  // resnet::Error, and the standard library's: a name too long for the system
+  } catch (const Error& error) {
     return report(error.what(), kFailure);
+  } catch (const std::exception& fault) {
+    return report(describe_fault(fault), kFailure);
   }
   return 0;
 }

@@ -7,7 +7,9 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/classifier_options.h"
+#include "cli/inputs.h"
 #include "console/json.h"
 #include "console/progress.h"
 #include "console/text_table.h"
@@ -38,6 +40,7 @@ std::vector<float> read_pictures(const QuantizeCommand& command, const Classifie
     if (item->value->shape != classifier.input_shape()) {
       fail(ErrorCode::kMismatch, item->path, "is an array of another size than pictures have");
     }
+    say_notes(item->path, item->value->notes);
     values.insert(values.end(), item->value->values.begin(), item->value->values.end());
     progress.update(++read);
   }
@@ -90,7 +93,7 @@ void print_plain(const QuantizeCommand& command, const QuantizedModel& result, s
   if (floats > 0)
     fmt::print("fp32       {} of {} layers, to keep {:.2f} %\n", floats, result.layers.size(),
                100 * command.min_agreement);
-  fmt::print("{}  {:.1f} MB, {:.1f} before\n", command.output,
+  fmt::print("{}  {:.1f} MB, {:.1f} before\n", printable(command.output),
              static_cast<double>(bytes_of(result.model.weights)) / 1e6, static_cast<double>(bytes_before) / 1e6);
 }
 

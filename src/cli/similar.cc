@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "cli/classifier_options.h"
 #include "cli/inputs.h"
 #include "console/json.h"
@@ -25,6 +26,7 @@ struct SimilarCommand {
   std::string contact_sheet;
   int top = 12;
   int threads = 0;
+  std::int64_t max_pixels = kMaxPixels;
   bool json = false;
 };
 
@@ -32,7 +34,8 @@ struct SimilarCommand {
 Classifier load_for(const EmbeddingIndex& index, const SimilarCommand& command) {
   const IndexNotes& notes = index.notes();
   const std::string& path = command.model.empty() ? notes.model : command.model;
-  if (command.model.empty() && !std::filesystem::exists(path)) {
+  std::error_code error;
+  if (command.model.empty() && !std::filesystem::exists(path, error)) {
     fail(ErrorCode::kNotFound, command.index, "made with {}, which is not there; --model says where it is", path);
   }
   const std::string hash = sha256_of_file(path);
@@ -73,8 +76,12 @@ void find_similar(const SimilarCommand& command) {
   const Classifier classifier = load_for(index, command);
   DecodeOptions decode;
   decode.apply_orientation = index.notes().apply_orientation;
-  const std::vector<std::string> files = {command.image};
-  const Sight query = read_sight(*FileSource(files).next(), classifier, decode);
+  decode.max_pixels = command.max_pixels;
+  Item item;
+  item.path = command.image;
+  read_standard_input(item);
+  const Sight query = read_sight(item, classifier, decode);
+  say_notes(command.image, query.input.notes);
   const Embedder embedder(classifier, index.notes().layer);
   const std::vector<float> embedding = embedder.embed(query.input.values, query.input.shape);
   const std::vector<Match> matches = index.nearest(embedding, static_cast<std::size_t>(command.top));
@@ -85,7 +92,7 @@ void find_similar(const SimilarCommand& command) {
     if (command.json) {
       found.add(JsonObject{{"path", path}, {"row", match.row}, {"cosine", match.cosine}});
     } else {
-      fmt::print("{:7.4f}  {}\n", match.cosine, path);
+      fmt::print("{:7.4f}  {}\n", match.cosine, printable(path));
     }
   }
   if (command.json) fmt::print("{}\n", JsonObject{{"path", command.image}, {"matches", found}}.text());
@@ -115,6 +122,7 @@ void add_similar(Command& app) {
   sub->add_option("--top", command->top, "How many pictures")->capture_default_str()->check(Range(1, 10'000));
   sub->add_option("--contact-sheet", command->contact_sheet, "The .png file to show them in");
   sub->add_option("--threads", command->threads, "Threads of the network; 0: one per processor")->check(Range(0, 1024));
+  add_max_pixels_option(*sub, command->max_pixels);
   sub->add_flag("--json", command->json, "Print JSON");
   sub->footer(
       "Nearest by the cosine between embeddings. Pictures become tensors as they did for the index.\n"

@@ -9,15 +9,14 @@
 namespace resnet {
 namespace {
 
-constexpr std::size_t kMaxPathBytes = std::size_t{1} << 14;  // four times what the system takes
-
 std::string plain(const Answer& answer) {
   TextTable table({Align::kRight, Align::kLeft, Align::kRight, Align::kRight});
   table.fit({"  100.00 %", "", "   0", "  -99.9999"});
-  std::string text = one_line(answer.path, kMaxPathBytes) + "\n";
-  for (const AnsweredClass& c : answer.classes) table.fit({"", c.label});
+  std::string text = printable(answer.path) + "\n";
+  for (const AnsweredClass& c : answer.classes) table.fit({"", printable(c.label)});
   for (const AnsweredClass& c : answer.classes) {
-    TextTable::Cells cells = {fmt::format("{:.2f} %", 100 * c.probability), c.label, std::to_string(c.index)};
+    TextTable::Cells cells = {fmt::format("{:.2f} %", 100 * c.probability), printable(c.label),
+                              std::to_string(c.index)};
     if (!answer.logits.empty()) cells.push_back(fmt::format("{:.4f}", answer.logits[c.index]));
     text += table.line(cells);
   }

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
+
+#include "base/json_text.h"
 
 namespace resnet {
 namespace {
@@ -27,8 +28,7 @@ void insert_last(std::string& text, std::string_view item) {
 Json::Json(float value) : text_(number(value)) {}
 Json::Json(double value) : text_(number(value)) {}
 
-Json::Json(std::string_view value)
-    : text_(nlohmann::json(value).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)) {}
+Json::Json(std::string_view value) : text_(json_string(value)) {}
 
 std::string Json::indented() const {
   std::string result;

@@ -26,7 +26,7 @@ class Json {
   Json(float value);
   Json(double value);
 
-  // Bytes that are no UTF-8 become U+FFFD.
+  // Bytes that are no UTF-8 become escapes that can be undone (base/json_text.h).
   Json(std::string_view value);
   Json(const std::string& value) : Json(std::string_view(value)) {}
   Json(const char* value) : Json(std::string_view(value)) {}

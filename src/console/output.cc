@@ -1,6 +1,7 @@
 #include "console/output.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <iostream>
@@ -11,8 +12,9 @@
 namespace resnet {
 
 void say(std::string_view message) {
-  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;  // a list of misfitting tensors may be long
-  std::fputs(fmt::format("resnet: {}\n", one_line(message, kMaxBytes)).c_str(), stderr);  // closed or not
+  constexpr std::size_t kMaxBytes = std::size_t{1} << 20;              // a list of misfitting tensors may be long
+  const char* clear = ::isatty(STDERR_FILENO) == 1 ? "\r\033[K" : "";  // a line of progress may stand there
+  std::fputs(fmt::format("{}resnet: {}\n", clear, one_line(message, kMaxBytes)).c_str(), stderr);  // closed or not
 }
 
 void flush_output() {

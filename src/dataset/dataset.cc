@@ -58,25 +58,63 @@ class IndexSource : public Source {
   std::optional<std::uint32_t> walked_;
 };
 
-// Adds what lies below a directory. `above` are the folders that the directory lies in, links resolved.
-void list_files(const fs::path& directory, bool (*wanted)(const std::string& path), std::vector<fs::path>& above,
-                std::vector<std::string>& files) {
-  const fs::path real = fs::canonical(directory);
-  if (std::find(above.begin(), above.end(), real) != above.end()) {
-    fail(ErrorCode::kInvalidArgument, directory.string(), "a link that leads back to a folder that it lies in");
+// Lists what lies below a directory, link by link.
+class Lister {
+ public:
+  Lister(bool (*wanted)(const std::string& path), const ListingProblems& problems)
+      : wanted_(wanted), problems_(problems) {}
+
+  void list(const fs::path& directory) {
+    std::error_code error;
+    const fs::path real = fs::canonical(directory, error);
+    if (!error && std::find(above_.begin(), above_.end(), real) != above_.end()) {
+      return tell(problems_.unreadable, Error(ErrorCode::kInvalidArgument, directory.string(),
+                                              "a link that leads back to a folder that it lies in"));
+    }
+    above_.push_back(real);
+    fs::directory_iterator entry;
+    if (!error) entry = fs::directory_iterator(directory, error);
+    for (; !error && entry != fs::directory_iterator(); entry.increment(error)) look_at(*entry);
+    above_.pop_back();
+    if (!error) return;
+    const bool absent = error == std::errc::no_such_file_or_directory;
+    const Error failure(absent ? ErrorCode::kNotFound : ErrorCode::kIo, directory.string(),
+                        "cannot list: " + error.message());
+    if (above_.empty()) throw Error(failure);
+    tell(problems_.unreadable, failure);
   }
-  above.push_back(real);
-  for (const fs::directory_entry& entry : fs::directory_iterator(directory)) {
-    if (entry.path().filename().string().starts_with('.')) continue;
-    std::error_code error;  // a link that leads nowhere is no directory
-    if (entry.is_directory(error)) {
-      list_files(entry.path(), wanted, above, files);
-    } else if (wanted(entry.path().string())) {
-      files.push_back(entry.path().string());
+
+  std::vector<std::string> take() {
+    std::sort(files_.begin(), files_.end());
+    return std::move(files_);
+  }
+
+ private:
+  void look_at(const fs::directory_entry& entry) {
+    if (entry.path().filename().string().starts_with('.')) return;
+    std::error_code error;
+    const fs::file_status status = entry.status(error);  // of what a link leads to
+    const std::string path = entry.path().string();
+    if (fs::is_directory(status)) {
+      list(entry.path());
+    } else if (wanted_(path)) {
+      // What leads nowhere is an error for whoever reads it.
+      if (!fs::exists(status) || fs::is_regular_file(status)) return files_.push_back(path);
+      const char* what = fs::is_fifo(status) ? "pipe" : fs::is_socket(status) ? "socket" : "device";
+      tell(problems_.passed_over, Error(ErrorCode::kInvalidArgument, path, fmt::format("is a {}, not a file", what)));
     }
   }
-  above.pop_back();
-}
+
+  static void tell(const std::function<void(const Error&)>& told, const Error& problem) {
+    if (!told) throw Error(problem);
+    told(problem);
+  }
+
+  bool (*wanted_)(const std::string& path);
+  const ListingProblems& problems_;
+  std::vector<fs::path> above_;  // the folders that the directory lies in, links resolved
+  std::vector<std::string> files_;
+};
 
 }  // namespace
 
@@ -90,17 +128,11 @@ bool looks_like_input(const std::string& path) {
   return std::any_of(kEndings.begin(), kEndings.end(), [&](std::string_view ending) { return name.ends_with(ending); });
 }
 
-std::vector<std::string> list_files(const std::string& directory, bool (*wanted)(const std::string& path)) {
-  try {
-    std::vector<std::string> files;
-    std::vector<fs::path> above;
-    list_files(directory, wanted, above, files);
-    std::sort(files.begin(), files.end());
-    return files;
-  } catch (const fs::filesystem_error& error) {
-    const bool absent = error.code() == std::errc::no_such_file_or_directory;
-    fail(absent ? ErrorCode::kNotFound : ErrorCode::kIo, directory, "cannot list: {}", error.code().message());
-  }
+std::vector<std::string> list_files(const std::string& directory, bool (*wanted)(const std::string& path),
+                                    const ListingProblems& problems) {
+  Lister lister(wanted, problems);
+  lister.list(directory);
+  return lister.take();
 }
 
 Dataset Dataset::open(const std::string& path, const DatasetOptions& options) {

@@ -5,10 +5,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "resnet/error.h"
 
 namespace resnet {
 
@@ -77,8 +80,16 @@ class Dataset {
 // .tif, ...), so that none is passed over in silence. Hidden files are none.
 bool looks_like_input(const std::string& path);
 
-// All files below a directory for which `wanted` holds, sorted; symbolic links are followed. Throws kNotFound, kIo;
-// kInvalidArgument for a link that leads back to a folder that it lies in.
-std::vector<std::string> list_files(const std::string& directory, bool (*wanted)(const std::string& path));
+// What a folder holds that cannot be read.
+struct ListingProblems {
+  std::function<void(const Error&)> unreadable;   // a folder below, or a link that leads back to one that it lies in
+  std::function<void(const Error&)> passed_over;  // a pipe, a device or a socket that is `wanted` by its name
+};
+
+// All files below a directory for which `wanted` holds, sorted; symbolic links are followed. Throws kNotFound and kIo
+// for the directory itself. The first problem below it is thrown as well (kIo, kInvalidArgument); those that `problems`
+// takes are told to it instead, and the rest is listed.
+std::vector<std::string> list_files(const std::string& directory, bool (*wanted)(const std::string& path),
+                                    const ListingProblems& problems = {});
 
 }  // namespace resnet

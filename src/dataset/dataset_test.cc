@@ -324,6 +324,11 @@ TEST_F(DatasetTest, KnowsFormsOfLabels) {
   EXPECT_THAT(read("file,label\na b.jpg,tabby cat\n\"c,\"\"d.jpg\",\"5\"\n"),
               ElementsAre("a b.jpg=tabby cat", "c,\"d.jpg=5"));
   EXPECT_THAT(read("\xEF\xBB\xBF {\"a.jpg\": 3, \"b.jpg\": \"cat\"}"), ElementsAre("a.jpg=3", "b.jpg=cat"));
+  EXPECT_THAT(read("\xEF\xBB\xBF"
+                   "a.jpg cat\r\nb.jpg dog\r\n"),
+              ElementsAre("a.jpg=cat", "b.jpg=dog"));
+  EXPECT_THAT(read("[[\"a.jpg\", 3], [\"b.jpg\", \"cat\"]]"), ElementsAre("a.jpg=3", "b.jpg=cat"));
+  EXPECT_THAT(read("{\"caf\\udce9.jpg\": 3}"), ElementsAre("caf\xE9.jpg=3")) << "as Python writes names";
 }
 
 TEST_F(DatasetTest, RefusesBadLabels) {
@@ -345,7 +350,12 @@ TEST_F(DatasetTest, RefusesBadLabels) {
   EXPECT_THAT(error("{\"a.jpg\": -1}"), HasSubstr("one object of strings and indices"));
   EXPECT_THAT(error("{\"a.jpg\": [1]}"), HasSubstr("one object of strings and indices"));
   EXPECT_THAT(error("{\"a.jpg\": {\"b\": 1}}"), HasSubstr("one object of strings and indices"));
+  EXPECT_THAT(error("[[\"a.jpg\"]]"), HasSubstr("array of pairs of a file and its label"));
+  EXPECT_THAT(error("[\"a.jpg\", 3]"), HasSubstr("array of pairs of a file and its label"));
   EXPECT_THAT(error("{\"a.jpg\": 1"), HasSubstr("not JSON"));
+  EXPECT_THAT(error("\xFF\xFE"
+                    "a"),
+              HasSubstr("save it as UTF-8"));
   EXPECT_THAT(error(std::string(100'000, '{')), HasSubstr("not JSON"));
 }
 

@@ -11,11 +11,12 @@ struct LabelledFile {
   std::string label;  // name of a class, or its index
 };
 
-// Three forms, told by their first characters:
+// Forms, told by their first characters:
 //   lines "FILE LABEL", parted by the first space or tab; the label may hold spaces
 //   lines "FILE,LABEL" (CSV, RFC 4180 quotes; a first line "file,label" is a header), where the first line has a comma
-//   a JSON object {"FILE": "LABEL" or index, ...}
-// In the order of the file. Throws kNotFound, kIo, kFormat naming the line, kLimit above 256 MiB.
+//   a JSON object {"FILE": "LABEL" or index, ...}, or an array of pairs ["FILE", "LABEL" or index]
+// In the order of the file; text files as base/list_file.h takes them. Throws kNotFound, kIo, kFormat naming the line,
+// kLimit above 256 MiB.
 std::vector<LabelledFile> read_labels_file(const std::string& path);
 
 }  // namespace resnet

@@ -57,6 +57,7 @@ class Buffers : public std::enable_shared_from_this<Buffers> {
 struct Assembly {
   Batch batch;
   std::vector<std::string> errors;      // one for each place, empty where the picture is good
+  std::vector<PictureNotes> notes;      // likewise
   std::atomic<std::size_t> pieces = 0;  // that are not done
 };
 
@@ -104,7 +105,7 @@ struct Loader::Impl {
   Impl(ImageSet set, LoaderOptions given)
       : options((check(given, set.size()), std::move(given))),
         images(std::move(set)),
-        transform(options.preprocessing, options.augmentation, options.channels_last),
+        transform(options.preprocessing, options.augmentation, options.channels_last, options.max_pixels),
         division(images.size(), options.batch, options.rank, options.world_size, options.drop_last),
         piece(piece_size(options)),
         decoded(images, transform, options.decoded_memory),
@@ -179,6 +180,7 @@ struct Loader::Impl {
       batch.labels.push_back(images.label(image));
     }
     assembly->errors.resize(size);
+    assembly->notes.resize(size);
     assembly->pieces = (size + piece - 1) / piece;
     return assembly;
   }
@@ -189,7 +191,7 @@ struct Loader::Impl {
     for (std::size_t i = task.begin; i < task.end; ++i) {
       const std::size_t image = assembly.batch.images[i];
       try {
-        make_picture(image, assembly.batch.epoch, {assembly.batch.pixels.get() + i * size, size});
+        make_picture(image, assembly.batch.epoch, {assembly.batch.pixels.get() + i * size, size}, assembly.notes[i]);
       } catch (const Error& error) {
         if (options.bad_images == BadImages::kFail) throw;
         assembly.errors[i] = one_line(error.what(), 1000);
@@ -199,20 +201,20 @@ struct Loader::Impl {
     return task;
   }
 
-  void make_picture(std::size_t image, std::uint64_t in_epoch, std::span<float> out) {
+  void make_picture(std::size_t image, std::uint64_t in_epoch, std::span<float> out, PictureNotes& notes) {
     Random random(seed_of({options.seed, kPictureStream, in_epoch, image}));
     if (const Image* pixels = decoded.find(image))
       return transform.from_image(*pixels, images.path(image), random, out);
     const std::string path = images.path(image);
     const FileBytes file = images.read(image);
     if (decoded.enabled()) {
-      if (std::optional<Image> pixels = transform.decode(file.bytes, path)) {
+      if (std::optional<Image> pixels = transform.decode(file.bytes, path, &notes)) {
         transform.from_image(*pixels, path, random, out);
         decoded.keep(image, std::move(*pixels));
         return;
       }
     }
-    transform.from_file(file.bytes, path, random, out);
+    transform.from_file(file.bytes, path, random, out, &notes);
   }
 
   // When all pictures are there: closes the gaps of bad ones, then mixes.
@@ -225,6 +227,8 @@ struct Loader::Impl {
         batch.bad.push_back({batch.images[i], std::move(assembly.errors[i])});
         continue;
       }
+      const PictureNotes& notes = assembly.notes[i];
+      if (notes.turned || notes.high_byte) batch.noted.push_back({batch.images[i], notes});
       if (kept != i) {
         std::memcpy(batch.pixels.get() + kept * size, batch.pixels.get() + i * size, size * sizeof(float));
         batch.images[kept] = batch.images[i];

@@ -38,12 +38,18 @@ struct LoaderOptions {
   std::size_t prefetch = 4;  // batches under way at most, the one last taken not counted
   BadImages bad_images = BadImages::kFail;
   bool channels_last = false;                         // NHWC instead of NCHW
+  std::int64_t max_pixels = kMaxPixels;               // larger pictures are bad ones
   std::size_t decoded_memory = std::size_t{1} << 30;  // pictures stay decoded where all of them take no more than this
 };
 
 struct BadImage {
   std::size_t image = 0;  // its number in the set
   std::string error;      // one line that names the file
+};
+
+struct NotedImage {
+  std::size_t image = 0;  // its number in the set
+  PictureNotes notes;
 };
 
 struct Batch {
@@ -64,7 +70,8 @@ struct Batch {
   std::vector<std::int64_t> other_labels;
   float weight = 1;
 
-  std::vector<BadImage> bad;  // with BadImages::kSkip: pictures that are missing here
+  std::vector<BadImage> bad;      // with BadImages::kSkip: pictures that are missing here
+  std::vector<NotedImage> noted;  // those of which the decoder had something to say; none that was kept decoded
 };
 
 // For one thread at a time.

@@ -25,30 +25,40 @@ Image resize_shorter(const Image& image, int size, Interpolation interpolation) 
 
 }  // namespace
 
-Transform::Transform(const Preprocessing& how, const std::optional<Augmentation>& augmentation, bool channels_last)
+Transform::Transform(const Preprocessing& how, const std::optional<Augmentation>& augmentation, bool channels_last,
+                     std::int64_t max_pixels)
     : how_(how), augmentation_(augmentation) {
   validate(how);
   if (augmentation) validate(*augmentation);
   layout_ = {static_cast<int>(how.mean.size()), how.height, how.width, channels_last};
   decode_.mode = how.mean.size() == 1 ? ColorMode::kGray : ColorMode::kRgb;
+  decode_.max_pixels = max_pixels;
   tables_ = value_tables(how);
 }
 
-std::optional<Image> Transform::decode(std::span<const std::byte> file, std::string_view where) const {
+DecodeOptions Transform::decode_options(PictureNotes* notes) const {
+  DecodeOptions options = decode_;
+  options.notes = notes;
+  return options;
+}
+
+std::optional<Image> Transform::decode(std::span<const std::byte> file, std::string_view where,
+                                       PictureNotes* notes) const {
   if (looks_like_npy(file)) {
     const NpyArray array = parse_npy(file, where);
     if (array.type == NpyType::kF32) return std::nullopt;
     return array_image(array, where, decode_.max_pixels);
   }
-  return decode_image(file, where, decode_);
+  return decode_image(file, where, decode_options(notes));
 }
 
-void Transform::from_file(std::span<const std::byte> file, std::string_view where, Random& random,
-                          std::span<float> out) const {
-  if (augmentation_) return change(crop_file(file, where, random), where, random, out);
-  if (!layout_.channels_last) return load_input(file, where, how_, out, decode_);
+void Transform::from_file(std::span<const std::byte> file, std::string_view where, Random& random, std::span<float> out,
+                          PictureNotes* notes) const {
+  if (augmentation_) return change(crop_file(file, where, random, notes), where, random, out);
+  const DecodeOptions options = decode_options(notes);
+  if (!layout_.channels_last) return load_input(file, where, how_, out, options);
   std::vector<float> planes(out.size());
-  load_input(file, where, how_, planes, decode_);
+  load_input(file, where, how_, planes, options);
   interleave(planes, out);
 }
 
@@ -61,9 +71,10 @@ void Transform::from_image(const Image& image, std::string_view where, Random& r
 }
 
 // Of a JPEG only what a random crop needs is decoded.
-Image Transform::crop_file(std::span<const std::byte> file, std::string_view where, Random& random) const {
+Image Transform::crop_file(std::span<const std::byte> file, std::string_view where, Random& random,
+                           PictureNotes* notes) const {
   if (!augmentation_->resized_crop || looks_like_npy(file)) {
-    const std::optional<Image> image = decode(file, where);
+    const std::optional<Image> image = decode(file, where, notes);
     if (!image) fail(ErrorCode::kUnsupported, std::string(where), "an array of floats cannot be augmented");
     return crop(*image, where, random);
   }
@@ -72,7 +83,7 @@ Image Transform::crop_file(std::span<const std::byte> file, std::string_view whe
     window = choose_resized_crop(*augmentation_->resized_crop, width, height, random);
     return *window;
   };
-  const Part part = decode_part(file, where, decode_, choose);
+  const Part part = decode_part(file, where, decode_options(notes), choose);
   if (!window) choose(part.full_width, part.full_height);
   return resized_crop(view_of(part.pixels, part.left, part.top), *window, how_.width, how_.height, how_.interpolation);
 }

@@ -20,22 +20,27 @@ namespace resnet {
 class Transform {
  public:
   // Without an augmentation pictures are prepared as for evaluation. Throws what validate() throws of both.
-  Transform(const Preprocessing& how, const std::optional<Augmentation>& augmentation, bool channels_last);
+  Transform(const Preprocessing& how, const std::optional<Augmentation>& augmentation, bool channels_last,
+            std::int64_t max_pixels = kMaxPixels);
 
   const Layout& layout() const noexcept { return layout_; }
 
-  // The pixels of a picture's file; nothing of an array of floats, which is no picture.
-  std::optional<Image> decode(std::span<const std::byte> file, std::string_view where) const;
+  // The pixels of a picture's file; nothing of an array of floats, which is no picture. Fills `notes` in unless null,
+  // as the functions below do that take them.
+  std::optional<Image> decode(std::span<const std::byte> file, std::string_view where,
+                              PictureNotes* notes = nullptr) const;
 
   // Writes layout().size() values, the same for a file as for the pixels that decode() gives of it. What is drawn comes
   // from `random`. Throws what decode_image(), preprocess() and load_input() throw; kUnsupported for arrays of floats
   // where they would have to be changed.
-  void from_file(std::span<const std::byte> file, std::string_view where, Random& random, std::span<float> out) const;
+  void from_file(std::span<const std::byte> file, std::string_view where, Random& random, std::span<float> out,
+                 PictureNotes* notes = nullptr) const;
   void from_image(const Image& image, std::string_view where, Random& random, std::span<float> out) const;
 
  private:
   Image crop(const Image& image, std::string_view where, Random& random) const;
-  Image crop_file(std::span<const std::byte> file, std::string_view where, Random& random) const;
+  Image crop_file(std::span<const std::byte> file, std::string_view where, Random& random, PictureNotes* notes) const;
+  DecodeOptions decode_options(PictureNotes* notes) const;
   void change(Image image, std::string_view where, Random& random, std::span<float> out) const;
   void interleave(std::span<const float> planes, std::span<float> out) const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
+#include <utility>
 
 #include "base/error.h"
 #include "engine/execute.h"
@@ -115,6 +116,7 @@ struct Engine::Impl {
         constants(basis.program, weights),
         rules{.algorithms = options.algorithms},
         tunes(options.tune),
+        notice(options.notice),
         plans(basis, threads / streams),
         workspaces(checked_sessions(options.sessions) * streams, kIdle),
         callers(checked_sessions(options.sessions), kIdle) {}
@@ -139,12 +141,35 @@ struct Engine::Impl {
          exists ? "its output is not kept: a step computes a later node with it" : "the network has no such node");
   }
 
+  void tell_not_kept(const Error& error) {
+    std::function<void(const std::string&)> tell;
+    {
+      const std::lock_guard lock(measuring);
+      tell = std::exchange(notice, nullptr);
+    }
+    if (tell) tell(fmt::format("measured times are not kept: {}", error.what()));
+  }
+
+  // Measures without a lock; what several threads have measured comes together.
+  Timings times_for(const FeatureShape& shape, Workspace& workspace) {
+    Timings known;
+    {
+      const std::lock_guard lock(measuring);
+      known = measured;
+    }
+    Timings times = tune(basis, shape, rules, constants, workspace, std::move(known),
+                         [this](const Error& error) { tell_not_kept(error); });
+    const std::lock_guard lock(measuring);
+    measured.add(times);
+    return times;
+  }
+
   Plan make(const FeatureShape& shape, Workspace& workspace) {
+    Timings times;
     ChoiceRules informed = rules;
-    Timings timings;
     if (tunes) {
-      timings = tune(basis, shape, rules, constants, workspace);
-      informed.timings = &timings;
+      times = times_for(shape, workspace);
+      informed.timings = &times;
     }
     return make_plan(basis, shape, informed, constants, workspace.team);
   }
@@ -162,6 +187,9 @@ struct Engine::Impl {
   Constants constants;
   const ChoiceRules rules;
   const bool tunes;
+  std::mutex measuring;  // for `notice` and `measured`; held for moments
+  std::function<void(const std::string&)> notice;
+  Timings measured;
   Plans plans;
   Pool<Workspace> workspaces;
   Pool<ThreadPool> callers;  // teams of one thread per stream

@@ -49,6 +49,10 @@ void Timings::set(const std::string& key, const std::string& algorithm, double m
   values_[{key, algorithm}] = milliseconds;
 }
 
+void Timings::add(const Timings& others) {
+  for (const auto& [name, value] : others.values_) values_[name] = value;
+}
+
 Timings Timings::load(const std::string& path) {
   std::vector<std::byte> bytes;
   try {
@@ -78,7 +82,7 @@ void Timings::save(const std::string& path) const {
   std::filesystem::create_directories(directory, error);
   if (error) fail(ErrorCode::kIo, directory, "cannot make the directory: {}", error.message());
   Timings all = load(path);
-  for (const auto& [name, value] : values_) all.values_[name] = value;
+  all.add(*this);
   AtomicFile file(path);
   std::string text(kHeader);
   text += '\n';

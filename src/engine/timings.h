@@ -22,7 +22,10 @@ class Timings {
   std::optional<double> find(const std::string& key, const std::string& algorithm) const;
   void set(const std::string& key, const std::string& algorithm, double milliseconds);
 
-  // Empty where the file is not there or is not such a file.
+  // Takes over what others hold; theirs win.
+  void add(const Timings& others);
+
+  // Empty where the file is not there or is not such a file. Throws kIo, and kInvalidArgument for a directory.
   static Timings load(const std::string& path);
 
   // Puts these beside what others have written to the file meanwhile, and makes its directory. The file is replaced

@@ -90,6 +90,22 @@ TEST(TimingsTest, EnginesThatTuneMeasureOnceAndChooseByIt) {
   EXPECT_EQ(read(timings_path()), kept);  // nothing was measured again
 }
 
+TEST(TimingsTest, EnginesThatCannotKeepWhatTheyMeasureSayItOnce) {
+  const CacheDirectory cache;
+  std::filesystem::create_directories(timings_path());  // a directory where the file should be
+  const Graph graph = expand(find_architecture("resnet20"));
+  EngineOptions options;
+  options.threads = 1;
+  options.tune = true;
+  std::vector<std::string> said;
+  options.notice = [&](const std::string& text) { said.push_back(text); };
+  const Engine engine(graph, random_weights(graph, 1), options);
+  engine.workspace_bytes({1, 3, 32, 32});
+  engine.workspace_bytes({1, 3, 16, 16});
+  ASSERT_EQ(said.size(), 1U);
+  EXPECT_EQ(said[0], "measured times are not kept: " + timings_path() + ": is a directory, not a file");
+}
+
 TEST(ChoiceTest, WhatWasMeasuredDecides) {
   if (!is_supported(Isa::kAvx2)) GTEST_SKIP() << "this processor or this build has no avx2";
   const Kernels& kernels = kernels_for(Isa::kAvx2);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <random>
+#include <utility>
 #include <vector>
 
 namespace resnet {
@@ -37,11 +38,17 @@ std::vector<double> time_steps(const Plan& plan, const Kernels& kernels, Workspa
 }  // namespace
 
 Timings tune(const PlanBasis& basis, const FeatureShape& input, const ChoiceRules& rules, const Constants& constants,
-             Workspace& workspace) {
+             Workspace& workspace, Timings known, const std::function<void(const Error&)>& not_kept) {
   const Kernels& kernels = *basis.kernels;
-  const std::string path = timings_path();
   const int threads = workspace.team.threads();
-  Timings timings = Timings::load(path);
+  Timings timings = std::move(known);
+  std::string path;
+  try {
+    timings.add(Timings::load(timings_path()));
+    path = timings_path();
+  } catch (const Error& error) {
+    not_kept(error);
+  }
   bool measured = false;
   for (const ConvAlgorithm& algorithm : kernels.convs) {
     if (forbid(algorithm, rules) != nullptr) continue;
@@ -61,7 +68,12 @@ Timings tune(const PlanBasis& basis, const FeatureShape& input, const ChoiceRule
     }
     measured = true;
   }
-  if (measured) timings.save(path);
+  if (!measured || path.empty()) return timings;
+  try {
+    timings.save(path);
+  } catch (const Error& error) {
+    not_kept(error);
+  }
   return timings;
 }
 

@@ -4,16 +4,19 @@
 // weights as far away as the layers before leave them.
 #pragma once
 
+#include <functional>
+
 #include "engine/execute.h"
 #include "engine/plan.h"
 #include "engine/timings.h"
+#include "resnet/error.h"
 
 namespace resnet {
 
-// How long each algorithm that the rules allow takes for each convolution of the plan. Reads what timings_path() holds,
-// measures only what is missing, and adds it to the file. Throws kIo where that cannot be read or written, and what
-// outline_plan() throws.
+// How long each algorithm that the rules allow takes for each convolution of the plan, beside what is `known`. Reads
+// what timings_path() holds, measures only what is missing, and adds it to the file; tells `not_kept` where that cannot
+// be read or written. Throws what outline_plan() throws.
 Timings tune(const PlanBasis& basis, const FeatureShape& input, const ChoiceRules& rules, const Constants& constants,
-             Workspace& workspace);
+             Workspace& workspace, Timings known, const std::function<void(const Error&)>& not_kept);
 
 }  // namespace resnet

@@ -116,6 +116,7 @@ Evaluation evaluate(const Classifier& classifier, Source& source, const ClassMap
       if (options.skipped) options.skipped(*item->error);
       continue;
     }
+    if (options.noted) options.noted(item->path, item->value->notes);
     batch.add(item->path, *item->value, classes.at(item->label));
     if (batch.size() < options.batch) continue;
     batch.run(result);

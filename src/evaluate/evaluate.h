@@ -36,6 +36,9 @@ struct EvaluateOptions {
 
   // Called for each picture that is skipped, likewise.
   std::function<void(const Error& error)> skipped;
+
+  // Called for each picture that was read, likewise.
+  std::function<void(const std::string& path, const PictureNotes& notes)> noted;
 };
 
 struct Evaluation {

@@ -47,7 +47,9 @@ Input read_input(const Item& item, const Classifier& classifier, const DecodeOpt
   }
   const FeatureShape shape = classifier.input_shape();
   Input input{shape, std::vector<float>(static_cast<std::size_t>(shape.count()))};
-  load_input(bytes, item.path, classifier.preprocessing(), input.values, decode);
+  DecodeOptions options = decode;
+  options.notes = &input.notes;
+  load_input(bytes, item.path, classifier.preprocessing(), input.values, options);
   return input;
 }
 

@@ -27,6 +27,7 @@ class ItemBytes {
 struct Input {
   FeatureShape shape;
   std::vector<float> values;  // NCHW
+  PictureNotes notes = {};
 };
 
 // Decodes and preprocesses a picture; takes a float32 .npy array of shape NxCxHxW or CxHxW as it is. Throws

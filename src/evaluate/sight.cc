@@ -23,10 +23,12 @@ Sight read_sight(const Item& item, const Classifier& classifier, const DecodeOpt
   }
   DecodeOptions with_mode = decode;
   with_mode.mode = channels == 1 ? ColorMode::kGray : ColorMode::kRgb;
-  const FeatureShape shape = classifier.input_shape();
-  Sight sight{decode_image(bytes, item.path, with_mode), {}, {shape, {}}};
+  Sight sight;
+  sight.input.shape = classifier.input_shape();
+  with_mode.notes = &sight.input.notes;
+  sight.picture = decode_image(bytes, item.path, with_mode);
   sight.part = seen_part(sight.picture.width, sight.picture.height, how, item.path);
-  sight.input.values.resize(static_cast<std::size_t>(shape.count()));
+  sight.input.values.resize(static_cast<std::size_t>(sight.input.shape.count()));
   preprocess(sight.picture, how, sight.input.values, item.path);
   return sight;
 }

@@ -5,24 +5,26 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_text.h"
+#include "console/json.h"
 #include "weights/metadata.h"
 
 namespace resnet {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Parsed = nlohmann::ordered_json;
 
 constexpr const char* kVersion = "resnet_index";
 
-std::string text_of(const Json& json, const char* key, const std::string& where) {
+std::string text_of(const Parsed& json, const char* key, const std::string& where) {
   const auto found = json.find(key);
   if (found == json.end() || !found->is_string()) fail(ErrorCode::kFormat, where, "the index has no text '{}'", key);
-  return found->get<std::string>();
+  return restore_bytes(found->get<std::string>());
 }
 
 IndexNotes parse_notes(std::span<const std::byte> bytes, std::int64_t rows, const std::string& where) {
-  const auto* text = reinterpret_cast<const char*>(bytes.data());
-  const Json json = Json::parse(text, text + bytes.size(), nullptr, false);
+  const std::string text = hide_byte_escapes({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  const Parsed json = Parsed::parse(text, nullptr, false);
   if (!json.is_object() || !json.contains(kVersion)) fail(ErrorCode::kFormat, where, "not an index of embeddings");
   if (json[kVersion] != 1) fail(ErrorCode::kUnsupported, where, "an index of another version");
   IndexNotes notes;
@@ -36,16 +38,16 @@ IndexNotes parse_notes(std::span<const std::byte> bytes, std::int64_t rows, cons
     fail(ErrorCode::kFormat, where, "the index does not say whether pictures were turned");
   }
   notes.apply_orientation = turned->get<bool>();
-  const Json& how = json.value("preprocessing", Json());
+  const Parsed& how = json.value("preprocessing", Parsed());
   const int channels = how.is_object() && how.contains("mean") ? static_cast<int>(how["mean"].size()) : 0;
   notes.preprocessing = *read_preprocessing({{kPreprocessingKey, how.dump()}}, channels, where);
-  const Json& paths = json.value("paths", Json());
+  const Parsed& paths = json.value("paths", Parsed());
   if (!paths.is_array() || static_cast<std::int64_t>(paths.size()) != rows) {
     fail(ErrorCode::kFormat, where, "the index does not name a path for each of its {} rows", rows);
   }
-  for (const Json& path : paths) {
+  for (const Parsed& path : paths) {
     if (!path.is_string()) fail(ErrorCode::kFormat, where, "a path of the index is no text");
-    notes.paths.push_back(path.get<std::string>());
+    notes.paths.push_back(restore_bytes(path.get<std::string>()));
   }
   return notes;
 }
@@ -53,16 +55,14 @@ IndexNotes parse_notes(std::span<const std::byte> bytes, std::int64_t rows, cons
 }  // namespace
 
 std::vector<std::uint8_t> to_json(const IndexNotes& notes) {
-  Json json = {{kVersion, 1}, {"model", notes.model}, {"model_sha256", notes.model_sha256}};
-  if (notes.architecture) json["architecture"] = *notes.architecture;
-  json["precision"] = name(notes.precision);
-  json["layer"] = notes.layer;
-  json["apply_orientation"] = notes.apply_orientation;
-  json["preprocessing"] = to_json(notes.preprocessing);
-  json["paths"] = notes.paths;
-  // Names of files need not be UTF-8; those that are not could not be opened again either way.
-  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-  return {text.begin(), text.end()};
+  JsonObject json = {{kVersion, 1}, {"model", notes.model}, {"model_sha256", notes.model_sha256}};
+  if (notes.architecture) json.add("architecture", *notes.architecture);
+  json.add("precision", name(notes.precision));
+  json.add("layer", notes.layer);
+  json.add("apply_orientation", notes.apply_orientation);
+  json.add("preprocessing", JsonObject::from_text(to_json(notes.preprocessing).dump()));
+  json.add("paths", notes.paths);
+  return {json.text().begin(), json.text().end()};
 }
 
 EmbeddingIndex EmbeddingIndex::open(const std::string& path) {

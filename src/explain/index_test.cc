@@ -66,6 +66,16 @@ TEST_F(IndexTest, FindsTheSmallestAngles) {
   EXPECT_THROW(index.nearest(std::vector<float>{1, 2, 3}, 1), Error);
 }
 
+TEST_F(IndexTest, LosesNoByteOfAName) {
+  const std::vector<std::string> paths = {"caf\xE9.jpg", "a\nb\x1B.jpg", "\xF0\x9F\x98\x80", "\\udce9", "\xED\xB3\xA9"};
+  IndexNotes odd = notes(paths);
+  odd.model = "m\xFF.safetensors";
+  write(text(odd), std::vector<float>(5), 1);
+  const EmbeddingIndex index = EmbeddingIndex::open(path_);
+  EXPECT_EQ(index.notes().paths, paths);
+  EXPECT_EQ(index.notes().model, odd.model);
+}
+
 TEST_F(IndexTest, RefusesWhatIsNoIndex) {
   const std::vector<float> rows = {1, 2};
   const std::int64_t shape[] = {1, 2};

@@ -47,15 +47,20 @@ void to_gray(Image& image) {
 void EncodedImage::check_size(std::int64_t width, std::int64_t height) const {
   if (width < 1 || height < 1) fail(ErrorCode::kFormat, std::string(where), "a picture of {}x{} pixels", width, height);
   if (width > max_pixels / height) {
-    fail(ErrorCode::kLimit, std::string(where), "{}x{} pixels, more than the {} allowed", width, height, max_pixels);
+    fail(ErrorCode::kLimit, std::string(where), "{}x{} pixels, more than the {} that max-pixels allows", width, height,
+         max_pixels);
   }
+  constexpr std::int64_t kLarge = 100'000'000;
+  static std::mutex large;
+  if (width > kLarge / height) turn = std::unique_lock(large);
 }
 
 Part decode_part(std::span<const std::byte> bytes, std::string_view where, const DecodeOptions& options,
                  const ChooseWindow& choose) {
   const Format format = format_of(bytes, where);
   const int orientation = options.apply_orientation ? orientation_of(format, bytes) : 1;
-  const EncodedImage source{bytes, where, options.max_pixels};
+  const EncodedImage source{bytes, where, options.max_pixels, options.notes};
+  if (options.notes != nullptr) *options.notes = {.turned = orientation != 1};
   Part part;
   switch (format) {
     case Format::kJpeg: part = decode_jpeg(source, orientation == 1 ? choose : ChooseWindow()); break;
@@ -68,6 +73,7 @@ Part decode_part(std::span<const std::byte> bytes, std::string_view where, const
     part.full_height = part.pixels.height;
   }
   if (options.mode == ColorMode::kGray) to_gray(part.pixels);
+  part.turn = std::move(source.turn);
   return part;
 }
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <random>
+#include <thread>
 
 #include "base/file.h"
 #include "formats/npy.h"
@@ -104,9 +105,15 @@ TEST(DecodeTest, DecodesOneOfEach) {
   }
 }
 
+// A file cannot lack a byte, but of a PNG the checksum of the packed pixels, that of the chunk (4 bytes each) and the
+// end chunk (12); the last two bytes of packed pixels need not hold any.
+std::size_t needed_bytes(const std::string& name, const Bytes& file) {
+  return name.ends_with(".png") ? file.size() - 22 : file.size();
+}
+
 TEST(DecodeTest, EveryPrefixIsAnError) {
   for (const auto& [name, file] : one_of_each()) {
-    for (std::size_t size = 0; size < file.size(); ++size) {
+    for (std::size_t size = 0; size < needed_bytes(name, file); ++size) {
       ASSERT_EQ(error_of(std::span(file).first(size), name), ErrorCode::kFormat) << name << " cut at " << size;
     }
   }
@@ -115,11 +122,75 @@ TEST(DecodeTest, EveryPrefixIsAnError) {
 TEST(DecodeTest, EveryPrefixIsAnErrorForTheCropToo) {
   std::vector<float> out(3 * 8 * 8);
   for (const auto& [name, file] : one_of_each()) {
-    for (std::size_t size = 0; size < file.size(); ++size) {
+    for (std::size_t size = 0; size < needed_bytes(name, file); ++size) {
       ASSERT_THROW(load_input(std::span(file).first(size), name, small_crop(), out), Error) << name << " at " << size;
     }
     EXPECT_NO_THROW(load_input(file, name, small_crop(), out)) << name;
   }
+}
+
+TEST(DecodeTest, APngMayLackWhatFollowsItsPixels) {
+  for (const auto& [name, file] : one_of_each()) {
+    const Image whole = decode_image(file, name);
+    const std::size_t enough = name.ends_with(".png") ? file.size() - 20 : file.size();
+    for (std::size_t size = enough; size < file.size(); ++size) {
+      EXPECT_EQ(decode_image(std::span(file).first(size), name).pixels, whole.pixels) << name << " cut at " << size;
+    }
+  }
+}
+
+// As Pillow 13 reads them (tests/reference/image_parity.py compares).
+TEST(DecodeTest, WhatFollowsThePixelsOfAPngMayBeAnything) {
+  const Image rgb = testing::make_picture(20, 15, 3);
+  const Bytes file = testing::make_png(rgb, false);
+  const auto with = [&](std::string_view rest) {
+    Bytes changed(file.begin(), file.end() - 12);
+    for (const char c : rest) changed.push_back(static_cast<std::byte>(c));
+    return changed;
+  };
+  using namespace std::string_view_literals;
+  for (const std::string_view rest : {""sv, "\0\0"sv, "\0\0\0\0\0\0\0\0\0\0"sv, "random bytes behind it all"sv,
+                                      "\0\0\0\5tEXta\0bcd"sv, "\0\0\0\5tEXta\0bcdwrong sum"sv, "\0\0\0\0IENDwrong"sv}) {
+    EXPECT_EQ(decode_image(with(rest), "x").pixels, rgb.pixels) << rest;
+  }
+  EXPECT_EQ(error_of(with("\0\0\0\5tEXta\0bc"sv)), ErrorCode::kFormat);
+  EXPECT_EQ(error_of(with("\0\0\0\2tEXta\0sum_\0\0\1\0tEXta"sv)), ErrorCode::kFormat);
+}
+
+TEST(DecodeTest, TellsWhatTorchvisionDoesNotDo) {
+  const auto notes_of = [](std::span<const std::byte> bytes, const DecodeOptions& given = {}) {
+    PictureNotes notes{true, true};
+    DecodeOptions options = given;
+    options.notes = &notes;
+    decode_image(bytes, "x", options);
+    std::vector<float> out(3 * 8 * 8);
+    PictureNotes of_crop;
+    options.notes = &of_crop;
+    load_input(bytes, "x", small_crop(), out, options);
+    EXPECT_EQ(of_crop.turned, notes.turned);
+    EXPECT_EQ(of_crop.high_byte, notes.high_byte);
+    return (notes.turned ? "turned " : "") + std::string(notes.high_byte ? "high byte" : "");
+  };
+  for (const auto& [name, file] : one_of_each()) EXPECT_EQ(notes_of(file), "") << name;
+  const std::filesystem::path folder = std::filesystem::path(RESNET_SOURCE_DIR) / "tests/golden/image";
+  for (const char* name : {"exif-3.jpg", "exif-6.jpg", "exif-8.png", "exif-5.webp"}) {
+    const auto file = read_file(folder / name);
+    EXPECT_EQ(notes_of(file), "turned ") << name;
+    EXPECT_EQ(notes_of(file, {.apply_orientation = false}), "") << name;
+  }
+  EXPECT_EQ(notes_of(read_file(folder / "c0-d16-9x9-i0.png")), "high byte");
+  EXPECT_EQ(notes_of(read_file(folder / "c6-d16-9x9-i0.png")), "") << "Pillow's high byte, too";
+}
+
+TEST(DecodeTest, LargePicturesTakeTurns) {
+  // 12,000 x 9,000 pixels that are missing: refused while others of that size are decoded, and the turn is given back.
+  Bytes file = testing::make_jpeg(testing::make_picture(16, 16, 3), {});
+  put(file, find(file, {0xFF, 0xC0}) + 5, {0x23, 0x28, 0x2E, 0xE0});
+  file.resize(file.size() - 2);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; ++i) threads.emplace_back([&] { EXPECT_EQ(error_of(file), ErrorCode::kFormat); });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(error_of(file), ErrorCode::kFormat);
 }
 
 TEST(DecodeTest, DamagedFilesGiveAnErrorOrAPicture) {
@@ -162,6 +233,13 @@ TEST(DecodeTest, JpegHeadersOfImpossibleSize) {
 }
 
 TEST(DecodeTest, LimitIsOnDeclaredPixels) {
+  Bytes large = testing::make_jpeg(testing::make_picture(16, 16, 3), {});
+  const std::size_t size_at = find(large, {0xFF, 0xC0}) + 5;
+  put(large, size_at, {0x00, 0x02, 0xFF, 0xDC});  // 65,500 x 2
+  EXPECT_NO_THROW(decode_image(large, "x", {.max_pixels = 131'000}));
+  EXPECT_EQ(DecodeOptions().max_pixels, 178'956'970) << "Pillow's";
+  put(large, size_at, {0x34, 0x42, 0x34, 0x42});  // 13,378 x 13,378 is more by 14,914
+  EXPECT_EQ(error_of(large), ErrorCode::kLimit);
   const Bytes file = testing::make_jpeg(testing::make_picture(16, 16, 3), {});
   EXPECT_NO_THROW(decode_image(file, "x", {.max_pixels = 256}));
   EXPECT_THROW(decode_image(file, "x", {.max_pixels = 255}), Error);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <span>
 #include <string_view>
 
@@ -20,13 +21,14 @@ struct Window {
   int bottom = 0;
 };
 
-// Pixels of one window of a larger picture.
+// Pixels of one window of a larger picture, and a large picture's turn: while it is held, no other is decoded.
 struct Part {
   int full_width = 0;
   int full_height = 0;
   int left = 0;  // of `pixels` in the picture
   int top = 0;
   Image pixels;
+  std::unique_lock<std::mutex> turn = {};
 };
 
 // Chooses, by the size of a picture, the pixels that are wanted.
@@ -37,8 +39,11 @@ struct EncodedImage {
   std::span<const std::byte> bytes;
   std::string_view where;  // names it in errors
   std::int64_t max_pixels = 0;
+  PictureNotes* notes = nullptr;
+  mutable std::unique_lock<std::mutex> turn = {};
 
-  // Throws kFormat for a size of zero, kLimit where there are more pixels than max_pixels.
+  // Throws kFormat for a size of zero, kLimit where there are more pixels than max_pixels. Takes a large picture's
+  // turn. Called before memory is taken.
   void check_size(std::int64_t width, std::int64_t height) const;
 };
 

@@ -55,14 +55,14 @@ int jpeg_orientation(Bytes bytes) {
   return orientation(exif, xmp);
 }
 
-// Chunks: a length, a name, that many bytes, a checksum.
+// Chunks: a length, a name, that many bytes, a checksum, which the last may lack.
 int png_orientation(Bytes bytes) {
   Bytes exif;
   Bytes xmp;
   std::size_t at = 8;
-  while (at + 12 <= bytes.size()) {
+  while (at + 8 <= bytes.size()) {
     const std::size_t length = big_endian(bytes, at, 4);
-    if (length > bytes.size() - at - 12) break;
+    if (length > bytes.size() - at - 8) break;
     Bytes chunk = bytes.subspan(at + 4, length + 4);
     if (take_prefix(chunk, "eXIf")) exif = chunk;
     // Keyword, not compressed, then a language and a translated keyword, which nobody fills.

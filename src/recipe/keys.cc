@@ -40,6 +40,7 @@ const std::vector<Key> kRows = {
      "Pictures that cannot be read: fail or skip"},
     {"cache_megabytes", "Data", &Recipe::cache_megabytes, "Pictures stay decoded in memory where they need no more", 0,
      kMany},
+    {"max_pixels", "Data", &Recipe::max_pixels, "Larger pictures cannot be read; a pixel takes 3 bytes", 1, 1e12},
 
     {"crop", "Augmentation", enum_member<&Recipe::crop>(kCropNames),
      "resized (random area), padded (pad and crop) or none"},

@@ -8,7 +8,7 @@
 #include <toml++/toml.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/list_file.h"
 #include "base/text.h"
 #include "recipe/keys.h"
 #include "recipe/parts.h"
@@ -46,22 +46,22 @@ Value convert(const toml::node& node, const std::string& where) {
 }
 
 toml::table parse_toml(const std::string& path) {
-  const std::vector<std::byte> bytes = read_file(path, kMaxRecipeBytes);
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (const std::size_t good = valid_utf8_prefix(text); good < text.size()) {
-    const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(good), '\n');
-    fail(ErrorCode::kFormat, fmt::format("{}: line {}", path, line), "is not text in UTF-8");
-  }
+  const TextFile file = TextFile::open(path, kMaxRecipeBytes);
+  file.check_utf8();
+  const std::string_view text = file.text();
   try {
     return toml::parse(text, std::string_view(path));
   } catch (const toml::parse_error& error) {
-    const auto line = error.source().begin.line;
-    // The key that stands on the line, where one does: the parser's message does not name it.
-    std::size_t begin = 0;
-    for (toml::source_index i = 1; i < line && begin < text.size(); ++i) begin = text.find('\n', begin) + 1;
-    const std::string_view key = text.substr(begin, text.find_first_of(" =\n", begin) - begin);
-    fail(ErrorCode::kFormat, fmt::format("{}: line {}", path, line), "{}: {}", one_line(key),
-         one_line(error.description(), 300));
+    const auto number = error.source().begin.line;
+    std::string_view rest = text;
+    std::string_view line;
+    for (toml::source_index i = 0; i < number && take_line(rest, line);) ++i;
+    const std::string_view key = line.substr(0, line.find_first_of(" =\t"));  // the one that stands there, if any
+    const bool twice = error.description().find("redefine") != std::string_view::npos;
+    fail(ErrorCode::kFormat, fmt::format("{}: line {}", path, number), "{}: {}", one_line(key),
+         twice ? "stands twice"
+               : fmt::format("'{}' is no line of TOML, which is NAME = VALUE, texts in \"quotes\", lists in [brackets]",
+                             one_line(trimmed(line))));
   }
 }
 

@@ -64,6 +64,13 @@ TEST_F(RecipeTest, KeepsWhatTheFileDoesNotSay) {
   EXPECT_EQ(read.lr, 1);
 }
 
+TEST_F(RecipeTest, ReadsWhatEditorsLeave) {
+  EXPECT_EQ(read_recipe(file("\xEF\xBB\xBF"
+                             "epochs = 3\r\nlr = 1\r\n"))
+                .epochs,
+            3);
+}
+
 TEST_F(RecipeTest, EveryFieldHasAKey) {
   // A field without a key would be lost between a run and its resumption: sizes of the table and of the type agree.
   std::size_t bytes = 0;
@@ -156,6 +163,11 @@ TEST_F(RecipeTest, NamesFileLineAndKeyOfNonsense) {
   EXPECT_EQ(error_of("mean = 0.1\n"), ": line 1: mean: is not a list in brackets");
   EXPECT_THAT(error_of("lr = \n"), HasSubstr(": line 1: lr:"));
   EXPECT_THAT(error_of("lr = 1\nlr = 2\n"), HasSubstr(": line 2"));
+  EXPECT_EQ(error_of("lr = 1\nlr = 2\n"), ": line 2: lr: stands twice");
+  EXPECT_EQ(
+      error_of("epochs = 3\nlr = 0,1\n"),
+      ": line 2: lr: 'lr = 0,1' is no line of TOML, which is NAME = VALUE, texts in \"quotes\", lists in [brackets]");
+  EXPECT_THAT(error_of("\xFF\xFEl"), HasSubstr("save it as UTF-8"));
   EXPECT_THAT(error_of("[optimizer]\nlr = 1\n"), HasSubstr(": line 1: optimizer: is not a text"));
   EXPECT_EQ(error_of("lr = 1\narch = \"\xff\"\n"), ": line 2: is not text in UTF-8");
   EXPECT_THROW(read_recipe("/absent.toml"), Error);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "base/thread_pool.h"
 
 namespace resnet {
 namespace {
@@ -36,7 +37,8 @@ torch::Tensor labels_on(const std::vector<std::int64_t>& labels, const Device& d
 
 // Sets the threads that torch computes with, before the first operation.
 const Task& with_threads(const Task& task) {
-  if (task.threads > 0) torch::set_num_threads(task.threads);
+  // Torch itself knows the processors, and OMP_NUM_THREADS, but no control groups.
+  torch::set_num_threads(task.threads > 0 ? task.threads : std::min(torch::get_num_threads(), available_processors()));
   return task;
 }
 
@@ -90,16 +92,27 @@ torch::Tensor Learner::block_scale(std::int64_t images, std::int64_t number) con
   return scale.narrow(1, first, images).to(device_.device);
 }
 
-// Its mean over the processes is the mean over all pictures; with class weights the weighted mean, as torch takes it.
-torch::Tensor Learner::loss(const torch::Tensor& logits, const torch::Tensor& labels) {
+// Its mean over the processes is the mean over all pictures; with class weights the weighted mean, as torch takes it,
+// which there is none of where all weights are 0.
+torch::Tensor Learner::loss(const torch::Tensor& logits, const torch::Tensor& labels, const Batch& batch) {
   const auto cross_entropy = [&](at::Reduction::Reduction reduction) {
     return torch::cross_entropy_loss(logits, labels, class_weights_, reduction, -100, recipe_.label_smoothing);
   };
-  const bool equal_parts = !class_weights_.defined() && recipe_.bad_images == Recipe::BadImages::kFail;
-  if (equal_parts || !processes_.several()) return cross_entropy(at::Reduction::Mean);
-  const double own = class_weights_.defined() ? class_weights_.index_select(0, labels).sum().item<double>()
-                                              : static_cast<double>(labels.numel());
-  return cross_entropy(at::Reduction::Sum) * (processes_.size() / processes_.sum(own));
+  const bool weighted = class_weights_.defined();
+  const bool equal_parts = recipe_.bad_images == Recipe::BadImages::kFail || !processes_.several();
+  if (!weighted && equal_parts) return cross_entropy(at::Reduction::Mean);
+  const double own =
+      weighted ? class_weights_.index_select(0, labels).sum().item<double>() : static_cast<double>(labels.numel());
+  const double all = processes_.sum(own);
+  if (all == 0) {
+    fail(
+        ErrorCode::kInvalidArgument, recipe_.place("class_weights"),
+        "all pictures of batch {} of epoch {} are of classes whose weight is 0: nothing can be learned from it; larger "
+        "batches or weights above 0 help",
+        batch.number + 1, batch.epoch + 1);
+  }
+  return processes_.several() ? cross_entropy(at::Reduction::Sum) * (processes_.size() / all)
+                              : cross_entropy(at::Reduction::Mean);
 }
 
 BatchResult Learner::learn(const Batch& batch, std::int64_t number) {
@@ -113,9 +126,9 @@ BatchResult Learner::learn(const Batch& batch, std::int64_t number) {
     const Autocast autocast(device_);
     logits = net_->forward(pixels_on(batch, device_), block_scale(images, number)).to(torch::kFloat);
   }
-  torch::Tensor total = loss(logits, labels);
+  torch::Tensor total = loss(logits, labels, batch);
   if (!batch.other_labels.empty()) {
-    total = total * batch.weight + loss(logits, labels_on(batch.other_labels, device_)) * (1 - batch.weight);
+    total = total * batch.weight + loss(logits, labels_on(batch.other_labels, device_), batch) * (1 - batch.weight);
   }
   const double right = (logits.detach().argmax(1) == labels).sum().item<double>();
   const torch::Tensor sums = torch::tensor({total.item<double>(), right, static_cast<double>(images)}, torch::kDouble);

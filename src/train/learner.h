@@ -66,7 +66,7 @@ class Learner {
  private:
   void set_training();
   void reduce_gradients();
-  torch::Tensor loss(const torch::Tensor& logits, const torch::Tensor& labels);
+  torch::Tensor loss(const torch::Tensor& logits, const torch::Tensor& labels, const Batch& batch);
   torch::Tensor block_scale(std::int64_t images, std::int64_t number) const;
 
   Processes& processes_;

@@ -59,7 +59,13 @@ std::map<std::string, torch::Tensor> tensors_of(const torch::nn::Module& net) {
 void copy_weights(const torch::nn::Module& net, const Graph& graph, const StateDict& weights) {
   check_weights(graph, weights, "state dict");
   auto tensors = tensors_of(net);
-  for (const auto& [name, tensor] : weights) copy_to_torch(tensor, tensors.at(name), name);
+  for (const auto& [name, tensor] : weights) {
+    const auto place = tensors.find(name);
+    if (place == tensors.end()) {
+      fail(ErrorCode::kUnsupported, "state dict", "the network is int8 ('{}'), which has no gradients", name);
+    }
+    copy_to_torch(tensor, place->second, name);
+  }
 }
 
 // Option A: every stride-th pixel, and zeros for the new channels, half of them before and half after.

@@ -87,8 +87,8 @@ Position Position::from(const Checkpoint& checkpoint, const Architecture& archit
     json.at("best_epoch").get_to(at.best_epoch);
     if (!json.at("best_top1").is_null()) json.at("best_top1").get_to(at.best_top1);
     json.at("best_is_ema").get_to(at.best_is_ema);
-  } catch (const nlohmann::json::exception& error) {
-    fail(ErrorCode::kFormat, where, "its {} cannot be read: {}", kPosition, error.what());
+  } catch (const nlohmann::json::exception&) {
+    fail(ErrorCode::kFormat, where, "is a damaged checkpoint: its {} is not what a run writes there", kPosition);
   }
   at.history = parse_history(value_of(checkpoint, kHistory, where), where);
   return at;

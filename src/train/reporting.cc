@@ -8,9 +8,13 @@ void Reporting::notice(const std::string& text) const {
   if (hooks_.notice) hooks_.notice(text);
 }
 
-void Reporting::note_bad(const Batch& batch) {
+void Reporting::note_pictures(const Batch& batch, const ImageSet& images, bool is_first) {
   for (const BadImage& bad : batch.bad) {
     if (noted_.insert(bad.error).second) notice(bad.error);
+  }
+  if (!is_first) return;
+  for (const NotedImage& noted : batch.noted) {
+    for (const std::string& line : notices_.take(images.path(noted.image), noted.notes)) notice(line);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "dataset/loader.h"
+#include "image/notices.h"
 #include "resnet/train.h"
 #include "train/position.h"
 
@@ -20,8 +21,9 @@ class Reporting {
 
   void notice(const std::string& text) const;
 
-  // Each unreadable picture once; and how many an epoch left out.
-  void note_bad(const Batch& batch);
+  // Each unreadable picture once; in rank 0 also what becomes of pictures otherwise than in torchvision. And how many
+  // pictures an epoch left out.
+  void note_pictures(const Batch& batch, const ImageSet& images, bool is_first);
   void note_skipped(const Loader& loader, std::int64_t epoch);
 
   // In this process.
@@ -42,7 +44,8 @@ class Reporting {
   std::int64_t shown_ = 0;  // batches since
   double validation_seconds_ = 0;
   std::set<std::string> noted_;  // bad pictures
-  std::uint64_t skipped_ = 0;    // of them, in the epochs before
+  PictureNotices notices_;
+  std::uint64_t skipped_ = 0;  // of them, in the epochs before
 };
 
 }  // namespace resnet

@@ -11,7 +11,8 @@ namespace resnet {
 namespace {
 
 bool may_change(std::string_view key) {
-  for (const char* free : {"data", "val", "device", "threads", "cache_megabytes", "checkpoint_steps", "keep"}) {
+  for (const char* free :
+       {"data", "val", "device", "threads", "cache_megabytes", "max_pixels", "checkpoint_steps", "keep"}) {
     if (key == free) return true;
   }
   return false;

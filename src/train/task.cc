@@ -75,6 +75,15 @@ StateDict take_weights(const Graph& graph, const Model& model, bool new_head, st
   return weights;
 }
 
+// Rounded weights have no gradients.
+void check_floats(const Model& model, const std::string& path) {
+  if (!is_quantized(expand(model.architecture), model.weights)) return;
+  fail(ErrorCode::kUnsupported, path,
+       "is an int8 model, which cannot be trained: start from the model that it was quantized from, or from what "
+       "`resnet convert {} float32.pth` makes of it, and quantize the result",
+       path);
+}
+
 // Those asked for, or this process's part of the machine.
 int thread_count(const Recipe& recipe, const Worker& worker) {
   if (recipe.threads > 0 || worker.local_world_size == 1) return static_cast<int>(recipe.threads);
@@ -123,7 +132,10 @@ void check_fit(const Task& task, bool new_head) {
 
 Task make_task(const Recipe& recipe, const Worker& worker) {
   std::optional<Model> model;
-  if (!recipe.from.empty()) model = load_model(recipe.from);
+  if (!recipe.from.empty()) {
+    model = load_model(recipe.from);
+    check_floats(*model, recipe.from);
+  }
   Architecture architecture = model ? model->architecture : make_architecture(recipe);
 
   Task task;
@@ -160,6 +172,7 @@ LoaderOptions validation_loader(const Task& task) {
   options.threads = task.threads;
   options.bad_images = recipe.bad_images == Recipe::BadImages::kSkip ? BadImages::kSkip : BadImages::kFail;
   options.channels_last = true;
+  options.max_pixels = recipe.max_pixels;
   options.decoded_memory = static_cast<std::size_t>(recipe.cache_megabytes) << 20;
   return options;
 }

@@ -140,7 +140,7 @@ class Run {
     const Clock::time_point begin = Clock::now();
     const auto batch = loader_.next();
     RESNET_ASSERT(batch);
-    reporting_.note_bad(*batch);
+    reporting_.note_pictures(*batch, task_.data.train, processes_.is_first());
     const double lr = learning_rate(recipe_, learner_.steps(), steps_per_epoch_);
     const BatchResult result = learner_.learn(*batch, at_.epoch * batches() + at_.batch);
     if (!std::isfinite(result.loss)) {
@@ -190,7 +190,7 @@ class Run {
   bool validate_into(EpochRecord& record) {
     if (!validation_) return true;
     const auto go_on = [this](const Batch& batch) {
-      reporting_.note_bad(batch);
+      reporting_.note_pictures(batch, task_.data.val, processes_.is_first());
       return !reporting_.is_stop_asked();
     };
     const auto score = learner_.evaluate(*validation_, false, go_on);
@@ -245,9 +245,14 @@ TrainResult train_with(Processes& processes, const TrainOptions& options, const 
     throw;
   } catch (const std::exception& error) {
     if (processes.several()) processes.explain(error);
-    const auto* torch_error = dynamic_cast<const c10::Error*>(&error);  // memory that there is not, and the like
+    const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
     if (torch_error == nullptr) throw;
-    fail(ErrorCode::kUnsupported, "LibTorch", "{}", torch_error->what_without_backtrace());
+    const std::string text = torch_error->what_without_backtrace();
+    if (text.find("allocate memory") != std::string::npos || text.find("out of memory") != std::string::npos) {
+      fail(ErrorCode::kLimit, options.recipe.place("batch"), "there is not enough memory for {} pictures at once",
+           options.recipe.batch);
+    }
+    fail(ErrorCode::kUnsupported, "LibTorch", "{}", text);
   }
 }
 

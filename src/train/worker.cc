@@ -60,7 +60,7 @@ void set_place(Worker& worker, const Names& names) {
 
 // Open MPI and Slurm may give each process processors of its own, which it then shares with none.
 void note_binding(Worker& worker) {
-  if (available_processors() < sysconf(_SC_NPROCESSORS_ONLN)) worker.local_world_size = 1;
+  if (bound_processors() < sysconf(_SC_NPROCESSORS_ONLN)) worker.local_world_size = 1;
 }
 
 // "node[03-07,12],spare" is a list of hosts: its first.
@@ -82,18 +82,19 @@ void set_meeting_point(Worker& worker, const std::string& address, int port) {
 
 Worker worker_from_environment() {
   Worker worker;
+  if (variable("RANK").value_or("0") == "0" && variable("WORLD_SIZE") == "1") return worker;  // one meets nobody
   if (variable("RANK") || variable("WORLD_SIZE")) {
     set_place(worker, {"RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"});
     worker.address = required("MASTER_ADDR");
     worker.port = number("MASTER_PORT", required("MASTER_PORT"), 1, 65535);
     worker.served = variable("TORCHELASTIC_USE_AGENT_STORE") == "True";
     worker.attempt = variable("TORCHELASTIC_RESTART_COUNT").value_or("");
-  } else if (variable("OMPI_COMM_WORLD_SIZE")) {
+  } else if (variable("OMPI_COMM_WORLD_SIZE").value_or("1") != "1") {
     set_place(worker, {"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE"});
     const bool one_machine = worker.local_world_size == worker.world_size;
     set_meeting_point(worker, one_machine ? "127.0.0.1" : "", kDefaultPort);
     note_binding(worker);
-  } else if (const auto tasks = variable("SLURM_STEP_NUM_TASKS")) {  // of srun; a batch script itself has none
+  } else if (variable("SLURM_STEP_NUM_TASKS").value_or("1") != "1") {  // of srun; a batch script itself has none
     set_place(worker, {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_TASKS_PER_NODE"});
     worker.attempt = variable("SLURM_STEP_ID").value_or("0");
     const int job = number("SLURM_JOB_ID", variable("SLURM_JOB_ID").value_or("0"), 0, 1 << 30);

@@ -1,4 +1,4 @@
-// Names of classes: one per line of a text file, or a JSON array of strings.
+// Names of classes, from the files in which people keep them.
 #pragma once
 
 #include <string>
@@ -7,11 +7,17 @@
 
 namespace resnet {
 
-// A name is 1 to 1000 bytes of UTF-8 without control characters. At most `max_count` names (kMismatch). `where` names
-// the text in errors (kFormat).
+// A JSON array of strings. A name is 1 to 1000 bytes of UTF-8 without control characters. At most `max_count` names
+// (kMismatch). `where` names the text in errors (kFormat).
 std::vector<std::string> parse_class_names_json(std::string_view json, std::size_t max_count, const std::string& where);
 
-// Either form: JSON where the first character that is no space is '['. Throws also what opening a file throws.
+// The names in the order of the classes, from a file of any of these forms (base/list_file.h):
+//   one name a line; behind its WordNet id where every line begins with one ("n01440764 tench")
+//   a JSON array of names
+//   a JSON object of names by index, {"0": "cat", "1": "dog"}, or of indices by name, {"cat": 0, "dog": 1}
+//   either of pairs of a WordNet id and a name, {"0": ["n01440764", "tench"]}
+// Indices count from 0 without a gap. Throws kFormat, kMismatch for more than 10,000,000 names, and what opening a file
+// throws.
 std::vector<std::string> read_class_names(const std::string& path);
 
 // Throws kFormat where `name` is none. `number` counts from 1.

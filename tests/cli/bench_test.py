@@ -56,6 +56,8 @@ for arguments, status, words in [
     result = run(*arguments)
     assert result.returncode == status, (arguments, result)
     assert words in result.stderr and result.stderr.count("\n") == 1 and result.stdout == "", (arguments, result)
+unset = run("resnet20", "--batch", "1", "--size", "8", "--json", RESNET_ISA="")
+assert json.loads(unset.stdout)["cpu"] == report["cpu"], unset
 unknown = run("resnet20", RESNET_ISA="mmx")
 assert unknown.returncode == 1 and "RESNET_ISA" in unknown.stderr, unknown
 

@@ -180,6 +180,19 @@ class DistributedTest(unittest.TestCase):
         done = self.train(self.out(), *PLAIN, "--nproc", "2", "--lr", "nan")
         self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
 
+    def test_one_process_needs_nobody_to_meet(self):
+        whole = self.out()
+        self.assertEqual(self.train(whole, *PLAIN).returncode, 0)
+        for variables in ({"WORLD_SIZE": 1}, {"WORLD_SIZE": 1, "RANK": 0}, {"OMPI_COMM_WORLD_SIZE": 1},
+                          {"SLURM_STEP_NUM_TASKS": 1, "SLURM_PROCID": 0}, {"WORLD_SIZE": ""}):
+            out = self.out()
+            (status,), (said,) = self.end([self.start(out, *PLAIN, **variables)])
+            self.assertEqual((status, said), (0, ""), variables)
+            self.assertEqual(state(out), state(whole), variables)
+        (status,), (said,) = self.end([self.start(self.out(), *PLAIN, WORLD_SIZE=1, RANK=1, MASTER_ADDR="x", MASTER_PORT=1)])
+        self.assertEqual(status, 1)
+        self.assertIn("RANK: '1' is not a number from 0 to 0", said)
+
     def test_processes_that_do_not_fit_together_say_so(self):
         def start(rank, size, port, *arguments):
             return self.start(out, *PLAIN, *arguments, RANK=rank, WORLD_SIZE=size, MASTER_ADDR="127.0.0.1",

@@ -11,9 +11,9 @@ with open(os.environ["RESNET"], "rb") as program:
     SANITIZED = re.search(b"__[at]san_init", program.read()) is not None  # memory and time are then no measure
 
 
-def resnet(*arguments, stdin=None):
+def resnet(*arguments, stdin=None, cwd=None):
     """Runs the program; standard output and error as text."""
-    return subprocess.run([os.environ["RESNET"], *map(str, arguments)], input=stdin, capture_output=True, check=False,
+    return subprocess.run([os.environ["RESNET"], *map(str, arguments)], input=stdin, capture_output=True, check=False, cwd=cwd,
                           env={**os.environ, "LC_ALL": "C.UTF-8"})
 
 
@@ -41,6 +41,28 @@ def png(width, height, seed=0, channels=3):
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def flat_jpeg(width, height):
+    """Gray all over. A block of 8x8 pixels takes two bits: no difference to the block before, and its end."""
+    def segment(marker, data):
+        return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
+
+    tables = b"".join(bytes([kind << 4, 1, *[0] * 15, 0]) for kind in (0, 1))  # one code each: "0" is symbol 0
+    bits = 2 * ((width + 7) // 8) * ((height + 7) // 8)
+    scan = bytes(bits // 8) + (bytes([0xFF >> bits % 8]) if bits % 8 else b"")
+    return (b"\xff\xd8" + segment(0xDB, b"\0" + b"\1" * 64) + segment(0xC0, struct.pack(">BHHBBBB", 8, height, width, 1, 1, 0x11, 0)) +
+            segment(0xC4, tables) + segment(0xDA, b"\1\1\0\0\x3f\0") + scan + b"\xff\xd9")
+
+
+def gray16(rows):
+    """A PNG of 16-bit gray."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), 16, 0, 0, 0, 0)
+    packed = zlib.compress(b"".join(b"\0" + struct.pack(f">{len(row)}H", *row) for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
 def npy(shape, values):

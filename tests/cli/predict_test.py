@@ -29,11 +29,11 @@ class PredictTest(unittest.TestCase):
         self.assertEqual(done.returncode, status, done.stderr)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def fails(self, status, text, *arguments):
+    def fails(self, status, text, *arguments, lines=1):
         done = resnet("predict", *arguments)
         self.assertEqual(done.returncode, status, done.stderr)
         self.assertIn(text, done.stderr.decode())
-        self.assertEqual(done.stderr.count(b"\n"), 1, done.stderr)
+        self.assertEqual(done.stderr.count(b"\n"), lines, done.stderr)
 
     def test_json(self):
         line, = self.lines(self.images[0], "--logits")
@@ -115,6 +115,82 @@ class PredictTest(unittest.TestCase):
         self.assertEqual(errors[2], "resnet: 2 of 4 inputs could not be read")
         self.fails(1, "bad/1.jpg", self.model, bad)
 
+    def test_one_bad_argument_does_not_stop_the_others(self):
+        root = f"{self.folder.name}/mixed"
+        good = [pictures.write(f"{root}/folder/{i}.png", pictures.png(32, 32, i)) for i in range(3)]
+        os.mkfifo(f"{root}/folder/pipe.jpg")
+        os.symlink(".", f"{root}/folder/up")
+        os.symlink("nowhere", f"{root}/folder/dangling.png")
+        os.symlink("loop.png", f"{root}/loop.png")
+        os.makedirs(f"{root}/hollow")
+        arguments = [f"{root}/absent.jpg", self.images[0], f"{root}/loop.png", f"{root}/folder", f"{root}/hollow", f"{root}/{'x' * 300}",
+                     self.images[1]]
+        done = resnet("predict", self.model, "--json", *arguments)
+        self.assertEqual(done.returncode, 1)
+        self.assertEqual([json.loads(line)["path"] for line in done.stdout.splitlines()], [self.images[0], *good, self.images[1]])
+        errors = done.stderr.decode().splitlines()
+        for error, text in zip(errors, ("absent.jpg: there is no such file or directory", "loop.png: cannot open: Too many levels of symbolic",
+                                        "folder/pipe.jpg: is a pipe, not a file; it is passed over",
+                                        "folder/up: a link that leads back to a folder that it lies in",
+                                        "hollow: there are no pictures in this directory", "File name too long",
+                                        "dangling.png: cannot open: No such file"), strict=False):
+            self.assertIn(text, error)
+        self.assertEqual(len(errors), 8, errors)
+        self.assertEqual(errors[-1], "resnet: 6 of 11 inputs could not be read")
+        for name in ("folder/pipe.jpg", "folder/up", "folder/dangling.png"):
+            os.remove(f"{root}/{name}")
+        os.mkfifo(f"{root}/folder/pipe.jpg")
+        done = resnet("predict", self.model, "--json", f"{root}/folder")
+        self.assertEqual((done.returncode, done.stdout.count(b"\n"), done.stderr.count(b"\n")), (0, 3, 1), done.stderr)
+        self.fails(1, "2 of 2 inputs could not be read", self.model, "/absent.jpg", "/absent.png", lines=3)
+        self.fails(2, "standard input can be read only once", self.model, "-", "-")
+
+    def test_folders_that_may_not_be_read(self):
+        root = f"{self.folder.name}/locked"
+        good = pictures.write(f"{root}/open/1.png", pictures.png(32, 32, 1))
+        pictures.write(f"{root}/shut/2.png", pictures.png(32, 32, 2))
+        os.chmod(f"{root}/shut", 0)
+        if os.access(f"{root}/shut", os.R_OK):
+            self.skipTest("root may read everything")
+        for arguments in ([root], [f"{root}/shut", f"{root}/open"]):
+            done = resnet("predict", self.model, "--json", *arguments)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual([json.loads(line)["path"] for line in done.stdout.splitlines()], [good])
+            self.assertIn(b"shut: cannot list: Permission denied", done.stderr)
+
+    def test_names_lose_no_byte(self):
+        name = os.fsencode(f"{self.folder.name}/names/caf") + b"\xe9\n\x1b[31m\xc2\x9b.png"
+        pictures.write(name, pictures.png(32, 32, 4))
+        done = resnet("predict", self.model, "--json", os.fsdecode(name))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(os.fsencode(json.loads(done.stdout)["path"]), name)
+        done = resnet("predict", self.model, os.fsdecode(name))
+        self.assertTrue(done.stdout.startswith(os.fsencode(self.folder.name) + b"/names/caf\\xe9\\x0a\\x1b[31m\\xc2\\x9b.png\n"), done.stdout)
+        done = resnet("predict", self.model, "--csv", os.fsdecode(name))
+        self.assertIn(b'"' + name + b'",1,', done.stdout)
+        index = f"{self.folder.name}/names.npy"
+        done = resnet("features", self.model, f"{self.folder.name}/names", *self.images[:2], "-o", index)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = resnet("similar", index, os.fsdecode(name), "--json", "--contact-sheet", f"{self.folder.name}/names-sheet.png")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        self.assertEqual(os.fsencode(json.loads(done.stdout)["matches"][0]["path"]), name)
+        done = resnet("similar", index, os.fsdecode(name))
+        self.assertIn(b"names/caf\\xe9\\x0a\\x1b[31m\\xc2\\x9b.png\n", done.stdout)
+
+    def test_says_once_what_torchvision_does_otherwise(self):
+        golden = f"{os.environ['RESNET_SOURCE_DIR']}/tests/golden/image"
+        wide = [[(x * 700 + y * 90) % 65536 for x in range(40)] for y in range(40)]
+        gray = [pictures.write(f"{self.folder.name}/wide{i}.png", pictures.gray16(wide)) for i in range(2)]
+        turned = [f"{golden}/exif-{i}.{kind}" for i, kind in ((3, "jpg"), (6, "jpg"), (8, "png"), (5, "webp"))]
+        done = resnet("predict", self.model, "--json", *self.images[:2], *turned, *gray)
+        self.assertEqual((done.returncode, len(done.stdout.splitlines())), (0, 8))
+        lines = done.stderr.decode().splitlines()
+        self.assertEqual(len(lines), 2, lines)
+        self.assertIn(f"{turned[0]}: turned as its EXIF data says, which torchvision does not do", lines[0])
+        self.assertIn(f"{gray[0]}: the high byte of its 16-bit gray is taken, where torchvision clips it to white", lines[1])
+        self.assertEqual(resnet("predict", self.model, *turned, "--ignore-orientation").stderr, b"")
+        self.assertEqual(resnet("predict", self.model, *self.images).stderr, b"")
+
     def test_a_bad_name_or_array_is_one_line(self):
         named = pictures.write(f"{self.folder.name}/odd/new\nline\x1b[31m.jpg", b"a text file")
         large = pictures.write(f"{self.folder.name}/odd/large.npy", pictures.npy([70000, 3, 1, 1], [0.5] * 210000))
@@ -144,7 +220,6 @@ class PredictTest(unittest.TestCase):
     def test_refuses_nonsense(self):
         image = self.images[0]
         self.fails(1, "there is no such file", self.model, "/absent.jpg")
-        self.fails(1, "there is no such file", self.model, image, "/absent.jpg")
         self.fails(1, "/absent.safetensors", "/absent.safetensors", image)
         self.fails(1, "is a directory", self.folder.name, image)
         empty = f"{self.folder.name}/empty"

@@ -86,7 +86,7 @@ class PreprocessTest(unittest.TestCase):
         return result.stderr.decode()
 
     def test_writes_the_tensor(self):
-        result = self.run_it(os.path.join(GOLDEN, "exif-6.jpg"), "-o", self.out, "--preset", "torchvision")
+        result = self.run_it(os.path.join(GOLDEN, "33x31-RGB.jpg"), "-o", self.out, "--preset", "torchvision")
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, b"", b""))
         self.assertEqual(read_npy(self.out)[:2], ("<f4", (1, 3, 224, 224)))
 
@@ -97,9 +97,12 @@ class PreprocessTest(unittest.TestCase):
 
     def test_writes_pixels_turned_or_not(self):
         path = os.path.join(GOLDEN, "exif-6.jpg")
-        self.run_it(path, "-o", self.out, "--pixels")
+        said = self.run_it(path, "-o", self.out, "--pixels").stderr.decode()
         self.assertEqual(read_npy(self.out), read_npy(path + ".pixels.npy"))
-        self.run_it(path, "-o", self.out, "--pixels", "--ignore-orientation")
+        self.assertIn(f"{path}: turned as its EXIF data says, which torchvision does not do", said)
+        self.assertEqual(said.count("\n"), 1)
+        result = self.run_it(path, "-o", self.out, "--pixels", "--ignore-orientation")
+        self.assertEqual(result.stderr, b"")
         self.assertEqual(read_npy(self.out)[1], (30, 45, 3))
 
     def test_reads_standard_input(self):
@@ -161,6 +164,24 @@ class PreprocessTest(unittest.TestCase):
             with self.subTest(flags):
                 self.fails(2, path, "-o", self.out, *flags)
         self.fails(2, path)
+
+    def test_pictures_as_large_as_pillows(self):
+        """By default up to 178,956,970 pixels, in 3 bytes a pixel and a little; --max-pixels says otherwise."""
+        path = self.file("108mp.jpg", pictures.flat_jpeg(12000, 9000))
+        flags = ["-o", self.out, "--preset", "torchvision"]
+        usual = pictures.peak("--version")[1]
+        self.assertEqual(self.run_it(path, *flags).returncode, 0)
+        self.assertEqual(read_npy(self.out)[1], (1, 3, 224, 224))
+        if not pictures.SANITIZED:
+            self.assertLess(pictures.peak("preprocess", path, *flags)[1] - usual, 24 * MIB + 3 * 108_000_000)
+        os.remove(self.out)
+        self.assertIn("12000x9000 pixels, more than the 1000000 that max-pixels allows", self.fails(1, path, *flags, "--max-pixels", "1000000"))
+        larger = self.file("180mp.jpg", pictures.flat_jpeg(15000, 12000))
+        self.assertIn("15000x12000 pixels, more than the 178956970 that max-pixels allows", self.fails(1, larger, *flags))
+        self.assertEqual(self.run_it(larger, *flags, "--max-pixels", "180000000").returncode, 0)
+        os.remove(self.out)
+        for wrong in ("0", "-1", "many", "1e9"):
+            self.fails(2, path, *flags, "--max-pixels", wrong)
 
     def test_missing_paths_and_folders(self):
         self.assertIn("absent.jpg", self.fails(1, os.path.join(self.folder, "absent.jpg"), "-o", self.out))

@@ -280,6 +280,34 @@ class TrainTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"no picture of epoch 1 could be read", done.stderr)
 
+    def test_a_batch_of_classes_that_weigh_nothing_is_named(self):
+        out = self.fails("--class-weights: all pictures of batch", *SHORT, "--batch", "2", "--class-weights", "0,0,1")
+        self.assertFalse(os.path.exists(f"{out}/best.safetensors"))
+        recipe = pictures.write(f"{self.root}/weights.toml", b"class_weights = [0, 0, 1]\nbatch = 2\n")
+        self.fails(f"{recipe}: line 1: class_weights: all pictures of batch", *NETWORK, "--epochs", "1", "--recipe", recipe)
+        self.trained("--class-weights", "0,1,1", "--batch", "36", "--epochs", "1")
+
+    def test_says_once_what_torchvision_does_otherwise(self):
+        data = f"{self.root}/turned"
+        shutil.copytree(self.data, data, dirs_exist_ok=True)
+        golden = f"{os.environ['RESNET_SOURCE_DIR']}/tests/golden/image"
+        for i in range(3):
+            shutil.copy(f"{golden}/exif-6.jpg", f"{data}/ant/exif-{i}.jpg")
+            pictures.write(f"{data}/bee/wide-{i}.png", pictures.gray16([[(x * y * 91) % 65536 for x in range(16)] for y in range(16)]))
+        done = self.train(self.out(), *SHORT, "--crop", "resized", data=data)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        lines = sorted(done.stderr.decode().splitlines())
+        self.assertEqual(len(lines), 2, lines)
+        self.assertRegex(lines[0], r"ant/exif-\d.jpg: turned as its EXIF data says, which torchvision does not do")
+        self.assertRegex(lines[1], r"bee/wide-\d.png: the high byte of its 16-bit gray is taken")
+
+    def test_pictures_beyond_max_pixels_are_bad_ones(self):
+        data = f"{self.root}/large"
+        shutil.copytree(self.data, data, dirs_exist_ok=True)
+        pictures.write(f"{data}/ant/large.png", pictures.png(40, 30))
+        self.fails("large.png: 40x30 pixels, more than the 1000 that max-pixels allows", *SHORT, "--max-pixels", "1000", "--resize", "16",
+                   "--crop", "resized", data=data)
+
     def test_every_recipe_that_ships_is_read(self):
         """What is wrong is the data alone, which are looked for after the recipe was read and checked."""
         recipes = glob.glob(os.path.join(os.environ["RESNET_SOURCE_DIR"], "recipes", "*.toml"))

@@ -175,7 +175,23 @@ def pngs():
     files["xmp"] = png(rgb, 8, 2, None, [(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0<tiff:Orientation>6</tiff:Orientation>")])
     frames = [picture(20, 10, "RGBA", seed) for seed in range(3)]
     files["animated"] = saved(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    files.update(cut_pngs(rgb, frames[0]))
     return {f"{name}.png": data for name, data in files.items()}
+
+
+def cut_pngs(rgb, frame):
+    """Files that end, or go on with something else, near the end of their pixels and behind them."""
+    files = {}
+    whole = {"plain": png(rgb, 8, 2), "interlaced": png(rgb, 8, 2, interlaced=True), "saved": saved(frame, "PNG")}
+    at = {name: data.rindex(b"IEND") - 4 for name, data in whole.items()}
+    whole["text"] = whole["plain"][:at["plain"]] + chunk(b"tEXt", b"Comment\0hello") + whole["plain"][at["plain"]:]
+    for name, data in whole.items():
+        for size in range(at.get(name, at["plain"]) - 14, len(data)):
+            files[f"cut-{name}-{size}"] = data[:size]
+    pixels = whole["plain"][:at["plain"]]
+    for name, rest in {"zeros": bytes(30), "words": b"random bytes behind it all", "checksum": chunk(b"tEXt", b"a\0b")[:-1] + b"x"}.items():
+        files[f"rest-{name}"] = pixels + rest
+    return files
 
 
 def webps():

@@ -8,6 +8,7 @@
 #include "arch/describe.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "console/numbers.h"
 #include "console/output.h"
 #include "dataset/image_set.h"
@@ -177,7 +178,7 @@ void study(const StudyCommand& command) {
   }
   fmt::print("\n{}\n", study.to_markdown());
   for (const std::string& sentence : study.findings()) fmt::print("{}\n", sentence);
-  fmt::print("page: {0}/study.html\npictures: {0}/plain.svg {0}/residual.svg\n", command.out);
+  fmt::print("page: {0}/study.html\npictures: {0}/plain.svg {0}/residual.svg\n", printable(command.out));
 }
 
 }  // namespace

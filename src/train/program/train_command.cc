@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 
+#include "base/text.h"
 #include "console/json.h"
 #include "console/numbers.h"
 #include "console/output.h"
@@ -71,7 +72,7 @@ void print_result(const TrainCommand& command, const TrainResult& result) {
     fmt::print("best: {:.2f} % top-1 after epoch {}{}\n", 100 * result.best_top1, result.best_epoch,
                result.best_is_ema ? ", averaged weights" : "");
   }
-  fmt::print("model: {}\nreport: {}/report.html\n", result.best_path, command.out);
+  fmt::print("model: {}\nreport: {}/report.html\n", printable(result.best_path), printable(command.out));
 }
 
 // The program's own arguments without the one that starts several processes.
