@@ -19,6 +19,7 @@ struct Recipe {
   std::vector<std::int64_t> depths, widths;
   std::int64_t groups = 0, width_per_group = 0, stem_width = 0;  // 0: the architecture's
   std::string from;                 // a model file to start from; the architecture is its own then
+  bool allow_nonfinite = false;     // start also from weights that are not all finite (LoadOptions)
   std::vector<std::string> freeze;  // "stem", "layer1", ..., "all-but-head"
   bool zero_init = true;  // the last batch norm of each block starts at zero; not with `from`, nor where shortcuts pad
   double stochastic_depth = 0;  // probability that the last block is left out, growing linearly from the first

@@ -70,17 +70,19 @@ void make_directory(const std::string& path) {
 
 class ExplainRun {
  public:
-  ExplainRun(const ExplainCommand& command, const Classifier& classifier)
+  ExplainRun(const ExplainCommand& command, const Classifier& classifier, std::size_t inputs)
       : command_(command),
         classifier_(classifier),
         explainer_(classifier, {parse_heatmap_method(command.method), command.layer}),
-        class_(find_class(classifier, command.class_name)) {
+        class_(find_class(classifier, command.class_name)),
+        answers_(command.classifier.allow_nonfinite, inputs) {
     if (!command.raw.empty()) check_writable(command.raw);
     if (writes_sheets()) make_directory(command.directory.empty() ? "." : command.directory);
   }
 
   void add(const std::string& path, const Sight& sight) {
     const Heatmap map = explainer_.explain(sight.input.values, sight.input.shape, class_);
+    if (!answers_.take(map.logits, path) || !answers_.take(map.values, path)) return;
     std::string sheet;
     if (writes_sheets()) {
       sheet = sheet_path(command_.directory, path, taken_);
@@ -90,6 +92,8 @@ class ExplainRun {
     command_.json ? print_json(path, sheet, map) : print_plain(path, sheet, map);
     flush_output();
   }
+
+  void finish() const { answers_.finish(); }
 
   void write_raw() const {
     if (command_.raw.empty() || height_ == 0) return;
@@ -175,6 +179,7 @@ class ExplainRun {
   const Classifier& classifier_;
   const Explainer explainer_;
   const std::optional<int> class_;
+  AnswerCheck answers_;
   std::set<std::string> taken_;
   std::vector<float> maps_;  // of one size, for --raw
   std::int64_t height_ = 0;
@@ -191,12 +196,13 @@ void explain(const ExplainCommand& command) {
   const std::vector<std::string> files = list_inputs(command.inputs);
   const Classifier classifier = load_classifier(command.classifier);
   const DecodeOptions decode = command.classifier.decode_options();
-  ExplainRun run(command, classifier);
+  ExplainRun run(command, classifier, files.size());
   const std::int64_t bad = read_inputs<Sight>(
       files, [&](const Item& item) { return read_sight(item, classifier, decode); }, 2, ::isatty(STDOUT_FILENO) == 0,
       [&](const std::string& path, const Sight& sight) { run.add(path, sight); });
   run.write_raw();
   fail_if_bad(bad, files.size());
+  run.finish();
 }
 
 }  // namespace

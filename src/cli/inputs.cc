@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "model/answer.h"
 
 namespace resnet::cli {
 
@@ -32,6 +33,23 @@ std::optional<Item> FileSource::next() {
   item.path = files_[next_++];
   if (item.path == "-") item.bytes = read_stream(STDIN_FILENO, "standard input", kMaxFileBytes);
   return item;
+}
+
+bool AnswerCheck::take(std::span<const float> values, const std::string& path) {
+  if (allow_) return true;
+  try {
+    check_answer(values, path);
+    return true;
+  } catch (const Error& error) {
+    if (alone_) throw;
+    say(error.what());
+  }
+  ++bad_;
+  return false;
+}
+
+void AnswerCheck::finish() const {
+  if (bad_ > 0) fail(ErrorCode::kUnsupported, "", "{} answer{} not finite", bad_, bad_ == 1 ? " is" : "s are");
 }
 
 void fail_if_bad(std::int64_t bad, std::size_t inputs) {

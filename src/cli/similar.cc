@@ -12,6 +12,7 @@
 #include "evaluate/file_hash.h"
 #include "evaluate/sight.h"
 #include "explain/index.h"
+#include "model/answer.h"
 #include "report/heat.h"
 #include "resnet/explain.h"
 
@@ -26,6 +27,7 @@ struct SimilarCommand {
   int top = 12;
   int threads = 0;
   bool json = false;
+  bool allow_nonfinite = false;
 };
 
 // The classifier that made the index, and no other.
@@ -43,9 +45,12 @@ Classifier load_for(const EmbeddingIndex& index, const SimilarCommand& command) 
   ClassifierOptions options;
   options.engine.threads = command.threads;
   options.engine.precision = notes.precision;
-  if (notes.architecture) options.architecture = find_architecture(*notes.architecture);
   options.preprocessing = notes.preprocessing;
-  return Classifier::load(path, options);
+  options.allow_nonfinite = command.allow_nonfinite;
+  LoadOptions load;
+  if (notes.architecture) load.architecture = find_architecture(*notes.architecture);
+  load.allow_nonfinite = command.allow_nonfinite;
+  return Classifier(load_model_aloud(path, load), options);
 }
 
 Tile tile_of(const std::string& path, const std::string& subtitle, const Classifier& classifier,
@@ -77,6 +82,7 @@ void find_similar(const SimilarCommand& command) {
   const Sight query = read_sight(*FileSource(files).next(), classifier, decode);
   const Embedder embedder(classifier, index.notes().layer);
   const std::vector<float> embedding = embedder.embed(query.input.values, query.input.shape);
+  if (!command.allow_nonfinite) check_answer(embedding, command.image);
   const std::vector<Match> matches = index.nearest(embedding, static_cast<std::size_t>(command.top));
 
   JsonArray found;
@@ -115,6 +121,7 @@ void add_similar(Command& app) {
   sub->add_option("--top", command->top, "How many pictures")->capture_default_str()->check(Range(1, 10'000));
   sub->add_option("--contact-sheet", command->contact_sheet, "The .png file to show them in");
   sub->add_option("--threads", command->threads, "Threads of the network; 0: one per processor")->check(Range(0, 1024));
+  add_nonfinite_option(*sub, command->allow_nonfinite);
   sub->add_flag("--json", command->json, "Print JSON");
   sub->footer(
       "Nearest by the cosine between embeddings. Pictures become tensors as they did for the index.\n"

@@ -172,12 +172,12 @@ torch::Tensor ResNetImpl::run(const torch::Tensor& images, const torch::Tensor& 
       case Op::kConv: y = step.conv->forward(x); break;
       case Op::kBatchNorm:
         if (step.block >= 0 && block_scale.defined()) {
-          const torch::Tensor f = batch_norm_add_relu(*step.norm, x, {}, false, sum_across_);
+          const torch::Tensor f = batch_norm_add_relu(*step.norm, x, {}, false, sum_across_, node.path);
           y = f * block_scale[step.block].to(f.scalar_type()).view({-1, 1, 1, 1}) + values[step.residual];
           if (step.relu) y = torch::relu(y);
         } else {
           const torch::Tensor residual = step.residual >= 0 ? values[step.residual] : torch::Tensor();
-          y = batch_norm_add_relu(*step.norm, x, residual, step.relu, sum_across_);
+          y = batch_norm_add_relu(*step.norm, x, residual, step.relu, sum_across_, node.path);
         }
         break;
       case Op::kRelu: y = torch::relu(x); break;

@@ -38,13 +38,21 @@ bool may_change(std::string_view key) {
   return false;
 }
 
-void check_same_recipe(const Recipe& recipe, const Recipe& begun, const std::string& where) {
+// The other way to go on, which keeps the weights alone; not for what makes another network of them.
+std::string other_way(const RunFolder& folder, const Key& key) {
+  const bool weights = key.group != "Network" && std::filesystem::exists(folder.best());
+  return fmt::format("begin a new run{} in another --out", weights ? " with --from " + folder.best() : "");
+}
+
+void check_same_recipe(const Recipe& recipe, const RunFolder& folder) {
+  const Recipe begun = read_recipe(folder.recipe());
   for (const Key& key : recipe_keys()) {
     const std::string now = toml_value(recipe, key);
     const std::string then = toml_value(begun, key);
-    if (now != then && !may_change(key.name)) {
-      fail(ErrorCode::kInvalidArgument, where, "{}: {}, but the run was begun with {}", key.name, now, then);
-    }
+    if (now == then || may_change(key.name)) continue;
+    fail(ErrorCode::kInvalidArgument, recipe.place(key.name),
+         "{}, but the run was begun with {} ({}), and --resume goes on as it was begun; {}", now, then, folder.recipe(),
+         other_way(folder, key));
   }
 }
 
@@ -63,6 +71,7 @@ class Run {
       fail(ErrorCode::kInvalidArgument, recipe_.place("accumulate"), "an epoch has only {} batches", loader_.batches());
     }
     if (processes_.several()) processes_.check_alike("task", description());
+    if (!task_.notice.empty() && processes_.is_first()) notice(task_.notice);
     if (processes_.is_first()) open_folder(options);
     share_position();
   }
@@ -146,7 +155,7 @@ class Run {
     folder_.emplace(options.out, options.resume);
     checkpoints_.emplace(folder_->checkpoints(), recipe_.keep);
     if (folder_->holds_run() && std::filesystem::exists(folder_->recipe())) {
-      check_same_recipe(recipe_, read_recipe(folder_->recipe()), folder_->recipe());
+      check_same_recipe(recipe_, *folder_);
     }
     folder_->write_recipe(recipe_);
     checkpoints_->remove_unfinished();
@@ -159,7 +168,7 @@ class Run {
     if (!processes_.several()) return;
     Checkpoint checkpoint;
     at_.step = learner_.steps();
-    at_.put_into(checkpoint, task_.graph.architecture, task_.classes);
+    at_.put_into(checkpoint, task_.graph.architecture, task_.classes, task_.preprocessing);
     checkpoint.values = nlohmann::json::parse(processes_.broadcast(nlohmann::json(checkpoint.values).dump()))
                             .get<std::map<std::string, std::string>>();
     at_ = Position::from(checkpoint, task_.graph.architecture, task_.classes, "rank 0");
@@ -195,7 +204,7 @@ class Run {
     at_.step = learner_.steps();
     at_.loss_scale = learner_.loss_scale();
     Checkpoint checkpoint;
-    at_.put_into(checkpoint, task_.graph.architecture, task_.classes);
+    at_.put_into(checkpoint, task_.graph.architecture, task_.classes, task_.preprocessing);
     learner_.save(checkpoint.tensors);
     checkpoint_path_ = checkpoints_->save(checkpoint, at_.step);
   }
@@ -226,6 +235,10 @@ class Run {
       fail(ErrorCode::kInvalidArgument, fmt::format("step {}", learner_.steps() + 1),
            "the loss is {} in batch {} of epoch {}, at learning rate {}{}", result.loss, at_.batch + 1, at_.epoch + 1,
            lr, newest_checkpoint());
+    }
+    if (result.images == 0 && processes_.is_first()) {
+      notice(fmt::format("epoch {}: batch {} is left out: too few of its pictures can be read to learn from it",
+                         at_.epoch + 1, at_.batch + 1));
     }
     at_.loss_sum += result.loss * static_cast<double>(result.images);
     at_.right += result.right;

@@ -13,7 +13,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kVersion = "1";
 constexpr std::size_t kMaxJson = 65'536;  // bytes: such a document stays small in memory however it is nested
 
 bool is_our_key(const std::string& key) {
@@ -223,7 +222,7 @@ Metadata to_metadata(const Model& model) {
     result[key] = std::move(text);
   };
   if (!is_plain_name(model.architecture.name)) refuse("name", "must be 1 to 64 letters, digits, '_', '.' or '-'");
-  result.insert_or_assign(kVersionKey, std::string(kVersion));
+  result.insert_or_assign(kVersionKey, std::string(kModelVersion));
   put(kArchitectureKey, to_json(model.architecture));
   if (!model.classes.empty()) {
     const auto wanted = static_cast<std::size_t>(model.architecture.classes);
@@ -249,9 +248,9 @@ bool describes_model(const Metadata& metadata, const std::string& where) {
     }
     return false;
   }
-  if (version->second != kVersion) {
+  if (version->second != kModelVersion) {
     fail(ErrorCode::kUnsupported, place(where, kVersionKey), "'{}' is not a version that is known ('{}' is)",
-         one_line(version->second), kVersion);
+         one_line(version->second), kModelVersion);
   }
   return true;
 }

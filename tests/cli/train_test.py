@@ -280,6 +280,45 @@ class TrainTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"no picture of epoch 1 could be read", done.stderr)
 
+    def test_refuses_batch_norms_that_see_one_value(self):
+        """Their variance would be 0, and the model nonsense: said before anything is learned, with what changes it."""
+        stages = ["--block", "basic", "--depths", "1,1,1,1", "--widths", "8,8,8,8", "--stem-width", "8", "--crop", "none",
+                  "--epochs", "1", "--lr", "0.01"]
+        deep = [*stages, "--stem", "imagenet"]
+        out = self.fails("--batch: 1 picture of 32x32 gives the batch norm layer4.0.bn1 an input of 1x8x1x1, one value per "
+                         "channel, and that has no variance to learn from: take --batch 2 or more, or --size 33 or more",
+                         *deep, "--size", "32", "--batch", "1")
+        self.assertEqual(os.listdir(out), [])
+        self.fails("layer3.0.bn1", *deep, "--size", "16", "--batch", "1", "--accumulate", "4")
+        self.fails("take --batch 2 or more, or --size 9 or more", *stages, "--stem", "cifar", "--size", "8", "--batch", "1")
+        for more in (["--size", "32", "--batch", "2"], ["--size", "33", "--batch", "1"]):
+            done = self.train(self.out(), *deep, *more)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        model = f"{self.root}/deep.safetensors"
+        made = resnet("init", "--block", "basic", "--depths", "1,1,1,1", "--widths", "8,8,8,8", "--stem-width", "8",
+                      "--classes", "5", "-o", model)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        tuned = ["--from", model, "--epochs", "1", "--lr", "0.01", "--crop", "none", "--size", "32", "--batch", "1"]
+        self.fails("layer4.0.bn1", *tuned, "--freeze", "stem,layer1")
+        for frozen in ("all-but-head", "layer4"):  # frozen ones keep their statistics
+            done = self.train(self.out(), *tuned, "--freeze", frozen)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_leaves_out_a_batch_of_which_one_picture_is_left(self):
+        """Where that is one value for a batch norm; with `skip` a run does not end at a batch that no resumption passes."""
+        half = f"{self.root}/half"
+        pictures.write(f"{half}/ant/0.png", picture(0, 0))
+        for i, name in enumerate(("ant", "bee", "bee")):
+            pictures.write(f"{half}/{name}/bad{i}.png", b"")
+        done = self.train(self.out(), *NETWORK, "--depths", "1,1,1,1,1", "--widths", "8,8,8,8,8", "--crop", "none", "--batch", "4",
+                          "--epochs", "1", "--bad-images", "skip", "--lr", "0.01", data=half)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"epoch 1: batch 1 is left out: too few of its pictures can be read to learn from it\n", done.stderr)
+        self.assertIn(b"no picture of epoch 1 could be read", done.stderr)
+        done = self.train(self.out(), *NETWORK, "--crop", "none", "--batch", "4", "--epochs", "1", "--bad-images", "skip",
+                          "--lr", "0.01", data=half)  # enough pixels for statistics of one picture
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_every_recipe_that_ships_is_read(self):
         """What is wrong is the data alone, which are looked for after the recipe was read and checked."""
         recipes = glob.glob(os.path.join(os.environ["RESNET_SOURCE_DIR"], "recipes", "*.toml"))
