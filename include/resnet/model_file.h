@@ -29,7 +29,7 @@ struct Model {
 struct LoadOptions {
   // Where absent: the file's own word, else inferred. How many classes and input channels there are, and in which
   // layout they are stored, is always read off the tensors.
-  std::optional<Architecture> architecture;
+  std::optional<Architecture> architecture = std::nullopt;
 
   // Load weights also where some are NaN, infinite or beyond float32's range: to look for the reason. What such a
   // network answers has no meaning.

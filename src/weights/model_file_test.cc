@@ -266,13 +266,13 @@ TEST_F(ModelFileTest, ValuesThatAreNotFiniteAreRefused) {
                         bits(1e300, DType::kF64)};
   for (const Tensor& tensor : odd) {
     Model model = small_model();
-    model.weights.set("layer2.0.bn1.running_var", tensor);
+    model.weights.set("layer1.0.bn1.running_var", tensor);
     const std::string file = foreign(model.weights, [](const std::string& name) { return "module." + name; });
     EXPECT_EQ(refusal(file),
-              "1 tensor has values that are not finite (NaN, infinite, or beyond float32): layer2.0.bn1.running_var (1 of "
+              "1 tensor has values that are not finite (NaN, infinite, or beyond float32): layer1.0.bn1.running_var (1 of "
               "16); --allow-nonfinite, or allow_nonfinite in a program, loads the model all the same")
         << name(tensor.dtype());
-    EXPECT_EQ(load_model(file, {.allow_nonfinite = true}).weights.at("layer2.0.bn1.running_var").dtype(),
+    EXPECT_EQ(load_model(file, {.allow_nonfinite = true}).weights.at("layer1.0.bn1.running_var").dtype(),
               tensor.dtype());
   }
 }

@@ -137,9 +137,8 @@ class NonfiniteTest(unittest.TestCase):
         self.assertIn("architecture  resnet", printed)
         self.assertNotIn("not finite", self.run_command("inspect", self.good)[0])
         found = json.loads(self.run_command("inspect", self.nan, "--json")[0])
-        self.assertEqual(found["nonfinite_count"], 3)
-        self.assertEqual({t["name"]: t["nonfinite"] for t in found["tensors"] if t["nonfinite"]}, {"layer1.0.conv1.weight": 3})
-        self.assertEqual(json.loads(self.run_command("inspect", self.good, "--json")[0])["nonfinite_count"], 0)
+        self.assertEqual(found["nonfinite"], [{"name": "layer1.0.conv1.weight", "values": 3, "of": 576}])
+        self.assertEqual(json.loads(self.run_command("inspect", self.good, "--json")[0])["nonfinite"], [])
 
     def test_answers_that_are_not_finite_are_errors_too(self):
         """All weights are finite, but not what comes of them; or an array that holds no numbers."""
