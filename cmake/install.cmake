@@ -7,7 +7,8 @@ if(RESNET_PROGRAM)
   install(TARGETS resnet-program RUNTIME COMPONENT runtime)
 endif()
 if(TARGET resnet-train)  # component trainer; it finds LibTorch where it was when this was built
-  set_target_properties(resnet-train PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  # CMake itself takes the folders of what is linked, but leaves out those in the source tree, such as the wheel in .venv.
+  set_target_properties(resnet-train PROPERTIES INSTALL_RPATH ${RESNET_TORCH_FOUND}/lib INSTALL_RPATH_USE_LINK_PATH ON)
   install(TARGETS resnet-train RUNTIME COMPONENT trainer)
 endif()
 

@@ -36,6 +36,7 @@ struct ClassifierOptions {
   EngineOptions engine;
   std::optional<Architecture> architecture;    // instead of the file's
   std::optional<Preprocessing> preprocessing;  // instead of the file's
+  bool allow_nonfinite = false;                // in the file's weights (LoadOptions) and in what classify() answers
 };
 
 // What is likely right for a network where nobody says more: preset("cifar") for one with the CIFAR stem, else
@@ -66,7 +67,8 @@ class Classifier {
   FeatureShape input_shape() const noexcept;
 
   // The `top` most probable classes (all where there are fewer), most probable first: of a file as load_input() takes
-  // it, of the bytes of one, of pixels.
+  // it, of the bytes of one, of pixels. Throws kUnsupported where a score is not finite and the options do not allow
+  // it.
   std::vector<Guess> classify(const std::string& path, int top = 5) const;
   std::vector<Guess> classify(std::span<const std::byte> file, int top = 5) const;
   std::vector<Guess> classify(const ImageView& image, int top = 5) const;
@@ -77,7 +79,7 @@ class Classifier {
   void prepare(std::span<const std::byte> file, std::span<float> out, std::string_view where = "picture") const;
   void prepare(const ImageView& image, std::span<float> out) const;
 
-  // One row of class scores per picture: images.size() x classes.
+  // One row of class scores per picture: images.size() x classes. They are what the network computes, finite or not.
   std::vector<float> logits(std::span<const Image> images) const;
 
   // The same for a tensor that is already preprocessed (NCHW).
@@ -88,7 +90,7 @@ class Classifier {
 
  private:
   template <typename Picture>
-  std::vector<Guess> classify_one(const Picture& picture, int top) const;
+  std::vector<Guess> classify_one(const Picture& picture, int top, std::string_view where) const;
 
   struct Impl;
   std::unique_ptr<Impl> impl_;

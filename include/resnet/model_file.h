@@ -29,11 +29,17 @@ struct Model {
 struct LoadOptions {
   // Where absent: the file's own word, else inferred. How many classes and input channels there are, and in which
   // layout they are stored, is always read off the tensors.
-  std::optional<Architecture> architecture;
+  std::optional<Architecture> architecture = std::nullopt;
+
+  // Load weights also where some are NaN, infinite or beyond float32's range: to look for the reason. What such a
+  // network answers has no meaning.
+  bool allow_nonfinite = false;
 };
 
-// Reads, renames (prefixes module., _orig_mod., model., backbone.; layouts torchvision, timm, tutorial; classifier fc
-// or linear) and checks every tensor. Throws kMismatch listing each missing, unexpected and misshapen tensor.
+// Of a checkpoint of `resnet train` the newest weights are taken, not their average. Reads, renames (prefixes module.,
+// _orig_mod., model., backbone.; layouts torchvision, timm, tutorial; classifier fc or linear) and checks every tensor.
+// Throws kMismatch listing each missing, unexpected and misshapen tensor; kUnsupported naming the tensors, and how many
+// of their values, where values are not finite and the options do not allow it.
 Model load_model(const std::string& path, const LoadOptions& options = {});
 
 // The same for a file that was read already; `path` names it in errors.

@@ -28,6 +28,7 @@ struct Recipe {
   std::string arch = "resnet50";
   ArchitectureChanges changes;      // what is different from `arch`, of the fields that are keys
   std::string from;                 // a model file to start from; the architecture is its own then
+  bool allow_nonfinite = false;     // start also from weights that are not all finite (LoadOptions)
   std::vector<std::string> freeze;  // "stem", "layer1", ..., "all-but-head"
   bool zero_init = true;  // the last batch norm of each block starts at zero; not with `from`, nor where shortcuts pad
   double stochastic_depth = 0;  // probability that the last block is left out, growing linearly from the first

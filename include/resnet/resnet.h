@@ -64,6 +64,8 @@ typedef struct resnet_options {
   const char* preset;       /* how pictures become tensors, instead of the file's word: "torchvision",
                                "torchvision-v2", "timm" or "cifar"; NULL: what the file says, else what is likely */
   const char* precision;    /* "fp32", "bf16", ...; NULL: int8 for a model that was made for it, else fp32 */
+  int allow_nonfinite;      /* 0: a file with weights that are NaN or infinite is refused, and so are such answers of
+                               resnet_classify_*() (RESNET_UNSUPPORTED); other: neither is, to look for the reason */
 } resnet_options;
 
 /* Reads a model file (.safetensors, .pth, .pt, .th, .bin) and makes it ready. */

@@ -34,7 +34,8 @@ class ResNetImpl : public torch::nn::Module {
   ~ResNetImpl() override;
 
   // Images N x channels x H x W, float32 or, under autocast, bfloat16; in memory format channels_last on a CPU batch
-  // norm, addition and ReLU run as one. Gives logits N x classes. In training mode batch norms update their statistics.
+  // norm, addition and ReLU run as one. Gives logits N x classes. In training mode batch norms update their statistics;
+  // throws kInvalidArgument, naming the layer, where one sees a single value per channel, as PyTorch does.
   torch::Tensor forward(const torch::Tensor& images);
 
   // The same with F(x) of each block multiplied, image by image, by block_scale[block][image] (float32): stochastic

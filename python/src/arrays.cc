@@ -115,4 +115,8 @@ std::vector<float> Picture::prepare(const Classifier& model) const {
   return tensor;
 }
 
+std::vector<Guess> Picture::classify(const Classifier& model, int top) const {
+  return std::visit([&](const auto& picture) { return model.classify(picture, top); }, what_);
+}
+
 }  // namespace resnet::python

@@ -34,6 +34,8 @@ class Picture {
   // The tensor that `model` makes of it (CHW).
   std::vector<float> prepare(const Classifier& model) const;
 
+  std::vector<Guess> classify(const Classifier& model, int top) const;
+
  private:
   using Pixels = nb::ndarray<nb::ro, nb::device::cpu>;
 

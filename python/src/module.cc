@@ -34,9 +34,10 @@ struct Model {
 
 std::unique_ptr<Model> load(const std::filesystem::path& path, int threads,
                             const std::optional<std::string>& architecture, const std::optional<std::string>& how,
-                            const std::optional<std::string>& precision) {
+                            const std::optional<std::string>& precision, bool allow_nonfinite) {
   return without_gil([&] {
     ClassifierOptions options;
+    options.allow_nonfinite = allow_nonfinite;
     options.engine.threads = threads;
     if (architecture) options.architecture = find_architecture(*architecture);
     if (how) options.preprocessing = preset(*how);
@@ -47,10 +48,7 @@ std::unique_ptr<Model> load(const std::filesystem::path& path, int threads,
 
 std::vector<Guess> classify(const Model& model, nb::handle source, int top) {
   const Picture picture(source);
-  return without_gil([&] {
-    const std::vector<float> tensor = picture.prepare(model.classifier);
-    return model.classifier.top(model.classifier.logits(tensor, model.classifier.input_shape()), top);
-  });
+  return without_gil([&] { return picture.classify(model.classifier, top); });
 }
 
 Floats prepare(const Model& model, nb::handle source) {
@@ -154,13 +152,13 @@ NB_MODULE(_native, module) {
       });
 
   nb::class_<Model>(module, "Classifier", "A model file made ready to classify pictures.")
-      .def_static("load", &load, nb::arg("path"), nb::kw_only(), nb::arg("threads") = 0,
-                  nb::arg("architecture") = nb::none(), nb::arg("preset") = nb::none(),
-                  nb::arg("precision") = nb::none(),
-                  "Reads .safetensors, .pth, .pt, .th or .bin. `threads` work on one call (0: one per processor); "
-                  "`architecture`, `preset` (torchvision, torchvision-v2, timm, cifar) and `precision` (fp32, bf16, "
-                  "int8, auto) "
-                  "count instead of the file's word.")
+      .def_static(
+          "load", &load, nb::arg("path"), nb::kw_only(), nb::arg("threads") = 0, nb::arg("architecture") = nb::none(),
+          nb::arg("preset") = nb::none(), nb::arg("precision") = nb::none(), nb::arg("allow_nonfinite") = false,
+          "Reads .safetensors, .pth, .pt, .th or .bin. `threads` work on one call (0: one per processor); "
+          "`architecture`, `preset` (torchvision, torchvision-v2, timm, cifar) and `precision` (fp32, bf16, "
+          "int8, auto) count instead of the file's word. `allow_nonfinite`: a file with weights that are NaN or "
+          "infinite is loaded, and classify() gives such answers.")
       .def_prop_ro("architecture", [](const Model& model) { return model.classifier.architecture().name; })
       .def_prop_ro(
           "labels", [](const Model& model) { return model.classifier.labels(); }, "One per class.")

@@ -153,6 +153,25 @@ class ClassifierTest(unittest.TestCase):
         self.assertEqual(raised.exception.code, code, raised.exception)
         self.assertIn(text, str(raised.exception))
 
+    def test_weights_and_answers_that_are_not_finite(self):
+        def changed(value):
+            path = pathlib.Path(self.folder.name, "odd.safetensors")
+            data = pathlib.Path(self.path).read_bytes()
+            size = int.from_bytes(data[:8], "little")
+            begin, end = json.loads(data[8:8 + size])["fc.weight"]["data_offsets"]
+            values = numpy.full((end - begin) // 4, value, "<f4").tobytes()
+            path.write_bytes(data[:8 + size + begin] + values + data[8 + size + end:])
+            return path
+
+        load = resnet_cpp.Classifier.load
+        nan = changed(numpy.nan)
+        self.fails("unsupported", "fc.weight (48 of 48)", lambda: load(nan))
+        model = load(nan, allow_nonfinite=True)
+        self.assertEqual(len(model.classify(self.picture)), 3)
+        wild = load(changed(3e38))
+        self.fails("unsupported", "answer has no meaning", lambda: wild.classify(self.picture))
+        self.assertFalse(numpy.isfinite(wild.logits(wild.prepare(self.picture)[None])).all())  # as they are
+
     def test_errors(self):
         load = resnet_cpp.Classifier.load
         self.fails("not_found", "/absent.safetensors", lambda: load("/absent.safetensors"))

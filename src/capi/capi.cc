@@ -24,6 +24,7 @@ ClassifierOptions to_options(const resnet_options* options) {
   if (options->architecture != nullptr) result.architecture = find_architecture(options->architecture);
   if (options->preset != nullptr) result.preprocessing = preset(options->preset);
   if (options->precision != nullptr) result.engine.precision = parse_precision(options->precision);
+  result.allow_nonfinite = options->allow_nonfinite != 0;
   return result;
 }
 

@@ -5,6 +5,7 @@
 #include <climits>
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <regex>
 #include <set>
 #include <thread>
@@ -100,14 +101,14 @@ TEST(CapiTest, NoWordsOfTheInsideReachC) {
                                            kPicture};
   resnet_classifier* model = nullptr;
   for (const std::string& place : places) expect_told(resnet_load(place.c_str(), nullptr, &model), "load " + place);
-  for (const resnet_options& options : {resnet_options{-1, nullptr, nullptr, nullptr},
-                                        {INT_MAX, nullptr, nullptr, nullptr},
-                                        {0, "", nullptr, nullptr},
-                                        {0, "\xFF", nullptr, nullptr},
-                                        {0, nullptr, "", nullptr},
-                                        {0, nullptr, nullptr, ""},
-                                        {0, "resnet50", nullptr, nullptr},
-                                        {0, nullptr, nullptr, "int8"}}) {
+  for (const resnet_options& options : {resnet_options{-1, nullptr, nullptr, nullptr, 0},
+                                        {INT_MAX, nullptr, nullptr, nullptr, 0},
+                                        {0, "", nullptr, nullptr, 0},
+                                        {0, "\xFF", nullptr, nullptr, 0},
+                                        {0, nullptr, "", nullptr, 0},
+                                        {0, nullptr, nullptr, "", 0},
+                                        {0, "resnet50", nullptr, nullptr, 0},
+                                        {0, nullptr, nullptr, "int8", 0}}) {
     expect_told(resnet_load(model_path().c_str(), &options, &model), "options");
   }
   ASSERT_EQ(resnet_load(model_path().c_str(), nullptr, &model), RESNET_OK) << resnet_last_error();
@@ -144,9 +145,39 @@ TEST(CapiTest, NoWordsOfTheInsideReachC) {
   std::filesystem::remove(empty);
 }
 
+// A weight that is infinite, and weights of which every answer is.
+TEST(CapiTest, RefusesWhatIsNotFinite) {
+  resnet::Model sound = resnet::load_model(model_path());
+  const std::string path = testing::TempDir() + "capi_test-nonfinite-" + std::to_string(getpid()) + ".safetensors";
+  const auto save = [&](float weight) {
+    resnet::Model model = sound;
+    model.weights.set("fc.weight", resnet::Tensor::from(std::vector<float>(48, weight), {3, 16}));
+    resnet::save_model(model, path);
+  };
+  resnet_options options{1, nullptr, nullptr, nullptr, 0};
+  resnet_classifier* model = nullptr;
+  resnet_guess guess;
+  int count = 0;
+  save(std::numeric_limits<float>::infinity());
+  EXPECT_EQ(resnet_load(path.c_str(), &options, &model), RESNET_UNSUPPORTED);
+  EXPECT_NE(std::string(resnet_last_error()).find("fc.weight (48 of 48)"), std::string::npos) << resnet_last_error();
+  EXPECT_EQ(resnet_load(path.c_str(), nullptr, &model), RESNET_UNSUPPORTED);
+  options.allow_nonfinite = 1;
+  ASSERT_EQ(resnet_load(path.c_str(), &options, &model), RESNET_OK) << resnet_last_error();
+  EXPECT_EQ(resnet_classify_file(model, kPicture, &guess, 1, &count), RESNET_OK);
+  resnet_free(model);
+  save(3e38F);
+  ASSERT_EQ(resnet_load(path.c_str(), nullptr, &model), RESNET_OK) << resnet_last_error();
+  EXPECT_EQ(resnet_classify_file(model, kPicture, &guess, 1, &count), RESNET_UNSUPPORTED);
+  EXPECT_EQ(count, 0);
+  EXPECT_NE(std::string(resnet_last_error()).find(kPicture), std::string::npos) << resnet_last_error();
+  resnet_free(model);
+  std::filesystem::remove(path);
+}
+
 TEST(ConcurrencyCapiTest, OneModelServesManyThreads) {
   resnet_classifier* model = nullptr;
-  const resnet_options options{1, nullptr, nullptr, nullptr};
+  const resnet_options options{1, nullptr, nullptr, nullptr, 0};
   ASSERT_EQ(resnet_load(model_path().c_str(), &options, &model), RESNET_OK) << resnet_last_error();
   std::vector<const char*> wrong(4, "not run");
   std::vector<std::thread> threads;

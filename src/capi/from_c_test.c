@@ -133,7 +133,7 @@ static const char* check_calls(const resnet_classifier* model, const char* pictu
 
 const char* check_answers(const char* path, const char* picture) {
   resnet_classifier* model = NULL;
-  const resnet_options options = {1, NULL, NULL, NULL};
+  const resnet_options options = {1, NULL, NULL, NULL, 0};
   CHECK(resnet_load(path, &options, &model) == RESNET_OK);
   const char* wrong = check_calls(model, picture);
   resnet_free(model);
@@ -152,7 +152,7 @@ static const char* check_load_errors(const char* path) {
   CHECK(model == NULL);
   FAILS(resnet_load(NULL, NULL, &model), RESNET_INVALID_ARGUMENT, "path");
   FAILS(resnet_load(path, NULL, NULL), RESNET_INVALID_ARGUMENT, "model");
-  resnet_options options = {-1, NULL, NULL, NULL};
+  resnet_options options = {-1, NULL, NULL, NULL, 0};
   FAILS(resnet_load(path, &options, &model), RESNET_INVALID_ARGUMENT, "threads");
   options.threads = 0;
   options.preset = "nonsense";

@@ -88,9 +88,9 @@ Architecture ArchitectureOptions::architecture() const {
   }
 }
 
-Model ArchitectureOptions::load_file() const {
+Model ArchitectureOptions::load_file(const LoadOptions& load) const {
   const std::optional<Layout> layout = layout_alone(fmt::format("{} is a file, which says it itself", network_));
-  Model model = load_model(network_);
+  Model model = load_model(network_, load);
   return layout && *layout != model.architecture.layout ? change_layout(model, *layout) : model;
 }
 

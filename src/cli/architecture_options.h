@@ -34,7 +34,7 @@ class ArchitectureOptions {
 
   // The model in the file that the positional argument names, in the layout asked for. Throws Usage where any other
   // option was given, and what load_model throws.
-  Model load_file() const;
+  Model load_file(const LoadOptions& load) const;
 
   // The layout asked for, if any, where it is the only option that has a meaning. Throws Usage where another was given;
   // `reason` says why that makes no sense.

@@ -34,6 +34,7 @@ struct BenchCommand {
   EngineOptions engine;
   bool profile = false;
   bool json = false;
+  bool allow_nonfinite = false;
 };
 
 struct Measurement {
@@ -209,7 +210,8 @@ Network load(const BenchCommand& command) {
   Network network;
   network.name = command.network.network();
   if (command.network.is_file()) {
-    Model model = command.network.load_file();
+    Model model = command.network.load_file({.allow_nonfinite = command.allow_nonfinite});
+    if (command.allow_nonfinite) say_nonfinite(network.name, model.weights);
     network.graph = expand(model.architecture);
     network.weights = std::move(model.weights);
     network.input = usual_input(model.architecture);
@@ -284,6 +286,7 @@ void add_bench(Command& app) {
   add_algorithm_options(*command, options->engine);
   Option* streams = add_streams_option(*command, options->engine);
   command->add_flag("--profile", options->profile, "Show every layer, the algorithm chosen and why")->excludes(streams);
+  add_nonfinite_option(*command, options->allow_nonfinite);
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Examples:\n"

@@ -1,8 +1,11 @@
 #include "cli/classifier_options.h"
 
-#include "cli/engine_options.h"
+#include <fmt/format.h>
 
 #include <utility>
+
+#include "cli/engine_options.h"
+#include "weights/nonfinite.h"
 
 namespace resnet::cli {
 
@@ -39,12 +42,31 @@ void add_shared_classifier_options(Command& command, ClassifierArguments& argume
       .add_flag("--ignore-orientation", arguments.ignore_orientation, "Do not turn pictures as their EXIF data says")
       ->group("How pictures become tensors");
   add_max_pixels_option(command, arguments.max_pixels);
+  add_nonfinite_option(command, arguments.allow_nonfinite);
+}
+
+void add_nonfinite_option(Command& command, bool& allow) {
+  command.add_flag(
+      "--allow-nonfinite", allow,
+      "Go on where weights or answers are NaN or infinite, which is an error otherwise: to look for the reason");
+}
+
+Model load_model_aloud(const std::string& path, const LoadOptions& options) {
+  Model model = load_model(path, options);
+  if (options.allow_nonfinite) say_nonfinite(path, model.weights);
+  return model;
+}
+
+void say_nonfinite(const std::string& path, const StateDict& weights) {
+  const std::vector<NonfiniteTensor> found = find_nonfinite(weights);
+  if (!found.empty()) say(fmt::format("{}: {}", path, describe(found)));
 }
 
 Model load_classifier_model(const ClassifierArguments& arguments) {
   LoadOptions load;
   if (arguments.architecture) load.architecture = find_architecture(*arguments.architecture);
-  Model model = load_model(arguments.model, load);
+  load.allow_nonfinite = arguments.allow_nonfinite;
+  Model model = load_model_aloud(arguments.model, load);
   const ResolvedPreprocessing resolved =
       resolve(arguments.preprocess, model.preprocessing, model.architecture.in_channels,
               assume_preprocessing(model.architecture));
@@ -56,6 +78,7 @@ Model load_classifier_model(const ClassifierArguments& arguments) {
 Classifier load_classifier(const ClassifierArguments& arguments) {
   ClassifierOptions options;
   options.engine = arguments.engine;
+  options.allow_nonfinite = arguments.allow_nonfinite;
   return Classifier(load_classifier_model(arguments), options);
 }
 

@@ -18,6 +18,7 @@ struct ClassifierArguments {
   PreprocessOptions preprocess;
   bool ignore_orientation = false;
   std::int64_t max_pixels = kMaxPixels;
+  bool allow_nonfinite = false;
 
   DecodeOptions decode_options() const;
 };
@@ -31,6 +32,13 @@ void add_shared_classifier_options(Command& command, ClassifierArguments& argume
 
 // --precision. `precision` must live as long as the command.
 void add_precision_option(Command& command, std::optional<Precision>& precision);
+
+// --allow-nonfinite. `allow` must live as long as the command.
+void add_nonfinite_option(CLI::App& command, bool& allow);
+
+// What load_model() gives; where --allow-nonfinite was given, the values that are not finite are said on stderr.
+Model load_model_aloud(const std::string& path, const LoadOptions& options);
+void say_nonfinite(const std::string& path, const StateDict& weights);
 
 // Loads the model and settles its preprocessing. What nobody says of it is said once on stderr.
 Model load_classifier_model(const ClassifierArguments& arguments);

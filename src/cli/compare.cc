@@ -71,7 +71,8 @@ void print_plain(const Comparison& c) {
   fmt::print("McNemar p    {:.3g}\n", c.p_value);
 }
 
-void compare(const CompareCommand& command) {
+void compare(CompareCommand& command) {
+  command.data.options.allow_nonfinite = command.classifier.allow_nonfinite;
   const Dataset dataset = open_data(command.data);
   const Classifier a = load(command, command.a);
   const Classifier b = load(command, command.b);

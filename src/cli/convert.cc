@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "cli/classifier_options.h"
 #include "cli/command.h"
 #include "cli/preprocess_options.h"
 #include "console/output.h"
@@ -21,6 +22,7 @@ struct Options {
   std::string classes;
   std::string layout;
   PreprocessOptions preprocess;
+  bool allow_nonfinite = false;
 
   bool says_preprocessing() const {
     return preprocess.preset || preprocess.size || preprocess.resize || preprocess.interpolation ||
@@ -53,7 +55,8 @@ void convert(const Options& options) {
   check_writable(options.output);
   LoadOptions load;
   if (!options.architecture.empty()) load.architecture = find_architecture(options.architecture);
-  Model model = load_model(options.input, load);
+  load.allow_nonfinite = options.allow_nonfinite;
+  Model model = load_model_aloud(options.input, load);
   if ((torch || !options.layout.empty()) && is_quantized(expand(model.architecture), model.weights)) {
     model.weights = dequantized(expand(model.architecture), model.weights);
     say("the int8 weights become float32");
@@ -82,6 +85,7 @@ void add_convert(Command& app) {
   command->add_option("--layout", options->layout, "torchvision (biases folded into batch norm) or tutorial")
       ->check(IsMember({"torchvision", "tutorial"}));
   add_preprocess_options(*command, options->preprocess);
+  add_nonfinite_option(*command, options->allow_nonfinite);
   command->footer(
       "Examples:\n"
       "  resnet convert resnet50.pth resnet50.safetensors --preset torchvision --classes names.txt\n"

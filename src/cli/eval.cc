@@ -38,7 +38,8 @@ void print_plain(const EvalCommand& command, const Evaluation& result) {
   fmt::print("speed    {:>8.1f} images/s\n", result.images_per_second());
 }
 
-void evaluate_model(const EvalCommand& command) {
+void evaluate_model(EvalCommand& command) {
+  command.data.options.allow_nonfinite = command.classifier.allow_nonfinite;
   const Dataset dataset = open_data(command.data);
   const Classifier classifier = load_classifier(command.classifier);
   const std::string& model = command.classifier.model;

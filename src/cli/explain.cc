@@ -71,17 +71,19 @@ void make_directory(const std::string& path) {
 
 class ExplainRun {
  public:
-  ExplainRun(const ExplainCommand& command, const Classifier& classifier)
+  ExplainRun(const ExplainCommand& command, const Classifier& classifier, std::size_t inputs)
       : command_(command),
         classifier_(classifier),
         explainer_(classifier, {parse_heatmap_method(command.method), command.layer}),
-        class_(find_class(classifier, command.class_name)) {
+        class_(find_class(classifier, command.class_name)),
+        answers_(command.classifier.allow_nonfinite, inputs) {
     if (!command.raw.empty()) check_writable(command.raw);
     if (writes_sheets()) make_directory(command.directory.empty() ? "." : command.directory);
   }
 
   void add(const std::string& path, const Sight& sight) {
     const Heatmap map = explainer_.explain(sight.input.values, sight.input.shape, class_);
+    if (!answers_.take(map.logits, path) || !answers_.take(map.values, path)) return;
     if (!command_.raw.empty() && !fits(map)) {
       ++misfits_;
       return say(fmt::format("{}: a map of {}x{} does not go into a file of {}x{}", path, map.height, map.width,
@@ -99,6 +101,9 @@ class ExplainRun {
 
   // Pictures whose maps have another size than the first in the file.
   std::int64_t misfits() const { return misfits_; }
+
+  // Fails where answers were not finite.
+  void finish() const { answers_.finish(); }
 
   void write_raw() const {
     if (command_.raw.empty() || height_ == 0) return;
@@ -184,6 +189,7 @@ class ExplainRun {
   const Classifier& classifier_;
   const Explainer explainer_;
   const std::optional<int> class_;
+  AnswerCheck answers_;
   std::set<std::string> taken_;
   std::vector<float> maps_;  // of one size, for --raw
   std::int64_t misfits_ = 0;
@@ -201,7 +207,7 @@ void explain(const ExplainCommand& command) {
   const Inputs inputs = list_inputs(command.inputs);
   const Classifier classifier = load_classifier(command.classifier);
   const DecodeOptions decode = command.classifier.decode_options();
-  ExplainRun run(command, classifier);
+  ExplainRun run(command, classifier, inputs.count());
   const std::int64_t bad = read_inputs<Sight>(
       inputs, [&](const Item& item) { return read_sight(item, classifier, decode); }, 2, ::isatty(STDOUT_FILENO) == 0,
       [&](const std::string& path, const Sight& sight) {
@@ -210,6 +216,7 @@ void explain(const ExplainCommand& command) {
       });
   run.write_raw();
   fail_if_bad(bad + run.misfits(), inputs.count());
+  run.finish();
 }
 
 }  // namespace

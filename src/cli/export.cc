@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "cli/classifier_options.h"
 #include "cli/command.h"
 #include "console/json.h"
 #include "console/numbers.h"
@@ -17,6 +18,7 @@ struct Options {
   std::string architecture;
   bool int8 = false;
   bool json = false;
+  bool allow_nonfinite = false;
 };
 
 void print_json(const Options& options, const Model& model, const OnnxFile& file) {
@@ -38,7 +40,8 @@ void export_model(const Options& options) {
   if (!options.output.ends_with(".onnx")) throw Usage(options.output + ": the name must end in .onnx");
   LoadOptions load;
   if (!options.architecture.empty()) load.architecture = find_architecture(options.architecture);
-  const Model model = load_model(options.model, load);
+  load.allow_nonfinite = options.allow_nonfinite;
+  const Model model = load_model_aloud(options.model, load);
   check_writable(options.output);
   const OnnxFile file = export_onnx(model, options.output, {.int8 = options.int8});
   if (options.json) {
@@ -59,6 +62,7 @@ void add_export(Command& app) {
   command->add_option("OUT", options->output, "The .onnx file to write")->required();
   command->add_option("--arch", options->architecture, "Name of the architecture, where it is not what the file shows");
   command->add_flag("--int8", options->int8, "Keep the int8 of a file that `resnet quantize` wrote, as QDQ");
+  add_nonfinite_option(*command, options->allow_nonfinite);
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Examples:\n"

@@ -35,8 +35,7 @@ struct FeaturesCommand {
 // Rows as they come, to the one file or the other.
 class RowWriter {
  public:
-  RowWriter(const FeaturesCommand& command, const Classifier& classifier, int size, std::string model_sha256)
-      : size_(size) {
+  RowWriter(const FeaturesCommand& command, const Classifier& classifier, int size, std::string model_sha256) {
     if (command.csv()) {
       csv_.emplace(command.output);
       std::string header = "path";
@@ -54,22 +53,16 @@ class RowWriter {
     notes_.preprocessing = classifier.preprocessing();
   }
 
-  void add(const std::vector<std::string>& paths, std::span<const float> rows) {
-    count_ += paths.size();
+  void add(const std::string& path, std::span<const float> row) {
+    ++count_;
     if (npy_) {
-      npy_->add(rows);
-      notes_.paths.insert(notes_.paths.end(), paths.begin(), paths.end());
+      npy_->add(row);
+      notes_.paths.push_back(path);
       return;
     }
-    std::string text;
-    for (std::size_t i = 0; i < paths.size(); ++i) {
-      text += csv_field(paths[i]);
-      for (const float value : rows.subspan(i * static_cast<std::size_t>(size_), static_cast<std::size_t>(size_))) {
-        fmt::format_to(std::back_inserter(text), ",{}", value);
-      }
-      text += '\n';
-    }
-    csv_->write(text);
+    std::string text = csv_field(path);
+    for (const float value : row) fmt::format_to(std::back_inserter(text), ",{}", value);
+    csv_->write(text + '\n');
   }
 
   void commit() {
@@ -80,7 +73,6 @@ class RowWriter {
   std::size_t count() const { return count_; }
 
  private:
-  int size_;
   std::optional<AtomicFile> csv_;
   std::optional<NpyRowWriter> npy_;
   IndexNotes notes_;
@@ -98,8 +90,15 @@ void write_features(const FeaturesCommand& command) {
   const Embedder embedder(classifier, command.layer);
   const DecodeOptions decode = command.classifier.decode_options();
   RowWriter writer(command, classifier, embedder.size(), std::move(model_sha256));
-  InputBatch batch(
-      kBatch, [&](const InputBatch& full) { writer.add(full.paths(), embedder.embed(full.values(), full.shape())); });
+  AnswerCheck answers(command.classifier.allow_nonfinite, inputs.count());
+  const auto size = static_cast<std::size_t>(embedder.size());
+  InputBatch batch(kBatch, [&](const InputBatch& full) {
+    const std::vector<float> rows = embedder.embed(full.values(), full.shape());
+    for (std::size_t i = 0; i < full.paths().size(); ++i) {
+      const std::span<const float> row = std::span(rows).subspan(i * size, size);
+      if (answers.take(row, full.paths()[i])) writer.add(full.paths()[i], row);
+    }
+  });
   const std::int64_t bad = read_inputs<Input>(
       inputs, [&](const Item& item) { return read_input(item, classifier, decode); }, 2 * kBatch, true,
       [&](const std::string& path, const Input& input) {
@@ -107,6 +106,7 @@ void write_features(const FeaturesCommand& command) {
         batch.add(path, input);
       });
   batch.run();
+  if (writer.count() == 0) answers.finish();
   if (writer.count() == 0) fail(ErrorCode::kFormat, "", "none of {} inputs could be read", inputs.count());
   writer.commit();
   if (command.json) {
@@ -115,6 +115,7 @@ void write_features(const FeaturesCommand& command) {
     fmt::print("{}\n", json.text());
   }
   fail_if_bad(bad, inputs.count());
+  answers.finish();
 }
 
 }  // namespace

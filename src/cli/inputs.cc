@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "image/notices.h"
+#include "model/answer.h"
 
 namespace resnet::cli {
 
@@ -71,6 +72,23 @@ std::optional<Item> FileSource::next() {
 
 void read_standard_input(Item& item) {
   if (item.path == "-") item.bytes = read_stream(STDIN_FILENO, "standard input", kMaxFileBytes);
+}
+
+bool AnswerCheck::take(std::span<const float> values, const std::string& path) {
+  if (allow_) return true;
+  try {
+    check_answer(values, path);
+    return true;
+  } catch (const Error& error) {
+    if (alone_) throw;
+    say(error.what());
+  }
+  ++bad_;
+  return false;
+}
+
+void AnswerCheck::finish() const {
+  if (bad_ > 0) fail(ErrorCode::kUnsupported, "", "{} answer{} not finite", bad_, bad_ == 1 ? " is" : "s are");
 }
 
 void fail_if_bad(std::int64_t bad, std::size_t inputs) {

@@ -1,7 +1,9 @@
 // The pictures that a command was given: files, arrays, directories, standard input.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -52,6 +54,22 @@ class FileSource : public Source {
 
 // Gives the item "-" the bytes of standard input.
 void read_standard_input(Item& item);
+// What the network answered for the pictures: whether it may be shown.
+class AnswerCheck {
+ public:
+  AnswerCheck(bool allow_nonfinite, std::size_t inputs) : allow_(allow_nonfinite), alone_(inputs == 1) {}
+
+  // False, and that is said, where some of the values that were computed for a picture are not finite. The error is
+  // thrown where there is one input alone.
+  bool take(std::span<const float> values, const std::string& path);
+
+  // Fails with "3 answers are not finite" where some were not.
+  void finish() const;
+
+ private:
+  bool allow_, alone_;
+  std::int64_t bad_ = 0;
+};
 
 // Fails with "3 of 10 inputs could not be read" where some could not.
 void fail_if_bad(std::int64_t bad, std::size_t inputs);

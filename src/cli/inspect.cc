@@ -12,6 +12,7 @@
 #include "resnet/error.h"
 #include "resnet/model_file.h"
 #include "weights/architecture_json.h"
+#include "weights/nonfinite.h"
 
 namespace resnet::cli {
 namespace {
@@ -45,7 +46,7 @@ struct Verdict {
 
 Verdict judge(TensorFile file, const std::string& path) {
   try {
-    return {load_model(std::move(file), path).architecture, ""};
+    return {load_model(std::move(file), path, {.allow_nonfinite = true}).architecture, ""};
   } catch (const Error& error) {
     const std::string message = error.what();
     return {std::nullopt, message.starts_with(path + ": ") ? message.substr(path.size() + 2) : message};
@@ -55,6 +56,10 @@ Verdict judge(TensorFile file, const std::string& path) {
 // Tensor by tensor, so that a file of many tensors needs no tree of them all.
 void print_json(TensorFile file, const std::string& path) {
   const Totals totals = count(file.tensors);
+  JsonArray nonfinite;
+  for (const NonfiniteTensor& found : find_nonfinite(file.tensors)) {
+    nonfinite.add(JsonObject{{"name", found.name}, {"values", found.nonfinite}, {"of", found.values}});
+  }
   fmt::print("{{\"path\":{},\"format\":{},\"tensors\":[", Json(path).text(), Json(file.format).text());
   const char* separator = "\n";
   for (const auto& [tensor_name, tensor] : file.tensors) {
@@ -68,8 +73,8 @@ void print_json(TensorFile file, const std::string& path) {
   JsonObject metadata;
   for (const auto& [key, value] : file.metadata) metadata.add(key, value);
   const Verdict verdict = judge(std::move(file), path);
-  fmt::print("],\n\"tensor_count\":{},\"value_count\":{},\"total_bytes\":{},\n\"metadata\":{},\n", totals.tensors,
-             totals.values, totals.bytes, metadata.text());
+  fmt::print("],\n\"tensor_count\":{},\"value_count\":{},\"total_bytes\":{},\"nonfinite\":{},\n\"metadata\":{},\n",
+             totals.tensors, totals.values, totals.bytes, nonfinite.text(), metadata.text());
   const Json architecture = verdict.architecture ? Json(architecture_json(*verdict.architecture)) : Json();
   const Json problem = verdict.architecture ? Json() : Json(verdict.problem);
   fmt::print("\"architecture\":{},\"problem\":{}}}\n", architecture.text(), problem.text());
@@ -97,6 +102,10 @@ void print_text(TensorFile file, const std::string& path) {
   fmt::print("tensors       {}\n", grouped(static_cast<std::int64_t>(totals.tensors)));
   fmt::print("values        {}\n", grouped(totals.values));
   fmt::print("bytes         {}\n", grouped(totals.bytes));
+  for (const NonfiniteTensor& found : find_nonfinite(file.tensors)) {
+    fmt::print("not finite    {}: {} of {} values\n", one_line(found.name), grouped(found.nonfinite),
+               grouped(found.values));
+  }
   for (const auto& [key, value] : file.metadata) fmt::print("metadata      {}: {}\n", one_line(key), one_line(value));
   const Verdict verdict = judge(std::move(file), path);
   if (verdict.architecture) {

@@ -31,7 +31,8 @@ struct PredictCommand {
 // Prints pictures in their order.
 class Predictor {
  public:
-  Predictor(const PredictCommand& command, const Classifier& classifier) : command_(command), classifier_(classifier) {
+  Predictor(const PredictCommand& command, const Classifier& classifier, std::size_t inputs)
+      : command_(command), classifier_(classifier), answers_(command.classifier.allow_nonfinite, inputs) {
     fmt::print("{}", answer_header(command.format(), command.logits));
   }
 
@@ -39,10 +40,13 @@ class Predictor {
     const std::vector<float> logits = classifier_.logits(batch.values(), batch.shape());
     const std::size_t classes = classifier_.labels().size();
     for (std::size_t i = 0; i < batch.paths().size(); ++i) {
-      print(batch.paths()[i], std::span(logits).subspan(i * classes, classes));
+      const std::span<const float> row = std::span(logits).subspan(i * classes, classes);
+      if (answers_.take(row, batch.paths()[i])) print(batch.paths()[i], row);
     }
     flush_output();
   }
+
+  void finish() const { answers_.finish(); }
 
  private:
   void print(const std::string& path, std::span<const float> logits) {
@@ -58,6 +62,7 @@ class Predictor {
 
   const PredictCommand& command_;
   const Classifier& classifier_;
+  AnswerCheck answers_;
   bool first_ = true;
 };
 
@@ -66,7 +71,7 @@ void predict(const PredictCommand& command) {
   const Inputs inputs = list_inputs(command.inputs);
   const Classifier classifier = load_classifier(command.classifier);
   const DecodeOptions decode = command.classifier.decode_options();
-  Predictor predictor(command, classifier);
+  Predictor predictor(command, classifier, inputs.count());
   InputBatch batch(kBatch, [&](const InputBatch& full) { predictor.run(full); });
   const std::int64_t bad = read_inputs<Input>(
       inputs, [&](const Item& item) { return read_input(item, classifier, decode); }, 2 * kBatch,
@@ -77,6 +82,7 @@ void predict(const PredictCommand& command) {
       });
   batch.run();
   fail_if_bad(bad, inputs.count());
+  predictor.finish();
 }
 
 }  // namespace

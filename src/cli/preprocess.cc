@@ -26,7 +26,7 @@ constexpr std::size_t kMaxStandardInput = std::size_t{1} << 28;
 
 ResolvedPreprocessing resolve_for(const PreprocessCommand& command) {
   if (!command.model.empty()) {
-    const Model model = load_model(command.model);
+    const Model model = load_model(command.model, {.allow_nonfinite = true});  // its weights are not used
     return resolve(command.options, model.preprocessing, model.architecture.in_channels,
                    assume_preprocessing(model.architecture));
   }

@@ -13,6 +13,7 @@
 #include "evaluate/file_hash.h"
 #include "evaluate/sight.h"
 #include "explain/index.h"
+#include "model/answer.h"
 #include "report/heat.h"
 #include "resnet/explain.h"
 
@@ -28,6 +29,7 @@ struct SimilarCommand {
   int threads = 0;
   std::int64_t max_pixels = kMaxPixels;
   bool json = false;
+  bool allow_nonfinite = false;
 };
 
 // The classifier that made the index, and no other.
@@ -46,9 +48,12 @@ Classifier load_for(const EmbeddingIndex& index, const SimilarCommand& command) 
   ClassifierOptions options;
   options.engine.threads = command.threads;
   options.engine.precision = notes.precision;
-  if (notes.architecture) options.architecture = find_architecture(*notes.architecture);
   options.preprocessing = notes.preprocessing;
-  return Classifier::load(path, options);
+  options.allow_nonfinite = command.allow_nonfinite;
+  LoadOptions load;
+  if (notes.architecture) load.architecture = find_architecture(*notes.architecture);
+  load.allow_nonfinite = command.allow_nonfinite;
+  return Classifier(load_model_aloud(path, load), options);
 }
 
 Tile tile_of(const std::string& path, const std::string& subtitle, const Classifier& classifier,
@@ -84,6 +89,7 @@ void find_similar(const SimilarCommand& command) {
   say_notes(command.image, query.input.notes);
   const Embedder embedder(classifier, index.notes().layer);
   const std::vector<float> embedding = embedder.embed(query.input.values, query.input.shape);
+  if (!command.allow_nonfinite) check_answer(embedding, command.image);
   const std::vector<Match> matches = index.nearest(embedding, static_cast<std::size_t>(command.top));
 
   JsonArray found;
@@ -123,6 +129,7 @@ void add_similar(Command& app) {
   sub->add_option("--contact-sheet", command->contact_sheet, "The .png file to show them in");
   sub->add_option("--threads", command->threads, "Threads of the network; 0: one per processor")->check(Range(0, 1024));
   add_max_pixels_option(*sub, command->max_pixels);
+  add_nonfinite_option(*sub, command->allow_nonfinite);
   sub->add_flag("--json", command->json, "Print JSON");
   sub->footer(
       "Nearest by the cosine between embeddings. Pictures become tensors as they did for the index.\n"

@@ -119,7 +119,7 @@ struct Network {
 
 Network network_of(const ArchitectureOptions& options) {
   if (!options.is_file()) return {expand(options.architecture()), {}};
-  Model model = options.load_file();
+  Model model = options.load_file({.allow_nonfinite = true});  // only shapes are looked at
   return {expand(model.architecture), std::move(model.weights)};
 }
 

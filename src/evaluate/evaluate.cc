@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "evaluate/input.h"
+#include "model/answer.h"
 
 namespace resnet {
 namespace {
@@ -62,6 +63,7 @@ class Batch {
     const std::size_t each = values_.size() / truths_.size();
     for (std::size_t i = 0; i < truths_.size(); ++i) {
       const std::span<const float> row = std::span(logits).subspan(i * classes, classes);
+      if (!options_.allow_nonfinite) check_answer(row, paths_[i]);
       result.add(row, truths_[i]);
       if (options_.judged) options_.judged({paths_[i], truths_[i], row, std::span(values_).subspan(i * each, each)});
     }

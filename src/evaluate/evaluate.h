@@ -23,9 +23,10 @@ struct Judged {
 };
 
 struct EvaluateOptions {
-  int batch = 16;           // pictures that run through the network together
-  std::int64_t limit = -1;  // only so many pictures, from the first; -1: all
-  bool skip_bad = false;    // count pictures that cannot be read instead of stopping at the first
+  int batch = 16;                // pictures that run through the network together
+  std::int64_t limit = -1;       // only so many pictures, from the first; -1: all
+  bool skip_bad = false;         // count pictures that cannot be read instead of stopping at the first
+  bool allow_nonfinite = false;  // count answers that are not finite as wrong instead of stopping at the first
   DecodeOptions decode;
 
   // Called after each batch with the number of pictures seen, from the calling thread.
@@ -66,7 +67,8 @@ struct Evaluation {
 // The names in docs/json.md.
 JsonObject to_json(const Evaluation& evaluation);
 
-// Throws what the source and the classifier throw and, without skip_bad, the error of the first bad picture.
+// Throws what the source and the classifier throw and, without skip_bad, the error of the first bad picture;
+// kUnsupported, without allow_nonfinite, at the first picture whose scores are not finite.
 Evaluation evaluate(const Classifier& classifier, Source& source, const ClassMap& classes,
                     const EvaluateOptions& options);
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "model/answer.h"
 #include "model/imagenet_classes.h"
 
 namespace resnet {
@@ -46,6 +47,7 @@ struct Classifier::Impl {
         preprocessing(options.preprocessing ? *options.preprocessing
                       : model.preprocessing ? *model.preprocessing
                                             : assume_preprocessing(architecture)),
+        allow_nonfinite(options.allow_nonfinite),
         engine(expand(architecture), model.weights, options.engine) {}
 
   Architecture architecture;
@@ -53,11 +55,12 @@ struct Classifier::Impl {
   std::vector<std::string> labels;
   bool assumed;
   Preprocessing preprocessing;
+  bool allow_nonfinite;
   Engine engine;
 };
 
 Classifier Classifier::load(const std::string& path, const ClassifierOptions& options) {
-  Model model = load_model(path, {options.architecture});
+  Model model = load_model(path, {options.architecture, options.allow_nonfinite});
   ClassifierOptions rest = options;
   rest.architecture = model.architecture;  // with the sizes that the weights show
   return Classifier(std::move(model), rest);
@@ -87,20 +90,26 @@ FeatureShape Classifier::input_shape() const noexcept {
   return {1, impl_->architecture.in_channels, impl_->preprocessing.height, impl_->preprocessing.width};
 }
 
-// Prepares whatever prepare() takes and classifies it.
+// Prepares whatever prepare() takes and classifies it. `where` names it in errors.
 template <typename Picture>
-std::vector<Guess> Classifier::classify_one(const Picture& picture, int top) const {
+std::vector<Guess> Classifier::classify_one(const Picture& picture, int top, std::string_view where) const {
   const FeatureShape shape = input_shape();
   std::vector<float> input(static_cast<std::size_t>(shape.count()));
   prepare(picture, input);
-  return this->top(logits(input, shape), top);
+  const std::vector<float> scores = logits(input, shape);
+  if (!impl_->allow_nonfinite) check_answer(scores, where);
+  return this->top(scores, top);
 }
 
-std::vector<Guess> Classifier::classify(const std::string& path, int top) const { return classify_one(path, top); }
-std::vector<Guess> Classifier::classify(std::span<const std::byte> file, int top) const {
-  return classify_one(file, top);
+std::vector<Guess> Classifier::classify(const std::string& path, int top) const {
+  return classify_one(path, top, path);
 }
-std::vector<Guess> Classifier::classify(const ImageView& image, int top) const { return classify_one(image, top); }
+std::vector<Guess> Classifier::classify(std::span<const std::byte> file, int top) const {
+  return classify_one(file, top, "picture");
+}
+std::vector<Guess> Classifier::classify(const ImageView& image, int top) const {
+  return classify_one(image, top, "picture");
+}
 
 void Classifier::prepare(const std::string& path, std::span<float> out) const { prepare(read_file(path), out, path); }
 

@@ -112,6 +112,31 @@ TEST(ClassifierTest, SortsProbabilities) {
   EXPECT_THROW(classifier.top(std::vector<float>{1, 3, 1, 2}, 0), Error);
 }
 
+TEST(ClassifierTest, RefusesAnswersThatAreNotFinite) {
+  Model model = random_model(3);
+  model.weights.set("fc.weight", Tensor::from(std::vector<float>(48, 3e38F), {3, 16}));
+  const std::string picture = RESNET_SOURCE_DIR "/tests/golden/image/33x31-RGB.jpg";
+  ClassifierOptions options = one_thread();
+  options.preprocessing = preset("cifar");
+  options.preprocessing->resize = 32;
+  const Classifier classifier(model, options);
+  const auto refusal = [&](const auto& source) {
+    try {
+      classifier.classify(source);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+      return error.where();
+    }
+    return std::string("nothing");
+  };
+  EXPECT_EQ(refusal(picture), picture);
+  EXPECT_EQ(refusal(MappedFile::open(picture)->bytes()), "picture");
+  EXPECT_EQ(refusal(ImageView(random_image(1))), "picture");
+  EXPECT_FALSE(std::isfinite(classifier.logits(std::vector{random_image(1)})[0])) << "as they are";
+  options.allow_nonfinite = true;
+  EXPECT_EQ(Classifier(model, options).classify(picture).size(), 3U);
+}
+
 TEST(ClassifierTest, ABatchGivesWhatItsPicturesGive) {
   const Classifier classifier(random_model(5), one_thread());
   const std::vector<Image> images = {random_image(1), random_image(2), random_image(3)};

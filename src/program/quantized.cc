@@ -22,8 +22,9 @@ std::string type_problem(const Tensor& tensor, DType type, const Shape& shape) {
   if (tensor.shape() != shape) return "expected " + to_string(shape) + ", got " + to_string(tensor.shape());
   if (type != DType::kF32) return "";
   const Tensor values = tensor.to_f32();
-  const bool sound = std::all_of(values.f32().begin(), values.f32().end(), is_sound_scale);
-  return sound ? "" : "a scale is not between 1e-20 and 1e20";
+  const auto unsound = values.count() - std::count_if(values.f32().begin(), values.f32().end(), is_sound_scale);
+  if (unsound == 0) return "";
+  return std::to_string(unsound) + " of " + std::to_string(values.count()) + " scales not between 1e-20 and 1e20";
 }
 
 }  // namespace

@@ -8,9 +8,11 @@
 #include "arch/describe.h"
 #include "arch/operations.h"
 #include "base/error.h"
+#include "model/answer.h"
 #include "program/quantized.h"
 #include "quantize/round_weights.h"
 #include "quantize/statistics.h"
+#include "weights/nonfinite.h"
 
 namespace resnet {
 namespace {
@@ -29,13 +31,8 @@ struct Layer {
 };
 
 void check_finite(const StateDict& weights) {
-  for (const auto& [name, tensor] : weights) {
-    const Tensor values = tensor.to_f32();
-    for (const float value : values.f32()) {
-      if (!std::isfinite(value))
-        fail(ErrorCode::kInvalidArgument, "tensor '" + name + "'", "has a value that is not finite");
-    }
-  }
+  const std::vector<NonfiniteTensor> found = find_nonfinite(weights);
+  if (!found.empty()) fail(ErrorCode::kInvalidArgument, "model", "{}; int8 has no such values", describe(found));
 }
 
 class Quantizer {
@@ -145,6 +142,7 @@ class Quantizer {
     const std::int64_t classes = program_.graph.architecture.classes;
     std::vector<std::int64_t> tops;
     for (auto row = logits.begin(); row != logits.end(); row += classes) {
+      check_answer({row, row + classes}, fmt::format("picture {}", tops.size() + 1));
       tops.push_back(std::max_element(row, row + classes) - row);
     }
     return tops;

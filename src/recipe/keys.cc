@@ -19,6 +19,8 @@ constexpr double kMany = 1e9;
 const std::vector<Key> kRows = {
     {"arch", "Network", &Recipe::arch, "Name of an architecture"},
     {"from", "Network", &Recipe::from, "Model file to start from; its head is replaced where the classes differ"},
+    {"allow_nonfinite", "Network", &Recipe::allow_nonfinite,
+     "Start also from a file with weights that are NaN or infinite, such as those of a head that is replaced"},
     {"freeze", "Network", &Recipe::freeze, "Parts that do not learn: stem,layer1,... or all-but-head"},
     {"zero_init", "Network", &Recipe::zero_init,
      "The last batch norm of each block starts at zero, except where its shortcut pads"},

@@ -74,6 +74,15 @@ bool is_fusible(const Tensor& x) {
          x.dim() == 4 && x.numel() > 0 && x.is_contiguous(kNhwc);
 }
 
+// `rows` values a channel, of all processes, are what statistics are taken over.
+void check_rows(double rows, const Tensor& x, const std::string& where) {
+  if (rows != 1) return;
+  fail(ErrorCode::kInvalidArgument, where,
+       "expected more than one value per channel in training, got an input of {}: give it more pictures at a time, or "
+       "larger ones",
+       fmt::join(x.sizes().begin(), x.sizes().end(), "x"));
+}
+
 // Per channel: y = scale * x + bias.
 struct Affine {
   std::vector<float> scale, bias;
@@ -135,7 +144,7 @@ void remove_shift(std::vector<double>& sums, double rows, std::vector<float>& sh
 struct Fused : torch::autograd::Function<Fused> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Tensor& bias,
                         const std::optional<Tensor>& shortcut, Tensor running_mean, Tensor running_var, double momentum,
-                        double eps, bool relu, const c10::intrusive_ptr<Across>& across) {
+                        double eps, bool relu, const c10::intrusive_ptr<Across>& across, const std::string& where) {
     const Tensor residual = shortcut.value_or(Tensor());
     const Pieces pieces(x);
     const std::int64_t channels = pieces.channels;
@@ -154,6 +163,7 @@ struct Fused : torch::autograd::Function<Fused> {
         remove_shift(sums, n, shift);
         (*across)(n, sums);
       }
+      check_rows(n, x, where);
       float* kept_mean = running_mean.mutable_data_ptr<float>();
       float* kept_var = running_var.mutable_data_ptr<float>();
       for (std::int64_t i = 0; i < channels; ++i) {
@@ -228,7 +238,7 @@ struct Fused : torch::autograd::Function<Fused> {
       });
     });
     const Tensor dresidual = !residual ? Tensor() : masked.defined() ? masked : dy;
-    return {dx, dweight, dbias, dresidual, Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+    return {dx, dweight, dbias, dresidual, Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -242,21 +252,23 @@ Tensor one_by_one(torch::nn::BatchNorm2dImpl& norm, const Tensor& x, const Tenso
 }  // namespace
 
 Tensor batch_norm_add_relu(torch::nn::BatchNorm2dImpl& norm, const Tensor& x, const Tensor& residual, bool relu,
-                           const SumAcross& sum_across) {
+                           const SumAcross& sum_across, const std::string& where) {
   const bool training = norm.is_training();
-  if (training) norm.num_batches_tracked += 1;
   const bool fusible = is_fusible(x) && (!residual.defined() ||
                                          (residual.is_contiguous(kNhwc) && residual.scalar_type() == x.scalar_type()));
   if (training && sum_across && !fusible) {
-    fail(ErrorCode::kUnsupported, "batch norm over processes",
-         "needs float32 or bfloat16 in memory format channels_last on a CPU");
+    fail(ErrorCode::kUnsupported, where,
+         "statistics over processes need float32 or bfloat16 in memory format channels_last on a CPU");
   }
+  if (training && !sum_across)
+    check_rows(static_cast<double>(x.numel() / std::max<std::int64_t>(x.size(1), 1)), x, where);
+  if (training) norm.num_batches_tracked += 1;
   if (!fusible) return one_by_one(norm, x, residual, relu);
   if (training) {
     const std::optional<Tensor> shortcut = residual.defined() ? std::optional(residual) : std::nullopt;
     return Fused::apply(x, norm.weight, norm.bias, shortcut, norm.running_mean, norm.running_var,
                         *norm.options.momentum(), norm.options.eps(), relu,
-                        sum_across ? c10::make_intrusive<Across>(sum_across) : c10::intrusive_ptr<Across>());
+                        sum_across ? c10::make_intrusive<Across>(sum_across) : c10::intrusive_ptr<Across>(), where);
   }
   if (torch::GradMode::is_enabled()) return one_by_one(norm, x, residual, relu);
   const Tensor inverse = torch::rsqrt(norm.running_var + norm.options.eps());

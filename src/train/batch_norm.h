@@ -6,6 +6,7 @@
 #include <torch/torch.h>
 
 #include <functional>
+#include <string>
 
 namespace resnet {
 
@@ -16,8 +17,10 @@ using SumAcross = std::function<void(torch::Tensor&)>;  // resnet/torch.h
 // in memory format channels_last take the fused path; everything else takes torch's own operations one by one.
 //
 // With `sum_across` (torch.h) the pixels of all processes count as one batch. Throws kUnsupported where it is given and
-// the tensor is neither of these types on a CPU.
+// the tensor is neither of these types on a CPU; kInvalidArgument in training mode where a channel has one value alone,
+// whose variance is no statistic. The place is `where`.
 torch::Tensor batch_norm_add_relu(torch::nn::BatchNorm2dImpl& norm, const torch::Tensor& x,
-                                  const torch::Tensor& residual, bool relu, const SumAcross& sum_across = {});
+                                  const torch::Tensor& residual, bool relu, const SumAcross& sum_across = {},
+                                  const std::string& where = "batch norm");
 
 }  // namespace resnet

@@ -6,17 +6,10 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "base/thread_pool.h"
+#include "weights/checkpoint.h"
 
 namespace resnet {
 namespace {
-
-// "all-but-head" as the parts it stands for.
-std::vector<std::string> frozen_parts(const Recipe& recipe, const Graph& graph) {
-  if (recipe.freeze != std::vector<std::string>{"all-but-head"}) return recipe.freeze;
-  std::vector<std::string> parts = {"stem"};
-  for (std::size_t i = 0; i < graph.architecture.depths.size(); ++i) parts.push_back(fmt::format("layer{}", i + 1));
-  return parts;
-}
 
 ResNet make_network(const Task& task, const Device& device, const std::vector<std::string>& frozen) {
   ResNet net(task.graph.architecture);
@@ -51,7 +44,8 @@ Learner::Learner(const Task& task, Processes& processes)
       frozen_(frozen_parts(recipe_, task.graph)),
       net_(make_network(task, device_, frozen_)),
       optimizer_(net_, recipe_),
-      scale_(device_) {
+      scale_(device_),
+      one_picture_suffices_(least_values_of_norms(task) > 1) {
   if (recipe_.ema > 0) average_.emplace(net_, recipe_.ema);
   if (!recipe_.class_weights.empty()) {
     class_weights_ = torch::tensor(recipe_.class_weights, torch::kFloat).to(device_.device);
@@ -116,8 +110,10 @@ torch::Tensor Learner::loss(const torch::Tensor& logits, const torch::Tensor& la
 }
 
 BatchResult Learner::learn(const Batch& batch, std::int64_t number) {
-  const bool may_lack = recipe_.bad_images == Recipe::BadImages::kSkip;
-  if (may_lack && processes_.any(batch.size == 0)) return {};
+  if (recipe_.bad_images == Recipe::BadImages::kSkip) {
+    const bool too_few = batch.size == 0 || (batch.size == 1 && !processes_.several() && !one_picture_suffices_);
+    if (processes_.any(too_few)) return {};
+  }
   set_training();
   const auto images = static_cast<std::int64_t>(batch.size);
   const torch::Tensor labels = labels_on(batch.labels, device_);
@@ -231,7 +227,7 @@ bool Learner::is_finite() {
 }
 
 void Learner::save(StateDict& tensors) {
-  for (const auto& [name, tensor] : state_dict(net_)) tensors.add("net." + name, tensor);
+  for (const auto& [name, tensor] : state_dict(net_)) tensors.add(checkpoint::kNetPrefix + name, tensor);
   optimizer_.save(tensors);
   if (average_) average_->save(tensors);
 }
@@ -239,7 +235,9 @@ void Learner::save(StateDict& tensors) {
 void Learner::restore(const StateDict& tensors, std::int64_t steps, const std::string& where) {
   StateDict weights;
   for (const auto& [name, tensor] : tensors) {
-    if (name.starts_with("net.")) weights.add(name.substr(4), tensor);
+    if (name.starts_with(checkpoint::kNetPrefix)) {
+      weights.add(name.substr(std::string_view(checkpoint::kNetPrefix).size()), tensor);
+    }
   }
   check_weights(net_->graph(), weights, where);
   load_state_dict(net_, weights);

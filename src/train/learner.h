@@ -36,7 +36,8 @@ class Learner {
   explicit Learner(const Task& task, Processes& processes);
 
   // Forward and backward: adds the gradients of loss / recipe.accumulate to those that are there. `number` is that of
-  // the batch in the run, which stochastic depth draws from. Learns nothing where a process has no good picture.
+  // the batch in the run, which stochastic depth draws from. Learns nothing, and says that of 0 images, where a process
+  // has no good picture, or where a single one is left of all and gives a batch norm one value per channel.
   BatchResult learn(const Batch& batch, std::int64_t number);
 
   // Takes the step that the gradients say, at this learning rate, and forgets them.
@@ -78,6 +79,7 @@ class Learner {
   LossScale scale_;
   std::optional<AveragedWeights> average_;
   torch::Tensor class_weights_;
+  bool one_picture_suffices_;  // for the statistics of each batch norm
   int blocks_ = 0;
   bool reduced_ = false;  // the gradients of this step, over the processes
 };

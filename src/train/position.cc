@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "journal/history.h"
+#include "weights/checkpoint.h"
 #include "weights/metadata.h"
 
 namespace resnet {
@@ -13,8 +14,8 @@ namespace {
 
 constexpr const char* kPosition = "run.position";
 constexpr const char* kHistory = "run.history";
-constexpr const char* kArchitecture = "run.architecture";
-constexpr const char* kClasses = "run.classes";
+using checkpoint::kArchitecture;
+using checkpoint::kClasses;
 
 const std::string& value_of(const Checkpoint& checkpoint, const char* key, const std::string& where) {
   const auto found = checkpoint.values.find(key);
@@ -44,7 +45,7 @@ double Position::top1() const {
 }
 
 void Position::put_into(Checkpoint& checkpoint, const Architecture& architecture,
-                        const std::vector<std::string>& classes) const {
+                        const std::vector<std::string>& classes, const Preprocessing& preprocessing) const {
   nlohmann::ordered_json json = {{"epoch", epoch},
                                  {"batch", batch},
                                  {"step", step},
@@ -60,6 +61,7 @@ void Position::put_into(Checkpoint& checkpoint, const Architecture& architecture
   checkpoint.values[kHistory] = to_json(std::span(history)).text();
   checkpoint.values[kArchitecture] = to_json(architecture).dump();
   checkpoint.values[kClasses] = nlohmann::json(classes).dump();
+  checkpoint.values[checkpoint::kPreprocessing] = to_json(preprocessing).dump();
 }
 
 Position Position::from(const Checkpoint& checkpoint, const Architecture& architecture,

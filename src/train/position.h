@@ -8,6 +8,7 @@
 #include "journal/checkpoints.h"
 #include "resnet/architecture.h"
 #include "resnet/epoch_record.h"
+#include "resnet/preprocessing.h"
 
 namespace resnet {
 
@@ -37,9 +38,10 @@ struct Position {
   double top1() const;
   double images_per_second() const { return seconds > 0 ? static_cast<double>(images) / seconds : 0; }
 
-  // With the network, and the names of the classes in the order of its outputs.
-  void put_into(Checkpoint& checkpoint, const Architecture& architecture,
-                const std::vector<std::string>& classes) const;
+  // With the network, the names of the classes in the order of its outputs, and how pictures are prepared: what
+  // load_model() needs to take the checkpoint for a model.
+  void put_into(Checkpoint& checkpoint, const Architecture& architecture, const std::vector<std::string>& classes,
+                const Preprocessing& preprocessing) const;
 
   // Throws kFormat for a checkpoint that is none of a run, kMismatch for one of another network or of other classes;
   // the place is `where`.

@@ -19,7 +19,7 @@ RunFiles::RunFiles(const TrainOptions& options, const Task& task)
       folder_(options.out, options.resume),
       checkpoints_(folder_.checkpoints(), task.recipe.keep) {
   if (folder_.holds_run() && std::filesystem::exists(folder_.recipe())) {
-    check_same_recipe(task.recipe, read_recipe(folder_.recipe()), folder_.recipe());
+    check_same_recipe(task.recipe, folder_);
   }
   checkpoints_.remove_unfinished();
 }
@@ -68,7 +68,7 @@ void RunFiles::check_same_data(const Checkpoint& checkpoint, const std::string& 
 
 void RunFiles::save(const Position& at, Learner& learner) {
   Checkpoint checkpoint;
-  at.put_into(checkpoint, task_.graph.architecture, task_.classes);
+  at.put_into(checkpoint, task_.graph.architecture, task_.classes, task_.preprocessing);
   checkpoint.values[kData] = data_.to_json();
   learner.save(checkpoint.tensors);
   checkpoint_ = checkpoints_.save(checkpoint, at.step);

@@ -1,5 +1,6 @@
 #include "train/same_run.h"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -18,15 +19,23 @@ bool may_change(std::string_view key) {
   return false;
 }
 
+// The other way to go on, which keeps the weights alone; not for what makes another network of them.
+std::string other_way(const RunFolder& folder, const Key& key) {
+  const bool weights = key.group != "Network" && std::filesystem::exists(folder.best());
+  return fmt::format("begin a new run{} in another --out", weights ? " with --from " + folder.best() : "");
+}
+
 }  // namespace
 
-void check_same_recipe(const Recipe& recipe, const Recipe& begun, const std::string& where) {
+void check_same_recipe(const Recipe& recipe, const RunFolder& folder) {
+  const Recipe begun = read_recipe(folder.recipe());
   for (const Key& key : recipe_keys()) {
     const std::string now = toml_value(recipe, key);
     const std::string then = toml_value(begun, key);
-    if (now != then && !may_change(key.name)) {
-      fail(ErrorCode::kInvalidArgument, where, "{}: {}, but the run was begun with {}", key.name, now, then);
-    }
+    if (now == then || may_change(key.name)) continue;
+    fail(ErrorCode::kInvalidArgument, recipe.place(key.name),
+         "{}, but the run was begun with {} ({}), and --resume goes on as it was begun; {}", now, then, folder.recipe(),
+         other_way(folder, key));
   }
 }
 

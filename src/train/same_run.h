@@ -3,13 +3,14 @@
 
 #include <string>
 
+#include "journal/run_folder.h"
 #include "train/task.h"
 
 namespace resnet {
 
-// Throws kInvalidArgument, naming the key, where `recipe` trains something else than the run was begun with. Where
-// things are and how often it saves may change. The place is `where`.
-void check_same_recipe(const Recipe& recipe, const Recipe& begun, const std::string& where);
+// Throws kInvalidArgument, naming the key and the way out, where `recipe` trains something else than the run in the
+// folder was begun with. Where things are and how often it saves may change.
+void check_same_recipe(const Recipe& recipe, const RunFolder& folder);
 
 // All that must be the same in all processes: the recipe but for what may change, the classes, the preprocessing, and
 // the pictures by their number, labels and names.

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
+#include <utility>
 
 #include "arch/schema.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
 #include "resnet/model_file.h"
+#include "train/optimizer.h"
 #include "weights/initialize.h"
+#include "weights/nonfinite.h"
 
 namespace resnet {
 namespace {
@@ -90,6 +94,51 @@ int thread_count(const Recipe& recipe, const Worker& worker) {
   return std::max(1, available_processors() / worker.local_world_size);
 }
 
+FeatureShape input_of(const Task& task, std::int64_t batch, std::int64_t height, std::int64_t width) {
+  return {batch, static_cast<std::int64_t>(task.preprocessing.mean.size()), height, width};
+}
+
+// The batch norms that learn statistics, and the shapes that they see of such an input.
+std::vector<std::pair<const Node*, FeatureShape>> learning_norms(const Task& task, const FeatureShape& input) {
+  const std::vector<std::string> frozen = frozen_parts(task.recipe, task.graph);
+  const std::vector<FeatureShape> shapes = infer_shapes(task.graph, input);
+  std::vector<std::pair<const Node*, FeatureShape>> norms;
+  for (std::size_t i = 0; i < task.graph.nodes.size(); ++i) {
+    const Node& node = task.graph.nodes[i];
+    if (node.op != Op::kBatchNorm || std::find(frozen.begin(), frozen.end(), part_of(node)) != frozen.end()) continue;
+    norms.emplace_back(&node, shapes[i]);
+  }
+  return norms;
+}
+
+// Pictures of a smaller size than this leave a batch norm one pixel of a picture; 0 where no size of use changes that.
+std::int64_t smallest_size_of_two_pixels(const Task& task) {
+  constexpr std::int64_t kMost = 1024;
+  for (std::int64_t size = std::min(task.preprocessing.height, task.preprocessing.width) + 1; size <= kMost; ++size) {
+    const auto norms = learning_norms(task, input_of(task, 1, size, size));
+    if (std::all_of(norms.begin(), norms.end(), [](const auto& n) { return n.second.height * n.second.width > 1; })) {
+      return size;
+    }
+  }
+  return 0;
+}
+
+// A variance of one value is no statistic: such a run would go on and make nonsense. Every batch of an epoch has as
+// many pictures, and those of all processes count together, as the statistics are taken over all of them.
+void check_norms(const Task& task) {
+  const Preprocessing& how = task.preprocessing;
+  const FeatureShape input = input_of(task, task.recipe.batch, how.height, how.width);
+  for (const auto& [node, shape] : learning_norms(task, input)) {
+    if (shape.batch * shape.height * shape.width > 1) continue;
+    const std::int64_t size = smallest_size_of_two_pixels(task);
+    fail(ErrorCode::kInvalidArgument, task.recipe.place("batch"),
+         "{} picture of {}x{} gives the batch norm {} an input of {}x{}x{}x{}, one value per channel, and that has no "
+         "variance to learn from: take --batch 2 or more{}",
+         task.recipe.batch, how.height, how.width, node->path, shape.batch, shape.channels, shape.height, shape.width,
+         size > 0 ? fmt::format(", or --size {} or more", size) : "");
+  }
+}
+
 void check_fit(const Task& task, bool new_head) {
   const Recipe& recipe = task.recipe;
   if (static_cast<std::size_t>(recipe.batch) > task.data.train.size()) {
@@ -124,16 +173,31 @@ void check_fit(const Task& task, bool new_head) {
     }
   }
   for (const std::string& item : recipe.stage_lr) check_part("stage_lr", item.substr(0, item.find('=')));
-  const Preprocessing& how = task.preprocessing;
-  infer_shapes(task.graph, {1, static_cast<std::int64_t>(how.mean.size()), how.height, how.width});
+  check_norms(task);
 }
 
 }  // namespace
 
+std::vector<std::string> frozen_parts(const Recipe& recipe, const Graph& graph) {
+  if (recipe.freeze != std::vector<std::string>{"all-but-head"}) return recipe.freeze;
+  std::vector<std::string> parts = {"stem"};
+  for (std::size_t i = 0; i < graph.architecture.depths.size(); ++i) parts.push_back(fmt::format("layer{}", i + 1));
+  return parts;
+}
+
+std::int64_t least_values_of_norms(const Task& task) {
+  const Preprocessing& how = task.preprocessing;
+  std::int64_t least = std::numeric_limits<std::int64_t>::max();
+  for (const auto& [node, shape] : learning_norms(task, input_of(task, 1, how.height, how.width))) {
+    least = std::min(least, shape.height * shape.width);
+  }
+  return least;
+}
+
 Task make_task(const Recipe& recipe, const Worker& worker) {
   std::optional<Model> model;
   if (!recipe.from.empty()) {
-    model = load_model(recipe.from);
+    model = load_model(recipe.from, {.allow_nonfinite = recipe.allow_nonfinite});
     check_floats(*model, recipe.from);
   }
   Architecture architecture = model ? model->architecture : make_architecture(recipe);
@@ -141,6 +205,11 @@ Task make_task(const Recipe& recipe, const Worker& worker) {
   Task task;
   task.recipe = recipe;
   if (model) take_network(task.recipe, model->architecture);
+  if (model && recipe.allow_nonfinite) {
+    if (const auto found = find_nonfinite(model->weights); !found.empty()) {
+      task.notice = fmt::format("{}: {}", recipe.from, describe(found));
+    }
+  }
   task.worker = worker;
   task.threads = thread_count(recipe, worker);
   task.preprocessing = make_preprocessing(recipe, architecture.stem, model ? model->preprocessing : std::nullopt);

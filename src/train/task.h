@@ -22,12 +22,19 @@ struct Task {
   Graph graph;
   StateDict weights;  // to start from
   Worker worker;
-  int threads = 0;  // of this process; 0: one per processor
+  int threads = 0;     // of this process; 0: one per processor
+  std::string notice;  // what people should know of it; mostly nothing
 };
 
 // Of a recipe that validate() takes. Throws kInvalidArgument, naming the key, where it does not fit the data, the
 // network or the number of processes.
 Task make_task(const Recipe& recipe, const Worker& worker = {});
+
+// The parts of the network that do not learn: `freeze`, with "all-but-head" as the parts it stands for.
+std::vector<std::string> frozen_parts(const Recipe& recipe, const Graph& graph);
+
+// Values per channel that one picture gives the batch norm, of those that learn statistics, that sees the fewest.
+std::int64_t least_values_of_norms(const Task& task);
 
 // Threads, memory and seeds as the recipe says; the training pictures changed at random, the others not.
 LoaderOptions training_loader(const Task& task);

@@ -39,6 +39,7 @@ class Run {
       fail(ErrorCode::kInvalidArgument, recipe_.place("accumulate"), "an epoch has only {} batches", loader_.batches());
     }
     if (processes_.several()) processes_.check_alike("task", describe_run(task_));
+    if (!task_.notice.empty() && processes_.is_first()) reporting_.notice(task_.notice);
     if (processes_.is_first()) open_files(options);
     share_position();
   }
@@ -101,7 +102,7 @@ class Run {
     if (!processes_.several()) return;
     Checkpoint checkpoint;
     at_.step = learner_.steps();
-    at_.put_into(checkpoint, task_.graph.architecture, task_.classes);
+    at_.put_into(checkpoint, task_.graph.architecture, task_.classes, task_.preprocessing);
     checkpoint.values = nlohmann::json::parse(processes_.broadcast(nlohmann::json(checkpoint.values).dump()))
                             .get<std::map<std::string, std::string>>();
     at_ = Position::from(checkpoint, task_.graph.architecture, task_.classes, "rank 0");
@@ -147,6 +148,11 @@ class Run {
       fail(ErrorCode::kInvalidArgument, fmt::format("step {}", learner_.steps() + 1),
            "the loss is {} in batch {} of epoch {}, at learning rate {}{}", result.loss, at_.batch + 1, at_.epoch + 1,
            lr, newest_checkpoint());
+    }
+    if (result.images == 0 && processes_.is_first()) {
+      reporting_.notice(
+          fmt::format("epoch {}: batch {} is left out: too few of its pictures can be read to learn from it",
+                      at_.epoch + 1, at_.batch + 1));
     }
     at_.add_batch(result.loss, result.right, result.images);
     if (at_.batch % recipe_.accumulate == 0) learner_.step(lr);

@@ -109,6 +109,43 @@ TEST(BatchNormTest, RefusesUnknownInstructionSets) {
   EXPECT_THROW(batch_norm_add_relu(*norm, torch::ones({1, 16, 2, 2}).contiguous(kNhwc), Tensor(), true), Error);
 }
 
+std::string refusal(ResNet& net, const Tensor& images) {
+  try {
+    net->forward(images);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(TorchModuleTest, RefusesToLearnStatisticsFromOneValue) {
+  ResNet net = small_network();
+  const Tensor one = torch::randn({1, 3, 8, 8});  // 2x2, 1x1 in the stages
+  for (const auto format : {kNhwc, at::MemoryFormat::Contiguous}) {
+    net->train();
+    EXPECT_EQ(refusal(net, one.contiguous(format)),
+              "layer2.0.bn1: expected more than one value per channel in training, got an input of 1x128x1x1: give it "
+              "more pictures at a time, or larger ones");
+    const Tensor mean = net->named_buffers()["layer2.0.bn1.running_mean"];
+    EXPECT_EQ(mean.abs().max().item<double>(), 0);
+    EXPECT_EQ(net->named_buffers()["layer2.0.bn1.num_batches_tracked"].item<int>(), 0);
+    EXPECT_EQ(refusal(net, torch::randn({2, 3, 8, 8}).contiguous(format)), "");
+    EXPECT_EQ(refusal(net, torch::randn({1, 3, 9, 9}).contiguous(format)), "");
+    net->eval();
+    EXPECT_EQ(refusal(net, one.contiguous(format)), "");
+    net = small_network();
+  }
+}
+
+TEST(TorchModuleTest, CountsTheValuesOfAllProcesses) {
+  const Tensor one = torch::randn({1, 3, 8, 8}).contiguous(kNhwc);
+  ResNet alone = small_network(), twins = small_network();
+  alone->set_sum_across([](Tensor&) {});
+  EXPECT_THAT(refusal(alone, one), ::testing::StartsWith("layer2.0.bn1: expected more than one value per channel"));
+  twins->set_sum_across([](Tensor& sums) { sums.mul_(2); });  // another process with the same picture
+  EXPECT_EQ(refusal(twins, one), "");
+}
+
 TEST(TorchModuleTest, HasTheNamesOfTheGraph) {
   for (const char* name : {"resnet18", "resnet50", "resnext50_32x4d", "resnet18d", "plain20", "resnet20"}) {
     ResNet net = torch_module(find_architecture(name));

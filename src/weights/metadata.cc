@@ -13,8 +13,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kVersion = "1";
-
 bool is_our_key(const std::string& key) {
   return key == kVersionKey || key == kArchitectureKey || key == kClassesKey || key == kPreprocessingKey;
 }
@@ -111,7 +109,7 @@ Metadata to_metadata(const Model& model) {
     result[key] = std::move(text);
   };
   if (!is_plain_name(model.architecture.name)) refuse("name", "must be 1 to 64 letters, digits, '_', '.' or '-'");
-  result.insert_or_assign(kVersionKey, std::string(kVersion));
+  result.insert_or_assign(kVersionKey, std::string(kModelVersion));
   put(kArchitectureKey, to_json(model.architecture));
   if (!model.classes.empty()) {
     const auto wanted = static_cast<std::size_t>(model.architecture.classes);
@@ -137,9 +135,9 @@ bool describes_model(const Metadata& metadata, const std::string& where) {
     }
     return false;
   }
-  if (version->second != kVersion) {
+  if (version->second != kModelVersion) {
     fail(ErrorCode::kUnsupported, place(where, kVersionKey), "'{}' is not a version that is known ('{}' is)",
-         one_line(version->second), kVersion);
+         one_line(version->second), kModelVersion);
   }
   return true;
 }

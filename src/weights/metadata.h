@@ -20,6 +20,8 @@ inline constexpr const char* kArchitectureKey = "resnet.architecture";
 inline constexpr const char* kClassesKey = "resnet.classes";
 inline constexpr const char* kPreprocessingKey = "resnet.preprocessing";
 
+inline constexpr const char* kModelVersion = "1";
+
 nlohmann::ordered_json to_json(const Architecture& architecture);
 nlohmann::ordered_json to_json(const Preprocessing& preprocessing);
 

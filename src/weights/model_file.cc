@@ -11,8 +11,10 @@
 #include "program/check_weights.h"
 #include "program/quantized.h"
 #include "resnet/graph.h"
+#include "weights/checkpoint.h"
 #include "weights/infer.h"
 #include "weights/metadata.h"
+#include "weights/nonfinite.h"
 #include "weights/output_format.h"
 #include "weights/tensor_names.h"
 
@@ -70,6 +72,13 @@ StateDict take_weights(const Graph& graph, const StateDict& tensors, const std::
   return weights;
 }
 
+void check_finite(const StateDict& weights, const std::string& path) {
+  const std::vector<NonfiniteTensor> found = find_nonfinite(weights);
+  if (found.empty()) return;
+  fail(ErrorCode::kUnsupported, path,
+       "{}; --allow-nonfinite, or allow_nonfinite in a program, loads the model all the same", describe(found));
+}
+
 }  // namespace
 
 void check_weights(const Graph& graph, const StateDict& weights, const std::string& where) {
@@ -89,6 +98,7 @@ Model load_model(const std::string& path, const LoadOptions& options) {
 }
 
 Model load_model(TensorFile file, const std::string& path, const LoadOptions& options) {
+  if (is_checkpoint(file)) take_network(file);
   describes_model(file.metadata, path);
   const bool tutorial = std::any_of(file.tensors.begin(), file.tensors.end(),
                                     [](const auto& entry) { return is_tutorial_name(entry.first); });
@@ -101,6 +111,7 @@ Model load_model(TensorFile file, const std::string& path, const LoadOptions& op
   model.architecture = choose_architecture(file, tutorial ? Layout::kTutorial : Layout::kTorchvision, options, path);
   check_block_count(model.architecture, file.tensors, path);
   model.weights = take_weights(expand(model.architecture), file.tensors, path);
+  if (!options.allow_nonfinite) check_finite(model.weights, path);
   model.classes = read_classes(file.metadata, model.architecture.classes, path);
   model.preprocessing = read_preprocessing(file.metadata, model.architecture.in_channels, path);
   model.metadata = other_keys(file.metadata);

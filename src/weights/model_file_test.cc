@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "formats/safetensors.h"
@@ -248,6 +249,57 @@ TEST_F(ModelFileTest, OddInt8TensorsAreRefused) {
   }
   EXPECT_THAT(refused("bn1.output_scale", scalar(1)), HasSubstr("unexpected bn1.output_scale"));
   EXPECT_THAT(refused("bn1.weight", Tensor::zeros(DType::kI8, {16})), HasSubstr("expected floating point, got I8"));
+}
+
+// Weights as others keep them, each type with a value that float32 cannot hold.
+TEST_F(ModelFileTest, ValuesThatAreNotFiniteAreRefused) {
+  const auto bits = [](auto value, DType type) {
+    std::vector<decltype(value)> values(16);
+    values[3] = value;
+    Tensor tensor = Tensor::zeros(type, {16});
+    const auto bytes = std::as_bytes(std::span(values));
+    const auto memory = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
+    return Tensor::view(type, {16}, *memory, memory);
+  };
+  const Tensor odd[] = {bits(0x7FC0'0000U, DType::kF32), bits(0xFF80'0000U, DType::kF32),
+                        bits(std::uint16_t{0x7E00}, DType::kF16), bits(std::uint16_t{0xFF80}, DType::kBF16),
+                        bits(1e300, DType::kF64)};
+  for (const Tensor& tensor : odd) {
+    Model model = small_model();
+    model.weights.set("layer1.0.bn1.running_var", tensor);
+    const std::string file = foreign(model.weights, [](const std::string& name) { return "module." + name; });
+    EXPECT_EQ(
+        refusal(file),
+        "1 tensor has values that are not finite (NaN, infinite, or beyond float32): layer1.0.bn1.running_var (1 of "
+        "16); --allow-nonfinite, or allow_nonfinite in a program, loads the model all the same")
+        << name(tensor.dtype());
+    EXPECT_EQ(load_model(file, {.allow_nonfinite = true}).weights.at("layer1.0.bn1.running_var").dtype(),
+              tensor.dtype());
+  }
+}
+
+TEST_F(ModelFileTest, ACheckpointOfARunIsAModel) {
+  Model model = small_model();
+  StateDict kept;
+  for (const auto& [name, tensor] : model.weights) kept.add("net." + name, tensor);
+  kept.add("first.conv1.weight", Tensor::zeros(DType::kF32, {16, 3, 3, 3}));
+  kept.add("average.conv1.weight", Tensor::zeros(DType::kF32, {16, 3, 3, 3}));
+  std::map<std::string, std::string> metadata = {{"run.architecture", to_json(model.architecture).dump()},
+                                                 {"run.classes", R"(["a","b","c","d","e","f","g","h","i","j"])"},
+                                                 {"run.preprocessing", to_json(preset("cifar")).dump()},
+                                                 {"run.position", "{}"},
+                                                 {"checkpoint.crc32c", "00000000"}};
+  const auto same = [](const std::string& name) { return name; };
+  const Model loaded = load_model(foreign(kept, same, metadata));
+  EXPECT_EQ(loaded.architecture, model.architecture);
+  EXPECT_EQ(loaded.classes.at(9), "j");
+  EXPECT_EQ(loaded.preprocessing, preset("cifar"));
+  EXPECT_TRUE(loaded.metadata.empty());
+  expect_same(loaded.weights, model.weights);
+  metadata.erase("run.preprocessing");  // as older versions wrote them
+  EXPECT_FALSE(load_model(foreign(kept, same, metadata)).preprocessing);
+  const auto without = [](const std::string& name) { return name == "net.fc.bias" ? "" : name; };
+  EXPECT_THAT(refusal(foreign(kept, without, metadata)), HasSubstr("missing fc.bias"));
 }
 
 }  // namespace

@@ -112,6 +112,15 @@ class DistributedTest(unittest.TestCase):
                         for a, b in list(zip(line.split(","), expected.split(",")))[:10]:  # not the times
                             self.assertAlmostEqual(float(a or 0), float(b or 0), delta=1e-5)
 
+    def test_one_picture_a_process_is_enough_for_batch_norm(self):
+        """Its statistics are over the pictures of all; one alone would be one value per channel."""
+        deep = [*PLAIN, "--depths", "1,1,1,1,1", "--widths", "8,8,8,8,8"]
+        done = self.train(self.out(), *deep, "--batch", "2", "--nproc", "2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        done = self.train(self.out(), *deep, "--batch", "1")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"layer5.0.bn1", done.stderr)
+
     def test_bad_pictures_leave_parts_of_unequal_size(self):
         data = f"{self.root}/damaged"
         made = resnet("make-dataset", "shapes", "--out", data, "--size", "16", "--train", "64", "--val", "30")

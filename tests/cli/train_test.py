@@ -308,6 +308,45 @@ class TrainTest(unittest.TestCase):
         self.fails("large.png: 40x30 pixels, more than the 1000 that max-pixels allows", *SHORT, "--max-pixels", "1000", "--resize", "16",
                    "--crop", "resized", data=data)
 
+    def test_refuses_batch_norms_that_see_one_value(self):
+        """Their variance would be 0, and the model nonsense: said before anything is learned, with what changes it."""
+        stages = ["--block", "basic", "--depths", "1,1,1,1", "--widths", "8,8,8,8", "--stem-width", "8", "--crop", "none",
+                  "--epochs", "1", "--lr", "0.01"]
+        deep = [*stages, "--stem", "imagenet"]
+        out = self.fails("--batch: 1 picture of 32x32 gives the batch norm layer4.0.bn1 an input of 1x8x1x1, one value per "
+                         "channel, and that has no variance to learn from: take --batch 2 or more, or --size 33 or more",
+                         *deep, "--size", "32", "--batch", "1")
+        self.assertEqual(os.listdir(out), [])
+        self.fails("layer3.0.bn1", *deep, "--size", "16", "--batch", "1", "--accumulate", "4")
+        self.fails("take --batch 2 or more, or --size 9 or more", *stages, "--stem", "cifar", "--size", "8", "--batch", "1")
+        for more in (["--size", "32", "--batch", "2"], ["--size", "33", "--batch", "1"]):
+            done = self.train(self.out(), *deep, *more)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        model = f"{self.root}/deep.safetensors"
+        made = resnet("init", "--block", "basic", "--depths", "1,1,1,1", "--widths", "8,8,8,8", "--stem-width", "8",
+                      "--classes", "5", "-o", model)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        tuned = ["--from", model, "--epochs", "1", "--lr", "0.01", "--crop", "none", "--size", "32", "--batch", "1"]
+        self.fails("layer4.0.bn1", *tuned, "--freeze", "stem,layer1")
+        for frozen in ("all-but-head", "layer4"):  # frozen ones keep their statistics
+            done = self.train(self.out(), *tuned, "--freeze", frozen)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_leaves_out_a_batch_of_which_one_picture_is_left(self):
+        """Where that is one value for a batch norm; with `skip` a run does not end at a batch that no resumption passes."""
+        half = f"{self.root}/half"
+        pictures.write(f"{half}/ant/0.png", picture(0, 0))
+        for i, name in enumerate(("ant", "bee", "bee")):
+            pictures.write(f"{half}/{name}/bad{i}.png", b"")
+        done = self.train(self.out(), *NETWORK, "--depths", "1,1,1,1,1", "--widths", "8,8,8,8,8", "--crop", "none", "--batch", "4",
+                          "--epochs", "1", "--bad-images", "skip", "--lr", "0.01", data=half)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn(b"epoch 1: batch 1 is left out: too few of its pictures can be read to learn from it\n", done.stderr)
+        self.assertIn(b"no picture of epoch 1 could be read", done.stderr)
+        done = self.train(self.out(), *NETWORK, "--crop", "none", "--batch", "4", "--epochs", "1", "--bad-images", "skip",
+                          "--lr", "0.01", data=half)  # enough pixels for statistics of one picture
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_every_recipe_that_ships_is_read(self):
         """What is wrong is the data alone, which are looked for after the recipe was read and checked."""
         recipes = glob.glob(os.path.join(os.environ["RESNET_SOURCE_DIR"], "recipes", "*.toml"))
@@ -325,6 +364,52 @@ class TrainTest(unittest.TestCase):
             self.assertIn(f"{alone}/resnet-train: the trainer is not there", done.stderr.decode())
             self.assertIn("LibTorch", done.stderr.decode())
         self.assertEqual(os.listdir(alone), ["resnet"])
+
+    def test_a_checkpoint_is_a_file_of_weights(self):
+        """For every command, and as good as the model of the same epoch; the newest weights of it, not their average."""
+        out = self.out()
+        done = self.train(out, *NETWORK, "--batch", "8", "--epochs", "2", "--lr", "0.05", "--ema", "0.5", "--mean", "0.4,0.5,0.6",
+                          "--std", "0.2,0.3,0.4")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        checkpoint = sorted(glob.glob(f"{out}/checkpoints/*.safetensors"))[-1]
+        kept = {name[4:]: value for name, value in tensors(checkpoint).items() if name.startswith("net.")}
+        converted, onnx, pth = f"{out}/converted.safetensors", f"{out}/m.onnx", f"{out}/m.pth"
+        for command in (["convert", checkpoint, converted], ["convert", checkpoint, pth], ["export", checkpoint, onnx],
+                        ["bench", checkpoint, "--batch", "1"], ["summary", checkpoint], ["inspect", checkpoint],
+                        ["features", checkpoint, self.data, "-o", f"{out}/f.npy"],
+                        ["similar", f"{out}/f.npy", f"{self.data}/bee/00.png"],
+                        ["explain", checkpoint, f"{self.data}/bee/00.png", "-o", f"{out}/explained"],
+                        ["quantize", checkpoint, self.data, "-o", f"{out}/int8.safetensors", "--min-agreement", "0"],
+                        ["compare", checkpoint, f"{out}/best.safetensors", self.data]):
+            done = resnet(*command)
+            self.assertEqual(done.returncode, 0, (command, done.stderr))
+            self.assertNotIn(b"assumed", done.stderr, command)  # it says how pictures are prepared
+        self.assertEqual(tensors(converted), kept)
+        ours, best = (json.loads(resnet("inspect", path, "--json").stdout)["metadata"] for path in (converted, f"{out}/best.safetensors"))
+        self.assertEqual(ours, {key: value for key, value in best.items() if not key.startswith("training.")})
+        answers = [resnet("predict", path, self.data, "--json", "--logits").stdout for path in (checkpoint, converted)]
+        self.assertEqual(*answers)
+        self.assertIn(b'"class":"bee"', answers[0])
+        self.assertEqual(*(resnet("eval", path, self.data).stdout.splitlines()[:4] for path in (checkpoint, converted)))
+        tuned = self.out()
+        done = self.train(tuned, "--from", checkpoint, "--epochs", "1", "--batch", "8", "--lr", "1e-12", "--crop", "none",
+                          "--freeze", "all-but-head", "--optimizer", "sgd")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(tensors(f"{tuned}/best.safetensors")["conv1.weight"], kept["conv1.weight"])  # and its head is kept:
+        head, before = (array.array("f", source["fc.weight"]) for source in (tensors(f"{tuned}/best.safetensors"), kept))
+        self.assertLess(max(abs(a - b) for a, b in zip(head, before)), 1e-6)
+
+    def test_another_recipe_is_another_run_and_its_way_is_named(self):
+        out, _ = self.trained()
+        way = f"and --resume goes on as it was begun; begin a new run with --from {out}/best.safetensors in another --out\n"
+        self.fails(f"resnet: --epochs: 12, but the run was begun with 3 ({out}/recipe.toml), {way}", *SHORT, "--resume", "--epochs", "12",
+                   out=out)
+        longer = pictures.write(f"{self.root}/longer.toml", b"lr = 0.05\nepochs = 12\n")
+        said = self.train(out, "--recipe", longer, "--resume").stderr.decode()
+        self.assertEqual(said, f"resnet: {longer}: line 2: epochs: 12, but the run was begun with 3 ({out}/recipe.toml), {way}")
+        self.fails("--widths: [8, 8], but the run was begun with [8, 16]", *SHORT, "--resume", "--widths", "8,8", out=out)
+        done = self.train(self.out(), "--from", f"{out}/best.safetensors", "--epochs", "1", "--batch", "8")
+        self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_a_run_is_not_mixed_with_another(self):
         out, _ = self.trained()

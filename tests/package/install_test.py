@@ -1,4 +1,4 @@
-"""`cmake --install`: its headers stand alone, and find_package and pkg-config build the examples against it."""
+"""`cmake --install`: its programs run, its headers stand alone, and find_package and pkg-config build the examples against it."""
 import glob
 import os
 import re
@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 
-from package import build, check_answer, check_examples, model_and_picture, run, source
+from package import build, check_answer, check_examples, model_and_picture, run, source, train_an_epoch, use_program
 
 
 def check_headers(prefix):
@@ -21,8 +21,35 @@ def check_headers(prefix):
     return len(headers)
 
 
+# Where the trainer was built: the folder of LibTorch.
+torch = re.findall(r"^RESNET_TORCH_FOUND:\w+=(/.*)$", open(f"{build}/CMakeCache.txt").read(), re.MULTILINE)
+os.environ.pop("LD_LIBRARY_PATH", None)  # what is installed knows its libraries
+
+
+def check_programs(prefix, folder):
+    """All that are installed, for real: training too, which needs a library that is not installed with it."""
+    programs = sorted(os.listdir(f"{prefix}/bin"))
+    assert programs == (["resnet", "resnet-train"] if torch else ["resnet"]), programs
+    shapes = use_program(f"{prefix}/bin/resnet", folder)
+    if not torch:
+        assert "the trainer is not there" in run([f"{prefix}/bin/resnet", "train", "--out", "x"], status=1)
+        return
+    train_an_epoch(f"{prefix}/bin/resnet", folder, shapes)
+
+    # LibTorch went away: said in one line, with what to do.
+    lost = f"{folder}/lost"
+    shutil.copytree(f"{prefix}/bin", lost)
+    with open(f"{lost}/resnet-train", "r+b") as file:
+        data = file.read()
+        known = f"{torch[0]}/lib".encode()
+        assert known in data, "no RUNPATH to LibTorch"
+        file.seek(0)
+        file.write(data.replace(known, b"/" + b"x" * (len(known) - 1)))
+    said = run([f"{lost}/resnet", "train", "--data", shapes, "--out", f"{folder}/none"], status=1)
+    assert re.fullmatch(rf"resnet: {re.escape(lost)}/resnet-train: cannot start, as .*libtorch_cpu\.so.* are not where .*\n", said), said
+
+
 def check_find_package(prefix, folder):
-    torch = re.findall(r"^RESNET_TORCH_FOUND:\w+=(/.*)$", open(f"{build}/CMakeCache.txt").read(), re.MULTILINE)
     run(["cmake", "-G", "Ninja", "-S", f"{source}/examples", "-B", f"{folder}/examples",
          "-D", "CMAKE_PREFIX_PATH=" + ";".join([prefix, *torch]), "-D", "CMAKE_FIND_PACKAGE_NO_PACKAGE_REGISTRY=ON"])
     run(["cmake", "--build", f"{folder}/examples"])
@@ -52,5 +79,5 @@ with tempfile.TemporaryDirectory() as folder:
     print(check_headers(prefix), "headers")
     check_find_package(prefix, folder)
     check_pkg_config(prefix, folder)
-    run([f"{prefix}/bin/resnet", "--version"])
+    check_programs(prefix, folder)
 sys.exit(0)

@@ -1,6 +1,8 @@
 """What the tests of the packages share: where things are, running commands, a model and a picture to try them on."""
+import glob
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -15,18 +17,53 @@ import pictures  # noqa: E402
 COMPILED_AS_HERE = {"CMAKE_BUILD_TYPE": "RelWithDebInfo", "RESNET_WERROR": "ON"}
 
 
-def run(command, env=None, **options):
-    """Its standard output; ends the test with all it printed where it fails."""
+def run(command, env=None, status=0, **options):
+    """Its standard output, its standard error where it is to fail; ends the test with all it printed where it ends otherwise."""
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False,
                           env={**os.environ, **(env or {})}, **options)
-    if done.returncode != 0:
+    if done.returncode != status:
         sys.exit(f"{' '.join(map(str, command))}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
+    return done.stderr if status else done.stdout
 
 
 def model_and_picture(folder):
     model = pictures.small_model(folder, "model.safetensors", ["cat", "dog", "ship"])
     return model, pictures.write(os.path.join(folder, "picture.png"), pictures.png(50, 40, 5))
+
+
+def use_program(installed, folder):
+    """Does with an installed `resnet` what people do, but for training. Gives a folder of shapes to train on."""
+    model, picture = model_and_picture(folder)
+    shapes = os.path.join(folder, "shapes")
+    run([installed, "make-dataset", "shapes", "--out", shapes, "--size", "32", "--train", "64", "--val", "20"])
+    commands = [["--version"], ["summary", "resnet50"], ["draw", "resnet18", "-o", f"{folder}/net.svg"],
+                ["inspect", model], ["predict", model, picture], ["preprocess", picture, "-o", f"{folder}/tensor.npy", "--model", model],
+                ["explain", model, picture, "-o", f"{folder}/explained"], ["features", model, picture, "-o", f"{folder}/f.npy"],
+                ["similar", f"{folder}/f.npy", picture], ["export", model, f"{folder}/m.onnx"],
+                ["quantize", model, f"{shapes}/val", "-o", f"{folder}/int8.safetensors", "--min-agreement", "0"],
+                ["predict", f"{folder}/int8.safetensors", picture], ["bench", "resnet20", "--batch", "1"],
+                ["convert", model, f"{folder}/m.pth"], ["predict", f"{folder}/m.pth", picture, "--preset", "cifar", "--resize", "32"],
+                ["init", "resnet20", "--classes", "10", "-o", f"{folder}/ten.safetensors"],
+                ["eval", f"{folder}/ten.safetensors", f"{shapes}/val", "--report", f"{folder}/page.html"],
+                ["compare", f"{folder}/ten.safetensors", f"{folder}/ten.safetensors", f"{shapes}/val"]]
+    for command in commands:
+        run([installed, *command])
+    tried = {command[0] for command in commands} | {"make-dataset", "train", "study"}
+    known = set(re.findall(r"^  ([a-z-]+)  +", run([installed, "--help"]).split("Subcommands:")[1], re.MULTILINE))
+    if known != tried:
+        sys.exit(f"{installed} has the commands {known}, but {tried} were tried")
+    return shapes
+
+
+def train_an_epoch(installed, folder, shapes):
+    """With the `resnet train` and `resnet study` of an installed program, and uses what came of it."""
+    small = ["--arch", "resnet20", "--depths", "1,1", "--widths", "8,16"]
+    out = os.path.join(folder, "run")
+    run([installed, "train", *small, "--data", shapes, "--batch", "16", "--epochs", "1", "--out", out])
+    for trained in (f"{out}/best.safetensors", *glob.glob(f"{out}/checkpoints/*.safetensors")):
+        print(run([installed, "eval", trained, f"{shapes}/val"]))
+    run([installed, "train", *small, "--data", shapes, "--batch", "16", "--epochs", "1", "--nproc", "2", "--out", f"{out}2"])
+    run([installed, "study", "degradation", "--data", shapes, "--depths", "20", "--epochs", "1", "--out", f"{out}-study"])
 
 
 def check_answer(printed, model, picture):

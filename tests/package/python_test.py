@@ -1,10 +1,15 @@
-"""`pip install` of python/ into a folder of its own, linking the library that this build installs; then the package's tests
-on what was installed. In the long runs also as a reader does it, compiling everything."""
+"""The Python package for real, each time with its own tests on what was installed: `pip install` of python/, linking the
+library that this build installs, and of the source distribution into an environment of its own, which compiles the library that
+comes with it. In the long runs also `pip install` of python/ as a reader does it."""
+import glob
 import importlib.util
 import os
 import subprocess
 import sys
+import sysconfig
+import tarfile
 import tempfile
+import venv
 
 import package
 
@@ -13,25 +18,62 @@ if missing:
     print("skipped: this Python has no", ", ".join(missing))
     sys.exit(77)
 
+python = os.path.join(package.source, "python")
+OFFLINE = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-build-isolation"]
 
-def try_package(folder, *settings):
-    """Gives the exit status of the package's tests."""
-    package.run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-index", "--no-deps",
-                 "--no-build-isolation", "--target", f"{folder}/site", f"--config-settings=build-dir={folder}/build", *settings,
-                 os.path.join(package.source, "python")], env={"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"})
-    done = subprocess.run([sys.executable, os.path.join(package.source, "python", "tests", "test_classifier.py")],
-                          env={**os.environ, "PYTHONPATH": f"{folder}/site"}, check=False)
+
+def use_package(folder, interpreter=sys.executable, env=None):
+    """The package's tests and the example; gives the exit status of the tests."""
+    done = subprocess.run([interpreter, os.path.join(python, "tests", "test_classifier.py")], env={**os.environ, **(env or {})},
+                          check=False)
     model, picture = package.model_and_picture(folder)
     example = os.path.join(package.source, "examples", "classify.py")
-    package.check_answer(package.run([sys.executable, example, model, picture], env={"PYTHONPATH": f"{folder}/site"}), model, picture)
+    package.check_answer(package.run([interpreter, example, model, picture], env=env), model, picture)
     return done.returncode
+
+
+def try_folder(*settings):
+    with tempfile.TemporaryDirectory() as folder:
+        package.run([sys.executable, "-m", "pip", "install", *OFFLINE, "--target", f"{folder}/site",
+                     f"--config-settings=build-dir={folder}/build", *settings, python], env={"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"})
+        return use_package(folder, env={"PYTHONPATH": f"{folder}/site"})
+
+
+def make_source_distribution(folder):
+    """By the build backend, as `python3 -m build --sdist` calls it."""
+    code = "import sys, scikit_build_core.build as backend; print(backend.build_sdist(sys.argv[1]))"
+    package.run([sys.executable, "-c", code, folder], cwd=python)
+    (made,) = glob.glob(f"{folder}/*.tar.gz")
+    with tarfile.open(made) as archive:
+        names = archive.getnames()
+    assert any(name.endswith("library/include/resnet/classifier.h") for name in names), names
+    assert not any(name.endswith(("_test.cc", ".pyc", "_native.pyi")) or "/build" in name for name in names), names
+    return made
+
+
+def try_source_distribution():
+    """Nothing of this checkout is used: it is not there for who downloads the archive."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = make_source_distribution(folder)
+        venv.create(f"{folder}/env", with_pip=False)
+        interpreter = f"{folder}/env/bin/python"
+        site = package.run([interpreter, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]).strip()
+        with open(f"{site}/borrowed.pth", "w") as file:  # numpy, and what builds packages: there is no network
+            file.write(sysconfig.get_path("purelib") + "\n")
+        # ccache has what was compiled the last time, in another folder of the same kind.
+        os.makedirs(f"{folder}/temporary")
+        cached = {"CCACHE_BASEDIR": folder, "CCACHE_NOHASHDIR": "1", "TMPDIR": f"{folder}/temporary"}
+        package.run([sys.executable, "-m", "pip", "--python", interpreter, "install", *OFFLINE, made], env=cached)
+        left = [name for name in os.listdir(f"{folder}/temporary") if not name.startswith(("pip-", "tmp"))]
+        assert left == [], left  # no build folder beside that of the unpacked archive
+        assert "resnet_cpp" in os.listdir(site), os.listdir(site)
+        return use_package(folder, interpreter)
 
 
 with tempfile.TemporaryDirectory() as folder:
     package.run(["cmake", "--install", package.build, "--prefix", f"{folder}/prefix"])
-    status = try_package(folder, "--config-settings=cmake.define.RESNET_INSTALLED=ON",
-                         f"--config-settings=cmake.define.resnet_ROOT={folder}/prefix")
-if os.environ.get("RESNET_TEST_ALL") and status == 0:
-    with tempfile.TemporaryDirectory() as folder:
-        status = try_package(folder)
+    status = try_folder("--config-settings=cmake.define.RESNET_INSTALLED=ON", f"--config-settings=cmake.define.resnet_ROOT={folder}/prefix")
+status = status or try_source_distribution()
+if os.environ.get("RESNET_TEST_ALL"):
+    status = status or try_folder()
 sys.exit(status)
