@@ -7,10 +7,10 @@
 #include <map>
 #include <tuple>
 
-#include "console/text_table.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "base/thread_pool.h"
+#include "console/numbers.h"
 #include "tensor/finite.h"
 
 namespace resnet {
