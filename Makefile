@@ -15,7 +15,7 @@ BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-js
   libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libbz2-dev liblzma-dev libzstd-dev libprotobuf-dev protobuf-compiler \
   libonnx-dev libtomlplusplus-dev libgloo-dev libstb-dev nettle-dev fonts-roboto-unhinted
 TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev \
-  python3 python3-venv python3-dev man-db dpkg-dev file chromium
+  python3 python3-venv python3-dev man-db dpkg-dev file chromium xz-utils bzip2 zstd
 LINT_PACKAGES := libomp-dev
 JOBS ?= $(shell nproc)
 OPTIONS ?=

@@ -1,8 +1,9 @@
-// Tar archives, plain and gzipped: no input may crash, hang or take memory beyond what it holds.
+// Tar archives, plain and compressed: no input may crash, hang or take memory beyond what it holds.
 #include <algorithm>
 #include <cstring>
 #include <memory>
 
+#include "dataset/decompressors.h"
 #include "formats/tar.h"
 #include "resnet/error.h"
 
@@ -15,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
     return count;
   };
   try {
-    resnet::TarReader tar(resnet::ByteStream(refill, "fuzz"));
+    resnet::TarReader tar(resnet::ByteStream(refill, "fuzz", {}, resnet::any_decompressor));
     while (const auto entry = tar.next()) {
       if (entry->size % 2 == 0) tar.read(1U << 20);
     }

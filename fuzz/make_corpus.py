@@ -1,12 +1,18 @@
-"""Writes the seeds of the model file targets: small good files, and one of each way in which files go wrong.
+"""Writes the seeds of the model file and data set targets: small good files, and one of each way in which files go wrong.
 
     python3 fuzz/make_corpus.py
 
 Inputs that once broke a target stand beside the seeds, under names of their own, and are left alone.
 """
+import bz2
+import gzip
+import io
 import json
+import lzma
 import os
 import struct
+import subprocess
+import tarfile
 import zipfile
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
@@ -60,3 +66,41 @@ write("pickle", "strided", b"\x80\x02}X\x01\0\0\0a" + tensor.replace(b"K\x02K\x0
 write("pickle", "itself", b"\x80\x02}q\0X\x05\0\0\0modelh\0s.")
 write("pickle", "system", b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R.")
 write("pickle", "memo", b"\x80\x02Nr\xff\xff\xff\xff.")
+
+
+def tar(files):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    return out.getvalue()[:sum(512 + (len(data) + 511) // 512 * 512 for _, data in files) + 1024]
+
+
+def zipped(files, method):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, data in files:
+            archive.writestr(zipfile.ZipInfo(name), data, method)
+    return out.getvalue()
+
+
+tree = [("data/cat/1.jpg", b"cat"), ("data/dog/old/2.jpg", b"dog"), ("data/README", b"pets")]
+parts = [("train/cat/1.jpg", b"1"), ("val/cat/2.jpg", b"2")]
+samples = [("0.cls", b"1"), ("0.jpg", b"a"), ("1.jpg", b"b"), ("1.cls", b"0\n")]
+batch = (b"\x80\2}(U\6labels](K\6K\1eU\4datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\0\x85U\1b\x87R(K\1K\2M\0\x0c\x86"
+         b"cnumpy\ndtype\nU\2u1K\0K\1\x87R(K\3U\1|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tb\x89T\0\x18\0\0" + bytes(6144) + b"tbu.")
+write("dataset", "tree.tar", tar(tree))
+write("dataset", "parts.tar", tar(parts))
+write("dataset", "samples.tar", tar(samples))
+write("dataset", "twice.tar", tar(tree + [("./data/cat/1.jpg", b"newer")]))
+write("dataset", "tree.tar.gz", gzip.compress(tar(tree), mtime=0))
+write("dataset", "stored.zip", zipped(tree, zipfile.ZIP_STORED))
+write("dataset", "deflated.zip", zipped(samples, zipfile.ZIP_DEFLATED))
+write("dataset", "binary.tar", tar([("c/test_batch.bin", b"\3" + bytes(3072)), ("c/batches.meta.txt", b"cat\ndog\n")]))
+write("dataset", "python.tar", tar([("c/data_batch_1", batch)]))
+write("dataset", "python.zip", zipped([("data_batch_1", batch)], zipfile.ZIP_DEFLATED))
+write("tar", "xz", lzma.compress(tar(tree)))
+write("tar", "bzip2", bz2.compress(tar(tree)))
+write("tar", "zstd", subprocess.run(["zstd", "-c"], input=tar(tree), capture_output=True, check=True).stdout)
