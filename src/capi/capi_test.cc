@@ -7,6 +7,7 @@
 #include <regex>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "capi/from_c_test.h"
 #include "resnet/model_file.h"
@@ -71,6 +72,29 @@ TEST(CapiTest, TheLastErrorIsTheThreadsOwn) {
   std::thread([&] { other = resnet_last_error(); }).join();
   EXPECT_EQ(other, "");
   EXPECT_NE(std::string(resnet_last_error()).find("/absent"), std::string::npos);
+}
+
+TEST(CapiTest, AModelThatIsShortenedIsAnError) {
+  const std::string path = testing::TempDir() + "capi_test-large-" + std::to_string(getpid()) + ".safetensors";
+  resnet::Model model;
+  model.architecture.block = resnet::Block::kBasic;
+  model.architecture.depths = {1, 1};
+  model.architecture.widths = {8, 512};
+  model.architecture.stem = resnet::Stem::kCifar;
+  model.architecture.stem_width = 8;
+  model.architecture.classes = 3;
+  model.weights = resnet::initial_weights(resnet::expand(model.architecture), 1);
+  resnet::save_model(model, path);
+  resnet_classifier* classifier = nullptr;
+  ASSERT_EQ(resnet_load(path.c_str(), nullptr, &classifier), RESNET_OK);
+  std::filesystem::resize_file(path, 5000);
+  const std::vector<float> picture(3 * 32 * 32);
+  const resnet_tensor input = {picture.data(), 1, 3, 32, 32};
+  float logits[3] = {};
+  EXPECT_EQ(resnet_logits(classifier, &input, logits, 3), RESNET_IO);
+  EXPECT_EQ(std::string(resnet_last_error()).rfind(path + ": another program has written to it", 0), 0U);
+  resnet_free(classifier);
+  std::filesystem::remove(path);
 }
 
 TEST(ConcurrencyCapiTest, OneModelServesManyThreads) {

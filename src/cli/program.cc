@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <new>
 
@@ -21,7 +22,11 @@ void say(std::string_view message) {
   std::fputs(fmt::format("resnet: {}\n", one_line(message, kMaxBytes)).c_str(), stderr);  // closed or not
 }
 
-void check_writable(const std::string& path) { const AtomicFile file(path); }
+void check_writable(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_fifo(path, ignored)) return;  // whoever reads it would take the closing for its end
+  const AtomicFile file(path);
+}
 
 void flush_output() {
   std::cout.flush();  // CLI11 prints its help there
