@@ -191,6 +191,29 @@ class ClassifierTest(unittest.TestCase):
         self.assertRaises(ValueError, self.model.classify, numpy.zeros(9, numpy.uint8))
         self.assertRaises(TypeError, self.model.logits, numpy.zeros((3, 32, 32), numpy.float32))
 
+    def test_models_and_pictures_that_change(self):
+        """What was loaded stays, or an error names the file; the process lives."""
+        model = f"{self.folder.name}/large.safetensors"
+        done = pictures.resnet("init", "--block", "basic", "--depths", "1,1", "--widths", "64,320", "--stem", "cifar",
+                               "--classes", 3, "-o", model)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        batch = numpy.zeros((6, 3, 32, 32), numpy.float32)
+        cold, warm = (resnet_cpp.Classifier.load(model, preset="cifar") for _ in range(2))
+        expected = warm.logits(batch)
+        os.truncate(model, 1000)
+        numpy.testing.assert_array_equal(warm.logits(batch), expected)
+        self.fails("io", model, lambda: cold.logits(batch))
+        picture = pictures.write(f"{self.folder.name}/large.png", pictures.png(2000, 1500))
+        for delay in (0.001, 0.01, 0.03):
+            pictures.write(picture, pictures.png(2000, 1500))
+            timer = threading.Timer(delay, lambda: os.truncate(picture, 1000))
+            timer.start()
+            try:
+                self.model.classify(picture)
+            except resnet_cpp.Error as error:
+                self.assertIn(picture, str(error))
+            timer.join()
+
     def test_other_threads_run_meanwhile(self):
         """While one thread computes, Python code runs in another: the GIL is not held."""
         batch = numpy.zeros((64, 3, 192, 192), numpy.float32)

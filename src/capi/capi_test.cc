@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 #include <tuple>
+#include <vector>
 
 #include "capi/from_c_test.h"
 #include "resnet/model_file.h"
@@ -172,6 +173,29 @@ TEST(CapiTest, RefusesWhatIsNotFinite) {
   EXPECT_EQ(count, 0);
   EXPECT_NE(std::string(resnet_last_error()).find(kPicture), std::string::npos) << resnet_last_error();
   resnet_free(model);
+  std::filesystem::remove(path);
+}
+
+TEST(CapiTest, AModelThatIsShortenedIsAnError) {
+  const std::string path = testing::TempDir() + "capi_test-large-" + std::to_string(getpid()) + ".safetensors";
+  resnet::Model model;
+  model.architecture.block = resnet::Block::kBasic;
+  model.architecture.depths = {1, 1};
+  model.architecture.widths = {8, 512};
+  model.architecture.stem = resnet::Stem::kCifar;
+  model.architecture.stem_width = 8;
+  model.architecture.classes = 3;
+  model.weights = resnet::initial_weights(resnet::expand(model.architecture), 1);
+  resnet::save_model(model, path);
+  resnet_classifier* classifier = nullptr;
+  ASSERT_EQ(resnet_load(path.c_str(), nullptr, &classifier), RESNET_OK);
+  std::filesystem::resize_file(path, 5000);
+  const std::vector<float> picture(3 * 32 * 32);
+  const resnet_tensor input = {picture.data(), 1, 3, 32, 32};
+  float logits[3] = {};
+  EXPECT_EQ(resnet_logits(classifier, &input, logits, 3), RESNET_IO);
+  EXPECT_EQ(std::string(resnet_last_error()).rfind(path + ": another program has written to it", 0), 0U);
+  resnet_free(classifier);
   std::filesystem::remove(path);
 }
 

@@ -38,11 +38,11 @@ void print_json(const Options& options, const Model& model, const OnnxFile& file
 
 void export_model(const Options& options) {
   if (!options.output.ends_with(".onnx")) throw Usage(options.output + ": the name must end in .onnx");
+  check_writable(options.output);
   LoadOptions load;
   if (!options.architecture.empty()) load.architecture = find_architecture(options.architecture);
   load.allow_nonfinite = options.allow_nonfinite;
   const Model model = load_model_aloud(options.model, load);
-  check_writable(options.output);
   const OnnxFile file = export_onnx(model, options.output, {.int8 = options.int8});
   if (options.json) {
     print_json(options, model, file);

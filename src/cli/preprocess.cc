@@ -58,6 +58,7 @@ void write(const PreprocessCommand& command, std::span<const std::byte> bytes, s
 }
 
 void run(const PreprocessCommand& command) {
+  check_writable(command.output);
   if (command.image == "-") {
     write(command, read_stream(STDIN_FILENO, "standard input", kMaxStandardInput), "standard input");
   } else {

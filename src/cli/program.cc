@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <new>
 
 #include "base/fault.h"
@@ -19,7 +20,11 @@
 
 namespace resnet::cli {
 
-void check_writable(const std::string& path) { const AtomicFile file(path); }
+void check_writable(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_fifo(path, ignored)) return;  // whoever reads it would take the closing for its end
+  const AtomicFile file(path);
+}
 
 namespace {
 

@@ -2,7 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <random>
 #include <set>
@@ -16,17 +21,17 @@
 namespace resnet {
 namespace {
 
-Model random_model(int classes, int channels = 3) {
+Model random_model(int classes, int channels = 3, int width = 16, unsigned seed = 1) {
   Model model;
   Architecture& a = model.architecture;
   a.block = Block::kBasic;
   a.depths = {1, 1};
-  a.widths = {8, 16};
+  a.widths = {8, width};
   a.stem = Stem::kCifar;
   a.stem_width = 8;
   a.classes = classes;
   a.in_channels = channels;
-  std::mt19937 random(1);
+  std::mt19937 random(seed);
   std::normal_distribution<float> normal(0.1F, 0.2F);
   for (const Parameter& parameter : parameters(expand(a))) {
     Tensor tensor = Tensor::zeros(parameter.dtype, parameter.shape);
@@ -216,6 +221,87 @@ TEST(ConcurrencyClassifierTest, RunsSideBySide) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, std::vector<int>(kThreads));
+}
+
+// A model of more bytes than are read at once, in a file that others write to.
+class ChangingModelTest : public ::testing::Test {
+ protected:
+  ChangingModelTest() {
+    save(1);
+    expected_ = answers(Classifier(large(1), one_thread()));
+  }
+  ~ChangingModelTest() override { std::filesystem::remove(path_); }
+
+  static Model large(unsigned seed) {
+    Model model = random_model(5, 3, 512, seed);
+    model.preprocessing = preset("cifar");
+    return model;
+  }
+
+  // In place, as cp does.
+  void save(unsigned seed) const {
+    const std::string other = path_ + ".other";
+    save_model(large(seed), other);
+    const std::vector<std::byte> bytes = read_file(other);
+    std::ofstream(path_, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()),
+                                                 static_cast<std::streamsize>(bytes.size()));
+    std::filesystem::remove(other);
+  }
+
+  static std::vector<std::vector<float>> answers(const Classifier& classifier) {
+    std::vector<std::vector<float>> all;
+    for (const FeatureShape& shape : kShapes) all.push_back(answer(classifier, shape));
+    return all;
+  }
+
+  static std::vector<float> answer(const Classifier& classifier, const FeatureShape& shape) {
+    std::vector<float> input(static_cast<std::size_t>(shape.count()));
+    for (std::size_t i = 0; i < input.size(); ++i) input[i] = static_cast<float>(i % 17) / 17;
+    return classifier.logits(input, shape);
+  }
+
+  // The answers that it had, or an error that names the file. Gives the number of errors.
+  int errors_of(const Classifier& classifier) const {
+    int errors = 0;
+    for (std::size_t i = 0; i < std::size(kShapes); ++i) {
+      try {
+        EXPECT_EQ(answer(classifier, kShapes[i]), expected_[i]);
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::kIo);
+        EXPECT_EQ(error.where(), path_);
+        ++errors;
+      }
+    }
+    return errors;
+  }
+
+  static constexpr FeatureShape kShapes[] = {{1, 3, 32, 32}, {7, 3, 32, 32}, {1, 3, 64, 64}, {32, 3, 8, 8}};
+  std::string path_ = std::filesystem::temp_directory_path() / fmt::format("resnet-model-{}.safetensors", getpid());
+  std::vector<std::vector<float>> expected_;
+};
+
+TEST_F(ChangingModelTest, GivesItsAnswersOrAnError) {
+  const Classifier before = Classifier::load(path_, one_thread());
+  const Classifier warm = Classifier::load(path_, one_thread());
+  const Classifier hot = Classifier::load(path_, one_thread());
+  EXPECT_EQ(answer(warm, kShapes[0]), expected_[0]);
+  EXPECT_EQ(errors_of(hot), 0);
+  for (const bool shorter : {false, true}) {
+    shorter ? std::filesystem::resize_file(path_, 1000) : save(2);
+    EXPECT_EQ(errors_of(before), static_cast<int>(std::size(kShapes)));
+    EXPECT_LT(errors_of(warm), static_cast<int>(std::size(kShapes)));
+    EXPECT_EQ(errors_of(hot), 0);
+  }
+  save(1);
+  EXPECT_EQ(errors_of(warm), 0) << "its bytes are there again";
+}
+
+TEST_F(ChangingModelTest, OutlivesItsName) {
+  const Classifier classifier = Classifier::load(path_, one_thread());
+  std::filesystem::rename(path_, path_ + ".old");
+  save(2);
+  std::filesystem::remove(path_ + ".old");
+  EXPECT_EQ(errors_of(classifier), 0);
 }
 
 }  // namespace

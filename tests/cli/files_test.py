@@ -67,8 +67,8 @@ class ModelsThatChangeTest(FilesTest):
             assert done.returncode == 0, done.stderr
             done = resnet("convert", f"{cls.root}/{name}.safetensors", f"{cls.root}/{name}.pth")
             assert done.returncode == 0, done.stderr
-        with open(cls.picture, "rb") as file:
-            cls.bytes = file.read()
+        cls.bytes = pictures.png(32, 32, 1)
+        cls.picture = pictures.write(f"{cls.root}/small.png", cls.bytes)
 
     def logits(self, model):
         return json.loads(self.ok("predict", model, self.picture, "--json", "--logits").stdout)["logits"]
@@ -194,7 +194,6 @@ class ClosedStreamsTest(FilesTest):
                 text = file.read()
             self.assertTrue(text.startswith("<!DOCTYPE html>"), closed)
             self.assertTrue(text.rstrip().endswith("</html>"), closed)
-            self.assertNotIn("resnet: ", text)
 
     def test_streams_fail_as_closed_ones_do(self):
         done = self.run_closed(">&-", "predict", self.model, self.picture)

@@ -46,8 +46,7 @@ Image change_picture(const std::string& path, const std::string& change, std::is
     int height = 0;
     std::string interpolation;
     values >> width >> height >> interpolation;
-    const Part part =
-        decode_part(MappedFile::open(path)->bytes(), path, {}, [&](int /*width*/, int /*height*/) { return window; });
+    const Part part = decode_part(read_file(path), path, {}, [&](int /*width*/, int /*height*/) { return window; });
     return resized_crop(view_of(part.pixels, part.left, part.top), window, width, height,
                         parse_interpolation(interpolation));
   }

@@ -17,8 +17,8 @@
 namespace {
 
 torch::Tensor read_batch(const std::string& path) {
-  const auto file = resnet::MappedFile::open(path);
-  const resnet::NpyArray array = resnet::parse_npy(file->bytes(), path);
+  const std::vector<std::byte> file = resnet::read_file(path);
+  const resnet::NpyArray array = resnet::parse_npy(file, path);
   torch::Tensor batch = torch::empty(array.shape, torch::kFloat);
   std::memcpy(batch.mutable_data_ptr(), array.bytes.data(), array.bytes.size());
   return batch;
