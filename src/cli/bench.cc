@@ -11,6 +11,7 @@
 
 #include "arch/describe.h"
 #include "base/proc.h"
+#include "base/processor.h"
 #include "base/text.h"
 #include "cli/architecture_options.h"
 #include "cli/classifier_options.h"

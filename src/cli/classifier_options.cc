@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cli/engine_options.h"
+#include "console/output.h"
 #include "weights/nonfinite.h"
 
 namespace resnet::cli {

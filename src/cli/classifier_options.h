@@ -34,7 +34,7 @@ void add_shared_classifier_options(Command& command, ClassifierArguments& argume
 void add_precision_option(Command& command, std::optional<Precision>& precision);
 
 // --allow-nonfinite. `allow` must live as long as the command.
-void add_nonfinite_option(CLI::App& command, bool& allow);
+void add_nonfinite_option(Command& command, bool& allow);
 
 // What load_model() gives; where --allow-nonfinite was given, the values that are not finite are said on stderr.
 Model load_model_aloud(const std::string& path, const LoadOptions& options);

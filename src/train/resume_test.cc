@@ -9,6 +9,7 @@
 
 #include "formats/npy.h"
 #include "journal/checkpoints.h"
+#include "resnet/error.h"
 #include "resnet/train.h"
 
 namespace resnet {
@@ -28,10 +29,9 @@ class ResumeTest : public ::testing::Test {
       write("data/dog/old/" + std::to_string(i) + ".npy", 255 - 10 * i);
     }
     options_.recipe.arch = "resnet20";
-    options_.recipe.depths = {1, 1};
-    options_.recipe.widths = {4, 8};
+    options_.recipe.changes.set(&Architecture::depths, {1, 1}).set(&Architecture::widths, {4, 8});
     options_.recipe.size = 16;
-    options_.recipe.crop = "none";
+    options_.recipe.crop = Recipe::Crop::kNone;
     options_.recipe.batch = 4;
     options_.recipe.epochs = 2;
     options_.recipe.threads = 1;

@@ -9,6 +9,7 @@
 #include "journal/checkpoints.h"
 #include "journal/event_file.h"
 #include "journal/run_folder.h"
+#include "resnet/train.h"
 #include "train/data_record.h"
 #include "train/learner.h"
 #include "train/position.h"

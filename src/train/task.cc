@@ -9,6 +9,7 @@
 #include "arch/schema.h"
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "program/quantized.h"
 #include "resnet/model_file.h"
 #include "train/optimizer.h"
 #include "weights/initialize.h"
