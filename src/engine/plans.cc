@@ -8,8 +8,8 @@ namespace {
 constexpr std::size_t kMaxPlans = 64;
 
 bool serves(const FeatureShape& plan, const FeatureShape& input) {
-  return plan.batch >= input.batch && plan.channels == input.channels && plan.height == input.height &&
-         plan.width == input.width;
+  return input.batch >= 1 && plan.batch >= input.batch && plan.channels == input.channels &&
+         plan.height == input.height && plan.width == input.width;
 }
 
 }  // namespace

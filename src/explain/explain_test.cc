@@ -6,8 +6,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "program/random_weights.h"
 #include "explain/layers.h"
+#include "program/random_weights.h"
 #include "resnet/error.h"
 
 namespace resnet {

@@ -240,11 +240,11 @@ class ChangingModelTest : public ::testing::Test {
 
   // In place, as cp does.
   void save(unsigned seed) const {
-    const std::string other = path_ + ".other";
+    const std::string other = path_ + ".other.safetensors";
     save_model(large(seed), other);
     const std::vector<std::byte> bytes = read_file(other);
-    std::ofstream(path_, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()),
-                                                 static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(path_, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     std::filesystem::remove(other);
   }
 

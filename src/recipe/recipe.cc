@@ -57,8 +57,9 @@ toml::table parse_toml(const std::string& path) {
     std::string_view line;
     for (toml::source_index i = 0; i < number && take_line(rest, line);) ++i;
     const std::string_view key = line.substr(0, line.find_first_of(" =\t"));  // the one that stands there, if any
+    const bool plain = !key.empty() && key.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_-") == key.npos;
     const bool twice = error.description().find("redefine") != std::string_view::npos;
-    fail(ErrorCode::kFormat, fmt::format("{}: line {}", path, number), "{}: {}", one_line(key),
+    fail(ErrorCode::kFormat, fmt::format("{}: line {}", path, number), "{}{}", plain ? std::string(key) + ": " : "",
          twice ? "stands twice"
                : fmt::format("'{}' is no line of TOML, which is NAME = VALUE, texts in \"quotes\", lists in [brackets]",
                              one_line(trimmed(line))));

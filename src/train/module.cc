@@ -160,7 +160,8 @@ torch::Tensor ResNetImpl::normalize(Step& step, const torch::Tensor& x, const to
                                     const torch::Tensor& block_scale) {
   const bool relu = step.activation == Activation::kRelu;
   const std::string& path = graph_.nodes[step.operation.node].path;
-  if (step.block < 0 || !block_scale.defined()) return batch_norm_add_relu(*step.norm, x, residual, relu, sum_across_);
+  if (step.block < 0 || !block_scale.defined())
+    return batch_norm_add_relu(*step.norm, x, residual, relu, sum_across_, path);
   const torch::Tensor f = batch_norm_add_relu(*step.norm, x, {}, false, sum_across_, path);
   const torch::Tensor y = f * block_scale[step.block].to(f.scalar_type()).view({-1, 1, 1, 1}) + residual;
   return activated(y, step.activation);
