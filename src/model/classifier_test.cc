@@ -243,8 +243,8 @@ class ChangingModelTest : public ::testing::Test {
     const std::string other = path_ + ".other";
     save_model(large(seed), other);
     const std::vector<std::byte> bytes = read_file(other);
-    std::ofstream(path_, std::ios::binary).write(reinterpret_cast<const char*>(bytes.data()),
-                                                 static_cast<std::streamsize>(bytes.size()));
+    std::ofstream(path_, std::ios::binary)
+        .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     std::filesystem::remove(other);
   }
 
