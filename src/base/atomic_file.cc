@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -77,10 +76,10 @@ Descriptor open_unnamed() {
   const std::string folder = fs::temp_directory_path(error).string();
   Descriptor file = open_descriptor(folder, O_RDWR | O_TMPFILE, 0600);
   if (file || (errno != EOPNOTSUPP && errno != EISDIR)) return file;
-  std::string name = folder + "/resnet-XXXXXX";
-  const int made = ::mkostemp(name.data(), O_CLOEXEC);
-  if (made >= 0) ::unlink(name.c_str());
-  return Descriptor(made);
+  const std::string name = temporary_name_beside(folder + "/resnet");
+  file = open_descriptor(name, O_RDWR | O_CREAT | O_EXCL, 0600);
+  if (file) ::unlink(name.c_str());
+  return file;
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Labelled pictures by number, for training: any of them can be read at any time, from any thread.
 //
 // What it reads is what Dataset reads (class folders, archives, shards, CIFAR's files), in its order. Files and
-// archives that can be read anywhere are read where they lie; a compressed tar archive, which can only be read from
-// front to back, is held in memory as it is, inflated.
+// archives that can be read anywhere are read where they lie, and an archive that another program has written to is
+// refused; a compressed tar archive, which can only be read from front to back, is held in memory as it is, inflated.
 #pragma once
 
 #include <cstddef>

@@ -24,7 +24,7 @@ inline constexpr std::size_t kMaxSafetensorsString = std::size_t{1} << 20;
 bool looks_like_safetensors(std::span<const std::byte> bytes) noexcept;
 
 // Tensors are views of `file`, in the order of the header. `path` names it in errors. Throws kFormat, kLimit,
-// kUnsupported. Memory taken beyond the file is at most its size and 16 MiB.
+// kUnsupported. Memory taken is at most the file's size and 16 MiB.
 TensorFile read_safetensors(std::shared_ptr<const CheckedFile> file, const std::string& path);
 
 // Writes the tensors atomically: the header names them in their order, their bytes go widest type first, so that each

@@ -15,8 +15,8 @@ namespace resnet {
 bool looks_like_torch(std::span<const std::byte> bytes) noexcept;
 
 // Opens containers as read_tensor_file says. Tensors are views of `file` where it stores them plainly and densely,
-// copies otherwise. `path` names it in errors. Throws kFormat, kLimit, kUnsupported. Memory taken beyond the mapped
-// file is at most its size and 16 MiB: a file whose tensors unpack to more is refused.
+// copies otherwise. `path` names it in errors. Throws kFormat, kLimit, kUnsupported. Memory taken is at most the file's
+// size and 16 MiB: a file whose tensors unpack to more is refused.
 TensorFile read_torch_file(std::shared_ptr<const CheckedFile> file, const std::string& path);
 
 // Writes an OrderedDict of tensors that torch.load(weights_only=True) reads, atomically: stored entries, each tensor's

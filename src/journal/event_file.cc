@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/input_file.h"
 #include "journal/crc32c.h"
 
 namespace resnet {
@@ -64,7 +65,7 @@ std::uint32_t masked_crc(std::string_view text) {
 EventFile::EventFile(const std::string& directory, std::int64_t first_step) {
   const std::chrono::duration<double> now = std::chrono::system_clock::now().time_since_epoch();
   path_ = fmt::format("{}/events.out.tfevents.{:.6f}.{}", directory, now.count(), ::getpid());
-  descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
+  descriptor_ = open_descriptor(path_, O_WRONLY | O_CREAT | O_EXCL | O_APPEND).release();
   if (descriptor_ < 0) fail(ErrorCode::kIo, path_, "cannot write: {}", std::strerror(errno));
   std::string version = event_now();
   put_bytes(version, 3, "brain.Event:2");  // file_version

@@ -33,7 +33,7 @@ RunFolder::RunFolder(std::string path, bool resume) : path_(std::move(path)) {
          "holds a run already: --resume goes on with it, another --out begins anew");
   }
   const std::string lock = path_ + "/lock";
-  lock_ = ::open(lock.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  lock_ = open_descriptor(lock, O_RDWR | O_CREAT).release();
   if (lock_ < 0) fail(ErrorCode::kIo, path_, "cannot write: {}", std::strerror(errno));
   if (::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
     const int reason = errno;
