@@ -63,6 +63,12 @@ class PickledDictionary {
     return list->items;
   }
 
+  // The tuple that an object was given as its state; null where there is none.
+  const Object* state_of(const Object* object) const {
+    const auto found = pickle_.states.find(object);
+    return found == pickle_.states.end() ? nullptr : pickle::as(found->second, Kind::kTuple);
+  }
+
   [[noreturn]] void refuse(const std::string& why) const { fail(ErrorCode::kFormat, where_, "{}", why); }
 
  private:
@@ -77,7 +83,7 @@ class PickledArray {
   PickledArray(const PickledDictionary& from, const Value& value, std::size_t columns) : from_(from) {
     const Object* call = pickle::as(value, Kind::kCall);
     if (is_call(call, "_reconstruct")) {  // its state: (version, shape, dtype, Fortran's order, bytes)
-      const Object* state = pickle::as(call->state, Kind::kTuple);
+      const Object* state = from_.state_of(call);
       if (state == nullptr || state->items.size() != 5) refuse();
       const bool* fortran = std::get_if<bool>(&state->items[3]);
       const auto* number = std::get_if<std::int64_t>(&state->items[3]);  // as old versions have it

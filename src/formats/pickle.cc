@@ -243,7 +243,7 @@ std::string_view Machine::take_line() {
 
 void Machine::push_object(Kind kind, std::vector<Value> items, const Global* callee) {
   budget_.charge(sizeof(Object) + sizeof(Value) + items.size() * sizeof(Value), "pickled objects");
-  result_.objects.push_back({kind, std::move(items), callee, None{}});
+  result_.objects.push_back({kind, std::move(items), callee});
   push(&result_.objects.back());
 }
 
@@ -343,7 +343,10 @@ void Machine::set_state() {
   if (object == nullptr || ((*object)->kind != Kind::kDict && (*object)->kind != Kind::kCall)) {
     refuse(ErrorCode::kFormat, "attributes for something that has none");
   }
-  if ((*object)->kind == Kind::kCall) (*object)->state = state;
+  if ((*object)->kind != Kind::kCall) return;
+  constexpr std::size_t kEntry = 64;  // bytes of a map's entry and its place in the table
+  budget_.charge(kEntry, "pickled states");
+  result_.states.insert_or_assign(*object, state);
 }
 
 }  // namespace

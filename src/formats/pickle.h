@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -48,11 +49,11 @@ struct Object {
   Kind kind = Kind::kTuple;
   std::vector<Value> items;
   const Global* callee = nullptr;
-  Value state;  // of a call: what BUILD gave what it made; None where nothing
 };
 
 struct Pickle {
   std::deque<Object> objects;  // may refer to each other in circles
+  std::unordered_map<const Object*, Value> states;  // what BUILD gave the objects that calls made
   Value root;
   std::size_t end = 0;  // offset of the byte after the STOP
 };

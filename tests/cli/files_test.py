@@ -204,12 +204,12 @@ class ClosedStreamsTest(FilesTest):
 
     @unittest.skipUnless(os.path.exists(TRAINER), "no trainer")
     def test_training(self):
-        self.ok("make-dataset", "shapes", "--out", f"{self.folder}/shapes", "--size", 16, "--train", 20, "--val", 10)
+        self.ok("make-dataset", "shapes", "--out", f"{self.folder}/shapes", "--size", 32, "--train", 20, "--val", 10)
         sums = set()
         for number, closed in enumerate(("", *self.CLOSED)):
             out = f"{self.folder}/run{number}"
-            self.run_closed(closed, "train", "--data", f"{self.folder}/shapes", "--arch", "resnet20", "--out", out,
-                            "--epochs", 1, "--batch", 10, "--threads", 1)
+            self.run_closed(closed, "train", "--data", f"{self.folder}/shapes", "--arch", "resnet20", "--out",
+                            out, "--epochs", 1, "--batch", 10, "--threads", 1)
             with open(f"{out}/best.safetensors", "rb") as file:
                 sums.add(hashlib.sha256(file.read()).hexdigest())
         self.assertEqual(len(sums), 1)

@@ -294,7 +294,7 @@ class TrainTest(unittest.TestCase):
         for i in range(3):
             shutil.copy(f"{golden}/exif-6.jpg", f"{data}/ant/exif-{i}.jpg")
             pictures.write(f"{data}/bee/wide-{i}.png", pictures.gray16([[(x * y * 91) % 65536 for x in range(16)] for y in range(16)]))
-        done = self.train(self.out(), *SHORT, "--crop", "resized", data=data)
+        done = self.train(self.out(), *SHORT, "--crop", "resized", "--resize", "16", data=data)
         self.assertEqual(done.returncode, 0, done.stderr)
         lines = sorted(done.stderr.decode().splitlines())
         self.assertEqual(len(lines), 2, lines)

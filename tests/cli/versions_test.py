@@ -27,7 +27,7 @@ def answers(text):
 class VersionsTest(unittest.TestCase):
     def same(self, now, then, where):
         if isinstance(then, dict):
-            self.assertEqual(list(now), list(then), where)
+            self.assertEqual([key for key in now if key in then], list(then), where)  # what was added since may stand between
             for key in then.keys() - PASSING:
                 self.same(now[key], then[key], f"{where} {key}")
         elif isinstance(then, list):
@@ -57,7 +57,9 @@ class VersionsTest(unittest.TestCase):
                     self.same(answers(self.ask(folder, question)), answers(item["answer"]), " ".join(question))
             if HAS_TRAINER:
                 with open(os.path.join(folder, "again", "recipe.toml")) as file:
-                    self.assertEqual(file.read(), written["again/recipe.toml"])
+                    lines = file.read().splitlines()
+                old = written["again/recipe.toml"].splitlines()
+                self.assertEqual([line for line in lines if line in old], old)  # keys that were added since come between
             for name in ("model", "int8", "form"):  # a copy is the same file, to the byte
                 self.ask(folder, ["convert", f"{name}.safetensors", "copy.safetensors"])
                 with open(f"{folder}/{name}.safetensors", "rb") as old, open(f"{folder}/copy.safetensors", "rb") as new:
