@@ -36,7 +36,8 @@ def use_program(installed, folder):
     model, picture = model_and_picture(folder)
     shapes = os.path.join(folder, "shapes")
     run([installed, "make-dataset", "shapes", "--out", shapes, "--size", "32", "--train", "64", "--val", "20"])
-    commands = [["--version"], ["summary", "resnet50"], ["draw", "resnet18", "-o", f"{folder}/net.svg"],
+    run([installed, "--version"])
+    commands = [["summary", "resnet50"], ["draw", "resnet18", "-o", f"{folder}/net.svg"],
                 ["inspect", model], ["predict", model, picture], ["preprocess", picture, "-o", f"{folder}/tensor.npy", "--model", model],
                 ["explain", model, picture, "-o", f"{folder}/explained"], ["features", model, picture, "-o", f"{folder}/f.npy"],
                 ["similar", f"{folder}/f.npy", picture], ["export", model, f"{folder}/m.onnx"],
