@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "dataset/index.h"
 #include "image/notices.h"
 #include "model/answer.h"
 
@@ -14,16 +15,24 @@ namespace resnet::cli {
 
 namespace {
 
-// Adds an argument, or what lies in it where it is a directory.
+void add_set(const std::string& path, Inputs& inputs) {
+  Dataset set = Dataset::open(path, {"", "", /*classes=*/false});
+  inputs.sets.emplace(inputs.files.size(), std::move(set));
+  inputs.files.push_back(path);
+}
+
+// Adds an argument, or what lies in it where it is a directory or archive.
 void add_input(const std::string& argument, Inputs& inputs) {
   namespace fs = std::filesystem;
   std::error_code error;
   const fs::file_status status = argument == "-" ? fs::file_status(fs::file_type::fifo) : fs::status(argument, error);
-  if (status.type() == fs::file_type::not_found) {
+  if (status.type() == fs::file_type::not_found && !(looks_like_set(argument) && expand_shards(argument).size() > 1)) {
     fail(ErrorCode::kNotFound, argument, "there is no such file or directory");
   }
   if (status.type() == fs::file_type::none) fail(ErrorCode::kIo, argument, "cannot open: {}", error.message());
-  if (!fs::is_directory(status)) return inputs.files.push_back(argument);
+  if (!fs::is_directory(status)) {
+    return looks_like_set(argument) ? add_set(argument, inputs) : inputs.files.push_back(argument);
+  }
   const std::int64_t bad = inputs.bad;
   ListingProblems problems;
   problems.unreadable = [&](const Error& problem) {
@@ -32,9 +41,7 @@ void add_input(const std::string& argument, Inputs& inputs) {
   };
   problems.passed_over = say_passed_over;
   const std::vector<std::string> found = list_files(argument, looks_like_input, problems);
-  if (found.empty() && inputs.bad == bad) {
-    fail(ErrorCode::kNotFound, argument, "there are no pictures in this directory");
-  }
+  if (found.empty() && inputs.bad == bad) return add_set(argument, inputs);  // CIFAR's files, or an error
   inputs.files.insert(inputs.files.end(), found.begin(), found.end());
 }
 
@@ -63,11 +70,35 @@ void say_notes(const std::string& path, const PictureNotes& notes) {
   for (const std::string& line : notices.take(path == "-" ? "standard input" : path, notes)) say(line);
 }
 
-std::optional<Item> FileSource::next() {
-  if (next_ == files_.size()) return std::nullopt;
-  Item item;
-  item.path = files_[next_++];
-  return item;
+std::size_t Inputs::pictures() const {
+  std::size_t count = files.size() - sets.size();
+  for (const auto& [file, set] : sets) count += set.count();
+  return count;
+}
+
+std::optional<Item> InputSource::next() {
+  for (;;) {
+    if (set_) {
+      try {
+        if (std::optional<Item> item = set_->next()) return item;
+        set_.reset();
+      } catch (const Error& error) {
+        set_.reset();
+        Item item;
+        item.path = inputs_.files[next_ - 1];
+        item.error = error;
+        return item;
+      }
+    }
+    if (next_ == inputs_.files.size()) return std::nullopt;
+    const auto set = inputs_.sets.find(next_++);
+    if (set == inputs_.sets.end()) {
+      Item item;
+      item.path = inputs_.files[next_ - 1];
+      return item;
+    }
+    set_ = set->second.items();
+  }
 }
 
 void read_standard_input(Item& item) {

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -12,6 +14,7 @@
 #include "cli/command.h"
 #include "console/output.h"
 #include "console/progress.h"
+#include "dataset/dataset.h"
 #include "dataset/parallel_reader.h"
 #include "resnet/image.h"
 
@@ -19,15 +22,17 @@ namespace resnet::cli {
 
 // What help says of them.
 inline constexpr const char* kInputsHelp =
-    "JPEG, PNG or WebP files, .npy arrays (NxCxHxW float32, already preprocessed), directories of them, or - for "
-    "standard input";
+    "JPEG, PNG or WebP files, .npy arrays (NxCxHxW float32, already preprocessed), directories and archives of them, "
+    "CIFAR's files, or - for standard input";
 
-// What was named, directories opened.
+// What was named, directories and archives opened.
 struct Inputs {
   std::vector<std::string> files;
+  std::map<std::size_t, Dataset> sets;  // of those of the files that hold many pictures
   std::int64_t bad = 0;  // arguments, and folders below them, that could not be read; each has been said on stderr
 
-  std::size_t count() const { return files.size() + static_cast<std::size_t>(bad); }
+  std::size_t pictures() const;
+  std::size_t count() const { return pictures() + static_cast<std::size_t>(bad); }
 };
 
 // An argument that is not there or cannot be listed is reported, and the others are taken; the error of an only one is
@@ -42,18 +47,22 @@ void say_passed_over(const Error& problem);
 // thread.
 void say_notes(const std::string& path, const PictureNotes& notes);
 
-class FileSource : public Source {
+class InputSource : public Source {
  public:
-  explicit FileSource(const std::vector<std::string>& files) : files_(files) {}
+  explicit InputSource(const Inputs& inputs) : inputs_(inputs) {}
+
+  // Pictures of a set that can no longer be read are one item with an error.
   std::optional<Item> next() override;
 
  private:
-  const std::vector<std::string>& files_;
-  std::size_t next_ = 0;
+  const Inputs& inputs_;
+  std::size_t next_ = 0;         // of the files
+  std::unique_ptr<Source> set_;  // that the file before holds
 };
 
 // Gives the item "-" the bytes of standard input.
 void read_standard_input(Item& item);
+
 // What the network answered for the pictures: whether it may be shown.
 class AnswerCheck {
  public:
@@ -79,8 +88,7 @@ void fail_if_bad(std::int64_t bad, std::size_t inputs);
 // included.
 template <typename T, typename Take>
 std::int64_t read_inputs(const Inputs& inputs, std::function<T(Item)> read, int ahead, bool show_progress, Take take) {
-  const std::vector<std::string>& files = inputs.files;
-  FileSource source(files);
+  InputSource source(inputs);
   if (inputs.count() == 1 && inputs.bad == 0) {
     Item item = *source.next();
     read_standard_input(item);
@@ -94,7 +102,7 @@ std::int64_t read_inputs(const Inputs& inputs, std::function<T(Item)> read, int 
   };
   ParallelReader<T> reader(source, read_any, available_processors(),
                            static_cast<std::size_t>(ahead + available_processors()));
-  Progress progress("pictures", files.size());
+  Progress progress("pictures", inputs.pictures());
   std::int64_t seen = 0;
   std::int64_t bad = inputs.bad;
   while (auto item = reader.next()) {

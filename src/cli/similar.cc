@@ -56,13 +56,10 @@ Classifier load_for(const EmbeddingIndex& index, const SimilarCommand& command) 
   return Classifier(load_model_aloud(path, load), options);
 }
 
-Tile tile_of(const std::string& path, const std::string& subtitle, const Classifier& classifier,
-             const DecodeOptions& decode) {
-  const std::filesystem::path name(path);  // files of several folders may have one name
+Tile tile_of(const Item& item, const std::string& subtitle, const Classifier& classifier, const DecodeOptions& decode) {
+  const std::filesystem::path name(item.path);  // files of several folders may have one name
   Tile tile{{}, (name.parent_path().filename() / name.filename()).string(), subtitle};
   try {
-    Item item;
-    item.path = path;
     tile.picture = read_sight(item, classifier, decode).picture;
   } catch (const Error& error) {  // the others are still worth seeing
     say(error.what());
@@ -82,8 +79,7 @@ void find_similar(const SimilarCommand& command) {
   DecodeOptions decode;
   decode.apply_orientation = index.notes().apply_orientation;
   decode.max_pixels = command.max_pixels;
-  Item item;
-  item.path = command.image;
+  Item item = find_items({command.image}).front();
   read_standard_input(item);
   const Sight query = read_sight(item, classifier, decode);
   say_notes(command.image, query.input.notes);
@@ -104,10 +100,13 @@ void find_similar(const SimilarCommand& command) {
   if (command.json) fmt::print("{}\n", JsonObject{{"path", command.image}, {"matches", found}}.text());
 
   if (command.contact_sheet.empty()) return;
+  std::vector<std::string> paths;
+  for (const Match& match : matches) paths.push_back(index.notes().paths[match.row]);
+  const std::vector<Item> items = find_items(paths);
   std::vector<Tile> tiles;
   Progress progress("pictures", matches.size());
-  for (const Match& match : matches) {
-    tiles.push_back(tile_of(index.notes().paths[match.row], fmt::format("{:.4f}", match.cosine), classifier, decode));
+  for (std::size_t i = 0; i < matches.size(); ++i) {
+    tiles.push_back(tile_of(items[i], fmt::format("{:.4f}", matches[i].cosine), classifier, decode));
     progress.update(static_cast<std::int64_t>(tiles.size()));
   }
   const std::string name = command.image == "-" ? "standard input" : command.image;

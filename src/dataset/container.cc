@@ -9,7 +9,7 @@ namespace resnet {
 std::shared_ptr<const Container> Container::open(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) return open_directory(path, {});
-  auto file = std::make_shared<const ArchiveFile>(path);
+  auto file = std::make_shared<const InputFile>(path);
   return looks_like_zip(*file) ? open_zip(path) : open_tar(std::move(file));
 }
 

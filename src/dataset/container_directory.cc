@@ -3,8 +3,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/notice.h"
 #include "dataset/class_folders.h"
 #include "dataset/container_kinds.h"
+#include "dataset/dataset.h"
 
 namespace resnet {
 namespace {
@@ -31,7 +33,10 @@ void list_below(const fs::path& directory, const std::string& inside, std::vecto
       file.kind = ContainedFile::Kind::kFolder;
       list_below(entry.path(), file.path + "/", above, files);
     } else if (!entry.is_regular_file(error) && entry.exists(error)) {
-      continue;  // a pipe or device
+      if (looks_like_input(name)) {
+        notice(entry.path().string() + ": is a pipe, a device or a socket, not a file; it is passed over");
+      }
+      continue;
     }
     files.push_back(std::move(file));
   }

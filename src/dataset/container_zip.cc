@@ -102,11 +102,11 @@ std::unique_ptr<Walk> ZipContainer::walk() const { return std::make_unique<ZipWa
 
 }  // namespace
 
-bool looks_like_zip(const ArchiveFile& file) {
-  if (!file.is_regular()) return false;
+bool looks_like_zip(const InputFile& file) {
   std::array<std::byte, 4> begin{};
-  const std::size_t got = file.read_at(0, begin);
-  const std::string_view text(reinterpret_cast<const char*>(begin.data()), got);
+  if (!file.is_regular() || file.size() < begin.size()) return false;
+  file.read_at(0, begin);
+  const std::string_view text(reinterpret_cast<const char*>(begin.data()), begin.size());
   return text == "PK\x03\x04" || text == "PK\x05\x06";
 }
 

@@ -30,19 +30,31 @@ class IndexSource : public Source {
     if (file.cifar) {
       item.bytes = file.cifar->picture(picture.record);
     } else if (!index_->containers[file.container]->is_directory() && file.place.number != IndexedFile::kNowhere) {
-      item.bytes = read(file);
+      read_into(item, file);
     }
     return item;
   }
 
  private:
-  std::vector<std::byte> read(const IndexedFile& file) {
-    if (file.bytes) return *file.bytes;
+  // Where others can be read after one that cannot, that one's error is its own.
+  void read_into(Item& item, const IndexedFile& file) {
     const Container& container = *index_->containers[file.container];
-    if (container.reads_anywhere()) {
-      const FileBytes bytes = container.read(file.place, kMaxFileBytes);
-      return {bytes.bytes.begin(), bytes.bytes.end()};
+    if (file.bytes) {
+      item.bytes = *file.bytes;
+    } else if (!container.reads_anywhere()) {
+      item.bytes = read_on(file);
+    } else {
+      try {
+        const FileBytes bytes = container.read(file.place, kMaxFileBytes);
+        item.bytes.emplace(bytes.bytes.begin(), bytes.bytes.end());
+      } catch (const Error& error) {
+        item.error = error;
+      }
     }
+  }
+
+  std::vector<std::byte> read_on(const IndexedFile& file) {
+    const Container& container = *index_->containers[file.container];
     if (walked_ != file.container) walk_ = container.walk();
     walked_ = file.container;
     while (const auto found = walk_->next()) {
@@ -144,6 +156,14 @@ Dataset Dataset::open(const std::string& path, const DatasetOptions& options) {
 std::unique_ptr<Source> Dataset::items(std::int64_t limit) const {
   const std::size_t count = limit < 0 ? index_->pictures.size() : static_cast<std::size_t>(limit);
   return std::make_unique<IndexSource>(index_, spread(*index_, count));
+}
+
+std::unique_ptr<Source> Dataset::items_called(const std::set<std::string>& paths) const {
+  std::vector<std::uint32_t> pictures;
+  for (std::size_t i = 0; i < index_->pictures.size(); ++i) {
+    if (paths.contains(index_->name(index_->pictures[i]))) pictures.push_back(static_cast<std::uint32_t>(i));
+  }
+  return std::make_unique<IndexSource>(index_, std::move(pictures));
 }
 
 const std::vector<std::string>& Dataset::labels() const noexcept { return index_->labels; }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@ struct Item {
   std::string label;                            // the class, as the data set calls it; empty where nobody asked
   std::optional<std::vector<std::byte>> bytes;  // of a file inside an archive or from a pipe
   bool label_is_index = false;                  // the label is a class's index, not its name
+  std::optional<Error> error = {};              // why a picture inside an archive has no bytes
 };
 
 // Gives items in order until there are no more. Not for several threads at once.
@@ -59,6 +61,9 @@ class Dataset {
   // goes, what reading an archive throws.
   std::unique_ptr<Source> items(std::int64_t limit = -1) const;
 
+  // Those among them whose Item::path is one of `paths`.
+  std::unique_ptr<Source> items_called(const std::set<std::string>& paths) const;
+
   // The different labels, in the order of their bytes, or of their numbers where all are indexes; those of CIFAR by
   // index.
   const std::vector<std::string>& labels() const noexcept;
@@ -75,6 +80,15 @@ class Dataset {
  private:
   std::shared_ptr<const Index> index_;
 };
+
+// Archives by the end of their name (.zip, .tar, .tar.gz, .tgz, ..., also "data-{000..127}.tar"), and CIFAR's files but
+// for those that anything may be called.
+bool looks_like_set(const std::string& path);
+
+// Pictures by what Item::path calls them: files, and what lies in archives ("a.zip:cat/1.jpg") and CIFAR's files
+// ("test_batch.bin[3]"), which are opened again. Throws nothing: of what is not there, whoever reads it will say so; what
+// is wrong with an archive, its pictures' `error` says.
+std::vector<Item> find_items(const std::vector<std::string>& paths);
 
 // Pictures and arrays by the end of their name: what load_input() reads, and pictures that it refuses (.bmp, .gif,
 // .tif, ...), so that none is passed over in silence. Hidden files are none.

@@ -118,7 +118,8 @@ void Labeller::fail_empty(bool classes) const {
     fail(ErrorCode::kInvalidArgument, listing_.containers.front()->name_of(base_ + folders.without_pictures().front()),
          "this class folder holds no pictures");
   }
-  fail(ErrorCode::kInvalidArgument, listing_.where, "there are no pictures in it");
+  const char* what = listing_.containers.front()->is_directory() ? "this directory" : "it";
+  fail(ErrorCode::kInvalidArgument, listing_.where, "there are no pictures in {}", what);
 }
 
 void Labeller::add_by_folder(const std::vector<std::size_t>& pictures, bool classes) {

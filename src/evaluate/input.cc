@@ -34,9 +34,11 @@ Input take_array(const NpyArray& array, const std::string& path, const Graph& gr
 
 }  // namespace
 
-ItemBytes::ItemBytes(const Item& item)
-    : file_(item.bytes ? std::vector<std::byte>() : read_file(item.path, kMaxFileBytes)),
-      bytes_(item.bytes ? *item.bytes : file_) {}
+ItemBytes::ItemBytes(const Item& item) {
+  if (item.error) throw Error(*item.error);
+  if (!item.bytes) file_ = read_file(item.path, kMaxFileBytes);
+  bytes_ = item.bytes ? *item.bytes : file_;
+}
 
 Input read_input(const Item& item, const Classifier& classifier, const DecodeOptions& decode) {
   const ItemBytes file(item);

@@ -20,32 +20,32 @@ constexpr std::uint64_t kRatioGrace = 64ULL << 20;  // short streams may be anyt
 // A file read from its beginning to its end.
 class SequentialFile {
  public:
-  explicit SequentialFile(const std::string& path) : file_(path) {}
+  explicit SequentialFile(std::shared_ptr<const InputFile> file) : file_(std::move(file)) {}
 
   // To at most the end of a regular file; other files cannot leap.
   std::uint64_t leap(std::uint64_t count) {
-    if (!file_.is_regular() || at_ >= file_.size()) return 0;
-    const std::uint64_t bytes = std::min<std::uint64_t>(count, file_.size() - at_);
+    if (!file_->is_regular() || at_ >= file_->size()) return 0;
+    const std::uint64_t bytes = std::min<std::uint64_t>(count, file_->size() - at_);
     at_ += bytes;
     return bytes;
   }
 
   std::size_t read(std::span<std::byte> out) {
-    if (file_.is_regular()) {
-      const std::size_t bytes = std::min(out.size(), file_.size() - at_);
-      file_.read_at(at_, out.first(bytes));
+    if (file_->is_regular()) {
+      const std::size_t bytes = std::min(out.size(), file_->size() - at_);
+      file_->read_at(at_, out.first(bytes));
       at_ += bytes;
       return bytes;
     }
     for (;;) {
-      const ssize_t got = ::read(file_.descriptor(), out.data(), out.size());
+      const ssize_t got = ::read(file_->descriptor(), out.data(), out.size());
       if (got >= 0) return static_cast<std::size_t>(got);
-      if (errno != EINTR) fail_errno(file_.path(), "cannot read");
+      if (errno != EINTR) fail_errno(file_->path(), "cannot read");
     }
   }
 
  private:
-  InputFile file_;
+  std::shared_ptr<const InputFile> file_;
   std::size_t at_ = 0;
 };
 
@@ -133,9 +133,14 @@ ByteStream::~ByteStream() = default;
 ByteStream::ByteStream(ByteStream&&) noexcept = default;
 
 ByteStream ByteStream::open(const std::string& path, DecompressorFor decompressor) {
-  auto file = std::make_shared<SequentialFile>(path);
-  return {[file](std::span<std::byte> out) { return file->read(out); }, path,
-          [file](std::uint64_t count) { return file->leap(count); }, decompressor};
+  return of(std::make_shared<const InputFile>(path), decompressor);
+}
+
+ByteStream ByteStream::of(std::shared_ptr<const InputFile> file, DecompressorFor decompressor) {
+  const std::string where = file->path();
+  auto reader = std::make_shared<SequentialFile>(std::move(file));
+  return {[reader](std::span<std::byte> out) { return reader->read(out); }, where,
+          [reader](std::uint64_t count) { return reader->leap(count); }, decompressor};
 }
 
 std::size_t ByteStream::read(std::span<std::byte> out) {

@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 
+#include "base/input_file.h"
 #include "formats/decompressor.h"
 
 namespace resnet {
@@ -28,6 +29,9 @@ class ByteStream {
 
   // Throws kNotFound, kIo; kInvalidArgument for a directory.
   static ByteStream open(const std::string& path, DecompressorFor decompressor = gzip_only);
+
+  // A file that is open already, from its beginning; a pipe from where it is.
+  static ByteStream of(std::shared_ptr<const InputFile> file, DecompressorFor decompressor = gzip_only);
 
   // Fills `out`; returns fewer bytes only at the end. Throws kIo; of a compressed stream kFormat for a damaged or
   // truncated one, kLimit for one that inflates more than 200 times, as no archive of pictures does, or needs more than
