@@ -26,6 +26,8 @@ constexpr std::size_t kAtOnce = 64;                   // pages read before they 
 
 std::size_t align(std::size_t bytes) { return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes; }
 
+struct iovec as_part(std::span<std::byte> bytes) { return {bytes.data(), bytes.size()}; }
+
 bool operator==(const struct timespec& a, const struct timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
@@ -104,7 +106,7 @@ std::span<const std::byte> CheckedFile::load(std::span<const std::byte> part) co
   while (page < end) {
     std::size_t next = page;
     while (next < end && next - page < kAtOnce && absent(next)) ++next;
-    if (next > page) read_pages(page, bytes_of(page, next - page));
+    if (next > page) read_pages(page, {{as_part(bytes_of(page, next - page))}});
     for (; page < next; ++page) std::atomic_ref(loaded_[page]).store(true, std::memory_order_release);
     while (page < end && !absent(page)) ++page;
   }
@@ -128,38 +130,61 @@ void CheckedFile::release(std::span<const std::byte> part) const noexcept {
 
 void CheckedFile::copy(std::span<const std::byte> part, std::span<std::byte> out) const {
   auto offset = static_cast<std::size_t>(part.data() - data_);
-  std::array<std::byte, kPageBytes> edge;
   while (!out.empty()) {
-    const std::size_t page = offset / kPageBytes;
-    const std::size_t skipped = offset % kPageBytes;
-    std::size_t done = std::min(out.size(), kPageBytes - skipped);
-    if (is_loaded(page)) {
-      std::memcpy(out.data(), data_ + offset, done);
-    } else if (const std::size_t whole = std::min(out.size() / kPageBytes, kAtOnce); skipped == 0 && whole > 0) {
-      done = whole * kPageBytes;
-      read_pages(page, out.first(done));
-    } else {
-      const std::span<std::byte> bytes = std::span(edge).first(bytes_of(page, 1).size());
-      read_pages(page, bytes);
-      std::memcpy(out.data(), bytes.data() + skipped, done);
-    }
+    const std::size_t first = offset / kPageBytes;
+    const std::size_t end = (offset + out.size() - 1) / kPageBytes + 1;
+    const bool loaded = is_loaded(first);
+    std::size_t next = first + 1;
+    while (next < end && next - first < kAtOnce && is_loaded(next) == loaded) ++next;
+    const std::size_t done = std::min(out.size(), next * kPageBytes - offset);
+    loaded ? static_cast<void>(std::memcpy(out.data(), data_ + offset, done)) : read_part(offset, out.first(done));
     offset += done;
     out = out.subspan(done);
   }
 }
 
-// At most kAtOnce whole pages, the file's last one as long as it is, from the file into `out`.
-void CheckedFile::read_pages(std::size_t first, std::span<std::byte> out) const {
-  ASAN_UNPOISON_MEMORY_REGION(out.data(), out.size());
-  file_->read_unchecked(first * kPageBytes, out);
+// A part of at most kAtOnce pages. The first and the last are read whole, as sums are of whole pages.
+void CheckedFile::read_part(std::size_t offset, std::span<std::byte> out) const {
+  const std::size_t first = offset / kPageBytes;
+  const std::size_t last = (offset + out.size() - 1) / kPageBytes;
+  const std::size_t skipped = offset % kPageBytes;
+  const std::size_t last_bytes = offset + out.size() - last * kPageBytes;  // of the last page that are wanted
+  std::array<std::byte, kPageBytes> head, tail;
+  const bool cut_head = skipped != 0;
+  const bool cut_tail = last_bytes < bytes_of(last, 1).size() && (!cut_head || last > first);
+  if (cut_head && last == first) {
+    const std::span<std::byte> whole = std::span(head).first(bytes_of(first, 1).size());
+    read_pages(first, {{as_part(whole)}});
+    std::memcpy(out.data(), whole.data() + skipped, out.size());
+    return;
+  }
+  const std::size_t head_bytes = cut_head ? kPageBytes - skipped : 0;
+  const std::size_t tail_bytes = cut_tail ? last_bytes : 0;
+  Parts parts = {{{head.data(), cut_head ? kPageBytes : 0},
+                  {out.data() + head_bytes, out.size() - head_bytes - tail_bytes},
+                  {tail.data(), cut_tail ? bytes_of(last, 1).size() : 0}}};
+  read_pages(first, parts);
+  std::memcpy(out.data(), head.data() + skipped, head_bytes);
+  std::memcpy(out.data() + out.size() - tail_bytes, tail.data(), tail_bytes);
+}
+
+// Whole pages from the file, kAtOnce at most, the file's last one as long as it is. Each part holds whole ones.
+void CheckedFile::read_pages(std::size_t first, const Parts& parts) const {
+  Parts left = parts;
+  for (const auto& part : parts) ASAN_UNPOISON_MEMORY_REGION(part.iov_base, part.iov_len);
+  file_->read_unchecked(first * kPageBytes, left);
   std::array<std::uint64_t, kAtOnce> sums;
-  const std::size_t count = (out.size() + kPageBytes - 1) / kPageBytes;
+  std::size_t count = 0;
   bool all_known = true;
-  for (std::size_t i = 0; i < count; ++i) {
-    sums[i] = page_sum(out.subspan(i * kPageBytes, std::min(kPageBytes, out.size() - i * kPageBytes)));
-    const std::uint64_t known = std::atomic_ref(sums_[first + i]).load(std::memory_order_relaxed);
-    if (known != 0 && known != sums[i]) file_->fail_changed();
-    all_known = all_known && known != 0;
+  for (const auto& part : parts) {
+    for (std::span rest(static_cast<const std::byte*>(part.iov_base), part.iov_len); !rest.empty(); ++count) {
+      const std::size_t bytes = std::min(rest.size(), kPageBytes);
+      sums[count] = page_sum(rest.first(bytes));
+      rest = rest.subspan(bytes);
+      const std::uint64_t known = std::atomic_ref(sums_[first + count]).load(std::memory_order_relaxed);
+      if (known != 0 && known != sums[count]) file_->fail_changed();
+      all_known = all_known && known != 0;
+    }
   }
   if (all_known) return;
   check_unchanged();
@@ -182,7 +207,8 @@ void CheckedFile::check_unchanged() const {
     const std::uint64_t known = std::atomic_ref(sums_[page]).load(std::memory_order_relaxed);
     if (known == 0) continue;
     const std::span<std::byte> all = std::span(bytes).first(bytes_of(page, 1).size());
-    file_->read_unchecked(page * kPageBytes, all);
+    struct iovec part = as_part(all);
+    file_->read_unchecked(page * kPageBytes, {&part, 1});
     if (page_sum(all) != known) file_->fail_changed();
   }
   changed_ = now.st_ctim;

@@ -9,6 +9,7 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -67,7 +68,9 @@ class CheckedFile {
   std::size_t pages() const noexcept { return (size_ + kPageBytes - 1) / kPageBytes; }
   bool is_loaded(std::size_t page) const noexcept;
   std::span<std::byte> bytes_of(std::size_t first, std::size_t count) const noexcept;
-  void read_pages(std::size_t first, std::span<std::byte> out) const;
+  using Parts = std::array<struct iovec, 3>;
+  void read_part(std::size_t offset, std::span<std::byte> out) const;
+  void read_pages(std::size_t first, const Parts& parts) const;
   void check_unchanged() const;
 
   std::optional<InputFile> file_;  // where something is left to read

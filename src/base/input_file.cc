@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -34,19 +33,28 @@ InputFile::InputFile(std::string path) : path_(std::move(path)), descriptor_(ope
 }
 
 void InputFile::read_at(std::size_t offset, std::span<std::byte> out) const {
-  read_unchecked(offset, out);
+  struct iovec part = {out.data(), out.size()};
+  read_unchecked(offset, {&part, 1});
   if (!is_unchanged(status())) fail_changed();
 }
 
-void InputFile::read_unchecked(std::size_t offset, std::span<std::byte> out) const {
-  while (!out.empty()) {
-    const std::size_t wanted = std::min<std::size_t>(out.size(), 1U << 30);
-    const ssize_t got = ::pread(descriptor_.get(), out.data(), wanted, static_cast<off_t>(offset));
+void InputFile::read_unchecked(std::size_t offset, std::span<struct iovec> parts) const {
+  while (!parts.empty()) {
+    const ssize_t got =
+        ::preadv(descriptor_.get(), parts.data(), static_cast<int>(parts.size()), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) fail_errno(path_, "cannot read");
-    if (got == 0) fail_changed();
     offset += static_cast<std::size_t>(got);
-    out = out.subspan(static_cast<std::size_t>(got));
+    auto left = static_cast<std::size_t>(got);
+    bool ended = got == 0;
+    for (; !parts.empty() && left >= parts[0].iov_len; parts = parts.subspan(1)) {
+      left -= parts[0].iov_len;
+      ended = ended && parts[0].iov_len == 0;
+    }
+    if (ended && !parts.empty()) fail_changed();
+    if (left == 0) continue;
+    parts[0].iov_base = static_cast<std::byte*>(parts[0].iov_base) + left;
+    parts[0].iov_len -= left;
   }
 }
 

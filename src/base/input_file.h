@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 #include <cstddef>
 #include <span>
@@ -55,8 +56,9 @@ class InputFile {
   // to since it was opened. Only of regular files.
   void read_at(std::size_t offset, std::span<std::byte> out) const;
 
-  // The same without looking whether somebody has written to it, for those who tell otherwise.
-  void read_unchecked(std::size_t offset, std::span<std::byte> out) const;
+  // The same, to several places one after another, without looking whether somebody has written to the file, for those
+  // who tell otherwise. Changes `parts`.
+  void read_unchecked(std::size_t offset, std::span<struct iovec> parts) const;
 
   struct stat status() const;  // now
   struct timespec changed() const noexcept {

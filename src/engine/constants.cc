@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "program/check_weights.h"
 #include "program/quantized.h"
+#include "tensor/convert.h"
 
 namespace resnet {
 namespace {
@@ -109,18 +110,40 @@ void fill_padding(const Layer& layer) {
   if (quantized) std::fill(bias + padded + channels, bias + 2 * padded, 0.0F);
 }
 
-void pack(const LayerPart& part) {
-  Tensor codes = part.layer->stored->rows(part.begin, part.end).copy().to_f32();
-  const bool quantized = part.layer->request->shape.in_type == ValueType::kU8;
-  (quantized ? pack_quantized : pack_floats)(part, codes.mutable_f32());
-}
+// Memory of a thread for one part after another: fresh memory for each would cost as much again.
+class Scratch {
+ public:
+  // The part's weights as they are stored, as float32.
+  std::span<float> read(const LayerPart& part) {
+    const Tensor stored = part.layer->stored->rows(part.begin, part.end);
+    const auto count = static_cast<std::size_t>(stored.count());
+    if (floats_.size() < count) floats_ = AlignedBuffer<float>(count);
+    const std::span<float> floats = floats_.span().first(count);
+    if (stored.dtype() == DType::kF32) {
+      stored.read(0, std::as_writable_bytes(floats));
+      return floats;
+    }
+    if (bytes_.size() < stored.nbytes()) bytes_ = AlignedBuffer<std::byte>(stored.nbytes());
+    const std::span<std::byte> bytes = bytes_.span().first(stored.nbytes());
+    stored.read(0, bytes);
+    convert_to_f32(stored.dtype(), bytes, floats);
+    return floats;
+  }
+
+ private:
+  AlignedBuffer<float> floats_;
+  AlignedBuffer<std::byte> bytes_;
+};
 
 void pack_all(const std::vector<LayerPart>& parts, ThreadPool& team) {
   std::exception_ptr error;
   std::mutex error_mutex;
-  team.run(static_cast<int>(parts.size()), [&](int task, int) {
+  std::vector<Scratch> scratch(static_cast<std::size_t>(team.threads()));
+  team.run(static_cast<int>(parts.size()), [&](int task, int worker) {
+    const LayerPart& part = parts[task];
+    const bool quantized = part.layer->request->shape.in_type == ValueType::kU8;
     try {
-      pack(parts[task]);
+      (quantized ? pack_quantized : pack_floats)(part, scratch[worker].read(part));
     } catch (...) {  // out of memory, in a thread that must not throw
       const std::lock_guard lock(error_mutex);
       error = std::current_exception();

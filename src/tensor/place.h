@@ -1,4 +1,4 @@
-// Where the bytes of a tensor stand in memory, for the readers of file formats: a file's need not be loaded for that.
+// Where the bytes of a tensor stand in memory, for those who need the place and not the bytes: a file's are not loaded.
 #pragma once
 
 #include "base/checked_file.h"
@@ -10,8 +10,7 @@ struct TensorPlace {
   // As Tensor::view() was given them.
   static std::span<const std::byte> of(const Tensor& tensor) noexcept { return tensor.bytes_; }
 
-  // The file that they are a part of; null where they are in memory.
-  static const CheckedFile* file_of(const Tensor& tensor) noexcept { return CheckedFile::shared_by(tensor.owner_); }
+  static bool is_in_file(const Tensor& tensor) noexcept { return CheckedFile::shared_by(tensor.owner_) != nullptr; }
 };
 
 }  // namespace resnet

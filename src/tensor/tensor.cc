@@ -75,12 +75,20 @@ Tensor Tensor::zeros(DType type, Shape shape) { return fresh(type, std::move(sha
 
 Tensor Tensor::copy() const {
   Tensor result = fresh(dtype_, shape_, /*zeroed=*/false);
-  if (const CheckedFile* file = CheckedFile::shared_by(owner_)) {
-    file->copy(bytes_, {result.mutable_, bytes_.size()});
-  } else if (!bytes_.empty()) {
-    std::memcpy(result.mutable_, bytes_.data(), bytes_.size());
-  }
+  read(0, {result.mutable_, bytes_.size()});
   return result;
+}
+
+void Tensor::read(std::size_t offset, std::span<std::byte> out) const {
+  if (offset > bytes_.size() || out.size() > bytes_.size() - offset) {
+    fail(ErrorCode::kInvalidArgument, "tensor", "{} bytes from {} on of {}", out.size(), offset, bytes_.size());
+  }
+  const std::span<const std::byte> part = bytes_.subspan(offset, out.size());
+  if (const CheckedFile* file = CheckedFile::shared_by(owner_)) {
+    file->copy(part, out);
+  } else if (!part.empty()) {
+    std::memcpy(out.data(), part.data(), part.size());
+  }
 }
 
 Tensor Tensor::in_memory() const { return CheckedFile::shared_by(owner_) == nullptr ? *this : copy(); }

@@ -20,15 +20,20 @@
 namespace resnet {
 namespace {
 
-constexpr std::size_t kPiece = std::size_t{1} << 18;  // bytes: whole values of any type, and little enough for a cache
+constexpr std::size_t kPiece = std::size_t{1} << 18;  // bytes: whole values of any type
 
 // A part of the values of one or more tensors, which one thread looks through.
 struct Piece {
   std::size_t window;
-  DType type;
-  std::span<const std::byte> bytes;
-  const CheckedFile* file;  // that they are a part of, not in memory; null where they are
+  const Tensor* tensor;
+  std::size_t offset, size;  // bytes
 };
+
+// Bytes of the first piece, so that the next ones begin with a page of the file.
+std::size_t first_piece(const Tensor& tensor) {
+  const std::size_t skipped = reinterpret_cast<std::uintptr_t>(TensorPlace::of(tensor).data()) % kPageBytes;
+  return skipped % sizeof(double) == 0 ? kPiece - skipped : kPiece;
+}
 
 // What tensors are views of: a file may say many times that the same bytes are one.
 struct Windows {
@@ -40,13 +45,14 @@ struct Windows {
   explicit Windows(const StateDict& tensors) {
     std::map<std::tuple<const std::byte*, std::size_t, DType>, std::size_t> known;
     for (const auto& [name, tensor] : tensors) {
-      std::span<const std::byte> rest = TensorPlace::of(tensor);
-      const auto [place, fresh] = known.emplace(std::tuple(rest.data(), rest.size(), tensor.dtype()), count);
+      const std::byte* begin = TensorPlace::of(tensor).data();
+      const auto [place, fresh] = known.emplace(std::tuple(begin, tensor.nbytes(), tensor.dtype()), count);
       of_tensor.push_back(place->second);
       if (!fresh) continue;
-      for (; !rest.empty(); rest = rest.subspan(std::min(rest.size(), kPiece))) {
-        pieces.push_back(
-            {count, tensor.dtype(), rest.first(std::min(rest.size(), kPiece)), TensorPlace::file_of(tensor)});
+      std::size_t step = first_piece(tensor);
+      for (std::size_t at = 0; at < tensor.nbytes(); at += step, step = kPiece) {
+        step = std::min(step, tensor.nbytes() - at);
+        pieces.push_back({count, &tensor, at, step});
       }
       bytes += tensor.nbytes();
       ++count;
@@ -54,40 +60,43 @@ struct Windows {
   }
 };
 
-// Nothing of a file stays in memory.
-std::int64_t count_nonfinite_of(const Piece& piece) {
-  if (piece.file == nullptr) return count_nonfinite(piece.type, piece.bytes);
-  AlignedBuffer<std::byte> copy(piece.bytes.size());
-  piece.file->copy(piece.bytes, copy.span());
-  return count_nonfinite(piece.type, copy.span());
-}
-
 }  // namespace
 
 std::vector<NonfiniteTensor> find_nonfinite(const StateDict& tensors) {
   const Windows windows(tensors);
   std::vector<std::atomic<std::int64_t>> counts(windows.count);
-  std::exception_ptr error;
-  std::mutex error_mutex;
-  const auto look = [&](int task, int /*worker*/) {
+  std::exception_ptr failure;
+  std::mutex failure_mutex;
+  std::vector<AlignedBuffer<std::byte>> buffers;  // of each thread: a tensor in a file is not kept in memory for this
+  const auto look = [&](int task, int worker) {
     const Piece& piece = windows.pieces[task];
     try {
-      counts[piece.window] += count_nonfinite_of(piece);
-    } catch (...) {  // the file has changed, in a thread that must not throw
-      const std::lock_guard lock(error_mutex);
-      error = std::current_exception();
+      std::span<const std::byte> bytes = TensorPlace::of(*piece.tensor).subspan(piece.offset, piece.size);
+      if (TensorPlace::is_in_file(*piece.tensor)) {
+        if (buffers[worker].empty()) buffers[worker] = AlignedBuffer<std::byte>(kPiece);
+        const std::span<std::byte> read = buffers[worker].span().first(piece.size);
+        piece.tensor->read(piece.offset, read);
+        bytes = read;
+      }
+      counts[piece.window] += count_nonfinite(piece.tensor->dtype(), bytes);
+    } catch (...) {  // in a thread that must not throw
+      const std::lock_guard lock(failure_mutex);
+      failure = std::current_exception();
     }
   };
-  constexpr std::size_t kWorthThreads = 4 * kPiece;  // a thread is started in the time of some hundred kilobytes
+  constexpr std::size_t kWorthThreads = std::size_t{4} << 20;  // a thread is started in the time of some hundred kilobytes
   const auto wanted = static_cast<int>(std::min<std::size_t>(windows.bytes / kWorthThreads + 1, 16));
-  const auto run = [&](int threads) { ThreadPool(threads).run(static_cast<int>(windows.pieces.size()), look); };
+  const auto run = [&](int threads) {
+    buffers.resize(static_cast<std::size_t>(threads));
+    ThreadPool(threads).run(static_cast<int>(windows.pieces.size()), look);
+  };
   const int threads = std::min(wanted, available_processors());
   try {
     run(threads);
   } catch (const Error&) {  // the system gives no threads
     run(1);
   }
-  if (error) std::rethrow_exception(error);
+  if (failure) std::rethrow_exception(failure);
 
   std::vector<NonfiniteTensor> found;
   std::size_t index = 0;
