@@ -59,8 +59,8 @@ class Tensor {
   // The part [begin, end) of the first dimension, which shares the memory (kInvalidArgument where there is none).
   Tensor rows(std::int64_t begin, std::int64_t end) const;
 
-  // Reads bytes into memory of the caller's, as many as it has room for, from the one `offset` on; there must be as many
-  // (kInvalidArgument). Those of a file are not kept.
+  // Reads bytes into memory of the caller's, as many as it has room for, from the one `offset` on; there must be as
+  // many (kInvalidArgument). Those of a file are not kept.
   void read(std::size_t offset, std::span<std::byte> out) const;
 
   // The same values in fresh memory, as zeros() gives it. Those of a file are read for it alone.

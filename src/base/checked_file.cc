@@ -26,7 +26,9 @@ constexpr std::size_t kAtOnce = 64;                   // pages read before they 
 
 std::size_t align(std::size_t bytes) { return (bytes + kPageBytes - 1) / kPageBytes * kPageBytes; }
 
-struct iovec as_part(std::span<std::byte> bytes) { return {bytes.data(), bytes.size()}; }
+struct iovec as_part(std::span<std::byte> bytes) {
+  return {bytes.data(), bytes.size()};
+}
 
 bool operator==(const struct timespec& a, const struct timespec& b) {
   return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;

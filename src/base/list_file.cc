@@ -96,8 +96,7 @@ TextFile TextFile::open(const std::string& path, std::size_t max_bytes) {
   if (result.text_.starts_with("\xFF\xFE") || result.text_.starts_with("\xFE\xFF")) {
     fail(ErrorCode::kFormat, path, "is UTF-16 text, which some programs call Unicode: save it as UTF-8");
   }
-  constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-  if (result.text_.starts_with(kByteOrderMark)) result.text_.remove_prefix(kByteOrderMark.size());
+  result.text_ = without_byte_order_mark(result.text_);
   return result;
 }
 
@@ -113,6 +112,12 @@ bool TextFile::is_json() const noexcept {
   if (!text.starts_with('[')) return text.starts_with('{');
   const std::string_view inside = trimmed(text.substr(1), kSpaces);
   return inside.empty() || std::string_view("[]{\"").find(inside[0]) != std::string_view::npos;
+}
+
+std::string_view without_byte_order_mark(std::string_view text) noexcept {
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";
+  if (text.starts_with(kMark)) text.remove_prefix(kMark.size());
+  return text;
 }
 
 bool take_line(std::string_view& text, std::string_view& line) noexcept {

@@ -34,6 +34,9 @@ class TextFile {
   std::string_view text_;
 };
 
+// `text` without the three bytes that some editors put in front of UTF-8.
+std::string_view without_byte_order_mark(std::string_view text) noexcept;
+
 // Takes the first line off `text`, without its end; false where nothing is left.
 bool take_line(std::string_view& text, std::string_view& line) noexcept;
 

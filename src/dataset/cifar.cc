@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "base/list_file.h"
 #include "base/text.h"
 #include "dataset/cifar_pickle.h"
 #include "formats/npy.h"
@@ -16,14 +17,10 @@ constexpr std::size_t kPlane = kSide * kSide;
 
 // The lines that are not empty.
 std::vector<std::string> lines_of(std::span<const std::byte> bytes) {
-  std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  std::string_view text = without_byte_order_mark({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   std::vector<std::string> lines;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    while (line.ends_with('\r') || line.ends_with(' ')) line.remove_suffix(1);
-    if (!line.empty()) lines.emplace_back(line);
+  for (std::string_view line; take_line(text, line);) {
+    if (!trimmed(line).empty()) lines.emplace_back(trimmed(line));
   }
   return lines;
 }

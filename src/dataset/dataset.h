@@ -86,8 +86,8 @@ class Dataset {
 bool looks_like_set(const std::string& path);
 
 // Pictures by what Item::path calls them: files, and what lies in archives ("a.zip:cat/1.jpg") and CIFAR's files
-// ("test_batch.bin[3]"), which are opened again. Throws nothing: of what is not there, whoever reads it will say so; what
-// is wrong with an archive, its pictures' `error` says.
+// ("test_batch.bin[3]"), which are opened again. Throws nothing: of what is not there, whoever reads it will say so;
+// what is wrong with an archive, its pictures' `error` says.
 std::vector<Item> find_items(const std::vector<std::string>& paths);
 
 // Pictures and arrays by the end of their name: what load_input() reads, and pictures that it refuses (.bmp, .gif,

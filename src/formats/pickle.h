@@ -52,7 +52,7 @@ struct Object {
 };
 
 struct Pickle {
-  std::deque<Object> objects;  // may refer to each other in circles
+  std::deque<Object> objects;                       // may refer to each other in circles
   std::unordered_map<const Object*, Value> states;  // what BUILD gave the objects that calls made
   Value root;
   std::size_t end = 0;  // offset of the byte after the STOP

@@ -84,7 +84,8 @@ std::vector<NonfiniteTensor> find_nonfinite(const StateDict& tensors) {
       failure = std::current_exception();
     }
   };
-  constexpr std::size_t kWorthThreads = std::size_t{4} << 20;  // a thread is started in the time of some hundred kilobytes
+  constexpr std::size_t kWorthThreads = std::size_t{4}
+                                        << 20;  // a thread is started in the time of some hundred kilobytes
   const auto wanted = static_cast<int>(std::min<std::size_t>(windows.bytes / kWorthThreads + 1, 16));
   const auto run = [&](int threads) {
     buffers.resize(static_cast<std::size_t>(threads));
