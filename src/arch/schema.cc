@@ -186,10 +186,10 @@ std::string flag_of(std::string_view name) {
 
 void check_range(const ArchitectureField& field, const Architecture& architecture) {
   if (!field.range) return;
-  const auto [min, max] = *field.range;
+  const ArchitectureField::Range range = *field.range;
   const auto check = [&](double number, const char* what) {
-    if (number >= min && number <= max) return;
-    fail(ErrorCode::kInvalidArgument, std::string(field.name), "{} {} to {}", what, min, max);
+    if (number >= range.min && number <= range.max) return;
+    fail(ErrorCode::kInvalidArgument, std::string(field.name), "{} {} to {}", what, range.min, range.max);
   };
   const FieldValue value = get(field, architecture);
   if (const auto* number = std::get_if<int>(&value)) check(*number, "must be");
