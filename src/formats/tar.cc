@@ -17,8 +17,9 @@ constexpr std::uint64_t kMaxSize = std::uint64_t{1} << 62;
 struct Field {
   std::size_t offset, length;
 };
-constexpr Field kName{0, 100}, kSize{124, 12}, kChecksum{148, 8}, kTarget{157, 100}, kMagic{257, 6}, kPrefix{345, 155};
-constexpr std::size_t kType = 156;
+constexpr Field kNameField{0, 100}, kSizeField{124, 12}, kChecksumField{148, 8}, kTargetField{157, 100},
+    kMagicField{257, 6}, kPrefixField{345, 155};
+constexpr std::size_t kTypeOffset = 156;
 
 using Bytes = std::span<const std::byte>;
 
@@ -91,12 +92,12 @@ void TarReader::check_sum(const Block& block) const {
   std::int64_t plain = 0;
   std::int64_t as_signed = 0;
   for (std::size_t i = 0; i < kBlock; ++i) {
-    const bool inside = i >= kChecksum.offset && i < kChecksum.offset + kChecksum.length;
+    const bool inside = i >= kChecksumField.offset && i < kChecksumField.offset + kChecksumField.length;
     const auto value = inside ? static_cast<std::uint8_t>(' ') : std::to_integer<std::uint8_t>(block[i]);
     plain += value;
     as_signed += static_cast<std::int8_t>(value);
   }
-  const auto stored = static_cast<std::int64_t>(number(field_of(block, kChecksum), "no tar header: the checksum"));
+  const auto stored = static_cast<std::int64_t>(number(field_of(block, kChecksumField), "no tar header: the checksum"));
   if (stored != plain && stored != as_signed) {
     fail_here(ErrorCode::kFormat, fmt::format("no tar header: its checksum is {}, but says {}", plain, stored));
   }
@@ -171,13 +172,13 @@ void TarReader::parse_pax(std::string_view text, Pending& pending) const {
 
 TarEntry TarReader::entry(const Block& block, const Pending& pending) {
   TarEntry result;
-  std::string path(text_of(field_of(block, kName)));
-  if (text_of(field_of(block, kMagic)) == "ustar") {  // GNU's own magic is "ustar  "; it has no prefix
-    const std::string prefix(text_of(field_of(block, kPrefix)));
+  std::string path(text_of(field_of(block, kNameField)));
+  if (text_of(field_of(block, kMagicField)) == "ustar") {  // GNU's own magic is "ustar  "; it has no prefix
+    const std::string prefix(text_of(field_of(block, kPrefixField)));
     if (!prefix.empty()) path = prefix + "/" + path;
   }
   if (pending.path) path = *pending.path;
-  const char type = static_cast<char>(block[kType]);
+  const char type = static_cast<char>(block[kTypeOffset]);
   switch (type) {
     case '\0':
     case '0':
@@ -194,11 +195,11 @@ TarEntry TarReader::entry(const Block& block, const Pending& pending) {
   }
   result.path = checked_path(path);
   if (result.kind == TarEntry::Kind::kLink) {
-    result.target = pending.target ? *pending.target : std::string(text_of(field_of(block, kTarget)));
+    result.target = pending.target ? *pending.target : std::string(text_of(field_of(block, kTargetField)));
   }
   if (result.kind == TarEntry::Kind::kFile) {
     if (result.path.empty()) fail_here(ErrorCode::kFormat, "a file without a name");
-    result.size = pending.size ? *pending.size : number(field_of(block, kSize), "the size");
+    result.size = pending.size ? *pending.size : number(field_of(block, kSizeField), "the size");
   }
   data_ = result.size;
   padding_ = padding_of(result.size);
@@ -223,9 +224,9 @@ std::optional<TarEntry> TarReader::next() {
       return std::nullopt;
     }
     check_sum(block);
-    const char type = static_cast<char>(block[kType]);
+    const char type = static_cast<char>(block[kTypeOffset]);
     if (type != 'x' && type != 'g' && type != 'L' && type != 'K') return entry(block, pending);
-    const std::string text = read_text(number(field_of(block, kSize), "the size"));
+    const std::string text = read_text(number(field_of(block, kSizeField), "the size"));
     if (type == 'L') pending.path = text.substr(0, text.find('\0'));
     if (type == 'K') pending.target = text.substr(0, text.find('\0'));
     if (type == 'x') parse_pax(text, pending);
