@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <map>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -33,17 +34,21 @@ std::vector<float> read_pictures(const QuantizeCommand& command, const Classifie
   const auto source = images.items(command.limit);
   InputReader reader(classifier, *source, command.classifier.decode_options(), 16);
   Progress progress("pictures", std::min(images.count(), static_cast<std::size_t>(command.limit)));
-  std::vector<float> values;
+  // By their paths in the set, so that every form of one set gives the same model: later steps depend on the order.
+  std::multimap<std::string, std::vector<float>> by_path;
   std::int64_t read = 0;
-  while (const auto item = reader.next()) {
+  while (auto item = reader.next()) {
     if (item->error) throw Error(*item->error);
     if (item->value->shape != classifier.input_shape()) {
       fail(ErrorCode::kMismatch, item->path, "is an array of another size than pictures have");
     }
     say_notes(item->path, item->value->notes);
-    values.insert(values.end(), item->value->values.begin(), item->value->values.end());
+    by_path.emplace(item->path.substr(item->path.rfind(':') + 1),
+                    std::move(item->value->values));  // behind the archive's
     progress.update(++read);
   }
+  std::vector<float> values;
+  for (const auto& [path, own] : by_path) values.insert(values.end(), own.begin(), own.end());
   return values;
 }
 

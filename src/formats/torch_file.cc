@@ -86,6 +86,7 @@ TensorFile read_torch_zip(const std::shared_ptr<const CheckedFile>& file, const 
                           MemoryBudget& budget) {
   TorchArchive archive(file, path, budget);
   const OwnedBytes bytes = archive.pickle();
+  budget.charge(bytes.bytes.size(), "the pickle");
   const pickle::Pickle object = pickle::read_pickle(bytes.reader(path + ": data.pkl"), budget);
   if (object.end != bytes.bytes.size()) {
     fail(ErrorCode::kFormat, path, "data.pkl: offset {}: {} bytes after STOP", object.end,
