@@ -15,6 +15,15 @@ namespace resnet {
 // All functions may be called from several threads at the same time.
 template <typename Thing>
 class Pool {
+  using Clock = std::chrono::steady_clock;
+
+  struct Entry {
+    template <typename... Arguments>
+    explicit Entry(const Arguments&... arguments) : thing(arguments...) {}
+    Thing thing;
+    Clock::time_point used;
+  };
+
  public:
   // At most `limit` things are lent at a time. What has been free for longer than `patience` is destroyed when
   // something comes back.
@@ -48,7 +57,7 @@ class Pool {
    private:
     Pool& pool_;
     const int count_;
-    std::list<typename Pool::Entry> own_;
+    std::list<Entry> own_;
   };
 
   // Destroys what is free.
@@ -65,15 +74,6 @@ class Pool {
   }
 
  private:
-  using Clock = std::chrono::steady_clock;
-
-  struct Entry {
-    template <typename... Arguments>
-    explicit Entry(const Arguments&... arguments) : thing(arguments...) {}
-    Thing thing;
-    Clock::time_point used;
-  };
-
   // Waits for the caller's turn; moves what is there of `count` things to `own`.
   void take(int count, std::list<Entry>& own) {
     std::unique_lock lock(mutex_);
