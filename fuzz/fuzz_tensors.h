@@ -6,7 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "base/file.h"
+#include "base/checked_file.h"
 #include "base/text.h"
 #include "resnet/error.h"
 #include "resnet/tensor_file.h"
