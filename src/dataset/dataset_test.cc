@@ -23,6 +23,7 @@ class DatasetTest : public testing::DirectoryTest {
     std::vector<std::string> result;
     const auto source = Dataset::open(at(path), options).items();
     while (const auto item = source->next()) {
+      if (item->error) throw Error(*item->error);
       result.push_back(item->label + " " + item->path.substr(directory_.string().size() + 1));
     }
     return result;
@@ -269,8 +270,11 @@ TEST_F(DatasetTest, NoticesArchivesThatChange) {
     const Dataset dataset = Dataset::open(at("data.tar"));
     const std::string bytes = read("data.tar");
     write("data.tar", std::string(bytes.size() + 512, '\0'));
-    EXPECT_THAT(testing::error_of([&] { dataset.items()->next(); }), HasSubstr("another program has written to it"))
-        << options;
+    const auto read_one = [&] {
+      const auto item = dataset.items()->next();
+      if (item->error) throw Error(*item->error);
+    };
+    EXPECT_THAT(testing::error_of(read_one), HasSubstr("another program has written to it")) << options;
   }
 }
 
