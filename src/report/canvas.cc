@@ -15,6 +15,7 @@ Canvas::Canvas(int width, int height, Color background) : image_{width, height, 
 }
 
 Canvas::Span Canvas::cover(double begin, double length, int size) noexcept {
+  if (std::isnan(begin + length)) return {0, 0};  // no number covers nothing
   return {static_cast<int>(std::clamp(std::floor(begin), 0.0, static_cast<double>(size))),
           static_cast<int>(std::clamp(std::ceil(begin + length), 0.0, static_cast<double>(size)))};
 }

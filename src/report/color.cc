@@ -27,7 +27,7 @@ bool displayable(const Linear& c) {
 
 std::uint8_t encode(double linear) {
   const double value = linear <= 0.0031308 ? 12.92 * linear : 1.055 * std::pow(linear, 1 / 2.4) - 0.055;
-  return static_cast<std::uint8_t>(std::lround(255 * std::clamp(value, 0.0, 1.0)));
+  return static_cast<std::uint8_t>(std::lround(255 * (value > 0 ? std::min(value, 1.0) : 0.0)));  // of no number, 0
 }
 
 double decode(std::uint8_t byte) {
