@@ -35,7 +35,7 @@ def use_program(installed, folder):
     """Does with an installed `resnet` what people do, but for training. Gives a folder of shapes to train on."""
     model, picture = model_and_picture(folder)
     shapes = os.path.join(folder, "shapes")
-    run([installed, "make-dataset", "shapes", "--out", shapes, "--size", "32", "--train", "64", "--val", "20"])
+    run([installed, "make-dataset", "shapes", "--out", shapes, "--size", "32", "--train", "128", "--val", "20"])
     run([installed, "--version"])
     commands = [["summary", "resnet50"], ["draw", "resnet18", "-o", f"{folder}/net.svg"],
                 ["inspect", model], ["predict", model, picture], ["preprocess", picture, "-o", f"{folder}/tensor.npy", "--model", model],
