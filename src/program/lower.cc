@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "arch/operations.h"
+#include "base/error.h"
 #include "program/program.h"
 
 namespace resnet {
@@ -39,7 +39,9 @@ class Lowerer {
     Operation& operation = operations_.emplace_back();
     operation.node = operation.output.value = index;
     if (!inputs.empty()) operation.input.value = value_[inputs[0]];
-    if (inputs.size() > 1) operation.residual.value = value_[inputs[1]];
+    if (inputs.size() < 2) return;
+    RESNET_ASSERT(graph_.nodes[index].op == Op::kAdd);  // nothing else reads two values
+    operation.residual.value = value_[inputs[1]];
   }
 
   // Whether an operation before took the node in.
