@@ -25,4 +25,4 @@ resnet_kernel_flags(x64/kernels_avx512.cc ${avx512})
 resnet_kernel_flags(x64/kernels_avx512_vnni.cc ${avx512} -mavx512vnni)
 resnet_kernel_flags(x64/kernels_avx512_bf16.cc ${avx512} -mavx512bf16)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/kernels/emulated_kernels_test.cc PROPERTIES
-  COMPILE_OPTIONS "-O1;-fno-strict-aliasing")
+  COMPILE_OPTIONS "-O1;-fno-strict-aliasing" SKIP_PRECOMPILE_HEADERS ON)

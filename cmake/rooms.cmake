@@ -64,6 +64,7 @@ function(resnet_room name)
     target_compile_options(${id}_test PRIVATE -O0)  # little more than half the time to compile
     if(RESNET_SANITIZE)
       target_compile_definitions(${id}_test PRIVATE RESNET_SANITIZED)
+      resnet_precompiled_gtest(${id}_test)
     endif()
     foreach(kind Parity Property Concurrency)
       string(TOLOWER ${kind} label)
@@ -75,6 +76,19 @@ function(resnet_room name)
                          PROPERTIES LABELS "unit;${id}" TIMEOUT 600
                          TEST_LIST ${id}_unit_tests DISCOVERY_TIMEOUT 60)
   endif()
+endfunction()
+
+# GoogleTest's headers, compiled once for the tests of all rooms: half of what a small test takes. Where a build is made
+# from nothing, that is; ccache does not share such headers between folders.
+function(resnet_precompiled_gtest target)
+  if(NOT TARGET gtest_headers)
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/gtest_headers.cc CONTENT "int main() {}\n")
+    add_executable(gtest_headers EXCLUDE_FROM_ALL ${PROJECT_BINARY_DIR}/gtest_headers.cc)
+    target_link_libraries(gtest_headers PRIVATE GTest::gmock fmt::fmt)
+    target_compile_options(gtest_headers PRIVATE -O0)
+    target_precompile_headers(gtest_headers PRIVATE <gmock/gmock.h> <gtest/gtest.h> <fmt/format.h>)
+  endif()
+  target_precompile_headers(${target} REUSE_FROM gtest_headers)
 endfunction()
 
 # resnet_library(NAME ROOMS room... [ON library] [EXCEPT target...]): one archive of the objects of the rooms named, for

@@ -43,7 +43,7 @@ endfunction()
 # Targets that include <torch/torch.h>, which takes most of their time to compile, share one precompiled header. ccache
 # does not hold such headers, and with them would compile everything twice.
 function(resnet_precompiled_torch target)
-  set_target_properties(${target} PROPERTIES CXX_COMPILER_LAUNCHER "")
+  set_target_properties(${target} PROPERTIES CXX_COMPILER_LAUNCHER "" UNITY_BUILD OFF)
   if(target STREQUAL resnet_train)
     target_precompile_headers(${target} PRIVATE <torch/torch.h>)
   else()
