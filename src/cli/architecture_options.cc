@@ -6,6 +6,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "cli/command.h"
 #include "resnet/error.h"
 #include "weights/change_layout.h"
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "arch/schema.h"
-#include "cli/command.h"
+#include "cli/options.h"
 #include "resnet/architecture.h"
 #include "resnet/model_file.h"
 

@@ -15,6 +15,7 @@
 #include "base/text.h"
 #include "cli/architecture_options.h"
 #include "cli/classifier_options.h"
+#include "cli/command.h"
 #include "cli/engine_options.h"
 #include "console/json.h"
 #include "console/progress.h"

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "cli/command.h"
+#include "cli/options.h"
 #include "cli/preprocess_options.h"
 #include "resnet/classifier.h"
 

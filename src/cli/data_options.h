@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "cli/command.h"
+#include "cli/options.h"
 #include "evaluate/evaluate.h"
 
 namespace resnet::cli {

@@ -6,6 +6,7 @@
 #include "arch/describe.h"
 #include "base/file.h"
 #include "cli/architecture_options.h"
+#include "cli/command.h"
 
 namespace resnet::cli {
 namespace {

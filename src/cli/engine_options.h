@@ -1,7 +1,7 @@
 // The options of the commands that run networks: how convolutions are computed.
 #pragma once
 
-#include "cli/command.h"
+#include "cli/options.h"
 #include "resnet/engine.h"
 
 namespace resnet::cli {

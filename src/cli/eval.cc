@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/classifier_options.h"
+#include "cli/command.h"
 #include "cli/data_options.h"
 #include "cli/engine_options.h"
 #include "console/json.h"

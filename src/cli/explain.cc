@@ -11,6 +11,7 @@
 #include "base/nearest.h"
 #include "base/text.h"
 #include "cli/classifier_options.h"
+#include "cli/command.h"
 #include "cli/inputs.h"
 #include "console/json.h"
 #include "console/output.h"

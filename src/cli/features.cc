@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/classifier_options.h"
+#include "cli/command.h"
 #include "cli/inputs.h"
 #include "console/csv.h"
 #include "console/json.h"

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/architecture_options.h"
+#include "cli/command.h"
 #include "console/numbers.h"
 #include "model/calibrate.h"
 #include "resnet/model_file.h"

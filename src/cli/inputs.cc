@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "cli/command.h"
 #include "dataset/index.h"
 #include "image/notices.h"
 #include "model/answer.h"

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "base/thread_pool.h"
-#include "cli/command.h"
 #include "console/output.h"
 #include "console/progress.h"
 #include "dataset/dataset.h"

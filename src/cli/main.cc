@@ -1,4 +1,5 @@
 // The program `resnet`: its commands.
+#include "cli/command.h"
 #include "cli/program.h"
 #include "cli/signals.h"
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "cli/classifier_options.h"
+#include "cli/command.h"
 #include "cli/engine_options.h"
 #include "cli/inputs.h"
 #include "console/answer.h"

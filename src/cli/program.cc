@@ -14,6 +14,7 @@
 #include "base/nearest.h"
 #include "base/notice.h"
 #include "base/text.h"
+#include "cli/command.h"
 #include "cli/signals.h"
 #include "console/output.h"
 #include "resnet/error.h"

@@ -2,7 +2,7 @@
 // status.
 #pragma once
 
-#include "cli/command.h"
+#include "cli/options.h"
 
 namespace resnet::cli {
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/classifier_options.h"
+#include "cli/command.h"
 #include "cli/inputs.h"
 #include "console/json.h"
 #include "console/progress.h"

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "cli/classifier_options.h"
+#include "cli/command.h"
 #include "cli/inputs.h"
 #include "console/json.h"
 #include "console/output.h"

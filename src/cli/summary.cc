@@ -5,6 +5,7 @@
 #include "arch/operations.h"
 #include "base/random.h"
 #include "cli/architecture_options.h"
+#include "cli/command.h"
 #include "console/json.h"
 #include "resnet/engine.h"
 #include "resnet/error.h"

@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "base/error.h"
-#include "base/text.h"
 #include "formats/pickle.h"
 
 namespace resnet {

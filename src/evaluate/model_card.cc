@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "arch/describe.h"
-#include "base/proc.h"
 #include "base/processor.h"
 #include "console/numbers.h"
 #include "evaluate/file_hash.h"

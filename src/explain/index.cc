@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/json_text.h"
 #include "console/json.h"
+#include "formats/npy.h"
 #include "weights/metadata.h"
 
 namespace resnet {

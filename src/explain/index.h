@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "base/checked_file.h"
-#include "formats/npy.h"
 #include "resnet/precision.h"
 #include "resnet/preprocessing.h"
 

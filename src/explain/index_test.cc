@@ -6,6 +6,7 @@
 
 #include <filesystem>
 
+#include "formats/npy.h"
 #include "resnet/error.h"
 
 namespace resnet {

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "journal/checkpoints.h"
 #include "journal/history.h"
 
 namespace resnet {

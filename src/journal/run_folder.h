@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "journal/checkpoints.h"
 #include "journal/run_report.h"
 #include "resnet/recipe.h"
 

@@ -3,6 +3,8 @@
 #include <bit>
 #include <cstring>
 
+#include "base/bfloat16.h"
+
 namespace resnet {
 
 float half_to_float(std::uint16_t bits) noexcept {

@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <span>
 
-#include "base/bfloat16.h"
 #include "resnet/tensor.h"
 
 namespace resnet {

@@ -8,6 +8,7 @@
 #include <limits>
 #include <vector>
 
+#include "base/bfloat16.h"
 #include "tensor/convert.h"
 
 namespace resnet {

@@ -14,6 +14,7 @@
 #include <functional>
 #include <numeric>
 
+#include "base/bfloat16.h"
 #include "base/checked_file.h"
 #include "resnet/error.h"
 #include "tensor/convert.h"

@@ -3,7 +3,7 @@
 // under the keys below.
 #pragma once
 
-#include "resnet/model_file.h"
+#include "resnet/tensor_file.h"
 
 namespace resnet {
 

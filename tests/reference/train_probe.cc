@@ -10,7 +10,6 @@
 #include "formats/npy.h"
 #include "formats/torch_file.h"
 #include "resnet/engine.h"
-#include "resnet/error.h"
 #include "resnet/torch.h"
 #include "train/tensors.h"
 

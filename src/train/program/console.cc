@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "cli/signals.h"
 #include "console/numbers.h"
 #include "console/output.h"
 

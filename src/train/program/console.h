@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "cli/signals.h"
 #include "console/progress.h"
 #include "resnet/train.h"
 

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "cli/signals.h"
 #include "console/output.h"
 #include "train/meeting_point.h"
 #include "train/program/console.h"

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #endif
 
+#include "cli/command.h"
 #include "cli/program.h"
 #include "cli/signals.h"
 #include "train/program/train_command.h"

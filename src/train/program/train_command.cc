@@ -11,6 +11,8 @@
 #include <map>
 
 #include "base/text.h"
+#include "cli/command.h"
+#include "cli/signals.h"
 #include "console/json.h"
 #include "console/numbers.h"
 #include "console/output.h"

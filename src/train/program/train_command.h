@@ -1,7 +1,7 @@
 // `train` and `study`, the commands of the program resnet-train.
 #pragma once
 
-#include "cli/command.h"
+#include "cli/options.h"
 
 namespace resnet::cli {
 
