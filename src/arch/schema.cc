@@ -191,11 +191,16 @@ void check_range(const ArchitectureField& field, const Architecture& architectur
     if (number >= range.min && number <= range.max) return;
     fail(ErrorCode::kInvalidArgument, std::string(field.name), "{} {} to {}", what, range.min, range.max);
   };
-  const FieldValue value = get(field, architecture);
-  if (const auto* number = std::get_if<int>(&value)) check(*number, "must be");
-  if (const auto* numbers = std::get_if<std::vector<int>>(&value)) {
-    for (const int number : *numbers) check(number, "each must be");
-  }
+  std::visit(
+      [&](const auto& value) {
+        using Value = std::decay_t<decltype(value)>;
+        if constexpr (std::is_arithmetic_v<Value>) {
+          check(value, "must be");
+        } else if constexpr (!std::is_same_v<Value, std::string>) {
+          for (const auto number : value) check(number, "each must be");
+        }
+      },
+      get(field, architecture));
 }
 
 }  // namespace resnet

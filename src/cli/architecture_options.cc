@@ -44,14 +44,18 @@ void ArchitectureOptions::add_to(Command& command, const std::string& label, con
     Given& given = given_.emplace_back(Given{field, nullptr, {}});
     const std::string flag = flag_of(field->name);
     const std::string help(field->help);
-    const FieldValue usual = get(*field, Architecture());
-    if (std::holds_alternative<bool>(usual)) {
-      given.option = command.add_flag(flag, given.value.emplace<bool>(), help);
-    } else if (std::holds_alternative<int>(usual)) {
-      given.option = command.add_option(flag, given.value.emplace<int>(), help);
-    } else {
-      given.option = command.add_option(flag, given.value.emplace<std::string>(), help);
-    }
+    std::visit(
+        [&](const auto& usual) {
+          using Value = std::decay_t<decltype(usual)>;
+          if constexpr (std::is_same_v<Value, bool>) {
+            given.option = command.add_flag(flag, given.value.emplace<bool>(), help);
+          } else if constexpr (std::is_arithmetic_v<Value>) {
+            given.option = command.add_option(flag, given.value.emplace<Value>(), help);
+          } else {
+            given.option = command.add_option(flag, given.value.emplace<std::string>(), help);
+          }
+        },
+        get(*field, Architecture()));
     given.option->group("Architecture");
   }
 }

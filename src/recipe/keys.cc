@@ -105,8 +105,8 @@ const std::vector<Key> kRows = {
 
 Key key_of_field(const ArchitectureField& field) {
   const auto [min, max] = field.range.value_or(ArchitectureField::Range{0, std::numeric_limits<int>::max()});
-  const bool is_number = std::holds_alternative<int Architecture::*>(field.member);
-  return {field.name, "Network", &field, field.recipe_help, is_number ? 0 : min, max};
+  const bool is_list = std::holds_alternative<std::vector<int>>(get(field, Architecture()));
+  return {field.name, "Network", &field, field.recipe_help, is_list ? min : std::min(min, 0.0), max};
 }
 
 // With the fields of architectures behind the first row.
@@ -225,21 +225,38 @@ std::string as_toml(const Value& value) {
   }
 }
 
-// The same value in the architecture's types.
+// The same value in the architecture's types, and back.
 FieldValue as_field(const KeyValue& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  if (const auto* number = std::get_if<std::int64_t>(&value)) return static_cast<int>(*number);
-  if (const auto* on = std::get_if<bool>(&value)) return *on;
-  const auto& numbers = std::get<std::vector<std::int64_t>>(value);
-  return std::vector<int>(numbers.begin(), numbers.end());
+  return std::visit(
+      [](const auto& of_key) -> FieldValue {
+        using Value = std::decay_t<decltype(of_key)>;
+        if constexpr (std::is_same_v<Value, std::int64_t>) {
+          return static_cast<int>(of_key);
+        } else if constexpr (std::is_same_v<Value, std::vector<std::int64_t>>) {
+          return std::vector<int>(of_key.begin(), of_key.end());
+        } else if constexpr (std::is_constructible_v<FieldValue, Value>) {
+          return of_key;
+        } else {
+          RESNET_ASSERT(!"a kind that no field has");
+          return {};
+        }
+      },
+      value);
 }
 
 KeyValue as_key(const FieldValue& value) {
-  if (const auto* text = std::get_if<std::string>(&value)) return *text;
-  if (const auto* number = std::get_if<int>(&value)) return std::int64_t{*number};
-  if (const auto* on = std::get_if<bool>(&value)) return *on;
-  const auto& numbers = std::get<std::vector<int>>(value);
-  return std::vector<std::int64_t>(numbers.begin(), numbers.end());
+  return std::visit(
+      [](const auto& of_field) -> KeyValue {
+        using Value = std::decay_t<decltype(of_field)>;
+        if constexpr (std::is_same_v<Value, int>) {
+          return std::int64_t{of_field};
+        } else if constexpr (std::is_same_v<Value, std::vector<int>>) {
+          return std::vector<std::int64_t>(of_field.begin(), of_field.end());
+        } else {
+          return of_field;
+        }
+      },
+      value);
 }
 
 // What stands for a field that is not said.

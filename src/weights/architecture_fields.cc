@@ -5,23 +5,11 @@
 namespace resnet {
 namespace {
 
-FieldValue read(const ArchitectureField& field, JsonFields& json) {
-  const std::string_view key = key_of(field);
-  return std::visit(
-      [&](const auto& of_kind) -> FieldValue {
-        using Value = std::decay_t<decltype(of_kind)>;
-        if constexpr (std::is_same_v<Value, int>) {
-          return json.integer(key);
-        } else if constexpr (std::is_same_v<Value, bool>) {
-          return json.boolean(key);
-        } else if constexpr (std::is_same_v<Value, std::vector<int>>) {
-          return json.integers(key);
-        } else {
-          return json.text(key);
-        }
-      },
-      get(field, Architecture()));
-}
+// Each kind of a field's value.
+void read(JsonFields& json, std::string_view key, int& value) { value = json.integer(key); }
+void read(JsonFields& json, std::string_view key, bool& value) { value = json.boolean(key); }
+void read(JsonFields& json, std::string_view key, std::vector<int>& value) { value = json.integers(key); }
+void read(JsonFields& json, std::string_view key, std::string& value) { value = json.text(key); }
 
 }  // namespace
 
@@ -37,7 +25,9 @@ void write_fields(std::span<const ArchitectureField> fields, const Architecture&
 void read_fields(std::span<const ArchitectureField> fields, JsonFields& json, Architecture& architecture) {
   for (const ArchitectureField& field : fields) {
     if (field.later && !json.has(key_of(field))) continue;
-    set(field, architecture, read(field, json));
+    FieldValue value = get(field, architecture);
+    std::visit([&](auto& of_kind) { read(json, key_of(field), of_kind); }, value);
+    set(field, architecture, value);
   }
 }
 
