@@ -104,3 +104,15 @@ write("dataset", "python.zip", zipped([("data_batch_1", batch)], zipfile.ZIP_DEF
 write("tar", "xz", lzma.compress(tar(tree)))
 write("tar", "bzip2", bz2.compress(tar(tree)))
 write("tar", "zstd", subprocess.run(["zstd", "-c"], input=tar(tree), capture_output=True, check=True).stdout)
+
+network = {"name": "resnet18", "block": "basic", "depths": [2, 2, 2, 2], "widths": [64, 128, 256, 512], "groups": 1,
+           "width_per_group": 64, "stem": "imagenet", "stem_width": 64, "shortcut": "projection", "in_channels": 3, "classes": 2,
+           "stride_on_first": False, "conv_bias": False, "dilated_stages": 0, "layout": "torchvision"}
+for name, change in (("basic", {}), ("grouped", {"block": "bottleneck", "groups": 32, "width_per_group": 4}),
+                     ("deep", {"stem": "deep", "shortcut": "average_pool", "dilated_stages": 2}),
+                     ("padded", {"stem": "cifar", "shortcut": "padding"}), ("none", {"depths": [], "widths": []}),
+                     ("tutorial", {"layout": "tutorial", "conv_bias": True}), ("odd", {"stem": "deep", "stem_width": 3}),
+                     ("wide", {"classes": 2**31, "groups": -1}), ("type", {"depths": [2, "2"]}), ("more", {"colour": 1})):
+    write("architecture", name, json.dumps({**network, **change}, separators=(",", ":")).encode())
+write("architecture", "twice", b'{"name":"a","name":"b"}')
+write("architecture", "values", bytes([1, 1, 1, 2, 10, 10, 1, 2, 16, 24, 0, 0, 1, 2, 0, 0, 1, 3]))
