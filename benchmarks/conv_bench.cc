@@ -103,7 +103,8 @@ class Team {
 
 double measure_peak(const Kernels& kernels, Team& team) {
   std::vector<double> operations(team.size());
-  const double seconds = team.run(team.size(), [&](int task, int) { operations[task] = kernels.spin[0](200'000); });
+  const double seconds =
+      team.run(team.size(), [&](int task, int) { operations[task] = kernels.spin(ValueType::kF32, 200'000); });
   double sum = 0;
   for (const double value : operations) sum += value;
   return sum / seconds / 1e9;

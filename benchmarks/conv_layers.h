@@ -96,7 +96,7 @@ inline void prepare(Layer& layer, const Kernels& kernels, const std::string& wan
     return algorithm.name == wanted ? 0 : algorithm.cost(s, threads);
   };
   for (const ConvAlgorithm& algorithm : kernels.convs) {
-    if (algorithm.refuse(s) != nullptr) continue;
+    if (algorithm.refuse(s) != Refusal::kNone) continue;
     if (layer.algorithm == nullptr || cost(algorithm) < cost(*layer.algorithm)) layer.algorithm = &algorithm;
   }
   const int depth = s.in_channels / s.groups * s.kernel * s.kernel;

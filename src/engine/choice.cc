@@ -35,11 +35,8 @@ bool measure(const Kernels& kernels, const ConvShape& shape, int threads, const 
 
 }  // namespace
 
-const char* forbid(const ConvAlgorithm& algorithm, const ChoiceRules& rules) {
-  if (rules.algorithms == Algorithms::kDirect && algorithm.family != ConvFamily::kDirect) {
-    return "only direct algorithms are asked for";
-  }
-  return nullptr;
+bool is_allowed(const ConvAlgorithm& algorithm, const ChoiceRules& rules) {
+  return rules.algorithms != Algorithms::kDirect || algorithm.family == ConvFamily::kDirect;
 }
 
 Choice choose_algorithm(const Kernels& kernels, const ConvShape& shape, int threads, const ChoiceRules& rules) {
@@ -50,11 +47,14 @@ Choice choose_algorithm(const Kernels& kernels, const ConvShape& shape, int thre
     choice.refused.push_back(fmt::format("{}: {}", algorithm.name, reason));
   };
   for (const ConvAlgorithm& algorithm : kernels.convs) {
-    const char* reason = algorithm.refuse(shape);
-    if (reason != nullptr && reason == std::string_view(kOtherType)) continue;
-    if (reason == nullptr) reason = forbid(algorithm, rules);
-    if (reason != nullptr) {
-      refuse(algorithm, reason);
+    const Refusal refusal = algorithm.refuse(shape);
+    if (refusal == Refusal::kOtherType) continue;
+    if (refusal != Refusal::kNone) {
+      refuse(algorithm, text(refusal));
+      continue;
+    }
+    if (!is_allowed(algorithm, rules)) {
+      refuse(algorithm, "only direct algorithms are asked for");
       continue;
     }
     if (&algorithm == rules.trial) return {&algorithm, {}};

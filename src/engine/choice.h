@@ -22,8 +22,8 @@ struct Choice {
   std::vector<std::string> refused;  // the others, each with its reason
 };
 
-// Whether the rules let a plan use the algorithm where it can; null, or why not.
-const char* forbid(const ConvAlgorithm& algorithm, const ChoiceRules& rules);
+// Whether the rules let a plan use the algorithm where it can; if not, because only direct ones are asked for.
+bool is_allowed(const ConvAlgorithm& algorithm, const ChoiceRules& rules);
 
 Choice choose_algorithm(const Kernels& kernels, const ConvShape& shape, int threads, const ChoiceRules& rules);
 

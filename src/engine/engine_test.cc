@@ -420,9 +420,34 @@ TEST(EngineTest, InstructionSetIsForcedByName) {
   EXPECT_EQ(code_of([] { instruction_set(); }), ErrorCode::kInvalidArgument);
 }
 
-TEST(EngineTest, MeasuresThePeak) {
-  EXPECT_GT(measure_peak_gflops(1), 0.05);
-  EXPECT_GT(measure_peak_gflops(1, Precision::kInt8), 0.05);
+class PeakOfIsa : public IsaTest {};
+RESNET_FOR_EVERY_ISA(PeakOfIsa);
+
+// Beside plain code's, which is the same for all types (spin_test.cc in kernels holds the ratios closer).
+TEST_P(PeakOfIsa, FitsThatOfPlainCode) {
+#ifdef RESNET_SANITIZED
+  GTEST_SKIP() << "rates mean nothing beside a sanitizer";
+#endif
+  const auto peak = [](Isa isa, Precision precision) {
+    const ForcedIsa forced(isa);
+    return measure_peak_gflops(1, precision);
+  };
+  const Isa isa = GetParam();
+  const double plain = peak(Isa::kRef, Precision::kFp32);
+  const double fp32 = peak(isa, Precision::kFp32);
+  const double int8 = peak(isa, Precision::kInt8);
+  if (isa == Isa::kRef) {
+    EXPECT_NEAR(int8 / plain, 1, 0.5);
+    EXPECT_NEAR(peak(isa, Precision::kBf16) / plain, 1, 0.5);
+    return;
+  }
+  EXPECT_GT(fp32 / plain, 1.5);
+  EXPECT_GT(int8 / fp32, isa == Isa::kAvx2 || isa == Isa::kAvx512 ? 1.1 : 2.5);
+  if (isa == Isa::kAvx512Bf16) {
+    EXPECT_GT(peak(isa, Precision::kBf16) / fp32, 0.35);
+  } else {
+    EXPECT_EQ(code_of([&] { peak(isa, Precision::kBf16); }), ErrorCode::kUnsupported);
+  }
 }
 
 TEST(ConcurrencyEngine, RunsSideBySide) {

@@ -17,12 +17,12 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 // The best of slices of about 2 ms, because others use the processor too.
-double peak_of_one_thread(double (*spin)(std::int64_t) noexcept) {
+double peak_of_one_thread(const Kernels& kernels, ValueType type) {
   constexpr std::int64_t kIterations = 100'000;
   double best = 0;
   for (const auto start = std::chrono::steady_clock::now(); seconds_since(start) < 0.05;) {
     const auto slice = std::chrono::steady_clock::now();
-    const double operations = spin(kIterations);
+    const double operations = kernels.spin(type, kIterations);
     best = std::max(best, operations / seconds_since(slice));
   }
   return best;
@@ -37,11 +37,12 @@ double measure_peak_gflops(int threads, Precision precision) {
   const ValueType type = precision == Precision::kInt8   ? ValueType::kU8
                          : precision == Precision::kBf16 ? ValueType::kBf16
                                                          : ValueType::kF32;
-  const auto spin = kernels.spin[static_cast<int>(type)];
-  if (spin == nullptr) fail(ErrorCode::kUnsupported, "precision", "{} has no {}", name(kernels.isa), name(precision));
+  if (!kernels.multiplies(type)) {
+    fail(ErrorCode::kUnsupported, "precision", "{} has no {}", name(kernels.isa), name(precision));
+  }
   ThreadPool team(threads);
   std::vector<double> peaks(static_cast<std::size_t>(threads));
-  team.run(threads, [&](int task, int) { peaks[static_cast<std::size_t>(task)] = peak_of_one_thread(spin); });
+  team.run(threads, [&](int task, int) { peaks[static_cast<std::size_t>(task)] = peak_of_one_thread(kernels, type); });
   return std::accumulate(peaks.begin(), peaks.end(), 0.0) / 1e9;
 }
 

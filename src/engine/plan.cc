@@ -7,7 +7,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "engine/arena.h"
-#include "engine/short_weights.h"
+#include "engine/weight_rules.h"
 #include "program/formats.h"
 
 namespace resnet {
@@ -81,7 +81,7 @@ ConvShape conv_shape(const PlanBasis& basis, const PlanStep& step, bool dense_in
   shape.out_type = operation.output.format.type;
   shape.residual = operation.residual.value >= 0;
   shape.relu = step.relu;
-  shape.short_weights = basis.short_weights[operation.node];
+  shape.weights = basis.weight_rules[operation.node];
   if (node.op == Op::kLinear) {  // a 1x1 convolution whose pixels are the images
     shape.in_width = shape.out_width = static_cast<int>(step.input_shape.batch);
     return shape;
@@ -170,8 +170,8 @@ void place_values(const Program& program, Plan& plan) {
 }  // namespace
 
 PlanBasis plan_basis(Program program, const StateDict& weights, const Kernels& kernels) {
-  std::vector<bool> short_weights = find_short_weights(program, weights, kernels);
-  return {std::move(program), &kernels, std::move(short_weights)};
+  std::vector<WeightRule> weight_rules = find_weight_rules(program, weights, kernels);
+  return {std::move(program), &kernels, std::move(weight_rules)};
 }
 
 Plan outline_plan(const PlanBasis& basis, const FeatureShape& input, const ChoiceRules& rules, int threads) {

@@ -17,7 +17,7 @@ namespace resnet {
 struct PlanBasis {
   Program program;  // with formats
   const Kernels* kernels;
-  std::vector<bool> short_weights;  // of each node (short_weights.h)
+  std::vector<WeightRule> weight_rules;  // that each node's weights keep
 };
 PlanBasis plan_basis(Program program, const StateDict& weights, const Kernels& kernels);
 

@@ -8,7 +8,7 @@ namespace resnet {
 Precision choose_precision(const Graph& graph, const StateDict& weights, const EngineOptions& options,
                            const Kernels& kernels) {
   const bool quantized = is_quantized(graph, weights);
-  const bool has_bf16 = kernels.spin[static_cast<int>(ValueType::kBf16)] != nullptr;
+  const bool has_bf16 = kernels.multiplies(ValueType::kBf16);
   Precision precision = options.precision.value_or(quantized ? Precision::kInt8 : Precision::kFp32);
   if (precision == Precision::kAuto) {
     precision = quantized                              ? Precision::kInt8

@@ -35,8 +35,8 @@ std::string Timings::key(const Kernels& kernels, int threads, const ConvShape& s
   key += fmt::format(" kernel {} stride {} padding {} dilation {} groups {}", s.kernel, s.stride, s.padding, s.dilation,
                      s.groups);
   key += fmt::format(" bytes {} {}{}{}{}{}", size_in_bytes(s.in_type), size_in_bytes(s.out_type),
-                     s.short_weights ? " short" : "", s.dense_input ? " dense" : "", s.residual ? " residual" : "",
-                     s.relu ? " relu" : "");
+                     s.weights == WeightRule::kShort ? " short" : "", s.dense_input ? " dense" : "",
+                     s.residual ? " residual" : "", s.relu ? " relu" : "");
   return key;
 }
 

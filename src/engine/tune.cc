@@ -51,7 +51,7 @@ Timings tune(const PlanBasis& basis, const FeatureShape& input, const ChoiceRule
   }
   bool measured = false;
   for (const ConvAlgorithm& algorithm : kernels.convs) {
-    if (forbid(algorithm, rules) != nullptr) continue;
+    if (!is_allowed(algorithm, rules)) continue;
     ChoiceRules trial = rules;
     trial.trial = &algorithm;
     Plan plan = outline_plan(basis, input, trial, threads);

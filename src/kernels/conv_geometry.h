@@ -152,12 +152,5 @@ double direct_cost(double products, double dot_cost, double copied_words, double
   return (products * dot_cost + kCopy * copied_words + kSum * sums) / threads / kEfficiency;
 }
 
-// What Conv computes a convolution by, in a table.
-template <class Conv>
-constexpr ConvAlgorithm conv_algorithm(const char* name, ConvFamily family) {
-  return {name,        family,     Conv::refuse, Conv::packed_bytes, Conv::pack_unit, Conv::pack, Conv::scratch_bytes,
-          Conv::tasks, Conv::cost, Conv::run};
-}
-
 }  // namespace
 }  // namespace resnet

@@ -18,8 +18,8 @@ std::string describe(const ConvShape& s) {
          number(s.out_channels) + "x" + number(s.out_height) + "x" + number(s.out_width) + ", kernel " +
          number(s.kernel) + " stride " + number(s.stride) + " padding " + number(s.padding) + " dilation " +
          number(s.dilation) + " groups " + number(s.groups) + (s.dense_input ? " dense" : "") +
-         (s.residual ? " residual" : "") + (s.relu ? " relu" : "") + (s.short_weights ? " short" : "") + " types " +
-         number(static_cast<int>(s.in_type)) + " " + number(static_cast<int>(s.out_type));
+         (s.residual ? " residual" : "") + (s.relu ? " relu" : "") + (s.weights == WeightRule::kShort ? " short" : "") +
+         " types " + number(static_cast<int>(s.in_type)) + " " + number(static_cast<int>(s.out_type));
 }
 
 std::size_t input_values(const ConvShape& s) {
@@ -39,7 +39,7 @@ bool finish(ConvShape& s) {
 void set_types(ConvShape& s, Random& random) {
   s.in_type = static_cast<ValueType>(random.between(0, 2));
   s.out_type = random.chance(0.3) ? ValueType::kF32 : s.in_type;
-  s.short_weights = s.in_type == ValueType::kU8 && random.chance(0.5);
+  if (s.in_type == ValueType::kU8 && random.chance(0.5)) s.weights = WeightRule::kShort;
 }
 
 ConvShape random_shape(Random& random) {
@@ -118,7 +118,7 @@ Data random_data(const ConvShape& s, Random& random) {
   data.call.shape = s;
   if (s.in_type == ValueType::kU8) {  // most results lie between 0 and 255, but not all
     for (float& weight : data.weights) weight = std::round(weight * 127.4F);
-    if (s.short_weights) shorten(s, data.weights);
+    if (s.weights == WeightRule::kShort) shorten(s, data.weights);
     for (float& bias : data.bias) bias = 128 * bias + 100;
     for (float& scale : data.scale) scale *= 0.01F / std::sqrt(static_cast<float>(depth(s)));
     data.call.residual_scale = random.values(1)[0];
@@ -186,7 +186,7 @@ void expect_close(const ConvAlgorithm& algorithm, const ConvShape& s, const std:
 
 const ConvAlgorithm& reference_for(const ConvShape& s) {
   for (const ConvAlgorithm& algorithm : reference_kernels().convs) {
-    if (algorithm.refuse(s) == nullptr) return algorithm;
+    if (algorithm.refuse(s) == Refusal::kNone) return algorithm;
   }
   std::abort();
 }
@@ -197,7 +197,7 @@ void expect_reference(std::span<const ConvAlgorithm> algorithms, const ConvShape
   const Data data = random_data(s, random);
   std::vector<float> want;
   for (const ConvAlgorithm& algorithm : algorithms) {
-    if (algorithm.refuse(s) != nullptr) continue;
+    if (algorithm.refuse(s) != Refusal::kNone) continue;
     if (want.empty()) want = compute(reference_for(s), data, 1);
     const int threads = random.between(1, 5);
     SCOPED_TRACE(std::string(algorithm.name) + ", " + std::to_string(threads) + " threads");
@@ -303,7 +303,7 @@ void try_networks(std::span<const ConvAlgorithm> algorithms) {
       s.in_type = s.out_type = type;
       ASSERT_NO_FATAL_FAILURE(expect_reference(algorithms, s, random));
     }
-    s.short_weights = true;
+    s.weights = WeightRule::kShort;
     ASSERT_NO_FATAL_FAILURE(expect_reference(algorithms, s, random));
   }
 }
@@ -319,11 +319,12 @@ TEST_P(ConvTable, TakesEveryShapeOfItsTypes) {
   Random random(3);
   for (int i = 0; i < 1000; ++i) {
     const ConvShape s = random_shape(random);
-    const bool taken = std::any_of(kernels.convs.begin(), kernels.convs.end(),
-                                   [&](const ConvAlgorithm& algorithm) { return algorithm.refuse(s) == nullptr; });
-    EXPECT_EQ(taken, kernels.spin[static_cast<int>(s.in_type)] != nullptr) << describe(s);
+    const bool taken = std::any_of(kernels.convs.begin(), kernels.convs.end(), [&](const ConvAlgorithm& algorithm) {
+      return algorithm.refuse(s) == Refusal::kNone;
+    });
+    EXPECT_EQ(taken, kernels.multiplies(s.in_type)) << describe(s);
   }
-  EXPECT_NE(kernels.spin[static_cast<int>(ValueType::kU8)], nullptr);
+  EXPECT_TRUE(kernels.multiplies(ValueType::kF32) && kernels.multiplies(ValueType::kU8));
 }
 
 TEST_P(ConvTable, NaNPassesThroughRelu) {
@@ -336,7 +337,7 @@ TEST_P(ConvTable, NaNPassesThroughRelu) {
     Data data = random_data(s, random);
     reference_kernels().convert({}, &nan, {type}, data.input.data(), 0, 1);
     for (const ConvAlgorithm& algorithm : kernels_for(GetParam()).convs) {
-      if (algorithm.refuse(s) != nullptr) continue;
+      if (algorithm.refuse(s) != Refusal::kNone) continue;
       EXPECT_TRUE(std::isnan(compute(algorithm, data, 1)[0])) << algorithm.name;
     }
   }
@@ -347,7 +348,7 @@ void try_largest_numbers(std::span<const ConvAlgorithm> algorithms) {
   for (const float weight : {-128.0F, 127.0F, -32.0F, 32.0F}) {
     Random random(5);
     ConvShape s;
-    s.short_weights = std::abs(weight) == 32;  // four of them sum to 128
+    if (std::abs(weight) == 32) s.weights = WeightRule::kShort;  // four of them sum to 128
     s.in_channels = 512;
     s.kernel = 3;
     s.padding = 1;
@@ -360,7 +361,7 @@ void try_largest_numbers(std::span<const ConvAlgorithm> algorithms) {
     data.bias[0] = 0;
     const float exact = 512 * 9 * 255 * weight;
     for (const ConvAlgorithm& algorithm : algorithms) {
-      if (algorithm.refuse(s) != nullptr) continue;
+      if (algorithm.refuse(s) != Refusal::kNone) continue;
       EXPECT_EQ(compute(algorithm, data, 1)[0], exact) << algorithm.name;
     }
   }

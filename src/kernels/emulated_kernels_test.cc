@@ -111,6 +111,10 @@ struct Emulated {
       return total;
     });
   }
+  template <class R>
+  static void keep(const R& a) {
+    asm volatile("" : : "m"(a));
+  }
   static Reg dot_bf16(const Reg& a, const Reg& b, const Reg& sum) {
     return each<Reg>([&](int i) {
       float total = sum.lane[i];

@@ -12,6 +12,8 @@
 #include <span>
 
 #include "base/isa.h"
+#include "kernels/refusal.h"
+#include "kernels/weight_rule.h"
 
 #include "base/value_format.h"
 
@@ -34,10 +36,7 @@ struct ConvShape {
   bool dense_input = false;  // the input's pixels are not padded: in_channels values each, as a picture comes
   bool residual = false;     // something is added before the ReLU
   bool relu = false;
-
-  // Where the input is kU8: no sum of four products of weights with numbers leaves 16 bits. Of each 8 consecutive
-  // input channels of a tap, the four are 0, 1, 4 and 5, or 2, 3, 6 and 7.
-  bool short_weights = false;
+  WeightRule weights = WeightRule::kNone;  // where the input is kU8: that they keep
 };
 
 // Values from one pixel of the input to the next.
@@ -64,16 +63,15 @@ struct ConvCall {
 
 enum class ConvFamily : std::uint8_t { kDirect, kWinograd, kStrassen };
 
-// Why an algorithm refuses values that are not stored as it expects.
-constexpr char kOtherType[] = "for values of another type";
-
 // One way to compute a convolution.
 struct ConvAlgorithm {
   const char* name;
   ConvFamily family;
+  ValueType type;      // of the input
+  WeightRule weights;  // that it needs
 
-  // Null where it can compute this shape, else the reason why not, for people.
-  const char* (*refuse)(const ConvShape& shape) noexcept;
+  // kNone where it can compute this shape.
+  Refusal (*refuse)(const ConvShape& shape) noexcept;
 
   // Weights in the algorithm's own order. All of it depends on channels, groups, kernel and types alone: plans for
   // different input sizes share packed weights. Output channels [begin, end) are packed at a time, in any order and by
@@ -94,6 +92,10 @@ struct ConvAlgorithm {
 
   // Computes task `task` of `tasks`.
   void (*run)(const ConvCall& call, int task, int tasks, void* scratch) noexcept;
+
+  // Multiply-adds of the kind that its products are made of, as many at once as the processor can; returns the number
+  // of operations done (two per multiply-add).
+  double (*spin)(std::int64_t iterations) noexcept;
 };
 
 // A pooling window over a batch; padding never counts.
@@ -112,9 +114,18 @@ struct PoolShape {
 struct Kernels {
   Isa isa;
 
-  // The last one for kF32, and for kU8, takes every shape; of the others, kBf16 is taken by
-  // some or by none.
+  // Of those for a type, the first one has the product that does most at once, and the last one takes every shape.
+  // kF32 and kU8 have some in every table.
   std::span<const ConvAlgorithm> convs;
+
+  // Whether there is one for this type.
+  bool multiplies(ValueType type) const noexcept;
+
+  // What the fastest one for kU8 asks of weights.
+  WeightRule weight_rule() const noexcept;
+
+  // The spin of the fastest one for this type, which there must be.
+  double spin(ValueType type, std::int64_t iterations) const noexcept;
 
   // Rows of the output, of batch * out_height.
   void (*max_pool)(const PoolShape& shape, const void* in, void* out, int begin, int end) noexcept;
@@ -134,13 +145,6 @@ struct Kernels {
   // Values in another format. One of the two is kF32, and `to` is rounded as quantize() and float_to_bfloat16() round.
   void (*convert)(const ValueFormat& from, const void* in, const ValueFormat& to, void* out, std::size_t begin,
                   std::size_t end) noexcept;
-
-  // Whether it multiplies short weights (ConvShape) faster than others.
-  bool uses_short_weights;
-
-  // Multiply-adds of values of each ValueType, as many at once as the processor can; returns the number of operations
-  // done (two per multiply-add). Null where no convolution takes that type.
-  double (*spin[3])(std::int64_t iterations) noexcept;
 };
 
 // Plain C++ that every other table is tested against.

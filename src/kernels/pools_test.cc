@@ -1,4 +1,4 @@
-// Pools and sums of every instruction set against the reference.
+// Pools and arithmetic value by value of every instruction set against the reference.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -170,17 +170,6 @@ TEST(Quantize, RoundsToNearestEvenAndCuts) {
   EXPECT_EQ(quantize(-1, 2, 10), 8);
   EXPECT_EQ(quantize(-INFINITY, 2, 10), 0);
   EXPECT_EQ(dequantize(8, 0.5F, 10), -1);
-}
-
-TEST(Spin, CountsItsOperations) {
-  for (const Isa isa : all_isas()) {
-    if (!is_supported(isa)) continue;
-    for (const auto spin : kernels_for(isa).spin) {
-      if (spin != nullptr) {
-        EXPECT_GT(spin(10), 100) << name(isa);
-      }
-    }
-  }
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <memory>
 #include <random>
 
-#include "engine/short_weights.h"
+#include "engine/weight_rules.h"
 #include "model/calibrate.h"
 #include "program/random_weights.h"
 #include "quantize/range.h"
@@ -101,7 +101,7 @@ TEST(RoundWeightsTest, RoundsPerChannel) {
   EXPECT_GT(rounded.sqnr_db, 34);
   StateDict weights;
   weights.add("conv.weight", rounded.quantized);
-  EXPECT_TRUE(has_short_weights(node, weights));
+  EXPECT_TRUE(keeps(WeightRule::kShort, node, weights.at("conv.weight")));
 }
 
 // Groups, and channels that fill no eight.
@@ -124,18 +124,18 @@ TEST(RoundWeightsTest, NumbersAreShort) {
     StateDict weights;
     const Tensor values = Tensor::from(random_values(count, -1, 1, random), shape);
     weights.set("conv.weight", round_weights(node, values).quantized);
-    EXPECT_TRUE(has_short_weights(node, weights));
+    EXPECT_TRUE(keeps(WeightRule::kShort, node, weights.at("conv.weight")));
     // Equal weights, whose fours are all as large as they may be: one more is too much.
     const std::vector<float> ones(static_cast<std::size_t>(count), 1.0F);
     const Tensor quantized = round_weights(node, Tensor::from(ones, shape)).quantized;
     weights.set("conv.weight", quantized);
-    EXPECT_TRUE(has_short_weights(node, weights));
+    EXPECT_TRUE(keeps(WeightRule::kShort, node, weights.at("conv.weight")));
     if (c.in % 8 != 0) continue;
     const auto larger = std::make_shared<std::vector<std::int8_t>>();
     const Tensor whole = quantized.to_f32();
     for (const float value : whole.f32()) larger->push_back(static_cast<std::int8_t>(value + 1));
     weights.set("conv.weight", Tensor::view(DType::kI8, shape, std::as_bytes(std::span(*larger)), larger));
-    EXPECT_FALSE(has_short_weights(node, weights));
+    EXPECT_FALSE(keeps(WeightRule::kShort, node, weights.at("conv.weight")));
   }
 }
 
@@ -150,7 +150,7 @@ TEST(RoundWeightsTest, NumbersOfFewChannelsNeedNotBeShort) {
   weights.set("conv.weight", round_weights(node, Tensor::from(std::vector<float>(7, 1.0F), {1, 7, 1, 1})).quantized);
   const Tensor quantized = weights.at("conv.weight").to_f32();
   for (const float value : quantized.f32()) EXPECT_EQ(value, 127);
-  EXPECT_FALSE(has_short_weights(node, weights));
+  EXPECT_FALSE(keeps(WeightRule::kShort, node, weights.at("conv.weight")));
 }
 
 // What rounding does to the mean of a convolution, by computing the convolution.

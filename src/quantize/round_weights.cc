@@ -6,21 +6,16 @@
 #include <tuple>
 #include <utility>
 
-#include "engine/short_weights.h"
+#include "engine/weight_rules.h"
 
 namespace resnet {
 namespace {
 
-// One output channel's weights quantized, for one scale after another. Everything is in the order of the fours.
+// One output channel's weights quantized, for one scale after another. Everything is in the order of the limits' sets.
 class Channel {
  public:
-  // The weights of a sign in a four, quantized, may sum to `limit`.
-  Channel(std::span<const float> weights, const std::vector<Four>& fours, float limit)
-      : fours_(fours),
-        limit_(limit),
-        weights_(fours.size() * kFour),
-        exact_(weights_.size()),
-        quantized_(weights_.size()) {
+  Channel(std::span<const float> weights, const WeightLimits& limits)
+      : limits_(limits), weights_(limits.sets.size() * kSet), exact_(weights_.size()), quantized_(weights_.size()) {
     for_each([&](std::size_t i, int stored) { weights_[i] = weights[stored]; });
   }
 
@@ -32,9 +27,9 @@ class Channel {
       exact_[i] = weights_[i] * inverse;
       quantized_[i] = std::min(std::max(exact_[i], -127.0F), 127.0F) + kWhole - kWhole;
     }
-    for (std::size_t four = 0; four < weights_.size(); four += kFour) {
-      shorten(four, 1);
-      shorten(four, -1);
+    for (std::size_t set = 0; set < weights_.size(); set += kSet) {
+      shorten(set, 1);
+      shorten(set, -1);
     }
     double sum = 0;
     for (std::size_t i = 0; i < weights_.size(); ++i) {
@@ -50,34 +45,34 @@ class Channel {
   }
 
  private:
-  static constexpr std::size_t kFour = std::tuple_size_v<Four>;
+  static constexpr std::size_t kSet = std::tuple_size_v<WeightLimits::Set>;
 
   // Calls work(place here, index as stored) for each weight.
   template <class Work>
   void for_each(Work work) const {
     for (std::size_t i = 0; i < weights_.size(); ++i) {
-      if (const int stored = fours_[i / kFour][i % kFour]; stored >= 0) work(i, stored);
+      if (const int stored = limits_.sets[i / kSet][i % kSet]; stored >= 0) work(i, stored);
     }
   }
 
   // Until the quantized weights of this sign sum to the limit at most, brings that one nearer to zero which is farthest
   // beyond its weight: the step that costs least.
-  void shorten(std::size_t four, float sign) {
+  void shorten(std::size_t set, float sign) {
+    const auto most = static_cast<float>(limits_.most);
     float sum = 0;
-    for (std::size_t i = four; i < four + kFour; ++i) sum += std::max(0.0F, sign * quantized_[i]);
-    for (; sum > limit_; --sum) {
-      std::size_t best = four + kFour;
-      for (std::size_t i = four; i < four + kFour; ++i) {
+    for (std::size_t i = set; i < set + kSet; ++i) sum += std::max(0.0F, sign * quantized_[i]);
+    for (; sum > most; --sum) {
+      std::size_t best = set + kSet;
+      for (std::size_t i = set; i < set + kSet; ++i) {
         if (sign * quantized_[i] <= 0) continue;
-        if (best == four + kFour || sign * (quantized_[i] - exact_[i]) > sign * (quantized_[best] - exact_[best]))
+        if (best == set + kSet || sign * (quantized_[i] - exact_[i]) > sign * (quantized_[best] - exact_[best]))
           best = i;
       }
       quantized_[best] -= sign;
     }
   }
 
-  const std::vector<Four>& fours_;
-  float limit_;
+  const WeightLimits& limits_;
   std::vector<float> weights_, exact_, quantized_;
 };
 
@@ -120,15 +115,13 @@ RoundedWeights round_weights(const Node& node, const Tensor& weights) {
   const auto quantized = std::make_shared<std::vector<std::int8_t>>(values.f32().size());
   RoundedWeights result;
   result.scales = Tensor::zeros(DType::kF32, {node.out_channels});
-  // Of few input channels, short weights would bring nothing.
-  const float limit = node.in_channels < kShortChannels ? 4 * 127 : kShortSum;
-  std::vector<Four> fours;
+  WeightLimits limits;
   double signal = 0;
   double noise = 0;
   for (int c = 0; c < node.out_channels; ++c) {
     const std::span<const float> own = values.f32().subspan(c * row, row);
-    if (c == 0 || node.groups > 1) fours = fours_of_channel(node, c);
-    Channel channel(own, fours, limit);
+    if (c == 0 || node.groups > 1) limits = weight_limits(kStrictestRule, weight_shape(node), c);
+    Channel channel(own, limits);
     const auto [scale, error] = choose_scale(own, channel);
     result.scales.mutable_f32()[c] = scale;
     noise += error;

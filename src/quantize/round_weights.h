@@ -17,9 +17,9 @@ struct RoundedWeights {
 };
 
 // The weights of a convolution or linear layer, symmetric per output channel: w' = scale * quantized, from -127 to
-// 127, and short (engine/short_weights.h) where that pays. Of scales around that of the largest weight, the one with
-// the least squared error: smaller ones cut large weights off, and with larger ones fewer fours have to be made
-// shorter.
+// 127, and keep the strictest rule of any processor's kernels (kernels/weight_rule.h) where that pays. Of scales around
+// that of the largest weight, the one with the least squared error: smaller ones cut large weights off, and with larger
+// ones fewer sets have to be made shorter.
 RoundedWeights round_weights(const Node& node, const Tensor& weights);
 
 // By how much rounding moves the mean of each output channel of a convolution or linear layer, before its batch norm:

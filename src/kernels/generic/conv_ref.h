@@ -54,8 +54,8 @@ class ReferenceConv {
   using Sum = typename T::Sum;
 
  public:
-  static const char* refuse(const ConvShape& s) noexcept {
-    return s.in_type == T::kType ? nullptr : "for values of another type";
+  static Refusal refuse(const ConvShape& s) noexcept {
+    return s.in_type == T::kType ? Refusal::kNone : Refusal::kOtherType;
   }
 
   static std::size_t packed_bytes(const ConvShape& s) noexcept {
@@ -98,6 +98,17 @@ class ReferenceConv {
     const ReferenceConv conv(call);
     const Part rows(static_cast<std::int64_t>(call.shape.batch) * call.shape.out_height, task, tasks);
     for (std::int64_t row = rows.begin; row < rows.end; ++row) conv.run_row(row);
+  }
+
+  static double spin(std::int64_t iterations) noexcept {
+    constexpr int kSums = 32;
+    float sums[kSums] = {};
+    for (std::int64_t i = 0; i < iterations; ++i) {
+      for (float& sum : sums) sum = sum * 0.5F + 1.0F;
+    }
+    volatile float sink = 0;  // keeps the loop
+    for (const float sum : sums) sink = sink + sum;
+    return 2.0 * kSums * static_cast<double>(iterations);
   }
 
  private:
@@ -178,8 +189,19 @@ class ReferenceConv {
 template <class T>
 constexpr ConvAlgorithm reference_conv(const char* name) {
   using Conv = ReferenceConv<T>;
-  return {name,       ConvFamily::kDirect, Conv::refuse, Conv::packed_bytes, Conv::pack_unit,
-          Conv::pack, Conv::no_scratch,    Conv::tasks,  Conv::cost,         Conv::run};
+  return {name,
+          ConvFamily::kDirect,
+          T::kType,
+          WeightRule::kNone,
+          Conv::refuse,
+          Conv::packed_bytes,
+          Conv::pack_unit,
+          Conv::pack,
+          Conv::no_scratch,
+          Conv::tasks,
+          Conv::cost,
+          Conv::run,
+          Conv::spin};
 }
 
 }  // namespace

@@ -144,17 +144,6 @@ void convert(const ValueFormat& from, const void* in, const ValueFormat& to, voi
   }
 }
 
-double spin(std::int64_t iterations) noexcept {
-  constexpr int kSums = 32;
-  float sums[kSums] = {};
-  for (std::int64_t i = 0; i < iterations; ++i) {
-    for (float& sum : sums) sum = sum * 0.5F + 1.0F;
-  }
-  volatile float sink = 0;  // keeps the loop
-  for (const float sum : sums) sink = sink + sum;
-  return 2.0 * kSums * static_cast<double>(iterations);
-}
-
 constexpr ConvAlgorithm kConvs[] = {
     reference_conv<Float32>("reference"),
     reference_conv<Bfloat16>("bf16 reference"),
@@ -165,8 +154,7 @@ constexpr ConvAlgorithm kConvs[] = {
 
 const Kernels& reference_kernels() noexcept {
   static const Kernels kTable = {
-      Isa::kRef, kConvs,      max_pool, average_pool, global_average_pool,
-      add,       scale_shift, convert,  false,        {spin, spin, spin},
+      Isa::kRef, kConvs, max_pool, average_pool, global_average_pool, add, scale_shift, convert,
   };
   return kTable;
 }

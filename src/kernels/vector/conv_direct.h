@@ -4,6 +4,7 @@
 // sums kept in the output in between. One template for all types of values: P is a kind of product (conv_product.h).
 #pragma once
 
+#include "kernels/vector/conv_algorithm.h"
 #include "kernels/vector/conv_panel.h"
 #include "kernels/vector/conv_product.h"
 
@@ -23,13 +24,7 @@ struct DirectConv {
 
   static Geometry geometry_of(const ConvShape& s) { return geometry(s, P::kPack); }
 
-  static const char* refuse(const ConvShape& s) noexcept {
-    if (s.in_type != P::kType) return kOtherType;
-    if constexpr (P::kShort) {
-      if (!s.short_weights) return "sums of its products may leave 16 bits";
-    }
-    return nullptr;
-  }
+  static Refusal refuse(const ConvShape& s) noexcept { return refuse_values<P>(s); }
 
   static std::size_t packed_bytes(const ConvShape& s) noexcept {
     const Geometry g = geometry_of(s);
@@ -213,7 +208,7 @@ struct DirectConv {
 
 template <class P>
 constexpr ConvAlgorithm direct_conv(const char* name) {
-  return conv_algorithm<DirectConv<P>>(name, ConvFamily::kDirect);
+  return conv_algorithm<DirectConv<P>, P>(name, ConvFamily::kDirect);
 }
 
 }  // namespace

@@ -129,7 +129,7 @@ struct IntSums {
 struct SingleWords {
   static constexpr int kDotWords = 1;
   static constexpr double kDotCost = 1;
-  static constexpr bool kShort = false;
+  static constexpr WeightRule kRule = WeightRule::kNone;
 };
 
 template <class V>
@@ -189,12 +189,11 @@ struct ByteProduct : IntSums<V>, SingleWords {
   }
 };
 
-// Of short weights (ConvShape) alone.
 template <class V>
 struct ShortProduct : ByteProduct<V> {
   static constexpr int kDotWords = 2;
   static constexpr double kDotCost = 1.5;  // three multiplications for two words
-  static constexpr bool kShort = true;
+  static constexpr WeightRule kRule = WeightRule::kShort;
   static typename V::Ints dot(const typename V::Reg* value, const typename V::Reg* weight, typename V::Ints sum) {
     return V::dot_short(value, weight, sum);
   }

@@ -4,6 +4,7 @@
 // few lines as hold it. One template for all types of values: P is a kind of product (conv_product.h).
 #pragma once
 
+#include "kernels/vector/conv_algorithm.h"
 #include "kernels/vector/conv_panel.h"
 #include "kernels/vector/conv_product.h"
 
@@ -62,20 +63,17 @@ struct RowConv {
     }
   };
 
-  static const char* refuse(const ConvShape& s) noexcept {
-    if (s.in_type != P::kType) return kOtherType;
-    if constexpr (P::kShort) {
-      if (!s.short_weights) return "sums of its products may leave 16 bits";
-      if (s.dense_input) return "its weights are short in another order";
-    }
-    if (s.groups > 1) return "grouped";
-    if (s.kernel == 1) return "windows share nothing";
-    if (s.dense_input && s.kernel * s.in_channels > kRowValues) return "too many values in a window's row";
-    if (s.dense_input && s.dilation > 1) return "dilated";
+  static Refusal refuse(const ConvShape& s) noexcept {
+    if (const Refusal refusal = refuse_values<P>(s); refusal != Refusal::kNone) return refusal;
+    if (P::kRule == WeightRule::kShort && s.dense_input) return Refusal::kOtherOrderOfWeights;
+    if (s.groups > 1) return Refusal::kGrouped;
+    if (s.kernel == 1) return Refusal::kNothingShared;
+    if (s.dense_input && s.kernel * s.in_channels > kRowValues) return Refusal::kLongWindowRows;
+    if (s.dense_input && s.dilation > 1) return Refusal::kDilated;
     const Shape g(s);
-    if (g.depth() * kColumns * 4 > kWeightBytes) return "too many weights for the cache";
-    if (g.panel_words(s) > kMostPanelWords) return "rows too wide for the cache";
-    return nullptr;
+    if (g.depth() * kColumns * 4 > kWeightBytes) return Refusal::kManyWeights;
+    if (g.panel_words(s) > kMostPanelWords) return Refusal::kWideRows;
+    return Refusal::kNone;
   }
 
   static std::size_t packed_bytes(const ConvShape& s) noexcept {
@@ -350,7 +348,7 @@ struct RowConv {
 
 template <class P>
 constexpr ConvAlgorithm row_conv(const char* name) {
-  return conv_algorithm<RowConv<P>>(name, ConvFamily::kDirect);
+  return conv_algorithm<RowConv<P>, P>(name, ConvFamily::kDirect);
 }
 
 }  // namespace

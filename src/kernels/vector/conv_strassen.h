@@ -15,6 +15,7 @@
 #pragma once
 
 #include "kernels/conv_geometry.h"
+#include "kernels/vector/conv_algorithm.h"
 #include "kernels/vector/conv_panel.h"
 #include "kernels/vector/conv_product.h"
 
@@ -35,17 +36,17 @@ struct StrassenConv {
   static constexpr int kLeastPixels = 64;
   static constexpr std::int64_t kPanelWords = V::kCacheBytes / 2;
 
-  static const char* refuse(const ConvShape& s) noexcept {
-    if (s.in_type != P::kType) return kOtherType;
-    if (s.kernel != 1) return "the window is not 1x1";
-    if (s.padding > 0) return "padded";
-    if (s.groups > 1) return "grouped";
-    if (s.dense_input) return "the input is not padded to blocks of channels";
-    if (padded_channels(s.in_channels) % kPairChannels != 0) return "the input's channels do not halve";
-    if (padded_channels(s.out_channels) % kPairColumns != 0) return "the output's channels do not halve";
-    if (pixels(s) < kLeastPixels) return "so few pixels do not pay for weights that take more memory";
-    if (s.residual && chunks(s) > 1) return "a residual, and sums that take several turns";
-    return nullptr;
+  static Refusal refuse(const ConvShape& s) noexcept {
+    if (const Refusal refusal = refuse_values<P>(s); refusal != Refusal::kNone) return refusal;
+    if (s.kernel != 1) return Refusal::kNot1x1;
+    if (s.padding > 0) return Refusal::kPadded;
+    if (s.groups > 1) return Refusal::kGrouped;
+    if (s.dense_input) return Refusal::kDenseInput;
+    if (padded_channels(s.in_channels) % kPairChannels != 0) return Refusal::kOddInputBlocks;
+    if (padded_channels(s.out_channels) % kPairColumns != 0) return Refusal::kOddOutputTiles;
+    if (pixels(s) < kLeastPixels) return Refusal::kFewPixels;
+    if (s.residual && chunks(s) > 1) return Refusal::kResidualInTurns;
+    return Refusal::kNone;
   }
 
   static int steps(const ConvShape& s) { return padded_channels(s.in_channels) / kPairChannels; }
@@ -321,7 +322,7 @@ struct StrassenConv {
 
 template <class P>
 constexpr ConvAlgorithm strassen_conv(const char* name) {
-  return conv_algorithm<StrassenConv<P>>(name, ConvFamily::kStrassen);
+  return conv_algorithm<StrassenConv<P>, P>(name, ConvFamily::kStrassen);
 }
 
 }  // namespace

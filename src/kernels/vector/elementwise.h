@@ -1,4 +1,4 @@
-// Arithmetic value by value, and the measure of the processor's peak.
+// Arithmetic value by value.
 #pragma once
 
 #include "kernels/kernels.h"
@@ -62,71 +62,6 @@ void convert(const ValueFormat& from, const void* in, const ValueFormat& to, voi
     const auto number = V::load(static_cast<const std::uint8_t*>(in) + i);
     V::store(out_floats + i, V::multiply(V::add(number, minus_zero), scale));
   });
-}
-
-// As many sums as a product's tile has, so that neither latency nor loads stand in the way.
-template <class V>
-double spin(std::int64_t iterations) noexcept {
-  constexpr int kSums = V::kTilePixels * V::kTileVectors;
-  constexpr float kHalf = 0.5F;
-  constexpr float kOne = 1;
-  const auto factor = V::broadcast(&kHalf);
-  const auto addend = V::broadcast(&kOne);
-  typename V::Reg sum[kSums];
-#pragma GCC unroll 32
-  for (int j = 0; j < kSums; ++j) {  // different values, or the compiler would compute one sum for all
-    const auto first = static_cast<float>(j);
-    sum[j] = V::broadcast(&first);
-  }
-  for (std::int64_t i = 0; i < iterations; ++i) {
-#pragma GCC unroll 32
-    for (int j = 0; j < kSums; ++j) sum[j] = V::multiply_add(sum[j], factor, addend);
-  }
-  float values[V::kLanes];
-  volatile float sink;  // keeps the loop
-  for (int j = 1; j < kSums; ++j) sum[0] = V::add(sum[0], sum[j]);
-  V::store(values, sum[0]);
-  sink = values[0];
-  static_cast<void>(sink);
-  return 2.0 * kSums * V::kLanes * static_cast<double>(iterations);
-}
-
-// The same for products of words that hold several values (conv_product.h), read from the first-level cache as a
-// product reads them: the compiler would take identical ones out of the loop, and compute one sum for two columns whose
-// weights it knows to be equal.
-template <class P>
-double spin_dots(std::int64_t iterations) noexcept {
-  using V = typename P::Vector;
-  constexpr int kRows = V::kTilePixels;
-  constexpr int kVectors = V::kTileVectors;
-  constexpr int kWords = P::kDotWords;
-  float words[kRows * kWords] = {};
-  const float* panel = words;
-  asm volatile("" : "+r"(panel) : : "memory");
-  typename V::Reg weight[kVectors][kWords];
-  typename P::Sum sum[kRows][kVectors];
-  for (int j = 0; j < kVectors * kWords; ++j) weight[j / kWords][j % kWords] = V::broadcast(panel + j);
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-    for (int j = 0; j < kVectors; ++j) sum[i][j] = typename P::Sum{};
-  }
-  for (std::int64_t n = 0; n < iterations; ++n) {
-    asm volatile("" : "+r"(panel) : : "memory");
-#pragma GCC unroll 16
-    for (int i = 0; i < kRows; ++i) {
-      typename V::Reg value[kWords];
-#pragma GCC unroll 2
-      for (int w = 0; w < kWords; ++w) value[w] = V::broadcast(panel + i * kWords + w);
-#pragma GCC unroll 2
-      for (int j = 0; j < kVectors; ++j) sum[i][j] = P::dot(value, weight[j], sum[i][j]);
-    }
-  }
-#pragma GCC unroll 16
-  for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
-    for (int j = 0; j < kVectors; ++j) asm volatile("" : : "x"(sum[i][j]));  // keeps the loop
-  }
-  return 2.0 * kRows * kVectors * V::kLanes * P::kPack * kWords * static_cast<double>(iterations);
 }
 
 }  // namespace

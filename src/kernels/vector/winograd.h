@@ -11,6 +11,7 @@
 #pragma once
 
 #include "kernels/conv_geometry.h"
+#include "kernels/vector/conv_algorithm.h"
 #include "kernels/vector/conv_panel.h"
 #include "kernels/vector/conv_product.h"
 #include "kernels/vector/winograd_phases.h"
@@ -83,20 +84,19 @@ struct WinogradConv {
     }
   };
 
-  static const char* refuse(const ConvShape& s) noexcept {
-    if (s.in_type != P::kType) return kOtherType;
+  static Refusal refuse(const ConvShape& s) noexcept {
+    if (const Refusal refusal = refuse_values<P>(s); refusal != Refusal::kNone) return refusal;
     if constexpr (kOfPhases) {
-      if (s.kernel != 7) return "the window is not 7x7";
-      if (s.stride != 2) return "the stride is not 2";
-      if (!s.dense_input) return "the input is padded to blocks of channels";
+      if (s.kernel != 7) return Refusal::kNot7x7;
+      if (s.stride != 2) return Refusal::kStrideNot2;
+      if (!s.dense_input) return Refusal::kPaddedInput;
     } else {
-      if (s.kernel != 3) return "the window is not 3x3";
-      if (s.stride != 1) return "the stride is not 1";
-      if (s.dense_input) return "the input is not padded to blocks of channels";
+      if (s.kernel != 3) return Refusal::kNot3x3;
+      if (s.stride != 1) return Refusal::kStrideNot1;
+      if (s.dense_input) return Refusal::kDenseInput;
     }
-    if (s.groups > 1) return "grouped";
-    if (s.dilation > 1) return "dilated";
-    return nullptr;
+    if (s.groups > 1) return Refusal::kGrouped;
+    return s.dilation > 1 ? Refusal::kDilated : Refusal::kNone;
   }
 
   static std::size_t packed_bytes(const ConvShape& s) noexcept {
@@ -486,7 +486,7 @@ struct WinogradConv {
 
 template <class P, int kOutputs, int kTaps = 3>
 constexpr ConvAlgorithm winograd_conv(const char* name) {
-  return conv_algorithm<WinogradConv<P, kOutputs, kTaps>>(name, ConvFamily::kWinograd);
+  return conv_algorithm<WinogradConv<P, kOutputs, kTaps>, P>(name, ConvFamily::kWinograd);
 }
 
 }  // namespace

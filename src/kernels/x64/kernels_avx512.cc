@@ -41,8 +41,6 @@ constinit const Kernels kTable = {
     add<Avx512>,
     scale_shift<Avx512>,
     convert<Avx512>,
-    true,
-    {spin<Avx512>, nullptr, spin_dots<ShortNumbers>},
 };
 
 }  // namespace

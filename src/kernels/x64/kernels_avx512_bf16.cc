@@ -5,7 +5,6 @@
 
 #include "kernels/vector/conv_direct.h"
 #include "kernels/vector/conv_rows.h"
-#include "kernels/vector/elementwise.h"
 #include "kernels/vector/winograd.h"
 #include "kernels/x64/tables.h"
 #include "kernels/x64/vector_avx512_bf16.h"
@@ -21,11 +20,9 @@ constexpr ConvAlgorithm kConvs[] = {
     direct_conv<Product>("bf16 direct 14x32"),
 };
 
-constinit const KernelExtension kExtension = {kConvs, spin_dots<Product>};
-
 }  // namespace
 
-const KernelExtension& avx512_bf16_kernels() noexcept { return kExtension; }
+std::span<const ConvAlgorithm> avx512_bf16_kernels() noexcept { return kConvs; }
 
 }  // namespace resnet
 

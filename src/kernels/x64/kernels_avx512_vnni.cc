@@ -5,7 +5,6 @@
 
 #include "kernels/vector/conv_direct.h"
 #include "kernels/vector/conv_rows.h"
-#include "kernels/vector/elementwise.h"
 #include "kernels/x64/tables.h"
 #include "kernels/x64/vector_avx512_vnni.h"
 
@@ -19,11 +18,9 @@ constexpr ConvAlgorithm kConvs[] = {
     direct_conv<Product>("int8 direct 14x32"),
 };
 
-constinit const KernelExtension kExtension = {kConvs, spin_dots<Product>};
-
 }  // namespace
 
-const KernelExtension& avx512_vnni_kernels() noexcept { return kExtension; }
+std::span<const ConvAlgorithm> avx512_vnni_kernels() noexcept { return kConvs; }
 
 }  // namespace resnet
 

@@ -7,16 +7,14 @@
 namespace resnet {
 namespace {
 
-// A table and what an instruction set adds to it.
+// A table and the convolutions that an instruction set adds to it.
 class ExtendedKernels {
  public:
-  ExtendedKernels(Isa isa, const Kernels& base, const KernelExtension& extension, ValueType type)
-      : convs_(extension.convs.begin(), extension.convs.end()), table_(base) {
+  ExtendedKernels(Isa isa, const Kernels& base, std::span<const ConvAlgorithm> added)
+      : convs_(added.begin(), added.end()), table_(base) {
     convs_.insert(convs_.end(), base.convs.begin(), base.convs.end());
     table_.isa = isa;
     table_.convs = convs_;
-    table_.spin[static_cast<int>(type)] = extension.spin;
-    if (type == ValueType::kU8) table_.uses_short_weights = false;  // which has products of bytes
   }
   const Kernels& table() const noexcept { return table_; }
 
@@ -26,11 +24,11 @@ class ExtendedKernels {
 };
 
 const Kernels& with_vnni() noexcept {
-  static const ExtendedKernels kKernels(Isa::kAvx512Vnni, avx512_kernels(), avx512_vnni_kernels(), ValueType::kU8);
+  static const ExtendedKernels kKernels(Isa::kAvx512Vnni, avx512_kernels(), avx512_vnni_kernels());
   return kKernels.table();
 }
 const Kernels& with_bf16() noexcept {
-  static const ExtendedKernels kKernels(Isa::kAvx512Bf16, with_vnni(), avx512_bf16_kernels(), ValueType::kBf16);
+  static const ExtendedKernels kKernels(Isa::kAvx512Bf16, with_vnni(), avx512_bf16_kernels());
   return kKernels.table();
 }
 

@@ -67,6 +67,10 @@ struct Avx512 {
     return sum;
   }
 
+  // The compiler has to compute it.
+  static void keep(Ints a) { asm volatile("" : : "v"(a)); }
+  static void keep(Reg a) { asm volatile("" : : "v"(a)); }
+
   // u8 numbers as floats, and back as to_u8() rounds.
   static Reg load(const std::uint8_t* p) { return to_float(load_ints(p)); }
   static void store(std::uint8_t* p, Reg a) {
