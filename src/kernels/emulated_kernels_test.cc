@@ -1,6 +1,6 @@
-// The convolutions for AVX-512, VNNI and BF16, over a vector of plain C++: their logic is tested on every processor,
-// and all that is left to hardware are the one-liners of vector_avx512*.h. Tiles are smaller, to compile fast; so is
-// the cache, so that small shapes take several blocks.
+// The convolutions for AVX-512, VNNI and BF16, over vectors of plain C++: their logic is tested on every processor, and
+// all that is left to hardware are the one-liners of vector_avx512*.h. So are widths and tiles that no processor has
+// yet. Tiles have fewer pixels, to compile fast; the cache is smaller, so that small shapes take several blocks.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -17,10 +17,12 @@
 namespace resnet {
 namespace {
 
-struct Emulated {
-  static constexpr int kLanes = 16;
-  static constexpr int kTilePixels = 5;
-  static constexpr int kTileVectors = 2;
+// Vectors of any width, and tiles of any number of them.
+template <int kWidth, int kPixels, int kVectors>
+struct EmulatedVector {
+  static constexpr int kLanes = kWidth;
+  static constexpr int kTilePixels = kPixels;
+  static constexpr int kTileVectors = kVectors;
   static constexpr int kCacheBytes = 16 * 1024;
   static constexpr double kTransformCost = 10;
 
@@ -78,6 +80,10 @@ struct Emulated {
     return each<Reg>([&](int i) { return static_cast<float>(p[i]); });
   }
   static void store(std::uint8_t* p, const Reg& a) { std::transform(a.lane, a.lane + kLanes, p, to_u8); }
+  static void store_block(std::uint8_t* p, const Reg& a, const Reg& b) {
+    store(p, a);
+    store(p + kLanes, b);
+  }
   static Reg load(const std::uint16_t* p) {
     return each<Reg>([&](int i) { return bfloat16_to_float(p[i]); });
   }
@@ -126,6 +132,11 @@ struct Emulated {
   }
 };
 
+using Emulated = EmulatedVector<16, 5, 2>;
+using Wide = EmulatedVector<16, 3, 3>;
+using Half = EmulatedVector<8, 3, 4>;
+using Quarter = EmulatedVector<4, 3, 8>;
+
 constexpr ConvAlgorithm kConvs[] = {
     winograd_conv<F32Product<Emulated>, 4>("emulated winograd 4x4"),
     winograd_conv<F32Product<Emulated>, 3, 4>("emulated winograd 3x3 of phases"),
@@ -140,6 +151,18 @@ constexpr ConvAlgorithm kConvs[] = {
     winograd_conv<Bf16Product<Emulated>, 2>("emulated bf16 winograd 2x2"),
     row_conv<Bf16Product<Emulated>>("emulated bf16 direct rows"),
     direct_conv<Bf16Product<Emulated>>("emulated bf16 direct"),
+    winograd_conv<F32Product<Wide>, 2>("emulated winograd 2x2 with 3x16 columns"),
+    strassen_conv<F32Product<Wide>>("emulated strassen with 3x16 columns"),
+    row_conv<F32Product<Wide>>("emulated direct rows with 3x16 columns"),
+    direct_conv<F32Product<Wide>>("emulated direct with 3x16 columns"),
+    direct_conv<ByteProduct<Wide>>("emulated int8 direct with 3x16 columns"),
+    winograd_conv<F32Product<Half>, 2>("emulated winograd 2x2 with 4x8 columns"),
+    strassen_conv<F32Product<Half>>("emulated strassen with 4x8 columns"),
+    direct_conv<F32Product<Half>>("emulated direct with 4x8 columns"),
+    row_conv<ByteProduct<Half>>("emulated int8 direct rows with 4x8 columns"),
+    row_conv<F32Product<Quarter>>("emulated direct rows with 8x4 columns"),
+    direct_conv<F32Product<Quarter>>("emulated direct with 8x4 columns"),
+    direct_conv<ShortProduct<Quarter>>("emulated int8 direct short with 8x4 columns"),
 };
 
 }  // namespace

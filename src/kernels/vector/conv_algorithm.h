@@ -59,13 +59,13 @@ double spin_dots(std::int64_t iterations) noexcept {
       typename V::Reg value[kWords];
 #pragma GCC unroll 2
       for (int w = 0; w < kWords; ++w) value[w] = V::broadcast(panel + i * kWords + w);
-#pragma GCC unroll 2
+#pragma GCC unroll 8
       for (int j = 0; j < kVectors; ++j) sum[i][j] = P::dot(value, weight[j], sum[i][j]);
     }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
+#pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) V::keep(sum[i][j]);
   }
   return 2.0 * kRows * kVectors * V::kLanes * P::kPack * kWords * static_cast<double>(iterations);

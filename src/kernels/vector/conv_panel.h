@@ -122,7 +122,7 @@ template <class P, int kBlocks>
 void clear_blocks(typename P::Element zero, typename P::Element* to) {
   if constexpr (P::kPack == 1) {
     using V = typename P::Vector;
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::zero());
   } else {
     fill(to, kBlocks * kChannelBlock, zero);
@@ -134,7 +134,7 @@ template <class P, int kBlocks>
 void copy_first(const typename P::Value* from, int count, typename P::Element* to) {
   if constexpr (P::kPack == 1) {
     using V = typename P::Vector;
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int i = 0; i < kChannelBlock; i += V::kLanes) V::store(to + i, V::load_first(from + i, count - i));
   } else {
     for (int i = 0; i < kBlocks * kChannelBlock; ++i) to[i] = i < count ? static_cast<typename P::Element>(from[i]) : 0;

@@ -79,7 +79,8 @@ struct IntSums {
     if (p.out_type == ValueType::kU8) {
       finish_rows(p, sum, static_cast<std::uint8_t*>(p.output), [](std::uint8_t* to, const Reg(&value)[kVectors]) {
         if constexpr (2 * kLanes == kChannelBlock) {
-          V::store_block(to, value[0], value[1]);
+#pragma GCC unroll 4
+          for (int j = 0; j < kVectors; j += 2) V::store_block(to + j * kLanes, value[j], value[j + 1]);
         } else {
           for (int j = 0; j < kVectors; ++j) V::store(to + j * kLanes, value[j]);
         }
@@ -109,7 +110,7 @@ struct IntSums {
 #pragma GCC unroll 16
       for (int i = 0; i < kRows; ++i) {
         Reg value[kVectors];
-#pragma GCC unroll 2
+#pragma GCC unroll 8
         for (int j = 0; j < kVectors; ++j) {
           value[j] = V::multiply_add(V::to_float(sum[i][j]), V::load(scale + j * kLanes), V::load(bias + j * kLanes));
           value[j] = add_residual(value[j], i * pitch + j * kLanes);
@@ -146,7 +147,7 @@ struct F32Product : FloatSums<V, float>, SingleWords {
   // A few blocks of channels into a panel.
   template <int kBlocks>
   static void copy_blocks(const float* from, Element* to) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
     for (int i = 0; i < kBlocks * kChannelBlock; i += V::kLanes) V::store(to + i, V::load(from + i));
   }
 };

@@ -196,7 +196,7 @@ struct StrassenConv {
       const float* bottom = places[1][pixel];
       float* out = panel + pixel * kChannelBlock;
       for (std::int64_t step = 0; step < chunk.size(); ++step, out += kTile * kChannelBlock) {
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int lane = 0; lane < kChannelBlock; lane += V::kLanes) {
           const std::int64_t at = (chunk.begin + step) * kPairChannels + lane;
           const Reg a11 = V::load(top + at);

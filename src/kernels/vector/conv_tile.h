@@ -1,5 +1,6 @@
-// The innermost product of every convolution: a tile of up to kTilePixels pixels x two vectors of output channels kept
-// in registers while a panel of inputs and a panel of weights stream by.
+// The innermost product of every convolution: a tile of up to kTilePixels pixels x kTileVectors vectors of output
+// channels kept in registers while a panel of inputs and a panel of weights stream by. A vector type says how many fit
+// its registers.
 #pragma once
 
 #include <cstddef>
@@ -80,7 +81,7 @@ class NextRows {
   [[gnu::always_inline]] void fetch(int step) {
     if (step >= steps_) return;
     for (int i = 0; i < rows_; ++i, output_ += pitch_, residual_ += pitch_) {
-#pragma GCC unroll 2
+#pragma GCC unroll 8
       for (int j = 0; j < kColumns; j += kLineBytes / static_cast<int>(sizeof(Value))) {
         __builtin_prefetch(output_ + j);
         __builtin_prefetch(residual_ + j);
@@ -100,7 +101,7 @@ template <int kRows, int kVectors, class Work>
 [[gnu::always_inline]] inline void for_each_sum(Work work) {
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
-#pragma GCC unroll 2
+#pragma GCC unroll 8
     for (int j = 0; j < kVectors; ++j) work(i, j);
   }
 }
@@ -133,7 +134,7 @@ template <class P, int kRows, int kVectors>
         Reg value[kWords];
 #pragma GCC unroll 2
         for (int w = 0; w < kWords; ++w) value[w] = V::broadcast(x + i * kStride + w);
-#pragma GCC unroll 2
+#pragma GCC unroll 8
         for (int j = 0; j < kVectors; ++j) sum[i][j] = P::dot(value, weight[j], sum[i][j]);
       }
     }
@@ -150,14 +151,16 @@ void multiply_rows(int rows, const TileProduct& product) {
   multiply_tile<P, kRows, kVectors>(product);
 }
 
-// A tile of `columns` output channels: two vectors or one.
-template <class P>
+// A tile of `columns` output channels: as many vectors as fit the registers or fewer, in whole blocks of channels.
+template <class P, int kVectors = P::Vector::kTileVectors>
 void multiply(int rows, int columns, const TileProduct& product) {
-  using V = typename P::Vector;
-  if constexpr (V::kLanes == kChannelBlock) {  // one vector is a block of channels
-    if (columns == V::kLanes) return multiply_rows<P, 1>(rows, product);
+  constexpr int kLanes = P::Vector::kLanes;
+  constexpr int kBlock = kChannelBlock / kLanes;
+  static_assert(kBlock * kLanes == kChannelBlock && kVectors % kBlock == 0);
+  if constexpr (kVectors > kBlock) {
+    if (columns < kVectors * kLanes) return multiply<P, kVectors - kBlock>(rows, columns, product);
   }
-  multiply_rows<P, 2>(rows, product);
+  multiply_rows<P, kVectors>(rows, product);
 }
 
 }  // namespace
