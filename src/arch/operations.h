@@ -1,6 +1,6 @@
 // The table of operations: what each has for a name, shapes, parameters and multiply-adds. graph.cc reads it for whole
 // graphs; whatever else treats operations differently names every one of them in a switch, and does not compile where
-// one is missing (CMakeLists.txt: -Werror=switch-enum).
+// one is missing (CMakeLists.txt: -Werror=switch and switch-enum).
 #pragma once
 
 #include <cstdint>

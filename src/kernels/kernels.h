@@ -103,9 +103,9 @@ struct PoolShape {
   int batch = 1, channels = 1;
   int in_height = 1, in_width = 1, out_height = 1, out_width = 1;
   int kernel = 1, stride = 1, padding = 0;
-  ValueType type = ValueType::kF32;  // of input and output; kU8 numbers have the same format in both, but for:
+  ValueType type = ValueType::kF32;  // of input and output; kU8 has the same format in both, but for:
 
-  // The mean over a whole picture of kU8 numbers is float32(sum) * scale + offset, rounded once, then as to_u8()
+  // The mean over a whole picture of kU8 values is float32(sum) * scale + offset, rounded once, then as to_u8()
   // rounds.
   float scale = 1, offset = 0;
 };

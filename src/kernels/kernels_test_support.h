@@ -27,14 +27,14 @@ inline int property_cases(int usual) {
 #endif
 }
 
-// Values between -1 and 1 as bytes of the type; of u8, all numbers occur.
+// Values between -1 and 1 as bytes of the type; of u8, all occur.
 inline std::vector<std::byte> stored(const std::vector<float>& values, ValueType type) {
   std::vector<std::byte> bytes(values.size() * size_in_bytes(type));
   reference_kernels().convert({}, values.data(), {type, 1.0F / 128, 128}, bytes.data(), 0, values.size());
   return bytes;
 }
 
-// Back; u8 as the numbers themselves.
+// Back; u8 without a scale.
 inline std::vector<float> as_floats(const std::vector<std::byte>& bytes, ValueType type) {
   std::vector<float> values(bytes.size() / size_in_bytes(type));
   reference_kernels().convert({type}, bytes.data(), {}, values.data(), 0, values.size());

@@ -1,6 +1,6 @@
-// The one rounding from real values to kU8 numbers: to_u8() cuts to 0 ... 255 and rounds to nearest, ties to even; NaN
-// becomes 0. quantize() multiplies by the reciprocal of the scale (rounded to float32), rounds, and adds the zero
-// point. In plain C++, for files that are compiled without special instructions.
+// The one rounding from real values to quantized ones (kU8): to_u8() cuts to 0 ... 255 and rounds to nearest, ties to
+// even; NaN becomes 0. quantize() multiplies by the reciprocal of the scale (rounded to float32), rounds, and adds the
+// zero point. In plain C++, for files that are compiled without special instructions.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ inline std::uint8_t quantize(float value, float inverse_scale, float zero_point)
   return to_u8(round_to_even(value * inverse_scale) + zero_point);
 }
 
-inline float dequantize(std::uint8_t number, float scale, float zero_point) noexcept {
-  return scale * (static_cast<float>(number) - zero_point);
+inline float dequantize(std::uint8_t quantized, float scale, float zero_point) noexcept {
+  return scale * (static_cast<float>(quantized) - zero_point);
 }
 
 }  // namespace resnet

@@ -1,5 +1,5 @@
 // Convolution in plain C++, for every type of values: what fast ones are tested against. Floats are summed in double
-// precision and rounded once; u8 numbers are computed as ConvCall says.
+// precision and rounded once; quantized values are computed as ConvCall says.
 //
 // Output channels are computed in blocks of kChannelBlock within their group. Packed weights have the order group,
 // block, ky, kx, input channel, output channel of the block; missing output channels of a last block are zero.

@@ -45,8 +45,8 @@ void max_pool(const PoolShape& s, const void* input, void* output, int begin, in
         visit_window(s, row, x, [&](std::int64_t pixel) {
           for (std::int64_t c = 0; c < channels; ++c) {
             const Value value = in[pixel * channels + c];
-            const auto number = type.read(value);
-            if (first || number > type.read(result[c]) || number != number) result[c] = value;
+            const auto read = type.read(value);
+            if (first || read > type.read(result[c]) || read != read) result[c] = value;
           }
           first = false;
         });
@@ -55,7 +55,7 @@ void max_pool(const PoolShape& s, const void* input, void* output, int begin, in
   });
 }
 
-// A mean of floats, or of numbers whose quotient is rounded to float32 before it is rounded to u8.
+// A mean of floats, or of quantized values whose quotient is rounded to float32 before it is rounded to u8.
 template <class T>
 void write_mean(T, double sum, std::int64_t count, typename T::Value& to) {
   if constexpr (T::kType == ValueType::kU8) {

@@ -59,8 +59,8 @@ void convert(const ValueFormat& from, const void* in, const ValueFormat& to, voi
   const auto scale = V::broadcast(&from.scale);
   const auto minus_zero = V::broadcast(&minus_zero_point);
   each([&](std::size_t i) {
-    const auto number = V::load(static_cast<const std::uint8_t*>(in) + i);
-    V::store(out_floats + i, V::multiply(V::add(number, minus_zero), scale));
+    const auto quantized = V::load(static_cast<const std::uint8_t*>(in) + i);
+    V::store(out_floats + i, V::multiply(V::add(quantized, minus_zero), scale));
   });
 }
 

@@ -70,7 +70,7 @@ struct Avx2 {
   // The compiler has to compute it.
   static void keep(Ints a) { asm volatile("" : : "x"(a)); }
 
-  // u8 numbers as floats, and back as to_u8() rounds.
+  // Quantized values as floats, and back as to_u8() rounds.
   static Reg load(const std::uint8_t* p) { return to_float(load_ints(p)); }
   static void store(std::uint8_t* p, Reg a) {
     const __m256i whole = _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(a, zero()), _mm256_set1_ps(255)));
@@ -110,7 +110,7 @@ struct Avx2 {
     _mm256_storeu_si256((__m256i*)to, _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i*)from)));
   }
 
-  // 16 numbers as they are.
+  // 16 quantized values as they are.
   struct Bytes {
     using Reg = __m128i;
     static constexpr int kLanes = 16;

@@ -71,7 +71,7 @@ struct Avx512 {
   static void keep(Ints a) { asm volatile("" : : "v"(a)); }
   static void keep(Reg a) { asm volatile("" : : "v"(a)); }
 
-  // u8 numbers as floats, and back as to_u8() rounds.
+  // Quantized values as floats, and back as to_u8() rounds.
   static Reg load(const std::uint8_t* p) { return to_float(load_ints(p)); }
   static void store(std::uint8_t* p, Reg a) {
     // What no 32 bits hold becomes 0x80000000, which is cut to 255 with all that lies above.
@@ -99,7 +99,7 @@ struct Avx512 {
     _mm256_storeu_si256((__m256i*)to, _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i*)from)));
   }
 
-  // 16 numbers as they are.
+  // 16 quantized values as they are.
   struct Bytes {
     using Reg = __m128i;
     static constexpr int kLanes = 16;
