@@ -8,6 +8,7 @@
 #include <set>
 
 #include "formats/test_files.h"
+#include "onnx/graph_writer.h"
 #include "program/quantized.h"
 #include "program/random_weights.h"
 #include "weights/test_models.h"
