@@ -1,6 +1,7 @@
 // Panels: the inputs of a tile of output pixels, and the weights, in the order in which the product reads them.
 #pragma once
 
+#include "base/machine.h"
 #include "kernels/conv_geometry.h"
 
 namespace resnet {
@@ -19,6 +20,14 @@ int strip_columns(const Geometry& g) {
   constexpr int kWeightBytes = 24 * 1024;
   const bool line = kColumns * sizeof(typename P::Value) >= kLineBytes;
   return line || g.slice_columns < g.columns || 2 * kColumns * g.depth() * 4 > kWeightBytes ? kColumns : 2 * kColumns;
+}
+
+// Bytes of panels to keep at the same time: what was fastest on processors with 512 KiB or more of second-level cache,
+// less where there is less. Sums do not depend on it.
+template <class V>
+std::int64_t panel_bytes() {
+  const std::int64_t cached = machine().second_level_cache / 5 * 4;
+  return cached < 2 * V::kCacheBytes ? cached : 2 * V::kCacheBytes;
 }
 
 // Of an output channel.

@@ -18,10 +18,9 @@ struct RowConv {
   using Element = typename P::Element;
   static constexpr int kPixels = V::kTilePixels;
   static constexpr int kColumns = V::kLanes * V::kTileVectors;
-  static constexpr int kLine = kChannelBlock * P::kPack;           // values
-  static constexpr int kRowValues = 256;                           // of a window's row, where pixels are not padded
-  static constexpr std::int64_t kWeightBytes = V::kCacheBytes;     // of a tile of columns, to stay in the cache
-  static constexpr std::int64_t kPanelWords = V::kCacheBytes / 2;  // if a row needs no more
+  static constexpr int kLine = kChannelBlock * P::kPack;        // values
+  static constexpr int kRowValues = 256;                        // of a window's row, where pixels are not padded
+  static constexpr std::int64_t kWeightBytes = V::kCacheBytes;  // of a tile of columns, to stay in the cache
   static constexpr std::int64_t kMostPanelWords = 4 * 1024 * 1024;
 
   // The panel holds [plane][row of the input][place of a line]. A step reads, for pixel x of row y of the block,
@@ -53,7 +52,7 @@ struct RowConv {
         planes = tap_steps() * phases;
       }
       const std::int64_t row = std::int64_t{planes} * places * kChannelBlock;
-      const auto fit = static_cast<int>(kPanelWords / row);
+      const auto fit = static_cast<int>(panel_bytes<V>() / 4 / row);
       block_rows = smaller(larger((fit - window_rows) / s.stride + 1, 1), s.out_height);
     }
 

@@ -34,7 +34,6 @@ struct StrassenConv {
   static constexpr int kProducts = 7;
   static constexpr int kChunkSteps = 16;  // of the inner dimension
   static constexpr int kLeastPixels = 64;
-  static constexpr std::int64_t kPanelWords = V::kCacheBytes / 2;
 
   static Refusal refuse(const ConvShape& s) noexcept {
     if (const Refusal refusal = refuse_values<P>(s); refusal != Refusal::kNone) return refusal;
@@ -67,7 +66,7 @@ struct StrassenConv {
     return std::int64_t{kProducts} * ceil_divide(steps(s), chunks(s)) * kTile * kChannelBlock;
   }
   static int group_pairs(const ConvShape& s) {
-    const auto fit = static_cast<int>(kPanelWords / panel_words(s));
+    const auto fit = static_cast<int>(panel_bytes<V>() / 4 / panel_words(s));
     return larger(1, smaller(fit, ceil_divide(pixels(s), kPairPixels)));
   }
   static std::size_t scratch_bytes(const ConvShape& s) noexcept {
