@@ -16,7 +16,7 @@ using namespace resnet;
 
 void check(const Architecture& architecture) {
   const Graph graph = expand(architecture);
-  require(graph.output().out_channels == architecture.classes);
+  require(graph.output().out_channels == architecture.outputs());
   require(!parameters(graph).empty());
   const Metadata metadata = {{kArchitectureKey, to_json(architecture).dump()}};
   require(read_architecture(metadata, "file") == architecture);
@@ -32,6 +32,7 @@ class Bytes {
     const FieldValue usual = get(field, Architecture());
     if (std::holds_alternative<bool>(usual)) return byte() % 2 == 1;
     if (std::holds_alternative<int>(usual)) return number();
+    if (std::holds_alternative<double>(usual)) return number() / 1024.0;
     if (is_choice(field)) {
       const auto index = static_cast<std::size_t>(byte());
       return index < choices(field).size() ? std::string(choices(field)[index]) : "other";

@@ -32,11 +32,21 @@ enum class Shortcut {
   kNone,         // nothing: the paper's plain networks
 };
 
-// What comes before the first stage.
+// What comes before the first stage. Of each, kernel, stride and pooling may be others (stem_kernel, ...).
 enum class Stem {
   kImageNet,  // 7x7 of stride 2, then 3x3 max pooling of stride 2
   kDeep,      // three 3x3 convolutions, the first of stride 2, then the same pooling
   kCifar,     // one 3x3 convolution, no pooling
+};
+
+// The pooling that ends a stem.
+enum class StemPool {
+  kUsual,     // the stem's own
+  kNone,      // none
+  kMax,       // 3x3 max pooling of stride 2, a pixel of padding around the picture
+  kMaxCeil,   // the same without padding; the last windows may be cut short (ceil mode)
+  kMax2,      // 2x2 max pooling of stride 2
+  kAverage2,  // 2x2 average pooling of stride 2
 };
 
 // How the modules are named and ordered in a state dict and in the printed tree.
@@ -56,19 +66,31 @@ struct Architecture {
 
   Stem stem = Stem::kImageNet;
   int stem_width = 64;  // channels that enter the first stage
+  int stem_kernel = 0;  // of the stem's first convolution, odd; 0: the stem's own
+  int stem_stride = 0;  // likewise
+  StemPool stem_pool = StemPool::kUsual;
   Shortcut shortcut = Shortcut::kProjection;
 
   int in_channels = 3;
-  int classes = 1000;
+  int classes = 1000;  // 0: a backbone, whose last values are the features
 
   bool stride_on_first = false;  // a bottleneck's stride on its first 1x1 (the paper) instead of its 3x3 (v1.5)
   bool conv_bias = false;        // convolutions have biases though batch norm follows
   int dilated_stages = 0;        // the last stages that dilate instead of striding: 0 to stages - 1
+  std::vector<int> strides;      // of each stage; empty: 1, then 2 in every other
+  double bn_eps = 1e-5;          // what batch norms add to variances
 
   Layout layout = Layout::kTorchvision;
 
   int expansion() const noexcept { return block == Block::kBottleneck ? 4 : 1; }
-  int features() const { return widths.back() * expansion(); }  // channels before the classifier
+  int features() const { return widths.back() * expansion(); }        // channels before the classifier
+  int outputs() const { return classes > 0 ? classes : features(); }  // of a picture: logits, or a backbone's features
+
+  // What the stem and the stages have, whether said or the usual.
+  int first_kernel() const noexcept;
+  int first_stride() const noexcept;
+  StemPool last_pool() const noexcept;  // never kUsual
+  int stride_of(int stage) const;       // from 0 on; of a stage that dilates, too
 
   bool operator==(const Architecture&) const = default;
 };
@@ -126,6 +148,10 @@ const Architecture& find_architecture(std::string_view name);
 // as a first stage that was said. Not yet validated. Throws what find_architecture() throws.
 Architecture choose(std::string_view name, const ArchitectureChanges& changes);
 
+// The same network in one spelling: what is said, but is what would be there anyway (a CIFAR stem's kernel of 3,
+// strides of 1, 2, 2, 2), is left unsaid. choose() gives this spelling.
+Architecture plainly_said(Architecture architecture);
+
 // `architecture` in the given layout. The tutorial's has biases on its convolutions; it knows only the ImageNet stem
 // with projection shortcuts and one group (kUnsupported for others).
 Architecture with_layout(Architecture architecture, Layout layout);
@@ -138,12 +164,14 @@ void validate(const Architecture& architecture);
 std::string_view name(Block value) noexcept;
 std::string_view name(Shortcut value) noexcept;
 std::string_view name(Stem value) noexcept;
+std::string_view name(StemPool value) noexcept;
 std::string_view name(Layout value) noexcept;
 
 // The reverse; throws kInvalidArgument naming the choices.
 Block parse_block(std::string_view text);
 Shortcut parse_shortcut(std::string_view text);
 Stem parse_stem(std::string_view text);
+StemPool parse_stem_pool(std::string_view text);
 Layout parse_layout(std::string_view text);
 
 }  // namespace resnet

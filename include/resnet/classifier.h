@@ -43,6 +43,9 @@ struct ClassifierOptions {
 // preset("torchvision"); values in 0..1 as they are where the network does not take 3 channels.
 Preprocessing assume_preprocessing(const Architecture& architecture);
 
+// Throws kUnsupported where the network has no head and so names no classes. `where` names the model.
+void require_head(const Architecture& architecture, std::string_view where);
+
 class Classifier {
  public:
   // Models of 1,000 outputs that have no class names get those of ImageNet. Throws what load_model throws, and
@@ -54,7 +57,7 @@ class Classifier {
   Classifier& operator=(Classifier&&) noexcept;
 
   const Architecture& architecture() const noexcept;
-  const std::vector<std::string>& labels() const noexcept;  // one per class
+  const std::vector<std::string>& labels() const noexcept;  // one per class; none of a backbone
   bool named() const noexcept;  // false: the labels are indices, because nobody said the names
   const Preprocessing& preprocessing() const noexcept;
 
@@ -68,7 +71,7 @@ class Classifier {
 
   // The `top` most probable classes (all where there are fewer), most probable first: of a file as load_input() takes
   // it, of the bytes of one, of pixels. Throws kUnsupported where a score is not finite and the options do not allow
-  // it.
+  // it, and for a backbone.
   std::vector<Guess> classify(const std::string& path, int top = 5) const;
   std::vector<Guess> classify(std::span<const std::byte> file, int top = 5) const;
   std::vector<Guess> classify(const ImageView& image, int top = 5) const;
@@ -79,13 +82,14 @@ class Classifier {
   void prepare(std::span<const std::byte> file, std::span<float> out, std::string_view where = "picture") const;
   void prepare(const ImageView& image, std::span<float> out) const;
 
-  // One row of class scores per picture: images.size() x classes. They are what the network computes, finite or not.
+  // One row of class scores per picture: images.size() x classes, or of a backbone its features. They are what the
+  // network computes, finite or not.
   std::vector<float> logits(std::span<const Image> images) const;
 
   // The same for a tensor that is already preprocessed (NCHW).
   std::vector<float> logits(std::span<const float> input, const FeatureShape& shape) const;
 
-  // Softmax and sort of one row of logits.
+  // Softmax and sort of one row of logits. Throws kUnsupported for a backbone.
   std::vector<Guess> top(std::span<const float> logits, int count) const;
 
  private:

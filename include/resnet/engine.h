@@ -90,7 +90,8 @@ class Engine {
   // Gives back the memory and threads that no run uses now. Plans and packed weights stay.
   void release_memory() const;
 
-  // `input`: batch x channels x height x width (NCHW), row-major. `logits`: batch x classes. Throws kMismatch where the
+  // `input`: batch x channels x height x width (NCHW), row-major. `logits`: batch x classes, of a backbone
+  // batch x features. Throws kMismatch where the
   // sizes do not fit, kInvalidArgument where the image is too small for the network.
   void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits) const;
 

@@ -41,12 +41,13 @@ struct Heatmap {
   int height = 0;
   int width = 0;
   std::vector<float> values;  // row by row from the top left; 0 and above, in units of the method
-  std::vector<float> logits;  // of the forward pass, one per class
+  std::vector<float> logits;  // of the forward pass, one per class; of a backbone its features
 };
 
 class Explainer {
  public:
-  // Throws kNotFound for a layer that the network has not, kInvalidArgument for kCam on another than the last stage.
+  // Throws kNotFound for a layer that the network has not, kInvalidArgument for kCam on another than the last stage,
+  // kUnsupported for a backbone, of which kEigen alone has maps.
   explicit Explainer(const Classifier& classifier, const HeatmapOptions& options = {});
 
   // The map of one class, or of the one that scores highest. Throws kInvalidArgument where there is no such class, and

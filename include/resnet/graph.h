@@ -22,7 +22,7 @@ enum class Op {
   kBatchNorm,
   kRelu,
   kMaxPool,
-  kAveragePool,  // a window never counts padding; the last window may be cut short (ceil mode)
+  kAveragePool,  // a window never counts padding
   kPadShortcut,  // option A: every stride-th pixel, new channels zero, half before and half after
   kAdd,          // inputs: F(x), shortcut
   kGlobalAveragePool,
@@ -44,20 +44,18 @@ struct Node {
   int dilation = 1;
   int groups = 1;
   bool bias = false;       // conv and linear
-  bool ceil_mode = false;  // average pool
+  bool ceil_mode = false;  // pools: the last windows may be cut short
+  float epsilon = 1e-5F;   // batch norm: what it adds to variances
   int stage = -1;          // 0 for layer1, ...; -1 for stem and head
   int block = -1;          // within the stage
 };
 
 struct Graph {
   Architecture architecture;
-  std::vector<Node> nodes;  // nodes[0] is the input; the last one gives the logits
+  std::vector<Node> nodes;  // nodes[0] is the input; the last one gives the logits, or a backbone's features
 
   const Node& output() const { return nodes.back(); }
 };
-
-// The eps that every batch norm uses, PyTorch's default.
-inline constexpr float kBatchNormEpsilon = 1e-5F;
 
 // Throws what validate() throws.
 Graph expand(const Architecture& architecture);

@@ -120,7 +120,8 @@ typedef struct resnet_tensor {
   int width;
 } resnet_tensor;
 
-/* Scores of the classes before softmax: batch * resnet_class_count() values, which `size` must say. */
+/* Scores of the classes before softmax: batch * resnet_class_count() values, which `size` must say;
+ * of a backbone its features, batch * resnet_feature_count(). */
 resnet_status resnet_logits(const resnet_classifier* model, const resnet_tensor* input, float* logits, size_t size);
 
 /* The most probable classes by one picture's logits, as the functions above give them. */

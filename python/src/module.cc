@@ -25,10 +25,12 @@ auto without_gil(const Work& work) {
 
 // A classifier and what is made with it.
 struct Model {
-  explicit Model(Classifier made) : classifier(std::move(made)), explainer(classifier), embedder(classifier) {}
+  explicit Model(Classifier made) : classifier(std::move(made)), embedder(classifier) {
+    if (classifier.architecture().classes > 0) explainer.emplace(classifier);
+  }
 
   Classifier classifier;
-  Explainer explainer;
+  std::optional<Explainer> explainer;  // none of a backbone
   Embedder embedder;
 };
 
@@ -67,7 +69,7 @@ FeatureShape shape_of(const Batch& batch) {
 Floats logits(const Model& model, const Batch& batch) {
   return to_numpy(
       without_gil([&] { return model.classifier.logits(std::span(batch.data(), batch.size()), shape_of(batch)); }),
-      {batch.shape(0), model.classifier.labels().size()});
+      {batch.shape(0), static_cast<std::size_t>(model.classifier.architecture().outputs())});
 }
 
 Floats features(const Model& model, const Batch& batch) {
@@ -79,7 +81,8 @@ Floats features(const Model& model, const Batch& batch) {
 Floats heatmap(const Model& model, nb::handle source, std::optional<int> index) {
   const Picture picture(source);
   Heatmap map = without_gil([&] {
-    return model.explainer.explain(picture.prepare(model.classifier), model.classifier.input_shape(), index);
+    require_head(model.classifier.architecture(), "heatmap");
+    return model.explainer->explain(picture.prepare(model.classifier), model.classifier.input_shape(), index);
   });
   return to_numpy(std::move(map.values), {static_cast<std::size_t>(map.height), static_cast<std::size_t>(map.width)});
 }

@@ -101,6 +101,18 @@ std::vector<int> doubling_widths(std::size_t stages, Stem stem) {
   return widths;
 }
 
+int usual_kernel(Stem stem) { return stem == Stem::kImageNet ? 7 : 3; }
+int usual_stride(Stem stem) { return stem == Stem::kCifar ? 1 : 2; }
+StemPool usual_pool(Stem stem) { return stem == Stem::kCifar ? StemPool::kNone : StemPool::kMax; }
+int usual_stride(int stage) { return stage == 0 ? 1 : 2; }
+
+bool has_usual_strides(const Architecture& a) {
+  for (std::size_t stage = 0; stage < a.strides.size(); ++stage) {
+    if (a.strides[stage] != usual_stride(static_cast<int>(stage))) return false;
+  }
+  return a.strides.size() == a.depths.size();
+}
+
 void check_block(const Architecture& a) {
   if (a.block == Block::kBasic) {
     require(a.groups == 1 && a.width_per_group == 64, "groups", "a basic block has no groups and no other width");
@@ -132,6 +144,23 @@ void check_tutorial(const Architecture& a) {
 }
 
 }  // namespace
+
+int Architecture::first_kernel() const noexcept { return stem_kernel > 0 ? stem_kernel : usual_kernel(stem); }
+int Architecture::first_stride() const noexcept { return stem_stride > 0 ? stem_stride : usual_stride(stem); }
+StemPool Architecture::last_pool() const noexcept {
+  return stem_pool == StemPool::kUsual ? usual_pool(stem) : stem_pool;
+}
+int Architecture::stride_of(int stage) const {
+  return strides.empty() ? usual_stride(stage) : strides[static_cast<std::size_t>(stage)];
+}
+
+Architecture plainly_said(Architecture a) {
+  if (a.stem_kernel == usual_kernel(a.stem)) a.stem_kernel = 0;
+  if (a.stem_stride == usual_stride(a.stem)) a.stem_stride = 0;
+  if (a.stem_pool == usual_pool(a.stem)) a.stem_pool = StemPool::kUsual;
+  if (has_usual_strides(a)) a.strides.clear();
+  return a;
+}
 
 std::span<const Architecture> catalog() {
   static const std::vector<Architecture> kCatalog = make_catalog();
@@ -169,7 +198,7 @@ Architecture choose(std::string_view name, const ArchitectureChanges& changes) {
   if (!changes.get(&Architecture::stem_width) && (depths || widths) && !a.widths.empty()) {
     a.stem_width = a.widths.front();
   }
-  return a;
+  return plainly_said(std::move(a));
 }
 
 void validate(const Architecture& a) {
@@ -179,6 +208,9 @@ void validate(const Architecture& a) {
   for (const ArchitectureField& field : architecture_fields()) check_range(field, a);
   require(std::accumulate(a.depths.begin(), a.depths.end(), 0) <= kMaxBlocks, "depths", "more than 2000 blocks");
   require(within(a.dilated_stages, 0, stages - 1), "dilated_stages", "must be 0 to the number of stages minus one");
+  require(a.strides.empty() || a.strides.size() == a.depths.size(), "strides",
+          "there must be as many as there are depths");
+  require(a.stem_kernel == 0 || a.stem_kernel % 2 == 1, "stem_kernel", "must be odd, or 0");
   check_block(a);
   require(a.stem != Stem::kDeep || a.stem_width % 2 == 0, "stem_width", "a deep stem needs an even width");
   if (a.shortcut == Shortcut::kPadding) check_padding(a);

@@ -17,6 +17,11 @@ std::string conv_text(const Node& node) {
   return text;
 }
 
+// "3×3 max pool, /2"
+std::string pool_text(const Node& node) {
+  return fmt::format("{0}×{0} {1} pool, /{2}", node.kernel, node.op == Op::kMaxPool ? "max" : "average", node.stride);
+}
+
 // ⎡1×1, 64 ⎤
 // ⎢3×3, 64 ⎥ ×3
 // ⎣1×1, 256⎦
@@ -71,7 +76,7 @@ class Column {
     std::vector<std::string> lines;
     std::string text;
     for (const Node& node : graph_.nodes) {
-      if (node.op == Op::kMaxPool && stage == 0) text = "3×3 max pool, /2\n";
+      if (node.path == "maxpool" && stage == 0) text = pool_text(node) + '\n';
       const bool shortcut = node.path.find("downsample") != std::string::npos;
       if (node.op == Op::kConv && node.stage == stage && node.block == 0 && !shortcut) lines.push_back(conv_text(node));
     }
@@ -80,7 +85,9 @@ class Column {
 
   std::string macs() const { return rounded(total_macs(graph_, shapes_) / shapes_[0].batch); }
   std::string parameters() const { return grouped(parameter_count(graph_)); }
-  std::string head() const { return fmt::format("average pool\n{}-d fc", architecture().classes); }
+  std::string head() const {
+    return architecture().classes > 0 ? fmt::format("average pool\n{}-d fc", architecture().classes) : "average pool";
+  }
 
  private:
   const Graph& graph_;

@@ -28,7 +28,9 @@ std::vector<Landmark> landmarks(const Graph& graph) {
       result.back().node = i;
     } else if (node.path == "relu") {
       result.push_back({"conv1", i});
-    } else if (node.op == Op::kMaxPool || node.op == Op::kLinear) {
+    } else if (node.path == "maxpool" || node.op == Op::kLinear) {
+      result.push_back({node.path, i});
+    } else if (node.op == Op::kGlobalAveragePool && graph.architecture.classes == 0) {
       result.push_back({node.path, i});
     }
   }
@@ -39,7 +41,8 @@ int depth(const Architecture& architecture) noexcept {
   int blocks = 0;
   for (const int count : architecture.depths) blocks += count;
   const int stem = architecture.stem == Stem::kDeep ? 3 : 1;
-  return stem + blocks * (architecture.block == Block::kBottleneck ? 3 : 2) + 1;
+  const int head = architecture.classes > 0 ? 1 : 0;
+  return stem + blocks * (architecture.block == Block::kBottleneck ? 3 : 2) + head;
 }
 
 std::vector<std::int64_t> parameter_counts(const Graph& graph) {
@@ -85,6 +88,7 @@ std::string operation_text(const Node& node) {
   if (node.stride > 1) text += fmt::format(" /{}", node.stride);
   if (node.groups > 1) text += fmt::format(", {} groups", node.groups);
   if (node.dilation > 1) text += fmt::format(", dilation {}", node.dilation);
+  if (node.op == Op::kMaxPool && node.padding == 0) text += ", no padding";
   return text;
 }
 

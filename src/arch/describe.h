@@ -13,8 +13,8 @@ namespace resnet {
 // One picture of the size that the network was made for: 224, or 32 for CIFAR.
 FeatureShape usual_input(const Architecture& architecture) noexcept;
 
-// A place in the network whose output people ask for: "conv1" (the whole stem before pooling), "maxpool", "layer1",
-// ..., "fc".
+// A place in the network whose output people ask for: "conv1" (the whole stem before pooling), "maxpool" (whichever
+// pooling), "layer1", ..., "fc", or without a head "avgpool".
 struct Landmark {
   std::string name;
   int node = 0;  // the last one that belongs to it

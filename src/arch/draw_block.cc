@@ -51,7 +51,9 @@ void add_step(std::vector<Step>& steps, const Node& node, const FeatureShape& sh
       steps.push_back({fmt::format("{0}×{0} avg pool{1}", node.kernel, stride_text(node)), "", shape});
       break;
     case Op::kPadShortcut:
-      steps.push_back({node.stride > 1 ? "every 2nd pixel" : "every pixel",
+      steps.push_back({node.stride == 2  ? "every 2nd pixel"
+                       : node.stride > 1 ? fmt::format("every {}th pixel", node.stride)
+                                         : "every pixel",
                        fmt::format("{} channels of zeros", node.out_channels - node.in_channels), shape});
       break;
     case Op::kBatchNorm: append(steps.back().note, "batch norm"); break;

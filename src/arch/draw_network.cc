@@ -59,13 +59,18 @@ Group stage_group(const Graph& graph, const FeatureShape& shape, int stage) {
   return group;
 }
 
-std::string stem_text(const Graph& graph) {
-  switch (graph.architecture.stem) {
-    case Stem::kImageNet: return "7×7 conv, /2";
-    case Stem::kDeep: return "3 × 3×3, /2";
-    case Stem::kCifar: break;
-  }
-  return "3×3 conv";
+std::string stride_words(int stride) { return stride > 1 ? fmt::format(", /{}", stride) : ""; }
+
+std::string stem_text(const Architecture& a) {
+  const std::string kernel = fmt::format("{0}×{0}", a.first_kernel());
+  const std::string stride = stride_words(a.first_stride());
+  if (a.stem != Stem::kDeep) return kernel + " conv" + stride;
+  return a.first_kernel() == 3 ? "3 × 3×3" + stride : kernel + stride + "; 2 × 3×3";
+}
+
+std::string stem_pool_text(const Node& pool) {
+  return fmt::format("{0}{1}×{1}{2}", pool.op == Op::kAveragePool ? "average " : "", pool.kernel,
+                     stride_words(pool.stride));
 }
 
 std::vector<Group> groups(const Graph& graph, std::span<const FeatureShape> shapes) {
@@ -75,9 +80,11 @@ std::vector<Group> groups(const Graph& graph, std::span<const FeatureShape> shap
   for (const Landmark& place : landmarks(graph)) {
     const FeatureShape& shape = shapes[place.node];
     if (place.name == "conv1") {
-      result.push_back({"stem", {{shape}}, 0, {"conv1", stem_text(graph), size_text(shape)}});
+      result.push_back({"stem", {{shape}}, 0, {"conv1", stem_text(graph.architecture), size_text(shape)}});
     } else if (place.name == "maxpool") {
-      result.push_back({"stem", {{shape}}, 0, {"maxpool", "3×3, /2", size_text(shape)}});
+      result.push_back({"stem", {{shape}}, 0, {"maxpool", stem_pool_text(graph.nodes[place.node]), size_text(shape)}});
+    } else if (place.name == "avgpool") {
+      result.push_back({"head", {{shape}}, 0, {"avgpool", "global", size_text(shape)}});
     } else if (place.name == "fc") {
       const FeatureShape& pooled = shapes[graph.nodes[place.node].inputs[0]];
       result.push_back({"head", {{pooled}}, 0, {"avgpool", "global", size_text(pooled)}});

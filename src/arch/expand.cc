@@ -28,7 +28,7 @@ class Builder {
     int dilation = 1;
     const int stages = static_cast<int>(a_.depths.size());
     for (stage_ = 0; stage_ < stages; ++stage_) {
-      int stride = stage_ == 0 ? 1 : 2;
+      int stride = a_.stride_of(stage_);
       const int previous = dilation;
       if (stage_ >= stages - a_.dilated_stages) {
         dilation *= stride;
@@ -42,9 +42,11 @@ class Builder {
     stage_ = block_ = -1;
     x = pool(Op::kGlobalAveragePool, "avgpool", x);
     x = pool(Op::kFlatten, "", x);
-    Node& fc = add(Op::kLinear, "fc", {x});
-    fc.out_channels = a_.classes;
-    fc.bias = true;
+    if (a_.classes > 0) {
+      Node& fc = add(Op::kLinear, "fc", {x});
+      fc.out_channels = a_.classes;
+      fc.bias = true;
+    }
     return std::move(graph_);
   }
 
@@ -76,7 +78,7 @@ class Builder {
   }
 
   int batch_norm(const std::string& path, int x) {
-    add(Op::kBatchNorm, path, {x});
+    add(Op::kBatchNorm, path, {x}).epsilon = static_cast<float>(a_.bn_eps);
     return last();
   }
 
@@ -85,28 +87,40 @@ class Builder {
     return last();
   }
 
-  int pool(Op op, const std::string& path, int x, Window window = {1}, int padding = 0) {
+  int pool(Op op, const std::string& path, int x, Window window = {1}, int padding = 0, bool ceil_mode = false) {
     Node& node = add(op, path, {x});
     node.kernel = window.kernel;
     node.stride = window.stride;
     node.padding = padding;
-    node.ceil_mode = op == Op::kAveragePool;
+    node.ceil_mode = ceil_mode;
     return last();
   }
 
   int stem() {
     int x = 0;
+    const Window first = {a_.first_kernel(), a_.first_stride()};
     switch (a_.stem) {
-      case Stem::kImageNet: x = conv("conv1", x, a_.stem_width, {7, 2}); break;
-      case Stem::kCifar: x = conv("conv1", x, a_.stem_width, {3}); break;
+      case Stem::kImageNet:
+      case Stem::kCifar: x = conv("conv1", x, a_.stem_width, first); break;
       case Stem::kDeep:
-        x = relu("conv1.2", batch_norm("conv1.1", conv("conv1.0", x, a_.stem_width / 2, {3, 2})));
+        x = relu("conv1.2", batch_norm("conv1.1", conv("conv1.0", x, a_.stem_width / 2, first)));
         x = relu("conv1.5", batch_norm("conv1.4", conv("conv1.3", x, a_.stem_width / 2, {3})));
         x = conv("conv1.6", x, a_.stem_width, {3});
         break;
     }
-    x = relu("relu", batch_norm("bn1", x));
-    return a_.stem == Stem::kCifar ? x : pool(Op::kMaxPool, "maxpool", x, {3, 2}, 1);
+    return stem_pool(relu("relu", batch_norm("bn1", x)));
+  }
+
+  int stem_pool(int x) {
+    switch (a_.last_pool()) {
+      case StemPool::kUsual:
+      case StemPool::kNone: break;
+      case StemPool::kMax: return pool(Op::kMaxPool, "maxpool", x, {3, 2}, 1);
+      case StemPool::kMaxCeil: return pool(Op::kMaxPool, "maxpool", x, {3, 2}, 0, /*ceil_mode=*/true);
+      case StemPool::kMax2: return pool(Op::kMaxPool, "maxpool", x, {2, 2});
+      case StemPool::kAverage2: return pool(Op::kAveragePool, "maxpool", x, {2, 2});
+    }
+    return x;
   }
 
   // F(x) + shortcut(x), then ReLU (equation 1 and 2). `first_dilation` is that of the first 3x3.
@@ -156,7 +170,7 @@ class Builder {
         return last();
       }
       case Shortcut::kAveragePool:
-        if (stride > 1) x = pool(Op::kAveragePool, path + ".0", x, {stride, stride});
+        if (stride > 1) x = pool(Op::kAveragePool, path + ".0", x, {stride, stride}, 0, /*ceil_mode=*/true);
         return batch_norm(path + ".2", conv(path + ".1", x, channels, {1}));
       case Shortcut::kProjection:
       case Shortcut::kNone: break;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "resnet/error.h"
 
@@ -60,6 +61,79 @@ TEST(GraphTest, DilationKeepsTheSize) {
   EXPECT_EQ(shapes[graph.nodes.size() - 4], (FeatureShape{1, 2048, 28, 28}));
 }
 
+// The output of a network on a picture of 63x64, node by node from the last stem or pooling on.
+std::vector<std::int64_t> heights(const Architecture& architecture, std::initializer_list<std::string_view> paths) {
+  const Graph graph = expand(architecture);
+  const auto shapes = infer_shapes(graph, {1, 3, 63, 64});
+  std::vector<std::int64_t> result;
+  for (const std::string_view path : paths) {
+    const auto node = std::find_if(graph.nodes.rbegin(), graph.nodes.rend(),
+                                   [&](const Node& candidate) { return candidate.path == path; });
+    result.push_back(
+        node == graph.nodes.rend() ? 0 : shapes[static_cast<std::size_t>(graph.nodes.rend() - node - 1)].height);
+  }
+  return result;
+}
+
+TEST(GraphTest, StemsHaveKernelsStridesAndPooling) {
+  using Heights = std::vector<std::int64_t>;
+  Architecture a = find_architecture("resnet18");
+  const auto stem = [&] { return heights(a, {"conv1", "maxpool"}); };
+  EXPECT_EQ(stem(), (Heights{32, 16}));
+  a.stem_kernel = 3;
+  a.stem_stride = 1;
+  EXPECT_EQ(stem(), (Heights{63, 32}));
+  a.stem_pool = StemPool::kMaxCeil;
+  EXPECT_EQ(stem(), (Heights{63, 31}));
+  a.stem_stride = 2;
+  EXPECT_EQ(stem(), (Heights{32, 16}));  // the last window is cut short
+  a.stem_pool = StemPool::kMax2;
+  EXPECT_EQ(stem(), (Heights{32, 16}));
+  a.stem_stride = 1;
+  EXPECT_EQ(stem(), (Heights{63, 31}));
+  a.stem_pool = StemPool::kAverage2;
+  EXPECT_EQ(stem(), (Heights{63, 31}));
+  a.stem_pool = StemPool::kNone;
+  EXPECT_EQ(stem(), (Heights{63, 0}));
+  a = find_architecture("resnet20");
+  a.stem_pool = StemPool::kMax;
+  EXPECT_EQ(stem(), (Heights{63, 32}));
+  EXPECT_EQ(expand(a).nodes[1].kernel, 3);
+  a = find_architecture("resnet50d");
+  a.stem_kernel = 5;
+  EXPECT_EQ(expand(a).nodes[1].kernel, 5);
+  EXPECT_EQ(expand(a).nodes[1].padding, 2);
+  EXPECT_EQ(expand(a).nodes[4].kernel, 3);
+}
+
+// As torchvision's replace_stride_with_dilation: the first block of a stage that dilates keeps the dilation before.
+TEST(GraphTest, StagesHaveStrides) {
+  Architecture a = find_architecture("resnet50");
+  const auto stages = [&] { return heights(a, {"layer1.2.relu", "layer2.3.relu", "layer3.5.relu", "layer4.2.relu"}); };
+  using Heights = std::vector<std::int64_t>;
+  EXPECT_EQ(stages(), (Heights{16, 8, 4, 2}));
+  a.strides = {1, 2, 2, 1};
+  EXPECT_EQ(stages(), (Heights{16, 8, 4, 4}));
+  a.strides = {2, 1, 3, 1};
+  EXPECT_EQ(stages(), (Heights{8, 8, 3, 3}));
+  a.dilated_stages = 2;
+  EXPECT_EQ(stages(), (Heights{8, 8, 8, 8}));
+  std::vector<int> dilations;
+  for (const Node& node : expand(a).nodes) {
+    if (node.kernel == 3 && node.block < 2 && node.stage >= 2) dilations.push_back(node.dilation);
+  }
+  EXPECT_EQ(dilations, (std::vector<int>{1, 3, 3, 3}));
+}
+
+TEST(GraphTest, ABackboneEndsWithItsFeatures) {
+  Architecture a = find_architecture("resnet50");
+  a.classes = 0;
+  const Graph graph = expand(a);
+  EXPECT_EQ(infer_shapes(graph, {2, 3, 64, 64}).back(), (FeatureShape{2, 2048, 1, 1}));
+  EXPECT_EQ(a.outputs(), 2048);
+  EXPECT_EQ(parameter_count(graph), 25'557'032 - 2049 * 1000);
+}
+
 TEST(GraphTest, EveryArchitectureExpands) {
   for (const Architecture& architecture : catalog()) {
     const Graph graph = expand(architecture);
@@ -86,7 +160,14 @@ TEST(GraphTest, RefusesWhatIsNoNetwork) {
     a.depths = {};
     a.widths = {};
   });
-  refused([](Architecture& a) { a.classes = 0; });
+  refused([](Architecture& a) { a.classes = -1; });
+  refused([](Architecture& a) { a.stem_kernel = 4; });
+  refused([](Architecture& a) { a.stem_kernel = 33; });
+  refused([](Architecture& a) { a.stem_stride = -1; });
+  refused([](Architecture& a) { a.strides = {1, 2, 2}; });
+  refused([](Architecture& a) { a.strides = {1, 2, 0, 2}; });
+  refused([](Architecture& a) { a.bn_eps = 0; });
+  refused([](Architecture& a) { a.bn_eps = std::nan(""); });
   refused([](Architecture& a) { a.in_channels = -1; });
   refused([](Architecture& a) { a.groups = 0; });
   refused([](Architecture& a) { a.dilated_stages = 4; });

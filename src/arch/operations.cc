@@ -18,11 +18,11 @@ FeatureShape one_pixel(const Node& node, const FeatureShape& in) { return {in.ba
 std::int64_t window_output(const Node& node, std::int64_t size) {
   const std::int64_t span = node.dilation * (node.kernel - 1) + 1;
   const std::int64_t room = size + 2 * node.padding - span;
-  if (node.ceil_mode) {
-    // Every window starts inside the picture.
-    return room < 0 ? (size > 0 ? 1 : 0) : (room + node.stride - 1) / node.stride + 1;
-  }
-  return room < 0 ? 0 : room / node.stride + 1;
+  const std::int64_t reach = node.ceil_mode ? room + node.stride - 1 : room;  // of the last window's beginning
+  if (reach < 0) return 0;
+  const std::int64_t count = reach / node.stride + 1;
+  // Every window starts inside the picture or the padding before it.
+  return (count - 1) * node.stride >= size + node.padding ? count - 1 : count;
 }
 
 FeatureShape window(const Node& node, const FeatureShape& in) {

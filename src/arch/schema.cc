@@ -13,6 +13,7 @@ namespace {
 constexpr std::array<std::string_view, 2> kBlocks = {"basic", "bottleneck"};
 constexpr std::array<std::string_view, 4> kShortcuts = {"projection", "padding", "average_pool", "none"};
 constexpr std::array<std::string_view, 3> kStems = {"imagenet", "deep", "cifar"};
+constexpr std::array<std::string_view, 6> kStemPools = {"usual", "none", "max", "max_ceil", "max_2x2", "average_2x2"};
 constexpr std::array<std::string_view, 2> kLayouts = {"torchvision", "tutorial"};
 
 constexpr ArchitectureField::Range kChannels = {1, 65'536};
@@ -23,6 +24,18 @@ std::string tell_shortcut(const Architecture& a) {
     case Shortcut::kPadding: return "padding shortcuts";
     case Shortcut::kAveragePool: return "average-pooled shortcuts";
     case Shortcut::kNone: return "no shortcuts";
+  }
+  return "";
+}
+
+std::string tell_stem_pool(const Architecture& a) {
+  switch (a.stem_pool) {
+    case StemPool::kUsual: break;
+    case StemPool::kNone: return "no pooling in the stem";
+    case StemPool::kMax: return "3x3 max pooling in the stem";
+    case StemPool::kMaxCeil: return "3x3 max pooling without padding in the stem";
+    case StemPool::kMax2: return "2x2 max pooling in the stem";
+    case StemPool::kAverage2: return "2x2 average pooling in the stem";
   }
   return "";
 }
@@ -69,9 +82,35 @@ const std::vector<ArchitectureField>& table() {
        .recipe_help = "Its channels are width * this / 64 * groups (0)"},
       {.name = "stem",
        .member = enum_member<&Architecture::stem>(kStems),
-       .help = "imagenet (7x7, pooling), deep (three 3x3, pooling) or cifar (one 3x3)",
+       .help = "imagenet (7x7 /2, pooling), deep (three 3x3, the first /2, pooling) or cifar (one 3x3)",
        .renames = true,
        .recipe_help = "imagenet, deep or cifar"},
+      {.name = "stem_kernel",
+       .member = &Architecture::stem_kernel,
+       .help = "Kernel of the stem's first convolution, odd (0: 7 of imagenet, 3 of the others)",
+       .range = {{0, 31}},
+       .renames = true,
+       .later = true,
+       .recipe_help = "Kernel of the stem's first convolution, odd (0: the stem's)",
+       .told =
+           [](const Architecture& a) { return a.stem_kernel == 0 ? "" : fmt::format("{0}x{0} stem", a.stem_kernel); }},
+      {.name = "stem_stride",
+       .member = &Architecture::stem_stride,
+       .help = "Stride of the stem's first convolution (0: 1 of cifar, 2 of the others)",
+       .range = {{0, 8}},
+       .later = true,
+       .recipe_help = "Stride of the stem's first convolution (0: the stem's)",
+       .told =
+           [](const Architecture& a) {
+             return a.stem_stride == 0 ? "" : fmt::format("stem stride {}", a.stem_stride);
+           }},
+      {.name = "stem_pool",
+       .member = enum_member<&Architecture::stem_pool>(kStemPools),
+       .help = "Pooling behind the stem's convolutions: usual (max; none of cifar), none, max (3x3 /2), max_ceil (3x3 "
+               "/2 without padding, ceil mode), max_2x2 or average_2x2 (both /2)",
+       .later = true,
+       .recipe_help = "usual, none, max, max_ceil, max_2x2 or average_2x2",
+       .told = tell_stem_pool},
       {.name = "stem_width",
        .member = &Architecture::stem_width,
        .help = "Channels that enter the first stage (the first width)",
@@ -90,9 +129,10 @@ const std::vector<ArchitectureField>& table() {
        .rank = FieldRank::kForm},
       {.name = "classes",
        .member = &Architecture::classes,
-       .help = "Outputs (1000)",
-       .range = {{1, 10'000'000}},
-       .rank = FieldRank::kForm},
+       .help = "Outputs (1000); 0: a backbone, which has no head and gives features",
+       .range = {{0, 10'000'000}},
+       .rank = FieldRank::kForm,
+       .told = [](const Architecture& a) { return std::string(a.classes == 0 ? "no head" : ""); }},
       {.name = "stride_on_first",
        .member = &Architecture::stride_on_first,
        .help = "A bottleneck strides on its first 1x1 (the paper), not on its 3x3",
@@ -104,6 +144,26 @@ const std::vector<ArchitectureField>& table() {
        .told =
            [](const Architecture& a) {
              return a.dilated_stages == 0 ? "" : fmt::format("last {} dilated", a.dilated_stages);
+           }},
+      {.name = "strides",
+       .member = &Architecture::strides,
+       .help = "Stride of each stage, such as 1,2,2,1 (1, then 2 in every other)",
+       .range = {{1, 8}},
+       .later = true,
+       .recipe_help = "Stride of each stage",
+       .told =
+           [](const Architecture& a) {
+             return a.strides.empty() ? "" : fmt::format("strides {}", fmt::join(a.strides, "-"));
+           }},
+      {.name = "bn_eps",
+       .member = &Architecture::bn_eps,
+       .help = "What batch norms add to variances (1e-05)",
+       .range = {{1e-12, 1.0}},
+       .later = true,
+       .recipe_help = "What batch norms add to variances (0: 1e-05)",
+       .told =
+           [](const Architecture& a) {
+             return a.bn_eps == Architecture().bn_eps ? "" : fmt::format("batch norm eps {:g}", a.bn_eps);
            }},
       {.name = "layout",
        .member = enum_member<&Architecture::layout>(kLayouts),
@@ -129,11 +189,13 @@ Enum parse(std::string_view text, const char* what, std::span<const std::string_
 std::string_view name(Block value) noexcept { return kBlocks[static_cast<std::size_t>(value)]; }
 std::string_view name(Shortcut value) noexcept { return kShortcuts[static_cast<std::size_t>(value)]; }
 std::string_view name(Stem value) noexcept { return kStems[static_cast<std::size_t>(value)]; }
+std::string_view name(StemPool value) noexcept { return kStemPools[static_cast<std::size_t>(value)]; }
 std::string_view name(Layout value) noexcept { return kLayouts[static_cast<std::size_t>(value)]; }
 
 Block parse_block(std::string_view text) { return parse<Block>(text, "block", kBlocks); }
 Shortcut parse_shortcut(std::string_view text) { return parse<Shortcut>(text, "shortcut", kShortcuts); }
 Stem parse_stem(std::string_view text) { return parse<Stem>(text, "stem", kStems); }
+StemPool parse_stem_pool(std::string_view text) { return parse<StemPool>(text, "stem_pool", kStemPools); }
 Layout parse_layout(std::string_view text) { return parse<Layout>(text, "layout", kLayouts); }
 
 std::span<const ArchitectureField> architecture_fields() { return table(); }

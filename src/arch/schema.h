@@ -17,7 +17,7 @@
 namespace resnet {
 
 // A field's value without its type: an enumeration's is its name.
-using FieldValue = std::variant<int, bool, std::vector<int>, std::string>;
+using FieldValue = std::variant<int, double, bool, std::vector<int>, std::string>;
 
 // Where lists of fields show one.
 enum class FieldRank {
@@ -27,8 +27,8 @@ enum class FieldRank {
 };
 
 struct ArchitectureField {
-  using Member = std::variant<int Architecture::*, bool Architecture::*, std::vector<int> Architecture::*,
-                              EnumMember<Architecture>>;
+  using Member = std::variant<int Architecture::*, double Architecture::*, bool Architecture::*,
+                              std::vector<int> Architecture::*, EnumMember<Architecture>>;
   struct Range {
     double min, max;
   };

@@ -59,9 +59,9 @@ TEST(SchemaTest, NamesAreDifferent) {
 TEST(SchemaTest, ListsTheGeneralFormFirstAndSwitchesLast) {
   std::vector<std::string_view> names;
   for (const ArchitectureField* row : listed_fields()) names.push_back(row->name);
-  EXPECT_THAT(names,
-              ElementsAre("block", "depths", "widths", "channels", "classes", "groups", "width_per_group", "stem",
-                          "stem_width", "shortcut", "dilated_stages", "stride_on_first", "conv_bias", "layout"));
+  EXPECT_THAT(names, ElementsAre("block", "depths", "widths", "channels", "classes", "groups", "width_per_group",
+                                 "stem", "stem_kernel", "stem_stride", "stem_pool", "stem_width", "shortcut",
+                                 "dilated_stages", "strides", "bn_eps", "stride_on_first", "conv_bias", "layout"));
   EXPECT_EQ(flag_of("width_per_group"), "--width-per-group");
 }
 
@@ -87,10 +87,13 @@ TEST(SchemaTest, ChecksRanges) {
   EXPECT_EQ(with("width_per_group", 65'537), "width_per_group: must be 1 to 65536");
   EXPECT_EQ(with("stem_width", -1), "stem_width: must be 1 to 65536");
   EXPECT_EQ(with("channels", 0), "channels: must be 1 to 65536");
-  EXPECT_EQ(with("classes", 10'000'001), "classes: must be 1 to 10000000");
+  EXPECT_EQ(with("classes", 10'000'001), "classes: must be 0 to 10000000");
   EXPECT_EQ(with("classes", 10'000'000), "");
   EXPECT_EQ(with("depths", std::vector<int>{1, 2001, 1, 1}), "depths: each must be 1 to 2000");
   EXPECT_EQ(with("widths", std::vector<int>{1, 1, 0, 1}), "widths: each must be 1 to 65536");
+  EXPECT_EQ(with("bn_eps", 2.0), "bn_eps: must be 1e-12 to 1");
+  EXPECT_EQ(with("strides", std::vector<int>{1, 2, 9, 2}), "strides: each must be 1 to 8");
+  EXPECT_EQ(with("stem_kernel", 2), "stem_kernel: must be odd, or 0");
   EXPECT_EQ(with("dilated_stages", 4), "dilated_stages: must be 0 to the number of stages minus one");
   EXPECT_EQ(with("dilated_stages", -1), "dilated_stages: must be 0 to the number of stages minus one");
 }
@@ -116,6 +119,24 @@ TEST(ArchitectureChangesTest, HoldsWhatWasSaid) {
   EXPECT_EQ(other, changes);
   other.set(&Architecture::stem, Stem::kDeep);
   EXPECT_NE(other, changes);
+}
+
+TEST(ArchitectureChangesTest, SaysNothingThatWouldBeThereAnyway) {
+  ArchitectureChanges changes;
+  changes.set(&Architecture::stem_kernel, 7)
+      .set(&Architecture::stem_stride, 2)
+      .set(&Architecture::stem_pool, StemPool::kMax)
+      .set(&Architecture::strides, {1, 2, 2, 2});
+  const Architecture usual = choose("", changes);
+  EXPECT_EQ(usual.stem_kernel, 0);
+  EXPECT_EQ(usual.stem_stride, 0);
+  EXPECT_EQ(usual.stem_pool, StemPool::kUsual);
+  EXPECT_TRUE(usual.strides.empty());
+  changes.set(&Architecture::stem, Stem::kCifar);
+  const Architecture other = choose("", changes);
+  EXPECT_EQ(other.stem_kernel, 7);
+  EXPECT_EQ(other.stem_stride, 2);
+  EXPECT_EQ(other.stem_pool, StemPool::kMax);
 }
 
 TEST(ArchitectureChangesTest, ChangesThoseFieldsAlone) {

@@ -36,12 +36,12 @@ std::string leaf_text(const Node& node, Layout layout) {
   switch (node.op) {
     case Op::kConv: return conv_text(node);
     case Op::kBatchNorm:
-      return fmt::format("BatchNorm2d({}, eps=1e-05, momentum=0.1, affine=True, bias=True, track_running_stats=True)",
-                         node.out_channels);
+      return fmt::format("BatchNorm2d({}, eps={:g}, momentum=0.1, affine=True, bias=True, track_running_stats=True)",
+                         node.out_channels, node.epsilon);
     case Op::kRelu: return layout == Layout::kTutorial ? "ReLU()" : "ReLU(inplace=True)";
     case Op::kMaxPool:
-      return fmt::format("MaxPool2d(kernel_size={}, stride={}, padding={}, dilation=1, ceil_mode=False)", node.kernel,
-                         node.stride, node.padding);
+      return fmt::format("MaxPool2d(kernel_size={}, stride={}, padding={}, dilation=1, ceil_mode={})", node.kernel,
+                         node.stride, node.padding, node.ceil_mode ? "True" : "False");
     case Op::kAveragePool:
       return fmt::format("AvgPool2d(kernel_size={}, stride={}, padding={})", node.kernel, node.stride, node.padding);
     case Op::kPadShortcut:

@@ -4,11 +4,12 @@
 #include "resnet/explain.h"
 
 struct resnet_classifier {  // NOLINT(readability-identifier-naming): C's name
-  explicit resnet_classifier(resnet::Classifier made)
-      : classifier(std::move(made)), explainer(classifier), embedder(classifier) {}
+  explicit resnet_classifier(resnet::Classifier made) : classifier(std::move(made)), embedder(classifier) {
+    if (classifier.architecture().classes > 0) explainer.emplace(classifier);
+  }
 
   resnet::Classifier classifier;
-  resnet::Explainer explainer;
+  std::optional<resnet::Explainer> explainer;  // none of a backbone
   resnet::Embedder embedder;
 };
 
@@ -178,7 +179,7 @@ resnet_status resnet_logits(const resnet_classifier* model, const resnet_tensor*
   return guarded([&] {
     const resnet::Classifier& classifier = classifier_of(model);
     const auto [shape, values] = to_input(input);
-    const std::int64_t needed = shape.batch * classifier.architecture().classes;
+    const std::int64_t needed = shape.batch * classifier.architecture().outputs();
     classifier.engine().run(values, shape, to_output(logits, size, needed, "logits"));
   });
 }
@@ -214,7 +215,8 @@ resnet_status resnet_heatmap_size(const resnet_classifier* model, const resnet_t
 resnet_status resnet_heatmap(const resnet_classifier* model, const resnet_tensor* input, int index, float* heatmap,
                              size_t size) {
   return guarded([&] {
-    const resnet::Explainer& explainer = required(model, "model").explainer;
+    resnet::require_head(classifier_of(model).architecture(), "heatmap");
+    const resnet::Explainer& explainer = *model->explainer;
     const auto [shape, values] = to_input(input);
     const resnet::FeatureShape of_map = last_stage_shape(model->classifier.engine().graph(), shape);
     const std::span<float> out = to_output(heatmap, size, of_map.height * of_map.width, "heatmap");

@@ -45,7 +45,7 @@ class ArchitectureOptions {
   struct Given {
     const ArchitectureField* field;
     Option* option;
-    std::variant<int, bool, std::string> value;  // a list is a text
+    std::variant<int, double, bool, std::string> value;  // a list is a text
   };
   ArchitectureChanges changes() const;
 

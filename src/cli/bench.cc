@@ -75,7 +75,7 @@ Measurement measure(const Engine& engine, const FeatureShape& shape, bool profil
   std::mt19937 random(1);
   std::uniform_real_distribution<float> uniform(-2, 2);
   std::generate(input.begin(), input.end(), [&] { return uniform(random); });
-  std::vector<float> logits(static_cast<std::size_t>(shape.batch * graph.architecture.classes));
+  std::vector<float> logits(static_cast<std::size_t>(shape.batch * graph.architecture.outputs()));
 
   reset_peak_memory();
   Progress progress("runs", std::nullopt);  // written between the runs, not within

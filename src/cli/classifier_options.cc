@@ -63,11 +63,12 @@ void say_nonfinite(const std::string& path, const StateDict& weights) {
   if (!found.empty()) say(fmt::format("{}: {}", path, describe(found)));
 }
 
-Model load_classifier_model(const ClassifierArguments& arguments) {
+Model load_classifier_model(const ClassifierArguments& arguments, Head head) {
   LoadOptions load;
   if (arguments.architecture) load.architecture = find_architecture(*arguments.architecture);
   load.allow_nonfinite = arguments.allow_nonfinite;
   Model model = load_model_aloud(arguments.model, load);
+  if (head == Head::kNeeded) require_head(model.architecture, arguments.model);
   const ResolvedPreprocessing resolved =
       resolve(arguments.preprocess, model.preprocessing, model.architecture.in_channels,
               assume_preprocessing(model.architecture));
@@ -76,11 +77,11 @@ Model load_classifier_model(const ClassifierArguments& arguments) {
   return model;
 }
 
-Classifier load_classifier(const ClassifierArguments& arguments) {
+Classifier load_classifier(const ClassifierArguments& arguments, Head head) {
   ClassifierOptions options;
   options.engine = arguments.engine;
   options.allow_nonfinite = arguments.allow_nonfinite;
-  return Classifier(load_classifier_model(arguments), options);
+  return Classifier(load_classifier_model(arguments, head), options);
 }
 
 }  // namespace resnet::cli

@@ -40,10 +40,14 @@ void add_nonfinite_option(Command& command, bool& allow);
 Model load_model_aloud(const std::string& path, const LoadOptions& options);
 void say_nonfinite(const std::string& path, const StateDict& weights);
 
-// Loads the model and settles its preprocessing. What nobody says of it is said once on stderr.
-Model load_classifier_model(const ClassifierArguments& arguments);
+// Whether a command takes a backbone, which names no classes.
+enum class Head { kAny, kNeeded };
+
+// Loads the model and settles its preprocessing. What nobody says of it is said once on stderr. Throws kUnsupported,
+// naming the file, where a head is needed and there is none.
+Model load_classifier_model(const ClassifierArguments& arguments, Head head = Head::kAny);
 
 // The same, ready to run.
-Classifier load_classifier(const ClassifierArguments& arguments);
+Classifier load_classifier(const ClassifierArguments& arguments, Head head = Head::kAny);
 
 }  // namespace resnet::cli

@@ -28,7 +28,7 @@ struct CompareCommand {
 Classifier load(const CompareCommand& command, const std::string& model) {
   ClassifierArguments arguments = command.classifier;
   arguments.model = model;
-  return load_classifier(arguments);
+  return load_classifier(arguments, Head::kNeeded);
 }
 
 // For each class of `a` the output of `b` that stands for it: by name where both have names, else by index.

@@ -42,7 +42,7 @@ void print_plain(const EvalCommand& command, const Evaluation& result) {
 void evaluate_model(EvalCommand& command) {
   command.data.options.allow_nonfinite = command.classifier.allow_nonfinite;
   const Dataset dataset = open_data(command.data);
-  const Classifier classifier = load_classifier(command.classifier);
+  const Classifier classifier = load_classifier(command.classifier, Head::kNeeded);
   const std::string& model = command.classifier.model;
   const DecodeOptions decode = command.classifier.decode_options();
   const ClassMap classes = match_classes(command.data, dataset, classifier, model);

@@ -117,6 +117,8 @@ class ExplainRun {
  private:
   bool writes_sheets() const { return command_.raw.empty() || !command_.directory.empty(); }
 
+  bool has_head() const { return classifier_.architecture().classes > 0; }
+
   // The class that the map or, where it speaks for none, the network itself is about.
   int class_of(const Heatmap& map) const {
     return map.class_index >= 0 ? map.class_index : classifier_.top(map.logits, 1)[0].index;
@@ -142,7 +144,8 @@ class ExplainRun {
     sheet.subtitle = subtitle(map);
     sheet.map = HeatGrid::make(map.width, map.height, map.values);
     sheet.part = sight.part;
-    std::vector<Guess> guesses = classifier_.top(map.logits, kBars);
+    std::vector<Guess> guesses;
+    if (has_head()) guesses = classifier_.top(map.logits, kBars);
     const auto shown = [&](const Guess& g) { return g.index == map.class_index; };
     if (map.class_index >= 0 && std::none_of(guesses.begin(), guesses.end(), shown)) {
       guesses.push_back(guess(map, map.class_index));
@@ -166,6 +169,10 @@ class ExplainRun {
   }
 
   void print_plain(const std::string& path, const std::string& sheet, const Heatmap& map) const {
+    if (!has_head()) {
+      fmt::print("{}{}\n", printable(path), sheet.empty() ? "" : "  " + printable(sheet));
+      return;
+    }
     const Guess about = guess(map, class_of(map));
     fmt::print("{}  {:.2f} %  {}{}\n", printable(path), 100 * about.probability, printable(about.label),
                sheet.empty() ? "" : "  " + printable(sheet));
@@ -206,7 +213,8 @@ void explain(const ExplainCommand& command) {
     throw Usage("--method eigen speaks for no class: leave --class out");
   }
   const Inputs inputs = list_inputs(command.inputs);
-  const Classifier classifier = load_classifier(command.classifier);
+  const Head head = parse_heatmap_method(command.method) == HeatmapMethod::kEigen ? Head::kAny : Head::kNeeded;
+  const Classifier classifier = load_classifier(command.classifier, head);
   const DecodeOptions decode = command.classifier.decode_options();
   ExplainRun run(command, classifier, inputs.count());
   const std::int64_t bad = read_inputs<Sight>(

@@ -28,9 +28,9 @@ void print_json(const Options& options, const Model& model, const OnnxFile& file
                            {"precision", options.int8 ? "int8" : "fp32"},
                            {"opset", kOnnxOpset},
                            {"input", kOnnxInput},
-                           {"output", kOnnxOutput},
+                           {"output", onnx_output(model.architecture)},
                            {"input_shape", std::vector<Json>{nullptr, in.channels, in.height, in.width}},
-                           {"output_shape", std::vector<Json>{nullptr, model.architecture.classes}},
+                           {"output_shape", std::vector<Json>{nullptr, model.architecture.outputs()}},
                            {"nodes", file.nodes},
                            {"size_bytes", file.bytes}};
   fmt::print("{}\n", json.indented());
@@ -49,7 +49,8 @@ void export_model(const Options& options) {
   } else {
     fmt::print("{}: {}, {}, opset {}, {} Nx{}x{}x{} -> {} Nx{}, {} bytes\n", printable(options.output),
                model.architecture.name, options.int8 ? "int8" : "fp32", kOnnxOpset, kOnnxInput, file.input.channels,
-               file.input.height, file.input.width, kOnnxOutput, model.architecture.classes, grouped(file.bytes));
+               file.input.height, file.input.width, onnx_output(model.architecture), model.architecture.outputs(),
+               grouped(file.bytes));
   }
 }
 

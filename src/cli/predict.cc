@@ -70,7 +70,7 @@ class Predictor {
 // Classifies everything that can be read; then fails if something could not.
 void predict(const PredictCommand& command) {
   const Inputs inputs = list_inputs(command.inputs);
-  const Classifier classifier = load_classifier(command.classifier);
+  const Classifier classifier = load_classifier(command.classifier, Head::kNeeded);
   const DecodeOptions decode = command.classifier.decode_options();
   Predictor predictor(command, classifier, inputs.count());
   InputBatch batch(kBatch, [&](const InputBatch& full) { predictor.run(full); });

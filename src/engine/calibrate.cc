@@ -50,10 +50,10 @@ StateDict calibrate_batch_norms(const Graph& graph, const StateDict& weights, st
   workspace.fit(plan);
   for (PlanStep& step : plan.steps) {
     if (step.op == Op::kBatchNorm) {
-      const std::string& path = graph.nodes[step.operation.node].path;
-      set_statistics(calibrated, path, step.input_shape,
+      const Node& norm = graph.nodes[step.operation.node];
+      set_statistics(calibrated, norm.path, step.input_shape,
                      reinterpret_cast<const float*>(workspace.arena.data() + step.input_offset));
-      step.constants = scale_shift_constants(batch_norm(calibrated, path));
+      step.constants = scale_shift_constants(batch_norm(calibrated, norm));
     }
     run_step(step, kernels, input.data(), workspace);
   }

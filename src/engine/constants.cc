@@ -182,8 +182,8 @@ Constants::Constants(const Program& program, const StateDict& weights) : program
   }
 }
 
-StepConstants Constants::of_batch_norm(const std::string& path) const {
-  return scale_shift_constants(batch_norm(weights_, path));
+StepConstants Constants::of_batch_norm(const Node& node) const {
+  return scale_shift_constants(batch_norm(weights_, node));
 }
 
 std::vector<StepConstants> Constants::get(const std::vector<ConstantsRequest>& requests, ThreadPool& team) {

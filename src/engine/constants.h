@@ -54,7 +54,7 @@ class Constants {
   // The same weights, nothing packed yet.
   Constants fresh() const { return {program_, weights_}; }
 
-  StepConstants of_batch_norm(const std::string& path) const;
+  StepConstants of_batch_norm(const Node& node) const;
 
   // One per request; what is not there yet is made by the whole team.
   std::vector<StepConstants> get(const std::vector<ConstantsRequest>& requests, ThreadPool& team);

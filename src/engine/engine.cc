@@ -281,7 +281,7 @@ void Engine::Impl::run_streams(std::span<const float> input, const FeatureShape&
     lease[i].fit(*part_plans[i]);
   }
   expect_size("input", input.size(), shape.count());
-  expect_size("logits", logits.size(), shape.batch * graph().architecture.classes);
+  expect_size("logits", logits.size(), shape.batch * graph().architecture.outputs());
   const std::size_t picture = input.size() / static_cast<std::size_t>(shape.batch);
   const std::size_t row = logits.size() / static_cast<std::size_t>(shape.batch);
   Pool<ThreadPool>::Lease team(callers, 1, streams);

@@ -22,7 +22,7 @@ inline StateDict int8_weights(const Graph& graph, const StateDict& weights, std:
                               const FeatureShape& shape, bool mixed) {
   StateDict quantized = weights;
   std::map<int, std::pair<float, float>> ranges;
-  std::vector<float> logits(static_cast<std::size_t>(shape.batch * graph.architecture.classes));
+  std::vector<float> logits(static_cast<std::size_t>(shape.batch * graph.architecture.outputs()));
   Engine(graph, weights, {1})
       .run(input, shape, logits, [&](int node, const FeatureShape&, std::span<const float> values) {
         const auto [low, high] = std::minmax_element(values.begin(), values.end());

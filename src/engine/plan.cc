@@ -233,7 +233,7 @@ void take_constants(const Graph& graph, Plan& plan, Constants& constants, Thread
   for (PlanStep& step : plan.steps) {
     const Operation& operation = step.operation;
     if (step.op == Op::kBatchNorm && !operation.converts) {
-      step.constants = constants.of_batch_norm(graph.nodes[operation.node].path);
+      step.constants = constants.of_batch_norm(graph.nodes[operation.node]);
     }
     if (step.algorithm == nullptr) continue;
     requests.push_back({operation, step.algorithm, step.conv});

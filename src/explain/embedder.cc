@@ -20,7 +20,7 @@ std::vector<float> Embedder::embed(const Image& image) const {
 
 std::vector<float> Embedder::embed(std::span<const float> input, const FeatureShape& shape) const {
   if (shape.batch == 0) return {};
-  std::vector<float> logits(static_cast<std::size_t>(shape.batch) * classifier_->labels().size());
+  std::vector<float> logits(static_cast<std::size_t>(shape.batch) * classifier_->architecture().outputs());
   std::vector<float> rows;
   classifier_->engine().run(input, shape, logits, std::span(&node_, 1),
                             [&](int, const FeatureShape& layer, std::span<const float> values) {

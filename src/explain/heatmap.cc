@@ -130,6 +130,7 @@ HeatmapMethod parse_heatmap_method(std::string_view text) {
 
 Explainer::Explainer(const Classifier& classifier, const HeatmapOptions& options)
     : classifier_(&classifier), method_(options.method), layer_(options.layer) {
+  if (method_ != HeatmapMethod::kEigen) require_head(classifier.architecture(), name(method_));
   const Graph& graph = classifier.engine().graph();
   const std::string last = last_stage(graph);
   if (layer_.empty()) layer_ = last;
@@ -155,6 +156,7 @@ Heatmap Explainer::explain(const Image& image, std::optional<int> class_index) c
 Heatmap Explainer::explain(std::span<const float> input, const FeatureShape& shape,
                            std::optional<int> class_index) const {
   const std::size_t classes = classifier_->labels().size();
+  if (class_index) require_head(classifier_->architecture(), "class");
   if (class_index && (*class_index < 0 || *class_index >= static_cast<int>(classes))) {
     fail(ErrorCode::kInvalidArgument, "class", "{} is not 0 to {}", *class_index, classes - 1);
   }
@@ -162,7 +164,7 @@ Heatmap Explainer::explain(std::span<const float> input, const FeatureShape& sha
   const Engine& engine = classifier_->engine();
   Heatmap result;
   Activations layer;
-  result.logits.resize(classes);
+  result.logits.resize(static_cast<std::size_t>(classifier_->architecture().outputs()));
   engine.run(input, shape, result.logits, std::span(&node_, 1),
              [&](int, const FeatureShape& seen, std::span<const float> values) {
                layer = {seen, {values.begin(), values.end()}};

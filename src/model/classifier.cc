@@ -29,6 +29,14 @@ std::vector<std::string> class_labels(const Architecture& architecture, std::vec
 
 }  // namespace
 
+void require_head(const Architecture& architecture, std::string_view where) {
+  if (architecture.classes > 0) return;
+  fail(
+      ErrorCode::kUnsupported, std::string(where),
+      "the model has no head, so it names no classes; 'resnet features', 'resnet similar' and 'resnet explain --method "
+      "eigen' take it");
+}
+
 Preprocessing assume_preprocessing(const Architecture& architecture) {
   Preprocessing result = preset(architecture.stem == Stem::kCifar ? "cifar" : "torchvision");
   if (architecture.in_channels != 3) {
@@ -134,12 +142,13 @@ std::vector<float> Classifier::logits(std::span<const Image> images) const {
 
 std::vector<float> Classifier::logits(std::span<const float> input, const FeatureShape& shape) const {
   if (shape.batch == 0) return {};
-  std::vector<float> result(static_cast<std::size_t>(shape.batch) * impl_->architecture.classes);
+  std::vector<float> result(static_cast<std::size_t>(shape.batch) * impl_->architecture.outputs());
   impl_->engine.run(input, shape, result);
   return result;
 }
 
 std::vector<Guess> Classifier::top(std::span<const float> logits, int count) const {
+  require_head(impl_->architecture, "classes");
   const std::size_t classes = impl_->labels.size();
   if (logits.size() != classes) {
     fail(ErrorCode::kMismatch, "logits", "{} values, but there are {} classes", logits.size(), classes);

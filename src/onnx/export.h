@@ -17,8 +17,12 @@ namespace resnet {
 // Of the operators' definitions: the oldest that has everything needed, so that the most runtimes read the file.
 inline constexpr std::int64_t kOnnxOpset = 13;
 
-inline constexpr const char* kOnnxInput = "input";    // batch x channels x height x width, float32
-inline constexpr const char* kOnnxOutput = "logits";  // batch x classes, float32
+inline constexpr const char* kOnnxInput = "input";  // batch x channels x height x width, float32
+
+// Of the output: "logits", batch x classes, or of a backbone "features", batch x channels; float32.
+inline const char* onnx_output(const Architecture& architecture) noexcept {
+  return architecture.classes > 0 ? "logits" : "features";
+}
 
 struct OnnxOptions {
   // The network as it runs in int8, written as pairs of QuantizeLinear and DequantizeLinear (QDQ) with the scales of

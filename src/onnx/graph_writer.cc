@@ -28,8 +28,8 @@ class GraphWriter {
     out_.set_name(graph_.architecture.name);
     proto_.input(kOnnxInput, {input.channels, input.height, input.width});
     for (const Operation& operation : program_.operations) write(operation);
-    out_.mutable_node(out_.node_size() - 1)->set_output(0, kOnnxOutput);
-    proto_.output(kOnnxOutput, {graph_.output().out_channels});
+    out_.mutable_node(out_.node_size() - 1)->set_output(0, onnx_output(graph_.architecture));
+    proto_.output(onnx_output(graph_.architecture), {graph_.output().out_channels});
   }
 
  private:
@@ -135,7 +135,7 @@ class GraphWriter {
       inputs.push_back(proto_.floats(norm.path + parameter, weights_.at(norm.path + parameter)));
     }
     onnx::NodeProto& proto = proto_.node("BatchNormalization", unique(label(norm)), inputs);
-    ProtoWriter::set(proto, "epsilon", kBatchNormEpsilon);
+    ProtoWriter::set(proto, "epsilon", norm.epsilon);
     return proto.name();
   }
 
@@ -143,7 +143,7 @@ class GraphWriter {
     const bool average = pool.op == Op::kAveragePool;
     onnx::NodeProto& proto = proto_.node(average ? "AveragePool" : "MaxPool", unique(label(pool)), {value});
     ProtoWriter::set_window(proto, pool);
-    if (average) ProtoWriter::set(proto, "ceil_mode", std::int64_t{pool.ceil_mode});
+    if (average || pool.ceil_mode) ProtoWriter::set(proto, "ceil_mode", std::int64_t{pool.ceil_mode});
     return proto.name();
   }
 

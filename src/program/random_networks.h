@@ -35,10 +35,18 @@ inline Architecture random_architecture(std::mt19937& random) {
     a.stem_width = 8 * (1 + below(2));
     a.groups = below(3) == 0 ? 2 : 1;
     a.in_channels = 1 + below(4);
-    a.classes = 1 + below(9);
+    a.classes = below(9);
     a.stride_on_first = below(2) == 0;
     a.conv_bias = below(2) == 0;
     a.dilated_stages = below(static_cast<unsigned>(a.depths.size()));
+    if (below(3) == 0) a.stem_kernel = 1 + 2 * below(4);
+    if (below(3) == 0) a.stem_stride = 1 + below(4);
+    a.stem_pool = std::vector{StemPool::kUsual,   StemPool::kUsual, StemPool::kNone,    StemPool::kMax,
+                              StemPool::kMaxCeil, StemPool::kMax2,  StemPool::kAverage2}[below(7)];
+    if (below(3) == 0) {
+      for (std::size_t stage = 0; stage < a.depths.size(); ++stage) a.strides.push_back(1 + below(3));
+    }
+    if (below(3) == 0) a.bn_eps = 1e-3;
     try {
       validate(a);
       return a;

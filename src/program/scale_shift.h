@@ -14,9 +14,9 @@ struct ScaleShift {
   std::vector<double> shift;
 };
 
-// Batch norm at inference (Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 2) whose parameters are at `path`:
+// Batch norm at inference (Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 2) of a node of that kind:
 // scale = gamma / sqrt(variance + epsilon), shift = beta - mean * scale.
-ScaleShift batch_norm(const StateDict& weights, const std::string& path);
+ScaleShift batch_norm(const StateDict& weights, const Node& node);
 
 // Per output channel of a layer, what is done to sums of its inputs times its weights as they are stored: its own bias,
 // the batch norm that it took in, and the scale of int8 weights.

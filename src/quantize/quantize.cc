@@ -12,6 +12,7 @@
 #include "program/quantized.h"
 #include "quantize/round_weights.h"
 #include "quantize/statistics.h"
+#include "resnet/classifier.h"
 #include "weights/nonfinite.h"
 
 namespace resnet {
@@ -44,6 +45,7 @@ class Quantizer {
         program_(lower(expand(model.architecture), Lowering::kInference)) {
     if (is_quantized(program_.graph, model.weights))
       fail(ErrorCode::kInvalidArgument, "model", "its weights are int8 already");
+    require_head(model.architecture, "model");  // whose answers are compared
     if (pictures.shape.batch < 2) fail(ErrorCode::kInvalidArgument, "pictures", "two are needed at least");
     check_finite(model.weights);
     total_ = 6 * pictures.shape.batch;
@@ -127,7 +129,7 @@ class Quantizer {
   std::vector<float> logits_of(const Engine& engine, std::int64_t pictures) {
     FeatureShape shape = pictures_.shape;
     shape.batch = std::min(shape.batch, pictures);
-    const std::int64_t classes = program_.graph.architecture.classes;
+    const std::int64_t classes = program_.graph.architecture.outputs();
     std::vector<float> logits(static_cast<std::size_t>(shape.batch * classes));
     for_each_part(shape, pictures_.values,
                   [&](std::int64_t first, const FeatureShape& part, std::span<const float> in) {
@@ -139,7 +141,7 @@ class Quantizer {
 
   std::vector<std::int64_t> top_classes(const Engine& engine) {
     const std::vector<float> logits = logits_of(engine, pictures_.shape.batch);
-    const std::int64_t classes = program_.graph.architecture.classes;
+    const std::int64_t classes = program_.graph.architecture.outputs();
     std::vector<std::int64_t> tops;
     for (auto row = logits.begin(); row != logits.end(); row += classes) {
       check_answer({row, row + classes}, fmt::format("picture {}", tops.size() + 1));
@@ -208,7 +210,7 @@ class Quantizer {
     std::map<int, std::pair<double, double>> sums;  // of signal and noise
     std::vector<float> logits;
     for_each_part(shape, pictures_.values, [&](std::int64_t, const FeatureShape& part, std::span<const float> in) {
-      logits.resize(static_cast<std::size_t>(part.batch * program_.graph.architecture.classes));
+      logits.resize(static_cast<std::size_t>(part.batch * program_.graph.architecture.outputs()));
       exact.run(in, part, logits, [&](int node, const FeatureShape&, std::span<const float> given) {
         values[node].assign(given.begin(), given.end());
       });

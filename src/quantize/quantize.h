@@ -47,7 +47,8 @@ struct QuantizedModel {
 
 // The first half of the pictures proposes ranges, the second half measures which proposal errs least; all of them
 // measure the agreement. Memory: the activations of a few pictures. Throws kInvalidArgument for a model that is int8
-// already, or for fewer than two pictures, and what Engine throws.
+// already, or for fewer than two pictures, kUnsupported for a
+// backbone, and what Engine throws.
 QuantizedModel quantize(const Model& model, const CalibrationSet& pictures, const QuantizeOptions& options = {});
 
 }  // namespace resnet

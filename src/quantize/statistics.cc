@@ -38,7 +38,7 @@ std::map<int, ValueStatistics> collect_statistics(const Engine& engine, const Fe
   const auto visit = [&](const Engine::Observer& observer, std::int64_t& first_picture) {
     for_each_part(shape, values, [&](std::int64_t first, const FeatureShape& part, std::span<const float> pictures) {
       first_picture = first;
-      logits.resize(static_cast<std::size_t>(part.batch * engine.graph().architecture.classes));
+      logits.resize(static_cast<std::size_t>(part.batch * engine.graph().architecture.outputs()));
       engine.run(pictures, part, logits, observer);
       tick(part.batch);
     });

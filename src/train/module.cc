@@ -127,7 +127,7 @@ void ResNetImpl::register_modules() {
         step->linear = register_at(*this, node.path, torch::nn::Linear(node.in_channels, node.out_channels));
         break;
       case Op::kBatchNorm: {
-        const auto options = torch::nn::BatchNorm2dOptions(node.out_channels).eps(kBatchNormEpsilon);
+        const auto options = torch::nn::BatchNorm2dOptions(node.out_channels).eps(graph_.architecture.bn_eps);
         step->norm = register_at(*this, node.path, torch::nn::BatchNorm2d(options));
         if (step->operation.epilogue.add >= 0) step->block = block++;
         break;
@@ -180,7 +180,9 @@ torch::Tensor ResNetImpl::run(const torch::Tensor& images, const torch::Tensor& 
       case Op::kConv: y = step.conv->forward(x); break;
       case Op::kBatchNorm: y = normalize(step, x, residual, block_scale); break;
       case Op::kRelu: y = torch::relu(x); break;
-      case Op::kMaxPool: y = torch::max_pool2d(x, node.kernel, node.stride, node.padding); break;
+      case Op::kMaxPool:
+        y = torch::max_pool2d(x, node.kernel, node.stride, node.padding, /*dilation=*/1, node.ceil_mode);
+        break;
       case Op::kAveragePool:
         y = torch::avg_pool2d(x, node.kernel, node.stride, node.padding, node.ceil_mode, /*count_include_pad=*/false);
         break;

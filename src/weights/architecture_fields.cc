@@ -7,6 +7,7 @@ namespace {
 
 // Each kind of a field's value.
 void read(JsonFields& json, std::string_view key, int& value) { value = json.integer(key); }
+void read(JsonFields& json, std::string_view key, double& value) { value = json.number(key); }
 void read(JsonFields& json, std::string_view key, bool& value) { value = json.boolean(key); }
 void read(JsonFields& json, std::string_view key, std::vector<int>& value) { value = json.integers(key); }
 void read(JsonFields& json, std::string_view key, std::string& value) { value = json.text(key); }

@@ -33,6 +33,13 @@ std::vector<int> JsonFields::integers(std::string_view field) {
   return result;
 }
 
+double JsonFields::number(std::string_view field) {
+  const Json& value = take(field);
+  if (!value.is_number()) refuse(field, "must be a number");
+  if (!std::isfinite(value.get<double>())) refuse(field, "must be finite");
+  return value.get<double>();
+}
+
 std::vector<float> JsonFields::floats(std::string_view field) {
   std::vector<float> result;
   for (const Json& item : array(field)) {

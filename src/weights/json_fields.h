@@ -23,6 +23,7 @@ class JsonFields {
   // Whole numbers from 0 on; the functions validate() know narrower limits.
   int integer(std::string_view field);
   std::vector<int> integers(std::string_view field);
+  double number(std::string_view field);  // finite
   std::vector<float> floats(std::string_view field);
   bool boolean(std::string_view field);
   std::string text(std::string_view field);

@@ -129,7 +129,7 @@ class BadInput(SummaryTest):
     def test_numbers(self):
         for option, value in (("--depths", "3,x"), ("--depths", "3,"), ("--depths", "0,1,1,1"), ("--depths", "-1"),
                               ("--depths", "9999999999"), ("--depths", "1,1,1,1,1,1,1,1,1"), ("--widths", "64"),
-                              ("--widths", "0,0,0,0"), ("--classes", "0"), ("--classes", "-5"), ("--classes", "ten"),
+                              ("--widths", "0,0,0,0"), ("--classes", "-5"), ("--classes", "ten"),
                               ("--classes", "99999999999999999999"), ("--channels", "0"), ("--channels", "1e9"),
                               ("--dilated-stages", "4"), ("--dilated-stages", "-1"), ("--groups", "0"),
                               ("--stem-width", "0"), ("--width-per-group", "0")):

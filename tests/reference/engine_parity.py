@@ -84,7 +84,13 @@ def compare_options():
     sizes = [(3, 65, 50), (1, 33, 47)]
     changes = [{"stride_on_first": True}, {"conv_bias": True}, {"dilated_stages": 2}, {"dilated_stages": 1},
                {"groups": 4, "width_per_group": 32}, {"in_channels": 1}, {"in_channels": 19}, {"stem": "deep"},
-               {"stem": "cifar"}, {"shortcut": "padding"}, {"shortcut": "average_pool"}, {"shortcut": "none"}]
+               {"stem": "cifar"}, {"shortcut": "padding"}, {"shortcut": "average_pool"}, {"shortcut": "none"},
+               {"stem_kernel": 3}, {"stem_kernel": 5, "stem_stride": 1}, {"stem": "deep", "stem_stride": 1},
+               {"stem": "cifar", "stem_pool": "max"}, {"stem": "cifar", "stem_stride": 2, "stem_pool": "max_2x2"},
+               {"stem": "deep", "stem_kernel": 7, "stem_pool": "none"}, {"stem_pool": "max_ceil"},
+               {"stem_stride": 4, "stem_pool": "average_2x2"}, {"strides": (1, 2, 1)},
+               {"strides": (2, 1, 3), "shortcut": "padding"}, {"strides": (2, 3, 2), "shortcut": "average_pool"},
+               {"strides": (1, 2, 3), "dilated_stages": 2}, {"bn_eps": 1e-3}, {"bn_eps": 0.3}]
     for isa in ("ref", "avx2", None):
         if isa == "avx2" and "avx2" not in open("/proc/cpuinfo").read():
             continue

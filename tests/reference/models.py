@@ -32,6 +32,22 @@ class Options:
     stride_on_first: bool = False
     conv_bias: bool = False
     dilated_stages: int = 0
+    stem_kernel: int = 0  # 0: the stem's own, as for the stride
+    stem_stride: int = 0
+    stem_pool: str = "usual"  # or "none", "max", "max_ceil", "max_2x2", "average_2x2"
+    strides: tuple = ()  # of the stages; empty: 1, then 2
+    bn_eps: float = 1e-5
+
+    @property
+    def first_kernel(self):
+        return self.stem_kernel or (7 if self.stem == "imagenet" else 3)
+
+    @property
+    def first_stride(self):
+        return self.stem_stride or (1 if self.stem == "cifar" else 2)
+
+    def stride_of(self, stage):
+        return self.strides[stage] if self.strides else (1 if stage == 0 else 2)
 
     @property
     def expansion(self):
@@ -91,6 +107,21 @@ def conv(options, inputs, outputs, kernel, stride=1, dilation=1, groups=1):
                      bias=options.conv_bias)
 
 
+def norm(options, channels):
+    return nn.BatchNorm2d(channels, eps=options.bn_eps)
+
+
+def make_stem_pool(options):
+    """None where there is no pooling."""
+    usual = "none" if options.stem == "cifar" else "max"
+    return {"none": lambda: None,
+            "max": lambda: nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
+            "max_ceil": lambda: nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
+            "max_2x2": lambda: nn.MaxPool2d(kernel_size=2, stride=2),
+            "average_2x2": lambda: nn.AvgPool2d(kernel_size=2, stride=2),
+            }[usual if options.stem_pool == "usual" else options.stem_pool]()
+
+
 class PadShortcut(nn.Module):
     """Option A: every stride-th pixel, and zero channels, half of them before and half after."""
 
@@ -113,9 +144,9 @@ def make_shortcut(options, inputs, outputs, stride):
     if options.shortcut == "padding":
         return PadShortcut(inputs, outputs, stride)
     if options.shortcut == "average_pool":
-        pool = nn.AvgPool2d(2, stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
-        return nn.Sequential(pool, conv(options, inputs, outputs, 1), nn.BatchNorm2d(outputs))
-    return nn.Sequential(conv(options, inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
+        pool = nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False) if stride > 1 else nn.Identity()
+        return nn.Sequential(pool, conv(options, inputs, outputs, 1), norm(options, outputs))
+    return nn.Sequential(conv(options, inputs, outputs, 1, stride), norm(options, outputs))
 
 
 class BasicBlock(nn.Module):
@@ -123,10 +154,10 @@ class BasicBlock(nn.Module):
         super().__init__()
         self.has_shortcut = options.shortcut != "none"
         self.conv1 = conv(options, inputs, width, 3, stride, first_dilation)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = norm(options, width)
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = conv(options, width, width, 3, 1, dilation)
-        self.bn2 = nn.BatchNorm2d(width)
+        self.bn2 = norm(options, width)
         self.downsample = make_shortcut(options, inputs, width, stride)
 
     def forward(self, x):
@@ -144,11 +175,11 @@ class Bottleneck(nn.Module):
         inner = width * options.width_per_group // 64 * options.groups
         stride1, stride2 = (stride, 1) if options.stride_on_first else (1, stride)
         self.conv1 = conv(options, inputs, inner, 1, stride1)
-        self.bn1 = nn.BatchNorm2d(inner)
+        self.bn1 = norm(options, inner)
         self.conv2 = conv(options, inner, inner, 3, stride2, first_dilation, options.groups)
-        self.bn2 = nn.BatchNorm2d(inner)
+        self.bn2 = norm(options, inner)
         self.conv3 = conv(options, inner, 4 * width, 1)
-        self.bn3 = nn.BatchNorm2d(4 * width)
+        self.bn3 = norm(options, 4 * width)
         self.relu = nn.ReLU(inplace=True)
         self.downsample = make_shortcut(options, inputs, 4 * width, stride)
 
@@ -164,32 +195,32 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     def __init__(self, options):
         super().__init__()
-        self.has_pool = options.stem != "cifar"
         self.stages = len(options.depths)
         width = options.stem_width
-        if options.stem == "imagenet":
-            self.conv1 = conv(options, options.in_channels, width, 7, 2)
-        elif options.stem == "cifar":
-            self.conv1 = conv(options, options.in_channels, width, 3)
+        first = options.first_kernel, options.first_stride
+        if options.stem != "deep":
+            self.conv1 = conv(options, options.in_channels, width, *first)
         else:
             half = width // 2
             self.conv1 = nn.Sequential(
-                conv(options, options.in_channels, half, 3, 2), nn.BatchNorm2d(half), nn.ReLU(inplace=True),
-                conv(options, half, half, 3), nn.BatchNorm2d(half), nn.ReLU(inplace=True),
+                conv(options, options.in_channels, half, *first), norm(options, half), nn.ReLU(inplace=True),
+                conv(options, half, half, 3), norm(options, half), nn.ReLU(inplace=True),
                 conv(options, half, width, 3))
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = norm(options, width)
         self.relu = nn.ReLU(inplace=True)
-        if self.has_pool:
-            self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        pool = make_stem_pool(options)
+        if pool is not None:
+            self.maxpool = pool
         self.make_stages(options)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
-        self.fc = nn.Linear(options.widths[-1] * options.expansion, options.classes)
+        if options.classes:
+            self.fc = nn.Linear(options.widths[-1] * options.expansion, options.classes)
 
     def make_stages(self, options):
         block = {"basic": BasicBlock, "bottleneck": Bottleneck}[options.block]
         inputs, dilation = options.stem_width, 1
         for stage, (depth, width) in enumerate(zip(options.depths, options.widths)):
-            stride, first_dilation = (1 if stage == 0 else 2), dilation
+            stride, first_dilation = options.stride_of(stage), dilation
             if stage >= self.stages - options.dilated_stages:
                 dilation, stride = dilation * stride, 1
             blocks = [block(options, inputs, width, stride, first_dilation, dilation)]
@@ -199,11 +230,12 @@ class ResNet(nn.Module):
 
     def forward(self, x):
         x = self.relu(self.bn1(self.conv1(x)))
-        if self.has_pool:
+        if hasattr(self, "maxpool"):
             x = self.maxpool(x)
         for stage in range(self.stages):
             x = getattr(self, f"layer{stage + 1}")(x)
-        return self.fc(torch.flatten(self.avgpool(x), 1))
+        x = torch.flatten(self.avgpool(x), 1)
+        return self.fc(x) if hasattr(self, "fc") else x
 
 
 # ---- the tutorial's structure ----------------------------------------------------------------------------------------

@@ -161,7 +161,9 @@ def compare_options():
     changes = [{"stride_on_first": True}, {"conv_bias": True}, {"dilated_stages": 2}, {"dilated_stages": 1},
                {"groups": 4, "width_per_group": 32}, {"in_channels": 1}, {"in_channels": 19}, {"stem": "deep"},
                {"stem": "cifar"}, {"shortcut": "padding"}, {"shortcut": "padding", "dilated_stages": 1},
-               {"shortcut": "average_pool"}, {"shortcut": "none"}]
+               {"shortcut": "average_pool"}, {"shortcut": "none"}, {"stem_kernel": 5, "stem_stride": 1},
+               {"stem_pool": "max_ceil"}, {"stem": "cifar", "stem_pool": "max_2x2"}, {"stem_pool": "average_2x2"},
+               {"stem_pool": "none"}, {"strides": (2, 1, 3)}, {"bn_eps": 0.3}, {"classes": 0}]
     for change in changes:
         for base in (small, basic):
             if base is basic and ("groups" in change or "stride_on_first" in change):

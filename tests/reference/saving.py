@@ -6,11 +6,15 @@ import torch
 
 FIELDS = ("block", "depths", "widths", "groups", "width_per_group", "stem", "stem_width", "shortcut", "in_channels",
           "classes", "stride_on_first", "conv_bias", "dilated_stages")
+LATER = ("stem_kernel", "stem_stride", "stem_pool", "strides", "bn_eps")  # said where they are not the usual
 
 
 def save_model(model, path, layout="torchvision", metadata=None):
     """`metadata`: further keys of the file, name -> text."""
     architecture = {"name": "resnet", "layout": layout, **{field: getattr(model.options, field) for field in FIELDS}}
+    usual = type(model.options)()
+    architecture |= {field: getattr(model.options, field) for field in LATER
+                     if getattr(model.options, field) != getattr(usual, field)}
     architecture["conv_bias"] = model.options.conv_bias or layout == "tutorial"
     said = {"resnet.version": "1", "resnet.architecture": json.dumps(architecture), **(metadata or {})}
     header = {"__metadata__": said}

@@ -112,7 +112,8 @@ def compare_all():
     cases = [("resnet18", {}), ("resnet50", {}), ("plain18", {}), ("resnet20", {}), ("plain20", {})]
     cases += [(base, change) for base in (small, basic) for change in (
         {"dilated_stages": 2}, {"conv_bias": True}, {"stem": "deep", "shortcut": "average_pool"}, {"shortcut": "padding"},
-        {"in_channels": 1, "stem": "cifar"})]
+        {"in_channels": 1, "stem": "cifar"}, {"stem_kernel": 3, "stem_pool": "max_ceil", "bn_eps": 1e-3},
+        {"stem": "cifar", "stem_pool": "average_2x2", "strides": (1, 2, 1)})]
     cases += [(small, {"stride_on_first": True}), (small, {"groups": 4, "width_per_group": 32})]
     for base, change in cases:
         model = models.build(base, **change)
