@@ -49,6 +49,16 @@ enum class StemPool {
   kAverage2,  // 2x2 average pooling of stride 2
 };
 
+// What follows batch norms and additions; PyTorch's functions of these names.
+enum class Activation {
+  kRelu,
+  kLeakyRelu,  // below zero x times Architecture::negative_slope
+  kRelu6,      // cut to 0..6
+  kSilu,       // x times the logistic function, also called Swish
+  kGelu,       // x times the normal distribution's integral (exact, not the approximation by tanh)
+  kHardswish,  // x relu6(x + 3) / 6
+};
+
 // How the modules are named and ordered in a state dict and in the printed tree.
 enum class Layout {
   kTorchvision,  // downsample.0/.1; convolutions without bias
@@ -79,6 +89,8 @@ struct Architecture {
   int dilated_stages = 0;        // the last stages that dilate instead of striding: 0 to stages - 1
   std::vector<int> strides;      // of each stage; empty: 1, then 2 in every other
   double bn_eps = 1e-5;          // what batch norms add to variances
+  double negative_slope = 0.01;  // of kLeakyRelu
+  Activation activation = Activation::kRelu;
 
   Layout layout = Layout::kTorchvision;
 
@@ -165,6 +177,7 @@ std::string_view name(Block value) noexcept;
 std::string_view name(Shortcut value) noexcept;
 std::string_view name(Stem value) noexcept;
 std::string_view name(StemPool value) noexcept;
+std::string_view name(Activation value) noexcept;
 std::string_view name(Layout value) noexcept;
 
 // The reverse; throws kInvalidArgument naming the choices.
@@ -172,6 +185,7 @@ Block parse_block(std::string_view text);
 Shortcut parse_shortcut(std::string_view text);
 Stem parse_stem(std::string_view text);
 StemPool parse_stem_pool(std::string_view text);
+Activation parse_activation(std::string_view text);
 Layout parse_layout(std::string_view text);
 
 }  // namespace resnet

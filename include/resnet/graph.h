@@ -20,7 +20,7 @@ enum class Op {
   kInput,
   kConv,
   kBatchNorm,
-  kRelu,
+  kActivation,
   kMaxPool,
   kAveragePool,  // a window never counts padding
   kPadShortcut,  // option A: every stride-th pixel, new channels zero, half before and half after
@@ -46,8 +46,10 @@ struct Node {
   bool bias = false;       // conv and linear
   bool ceil_mode = false;  // pools: the last windows may be cut short
   float epsilon = 1e-5F;   // batch norm: what it adds to variances
-  int stage = -1;          // 0 for layer1, ...; -1 for stem and head
-  int block = -1;          // within the stage
+  Activation activation = Activation::kRelu;
+  float negative_slope = 0.01F;  // of a leaky ReLU
+  int stage = -1;                // 0 for layer1, ...; -1 for stem and head
+  int block = -1;                // within the stage
 };
 
 struct Graph {

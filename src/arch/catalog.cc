@@ -211,6 +211,8 @@ void validate(const Architecture& a) {
   require(a.strides.empty() || a.strides.size() == a.depths.size(), "strides",
           "there must be as many as there are depths");
   require(a.stem_kernel == 0 || a.stem_kernel % 2 == 1, "stem_kernel", "must be odd, or 0");
+  require(a.activation == Activation::kLeakyRelu || a.negative_slope == Architecture().negative_slope, "negative_slope",
+          "is that of leaky_relu, another activation has none");
   check_block(a);
   require(a.stem != Stem::kDeep || a.stem_width % 2 == 0, "stem_width", "a deep stem needs an even width");
   if (a.shortcut == Shortcut::kPadding) check_padding(a);

@@ -80,8 +80,8 @@ std::string operation_text(const Node& node) {
     case Op::kPadShortcut: text = "pad channels"; break;
     case Op::kAdd: return "add shortcut";
     case Op::kGlobalAveragePool: return "global average pool";
+    case Op::kActivation: return std::string(name(node.activation));
     case Op::kInput:
-    case Op::kRelu:
     case Op::kFlatten:
     case Op::kLinear: return std::string(name(node.op));
   }
@@ -90,6 +90,18 @@ std::string operation_text(const Node& node) {
   if (node.dilation > 1) text += fmt::format(", dilation {}", node.dilation);
   if (node.op == Op::kMaxPool && node.padding == 0) text += ", no padding";
   return text;
+}
+
+std::string_view title(Activation activation) noexcept {
+  switch (activation) {
+    case Activation::kRelu: return "ReLU";
+    case Activation::kLeakyRelu: return "leaky ReLU";
+    case Activation::kRelu6: return "ReLU6";
+    case Activation::kSilu: return "SiLU";
+    case Activation::kGelu: return "GELU";
+    case Activation::kHardswish: return "hard swish";
+  }
+  return "";
 }
 
 std::string headline(const Architecture& a) {

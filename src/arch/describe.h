@@ -39,6 +39,9 @@ std::string label(const Node& node);
 // "conv 3x3 /2, 32 groups", "max pool 3x3 /2", "add shortcut".
 std::string operation_text(const Node& node);
 
+// "ReLU", "leaky ReLU", "SiLU": as papers write them.
+std::string_view title(Activation activation) noexcept;
+
 // "50 layers, bottleneck blocks 3-4-6-3": what the architecture is, in one line.
 std::string headline(const Architecture& architecture);
 

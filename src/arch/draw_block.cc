@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "arch/describe.h"
 #include "arch/draw.h"
 
 namespace resnet {
@@ -57,7 +58,7 @@ void add_step(std::vector<Step>& steps, const Node& node, const FeatureShape& sh
                        fmt::format("{} channels of zeros", node.out_channels - node.in_channels), shape});
       break;
     case Op::kBatchNorm: append(steps.back().note, "batch norm"); break;
-    case Op::kRelu: append(steps.back().note, "ReLU"); break;
+    case Op::kActivation: append(steps.back().note, title(node.activation)); break;
     case Op::kInput:
     case Op::kMaxPool:
     case Op::kAdd:
@@ -74,8 +75,8 @@ View view_of(const Graph& graph, std::span<const FeatureShape> shapes, int stage
     if (node.stage != stage || node.block != block) continue;
     if (view.main.empty()) view.input = shapes[node.inputs[0]];
     view.output = shapes[i];
-    // The last ReLU of a residual block comes after the addition and has a box of its own.
-    if (node.op == Op::kRelu && graph.nodes[node.inputs[0]].op == Op::kAdd) continue;
+    // The last activation of a residual block comes after the addition and has a box of its own.
+    if (node.op == Op::kActivation && graph.nodes[node.inputs[0]].op == Op::kAdd) continue;
     add_step(in_shortcut(node) ? view.shortcut : view.main, node, shapes[i]);
   }
   return view;
@@ -184,7 +185,7 @@ Extent draw_block(Svg& svg, double x, double y, const Graph& graph, std::span<co
     at = add + kRadius + 24;
     svg.arrow(center, add + kRadius, center, at, "line", "tip");
     svg.rect(center - 40, at, 80, 26, 6, stage_class(stage));
-    svg.text(center, at + 18, "ReLU", "strong");
+    svg.text(center, at + 18, std::string(title(graph.architecture.activation)), "strong");
     above = at + 26;
     at = above + kBoxGap;
     svg.text(center + 10, above + 19, size_text(view.output), "muted small", Anchor::kStart);

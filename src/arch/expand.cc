@@ -82,8 +82,10 @@ class Builder {
     return last();
   }
 
-  int relu(const std::string& path, int x) {
-    add(Op::kRelu, path, {x});
+  int activate(const std::string& path, int x) {
+    Node& node = add(Op::kActivation, path, {x});
+    node.activation = a_.activation;
+    node.negative_slope = static_cast<float>(a_.negative_slope);
     return last();
   }
 
@@ -103,12 +105,12 @@ class Builder {
       case Stem::kImageNet:
       case Stem::kCifar: x = conv("conv1", x, a_.stem_width, first); break;
       case Stem::kDeep:
-        x = relu("conv1.2", batch_norm("conv1.1", conv("conv1.0", x, a_.stem_width / 2, first)));
-        x = relu("conv1.5", batch_norm("conv1.4", conv("conv1.3", x, a_.stem_width / 2, {3})));
+        x = activate("conv1.2", batch_norm("conv1.1", conv("conv1.0", x, a_.stem_width / 2, first)));
+        x = activate("conv1.5", batch_norm("conv1.4", conv("conv1.3", x, a_.stem_width / 2, {3})));
         x = conv("conv1.6", x, a_.stem_width, {3});
         break;
     }
-    return stem_pool(relu("relu", batch_norm("bn1", x)));
+    return stem_pool(activate("relu", batch_norm("bn1", x)));
   }
 
   int stem_pool(int x) {
@@ -123,7 +125,7 @@ class Builder {
     return x;
   }
 
-  // F(x) + shortcut(x), then ReLU (equation 1 and 2). `first_dilation` is that of the first 3x3.
+  // F(x) + shortcut(x), then the activation (equation 1 and 2). `first_dilation` is that of the first 3x3.
   int block(int x, int in_channels, int stride, int first_dilation, int dilation) {
     const std::string path = fmt::format("layer{}.{}.", stage_ + 1, block_);
     const int width = a_.widths[stage_];
@@ -136,13 +138,13 @@ class Builder {
       add(Op::kAdd, "", {f, s});
       f = last();
     }
-    return relu(path + "relu", f);
+    return activate(path + "relu", f);
   }
 
   int basic(const std::string& path, int x, int stride, int first_dilation, int dilation) {
     const int width = a_.widths[stage_];
     x = conv(path + "conv1", x, width, {3, stride, first_dilation});
-    x = relu(path + "relu", batch_norm(path + "bn1", x));
+    x = activate(path + "relu", batch_norm(path + "bn1", x));
     x = conv(path + "conv2", x, width, {3, 1, dilation});
     return batch_norm(path + "bn2", x);
   }
@@ -153,9 +155,9 @@ class Builder {
     const int stride1 = a_.stride_on_first ? stride : 1;
     const int stride2 = a_.stride_on_first ? 1 : stride;
     x = conv(path + "conv1", x, inner, {1, stride1});
-    x = relu(path + "relu", batch_norm(path + "bn1", x));
+    x = activate(path + "relu", batch_norm(path + "bn1", x));
     x = conv(path + "conv2", x, inner, {3, stride2, dilation, a_.groups});
-    x = relu(path + "relu", batch_norm(path + "bn2", x));
+    x = activate(path + "relu", batch_norm(path + "bn2", x));
     x = conv(path + "conv3", x, width * a_.expansion(), {1});
     return batch_norm(path + "bn3", x);
   }

@@ -80,7 +80,7 @@ OperationInfo info(Op op) noexcept {
     case Op::kInput: return {"input", !kLayer, !kFlat, same, none, no_macs};
     case Op::kConv: return {"conv", kLayer, !kFlat, window, of_conv, conv_macs};
     case Op::kBatchNorm: return {"batch_norm", !kLayer, !kFlat, same, of_batch_norm, no_macs};
-    case Op::kRelu: return {"relu", !kLayer, !kFlat, same, none, no_macs};
+    case Op::kActivation: return {"activation", !kLayer, !kFlat, same, none, no_macs};
     case Op::kMaxPool: return {"max_pool", !kLayer, !kFlat, window, none, no_macs};
     case Op::kAveragePool: return {"average_pool", !kLayer, !kFlat, window, none, no_macs};
     case Op::kPadShortcut: return {"pad_shortcut", !kLayer, !kFlat, every_stride, none, no_macs};

@@ -14,6 +14,7 @@ constexpr std::array<std::string_view, 2> kBlocks = {"basic", "bottleneck"};
 constexpr std::array<std::string_view, 4> kShortcuts = {"projection", "padding", "average_pool", "none"};
 constexpr std::array<std::string_view, 3> kStems = {"imagenet", "deep", "cifar"};
 constexpr std::array<std::string_view, 6> kStemPools = {"usual", "none", "max", "max_ceil", "max_2x2", "average_2x2"};
+constexpr std::array<std::string_view, 6> kActivations = {"relu", "leaky_relu", "relu6", "silu", "gelu", "hardswish"};
 constexpr std::array<std::string_view, 2> kLayouts = {"torchvision", "tutorial"};
 
 constexpr ArchitectureField::Range kChannels = {1, 65'536};
@@ -165,6 +166,26 @@ const std::vector<ArchitectureField>& table() {
            [](const Architecture& a) {
              return a.bn_eps == Architecture().bn_eps ? "" : fmt::format("batch norm eps {:g}", a.bn_eps);
            }},
+      {.name = "activation",
+       .member = enum_member<&Architecture::activation>(kActivations),
+       .help = "relu, leaky_relu, relu6, silu, gelu or hardswish",
+       .later = true,
+       .recipe_help = "relu, leaky_relu, relu6, silu, gelu or hardswish",
+       .told =
+           [](const Architecture& a) {
+             return a.activation == Activation::kRelu ? "" : std::string(name(a.activation));
+           }},
+      {.name = "negative_slope",
+       .member = &Architecture::negative_slope,
+       .help = "Of leaky_relu (0.01)",
+       .range = {{1e-6, 1.0}},
+       .later = true,
+       .recipe_help = "Of leaky_relu (0: 0.01)",
+       .told =
+           [](const Architecture& a) {
+             return a.activation == Activation::kLeakyRelu ? fmt::format("slope {:g} below zero", a.negative_slope)
+                                                           : "";
+           }},
       {.name = "layout",
        .member = enum_member<&Architecture::layout>(kLayouts),
        .help = "Names and order of modules: torchvision or tutorial",
@@ -190,12 +211,14 @@ std::string_view name(Block value) noexcept { return kBlocks[static_cast<std::si
 std::string_view name(Shortcut value) noexcept { return kShortcuts[static_cast<std::size_t>(value)]; }
 std::string_view name(Stem value) noexcept { return kStems[static_cast<std::size_t>(value)]; }
 std::string_view name(StemPool value) noexcept { return kStemPools[static_cast<std::size_t>(value)]; }
+std::string_view name(Activation value) noexcept { return kActivations[static_cast<std::size_t>(value)]; }
 std::string_view name(Layout value) noexcept { return kLayouts[static_cast<std::size_t>(value)]; }
 
 Block parse_block(std::string_view text) { return parse<Block>(text, "block", kBlocks); }
 Shortcut parse_shortcut(std::string_view text) { return parse<Shortcut>(text, "shortcut", kShortcuts); }
 Stem parse_stem(std::string_view text) { return parse<Stem>(text, "stem", kStems); }
 StemPool parse_stem_pool(std::string_view text) { return parse<StemPool>(text, "stem_pool", kStemPools); }
+Activation parse_activation(std::string_view text) { return parse<Activation>(text, "activation", kActivations); }
 Layout parse_layout(std::string_view text) { return parse<Layout>(text, "layout", kLayouts); }
 
 std::span<const ArchitectureField> architecture_fields() { return table(); }

@@ -32,13 +32,28 @@ std::string conv_text(const Node& node) {
   return text + ")";
 }
 
+std::string activation_text(const Node& node, Layout layout) {
+  const bool inplace = layout != Layout::kTutorial;
+  const char* alone = inplace ? "inplace=True" : "";
+  switch (node.activation) {
+    case Activation::kRelu: return fmt::format("ReLU({})", alone);
+    case Activation::kLeakyRelu:
+      return fmt::format("LeakyReLU(negative_slope={:g}{}{})", node.negative_slope, inplace ? ", " : "", alone);
+    case Activation::kRelu6: return fmt::format("ReLU6({})", alone);
+    case Activation::kSilu: return fmt::format("SiLU({})", alone);
+    case Activation::kGelu: return "GELU(approximate='none')";
+    case Activation::kHardswish: return "Hardswish()";
+  }
+  return "";
+}
+
 std::string leaf_text(const Node& node, Layout layout) {
   switch (node.op) {
     case Op::kConv: return conv_text(node);
     case Op::kBatchNorm:
       return fmt::format("BatchNorm2d({}, eps={:g}, momentum=0.1, affine=True, bias=True, track_running_stats=True)",
                          node.out_channels, node.epsilon);
-    case Op::kRelu: return layout == Layout::kTutorial ? "ReLU()" : "ReLU(inplace=True)";
+    case Op::kActivation: return activation_text(node, layout);
     case Op::kMaxPool:
       return fmt::format("MaxPool2d(kernel_size={}, stride={}, padding={}, dilation=1, ceil_mode={})", node.kernel,
                          node.stride, node.padding, node.ceil_mode ? "True" : "False");

@@ -54,6 +54,11 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
   const int channels = padded_channels(static_cast<int>(shape.channels));
   const auto* floats = reinterpret_cast<const float*>(in);  // of steps that know no other type
   auto* out_floats = reinterpret_cast<float*>(out);
+  const auto curve = [&](std::int64_t begin, std::int64_t end) {  // pixels of the output
+    if (step.curve == Curve::kNone) return;
+    kernels.curve(step.curve, step.negative_slope, out_floats, static_cast<std::size_t>(begin * channels),
+                  static_cast<std::size_t>(end * channels));
+  };
   if (step.operation.converts) {
     return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
       kernels.convert(in_format, in, out_format, out, static_cast<std::size_t>(begin * channels),
@@ -71,14 +76,16 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
       return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
         kernels.scale_shift(floats, static_cast<const float*>(step.constants.weights), step.constants.bias, out_floats,
                             channels, step.relu, begin, end);
+        curve(begin, end);
       });
     case Op::kAdd:
-    case Op::kRelu:
+    case Op::kActivation:
     case Op::kFlatten: {
       const auto* residual = reinterpret_cast<const float*>(workspace.arena.data() + step.residual_offset);
       return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
         kernels.add(floats, step.op == Op::kAdd ? residual : nullptr, out_floats, step.relu,
                     static_cast<std::size_t>(begin * channels), static_cast<std::size_t>(end * channels));
+        curve(begin, end);
       });
     }
     case Op::kMaxPool:

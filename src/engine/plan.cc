@@ -52,7 +52,10 @@ void check_sum(const PlanStep& step, const std::string& path) {
   if (operation.converts) return (in.type == ValueType::kF32) != (out.type == ValueType::kF32);
   switch (storage(step.op)) {
     case Storage::kGiven: return true;
-    case Storage::kLayer: return same_residual && (in.type == out.type || out.type == ValueType::kF32);
+    case Storage::kLayer: {
+      const bool rounds = out.type != ValueType::kF32;
+      return same_residual && (in.type == out.type || !rounds) && (step.curve == Curve::kNone || !rounds);
+    }
     case Storage::kPassedOn: return in == out;
     case Storage::kMean: return in.type == out.type;
     case Storage::kFloat: {
@@ -63,12 +66,26 @@ void check_sum(const PlanStep& step, const std::string& path) {
   return false;
 }
 
-bool has_relu(Activation activation) {
+Curve curve_of(Activation activation) {
   switch (activation) {
-    case Activation::kNone: return false;
-    case Activation::kRelu: return true;
+    case Activation::kRelu: break;
+    case Activation::kLeakyRelu: return Curve::kLeakyRelu;
+    case Activation::kRelu6: return Curve::kRelu6;
+    case Activation::kSilu: return Curve::kSilu;
+    case Activation::kGelu: return Curve::kGelu;
+    case Activation::kHardswish: return Curve::kHardswish;
   }
-  return false;
+  return Curve::kNone;
+}
+
+// Of the activation that the step is or ends with.
+void set_activation(PlanStep& step, const Program& program) {
+  const Node& main = program.node(step.operation);
+  const Node* node = main.op == Op::kActivation ? &main : activation(program, step.operation);
+  if (node == nullptr || step.operation.converts) return;
+  step.relu = node->activation == Activation::kRelu;
+  step.curve = curve_of(node->activation);
+  step.negative_slope = node->negative_slope;
 }
 
 ConvShape conv_shape(const PlanBasis& basis, const PlanStep& step, bool dense_input) {
@@ -81,6 +98,8 @@ ConvShape conv_shape(const PlanBasis& basis, const PlanStep& step, bool dense_in
   shape.out_type = operation.output.format.type;
   shape.residual = operation.residual.value >= 0;
   shape.relu = step.relu;
+  shape.curve = step.curve;
+  shape.negative_slope = step.negative_slope;
   shape.weights = basis.weight_rules[operation.node];
   if (node.op == Op::kLinear) {  // a 1x1 convolution whose pixels are the images
     shape.in_width = shape.out_width = static_cast<int>(step.input_shape.batch);
@@ -193,7 +212,7 @@ Plan outline_plan(const PlanBasis& basis, const FeatureShape& input, const Choic
     step.output_shape = shapes[operation.output.value];
     step.output_pitch = padded_channels(static_cast<int>(step.output_shape.channels));
     if (operation.output.value == 0 && dense_input) step.output_pitch = step.output_shape.channels;
-    step.relu = node.op == Op::kRelu || has_relu(activation(program, operation));
+    set_activation(step, program);
     RESNET_ASSERT(is_sound(step));
     if (!operation.converts && info(node.op).is_layer) {
       step.conv = conv_shape(basis, step, read == 0 && dense_input);

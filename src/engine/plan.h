@@ -32,6 +32,8 @@ struct PlanStep {
 
   std::int64_t output_pitch = 0;  // values from one pixel of the output to the next
   bool relu = false;              // what is computed ends with one
+  Curve curve = Curve::kNone;     // or with another activation
+  float negative_slope = 0;       // of the curve
   int tasks = 1;
   const ConvAlgorithm* algorithm = nullptr;  // of layers
   std::vector<std::string> refused;          // the other algorithms, each with its reason

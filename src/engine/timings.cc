@@ -37,6 +37,7 @@ std::string Timings::key(const Kernels& kernels, int threads, const ConvShape& s
   key += fmt::format(" bytes {} {}{}{}{}{}", size_in_bytes(s.in_type), size_in_bytes(s.out_type),
                      s.weights == WeightRule::kShort ? " short" : "", s.dense_input ? " dense" : "",
                      s.residual ? " residual" : "", s.relu ? " relu" : "");
+  if (s.curve != Curve::kNone) key += fmt::format(" curve {}", static_cast<int>(s.curve));
   return key;
 }
 

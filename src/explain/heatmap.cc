@@ -79,7 +79,8 @@ std::vector<double> ablation_weights(const Engine& engine, int node, const Activ
 
 // Eigen-CAM (Muhammad and Yeasin 2020, arXiv:2008.00299, section III): the projection of each pixel's channels on the
 // first right singular vector of the pixels x channels matrix, by power iteration. Activations behind a ReLU are not
-// negative, so neither is the vector (Perron-Frobenius): its sign is known.
+// negative, so neither is the vector (Perron-Frobenius): its sign is known. Behind another activation it is turned so
+// that its sum is not negative.
 std::vector<double> eigen_weights(const Activations& layer) {
   constexpr int kMaxIterations = 2000;
   constexpr double kTolerance = 1e-10;
@@ -106,6 +107,9 @@ std::vector<double> eigen_weights(const Activations& layer) {
       change = std::max(change, std::abs(next[k] - vector[k]));
     }
     vector = std::move(next);
+  }
+  if (std::accumulate(vector.begin(), vector.end(), 0.0) < 0) {
+    for (double& value : vector) value = -value;
   }
   return vector;
 }

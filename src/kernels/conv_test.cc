@@ -18,8 +18,10 @@ std::string describe(const ConvShape& s) {
          number(s.out_channels) + "x" + number(s.out_height) + "x" + number(s.out_width) + ", kernel " +
          number(s.kernel) + " stride " + number(s.stride) + " padding " + number(s.padding) + " dilation " +
          number(s.dilation) + " groups " + number(s.groups) + (s.dense_input ? " dense" : "") +
-         (s.residual ? " residual" : "") + (s.relu ? " relu" : "") + (s.weights == WeightRule::kShort ? " short" : "") +
-         " types " + number(static_cast<int>(s.in_type)) + " " + number(static_cast<int>(s.out_type));
+         (s.residual ? " residual" : "") + (s.relu ? " relu" : "") +
+         (s.curve != Curve::kNone ? " curve " + number(static_cast<int>(s.curve)) : "") +
+         (s.weights == WeightRule::kShort ? " short" : "") + " types " + number(static_cast<int>(s.in_type)) + " " +
+         number(static_cast<int>(s.out_type));
 }
 
 std::size_t input_values(const ConvShape& s) {
@@ -40,6 +42,15 @@ void set_types(ConvShape& s, Random& random) {
   s.in_type = static_cast<ValueType>(random.between(0, 2));
   s.out_type = random.chance(0.3) ? ValueType::kF32 : s.in_type;
   if (s.in_type == ValueType::kU8 && random.chance(0.5)) s.weights = WeightRule::kShort;
+}
+
+// Some shapes end with another activation than ReLU.
+void set_curve(ConvShape& s, Random& random) {
+  if (!random.chance(0.2)) return;
+  s.relu = false;
+  s.curve = static_cast<Curve>(random.between(1, 5));
+  s.negative_slope = 0.1F;
+  s.out_type = ValueType::kF32;
 }
 
 ConvShape random_shape(Random& random) {
@@ -65,6 +76,7 @@ ConvShape random_shape(Random& random) {
     s.residual = random.chance(0.5);
     s.relu = random.chance(0.5);
     set_types(s, random);
+    set_curve(s, random);
     if (!finish(s)) continue;
     const double work =
         static_cast<double>(output_pixels(s)) * s.out_channels * s.in_channels / s.groups * s.kernel * s.kernel;
@@ -177,9 +189,13 @@ void expect_close(const ConvAlgorithm& algorithm, const ConvShape& s, const std:
   const double tolerance = s.in_type == ValueType::kU8 ? 0
                            : rounded                   ? 0.01 * std::sqrt(depth(s) + 27)
                                                        : std::ldexp(depth(s) + least, -22);
+  // Curves are as steep as 1.5, and err a little themselves.
+  const double curved = s.curve == Curve::kNone ? 0 : tolerance / 2 + 1e-6;
+  const double curved_relative = s.curve == Curve::kNone ? 0 : 1e-6;
   const double relative = s.out_type == ValueType::kBf16 ? std::ldexp(1.0, -7) : 0;
   for (std::size_t i = 0; i < got.size(); ++i) {
-    ASSERT_LE(std::abs(static_cast<double>(got[i]) - want[i]), tolerance + relative * std::abs(want[i]))
+    ASSERT_LE(std::abs(static_cast<double>(got[i]) - want[i]),
+              tolerance + curved + (relative + curved_relative) * std::abs(want[i]))
         << "value " << i << " of " << got.size();
   }
 }
@@ -241,6 +257,8 @@ void try_winograd(std::span<const ConvAlgorithm> algorithms) {
       s.relu = random.chance(0.5);
       s.in_type = random.chance(0.5) ? ValueType::kF32 : ValueType::kBf16;
       s.out_type = random.chance(0.3) ? ValueType::kF32 : s.in_type;
+      s.curve = Curve::kNone;
+      set_curve(s, random);
     } while (!finish(s) || static_cast<double>(output_pixels(s)) * s.out_channels * depth(s) > 5e6);
     ASSERT_NO_FATAL_FAILURE(expect_reference(algorithms, s, random)) << "case " << i;
   }
@@ -263,6 +281,8 @@ void try_strassen(std::span<const ConvAlgorithm> algorithms) {
       s.out_channels = 32 * random.between(1, 6) - random.between(0, 15);
       s.residual = random.chance(0.5);
       s.relu = random.chance(0.5);
+      s.curve = Curve::kNone;
+      set_curve(s, random);
     } while (!finish(s) || static_cast<double>(output_pixels(s)) * s.out_channels * depth(s) > 5e6);
     ASSERT_NO_FATAL_FAILURE(expect_reference(algorithms, s, random)) << "case " << i;
   }

@@ -72,6 +72,18 @@ struct EmulatedVector {
   static Reg relu(const Reg& a) {
     return each<Reg>([&](int i) { return a.lane[i] < 0 ? 0 : a.lane[i]; });
   }
+  static Reg max(const Reg& a, const Reg& b) {
+    return each<Reg>([&](int i) { return a.lane[i] < b.lane[i] ? b.lane[i] : a.lane[i]; });
+  }
+  static Reg divide(const Reg& a, const Reg& b) {
+    return each<Reg>([&](int i) { return a.lane[i] / b.lane[i]; });
+  }
+  static Reg round(const Reg& a) {
+    return each<Reg>([&](int i) { return std::nearbyint(a.lane[i]); });
+  }
+  static Reg times_power(const Reg& a, const Reg& n) {
+    return each<Reg>([&](int i) { return std::ldexp(a.lane[i], static_cast<int>(n.lane[i])); });
+  }
   static Reg to_float(const Ints& a) {
     return each<Reg>([&](int i) { return static_cast<float>(a.lane[i]); });
   }

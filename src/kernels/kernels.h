@@ -12,6 +12,7 @@
 #include <span>
 
 #include "base/isa.h"
+#include "kernels/curve.h"
 #include "kernels/refusal.h"
 #include "kernels/weight_rule.h"
 
@@ -36,6 +37,8 @@ struct ConvShape {
   bool dense_input = false;  // the input's pixels are not padded: in_channels values each, as a picture comes
   bool residual = false;     // something is added before the ReLU
   bool relu = false;
+  Curve curve = Curve::kNone;              // instead of the ReLU; the output is then kF32
+  float negative_slope = 0;                // of the curve
   WeightRule weights = WeightRule::kNone;  // where the input is kU8: that they keep
 };
 
@@ -44,7 +47,8 @@ constexpr int input_pitch(const ConvShape& shape) noexcept {
   return shape.dense_input ? shape.in_channels : padded_channels(shape.in_channels);
 }
 
-// output = relu(conv(input) + bias + residual), the last two steps where the shape says so.
+// output = relu(conv(input) + bias + residual), the last two steps where the shape says so; a curve in place of the
+// ReLU likewise.
 struct ConvCall {
   ConvShape shape;
   const void* input = nullptr;
@@ -141,6 +145,9 @@ struct Kernels {
   // folds.
   void (*scale_shift)(const float* in, const float* scale, const float* shift, float* out, int channels, bool relu,
                       std::int64_t begin, std::int64_t end) noexcept;
+
+  // float32 values, in place; whole blocks of kChannelBlock.
+  void (*curve)(Curve curve, float negative_slope, float* values, std::size_t begin, std::size_t end) noexcept;
 
   // Values in another format. One of the two is kF32, and `to` is rounded as quantize() and float_to_bfloat16() round.
   void (*convert)(const ValueFormat& from, const void* in, const ValueFormat& to, void* out, std::size_t begin,

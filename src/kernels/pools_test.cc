@@ -134,6 +134,25 @@ TEST_P(PropertyElementwise, GivesTheReferencesAnswer) {
   }
 }
 
+// Small values, and some beyond what the exponential function has numbers for; NaN stays.
+TEST_P(PropertyElementwise, CurvesAreTheReferences) {
+  std::vector<float> values = {NAN, 0, -0.0F, 1e-30F, -1e-30F, 3e38F, 100, -100, 1000, -1000, 88.5F, -88.5F};
+  for (float value = -20; value <= 20; value += 0.0078125F) values.push_back(value);
+  values.resize((values.size() + kChannelBlock - 1) / kChannelBlock * kChannelBlock);
+  for (int curve = 0; curve <= 5; ++curve) {
+    SCOPED_TRACE(curve);
+    std::vector<float> got = values;
+    std::vector<float> want = values;
+    kernels_for(GetParam()).curve(static_cast<Curve>(curve), 0.1F, got.data(), kChannelBlock, values.size());
+    kernels_for(GetParam()).curve(static_cast<Curve>(curve), 0.1F, got.data(), 0, kChannelBlock);
+    reference_kernels().curve(static_cast<Curve>(curve), 0.1F, want.data(), 0, values.size());
+    EXPECT_TRUE(std::isnan(got[0]) && std::isnan(want[0]));
+    for (std::size_t i = 1; i < values.size(); ++i) {
+      EXPECT_NEAR(got[i], want[i], 1e-6 * std::max(1.0F, std::abs(want[i]))) << "of " << values[i];
+    }
+  }
+}
+
 // Halves between two numbers, large and small ones, NaN, and every number of u8 and back.
 TEST_P(Convert, GivesTheReferencesAnswer) {
   std::vector<float> values = {NAN, INFINITY, -INFINITY, 3e38F, -3e38F, 1e-40F, -0.0F, 8388609, 4194304.5F};

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numbers>
 #include <string>
 #include <utility>
 
@@ -71,7 +72,7 @@ class GraphWriter {
       case Op::kMaxPool:
       case Op::kAveragePool: value = write_pool(main, input); break;
       case Op::kAdd: value = write_simple("Add", label(main), {input, values_.at(operation.residual.value)}); break;
-      case Op::kRelu: value = write_simple("Relu", label(main), {input}); break;
+      case Op::kActivation: value = write_activation(main, input); break;
       case Op::kGlobalAveragePool: value = write_simple("GlobalAveragePool", label(main), {input}); break;
       case Op::kFlatten: value = write_simple("Flatten", label(main), {input}); break;
     }
@@ -84,11 +85,47 @@ class GraphWriter {
     if (epilogue.add >= 0) {
       value = write_simple("Add", label(node(epilogue.add)), {value, values_.at(operation.residual.value)});
     }
-    switch (activation(program_, operation)) {
-      case Activation::kNone: break;
-      case Activation::kRelu: value = write_simple("Relu", label(node(epilogue.activation)), {value}); break;
+    const Node* last = activation(program_, operation);
+    return last == nullptr ? value : write_activation(*last, value);
+  }
+
+  // The opset has no SiLU, GELU and HardSwish: they are written as what they are made of.
+  std::string write_activation(const Node& node, const std::string& value) {
+    const std::string name = unique(label(node));
+    switch (node.activation) {
+      case Activation::kRelu: return proto_.node("Relu", name, {value}).name();
+      case Activation::kLeakyRelu: {
+        onnx::NodeProto& proto = proto_.node("LeakyRelu", name, {value});
+        ProtoWriter::set(proto, "alpha", node.negative_slope);
+        return proto.name();
+      }
+      case Activation::kRelu6:
+        return proto_.node("Clip", name, {value, number(name + ".min", 0), number(name + ".max", 6)}).name();
+      case Activation::kSilu: {
+        const std::string share = proto_.node("Sigmoid", name + ".sigmoid", {value}).name();
+        return proto_.node("Mul", name, {value, share}).name();
+      }
+      case Activation::kGelu: {  // x * (erf(x / sqrt 2) / 2 + 1 / 2)
+        const std::string scaled = binary("Mul", name + ".scaled", value, std::numbers::sqrt2_v<float> / 2);
+        const std::string erf = proto_.node("Erf", name + ".erf", {scaled}).name();
+        const std::string half = binary("Mul", name + ".half", erf, 0.5F);
+        return proto_.node("Mul", name, {value, binary("Add", name + ".share", half, 0.5F)}).name();
+      }
+      case Activation::kHardswish: {
+        onnx::NodeProto& share = proto_.node("HardSigmoid", name + ".share", {value});
+        ProtoWriter::set(share, "alpha", 1.0F / 6);
+        ProtoWriter::set(share, "beta", 0.5F);
+        const std::string factor = share.name();
+        return proto_.node("Mul", name, {value, factor}).name();
+      }
     }
     return value;
+  }
+
+  std::string number(const std::string& name, float value) { return proto_.floats(name, std::span(&value, 1), {}); }
+
+  std::string binary(const char* op, const std::string& name, const std::string& value, float constant) {
+    return proto_.node(op, name, {value, number(name + ".constant", constant)}).name();
   }
 
   // The value quantized to 8 bits, as floats again.

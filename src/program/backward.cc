@@ -5,7 +5,7 @@ namespace resnet {
 GradientReads gradient_reads(const Program& program, const Operation& operation) noexcept {
   GradientReads reads;
   const bool adds = operation.epilogue.add >= 0;
-  const bool relu = activation(program, operation) == Activation::kRelu;
+  const bool relu = ends_with_relu(program, operation);
   switch (program.node(operation).op) {
     case Op::kConv:
     case Op::kLinear:  // the gradient of the weights
@@ -17,7 +17,9 @@ GradientReads gradient_reads(const Program& program, const Operation& operation)
       reads.output = relu && adds;
       break;
     case Op::kMaxPool: reads.input = true; break;  // its largest values are found again
-    case Op::kRelu: reads.output = true; break;
+    case Op::kActivation:
+      (program.node(operation).activation == Activation::kRelu ? reads.output : reads.input) = true;
+      break;
     case Op::kAdd: reads.output = relu; break;
     case Op::kInput:
     case Op::kAveragePool:

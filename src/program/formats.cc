@@ -77,8 +77,9 @@ class FormatGiver {
     Value& value = values_[operation.output.value];
     value.node = operation.node;
     if (value.wanted) value.narrow.format = narrow_format(operation, narrow);
-    // What computes in float32 does not round, but for the network's input.
-    const bool gives_narrow = value.wanted && (narrow || storage(node.op) == Storage::kGiven);
+    // What computes in float32 does not round, but for the network's input. So does an activation other than ReLU.
+    const bool rounds = narrow && (activation(program_, operation) == nullptr || ends_with_relu(program_, operation));
+    const bool gives_narrow = value.wanted && (rounds || storage(node.op) == Storage::kGiven);
     Operand& stored = gives_narrow ? value.narrow : value.wide;
     stored.value = operation.output.value;
     operation.output = stored;
@@ -92,7 +93,7 @@ class FormatGiver {
     const std::string name = label(node);
     const std::optional<OutputScale> scale = output_scale(weights_, name);
     if (!scale) fail(ErrorCode::kMismatch, "tensor '" + name + kOutputScale + "'", "is not there");
-    const bool from_zero = activation(program_, operation) == Activation::kRelu;
+    const bool from_zero = ends_with_relu(program_, operation);
     if (from_zero && scale->zero_point != 0) {
       fail(ErrorCode::kMismatch, "tensor '" + name + kOutputZeroPoint + "'", "{} is not 0, which what a ReLU gives has",
            scale->zero_point);
@@ -119,7 +120,7 @@ Storage storage(Op op) noexcept {
     case Op::kPadShortcut: return Storage::kPassedOn;
     case Op::kGlobalAveragePool: return Storage::kMean;
     case Op::kBatchNorm:
-    case Op::kRelu:
+    case Op::kActivation:
     case Op::kAdd:
     case Op::kFlatten: break;
   }

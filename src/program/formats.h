@@ -2,8 +2,8 @@
 //
 // In fp32 all are float32. In bf16 and int8 a value is stored narrow, as bfloat16 or quantized to u8, where a layer
 // that multiplies narrow values reads it: in bf16 every layer, in int8 those with int8 weights. It is float32 where
-// anything else reads it, and the logits are; where readers differ, operations that convert stand between. Pooling and
-// option A's shortcut compute in whatever their readers want.
+// anything else reads it, and the logits are, and so are results of activations other than ReLU; where readers differ,
+// operations that convert stand between. Pooling and option A's shortcut compute in whatever their readers want.
 #pragma once
 
 #include "program/program.h"

@@ -121,7 +121,7 @@ TEST(FormatsTest, Bf16ConvertsNothingInNetworksThatFuse) {
 // next convolution reads is converted.
 TEST(FormatsTest, WhatStandsAloneReadsFloat32) {
   Graph graph;
-  for (const Op op : {Op::kInput, Op::kConv, Op::kRelu, Op::kBatchNorm, Op::kConv}) {
+  for (const Op op : {Op::kInput, Op::kConv, Op::kActivation, Op::kBatchNorm, Op::kConv}) {
     const int last = static_cast<int>(graph.nodes.size()) - 1;
     graph.nodes.push_back({op, "", last < 0 ? std::vector<int>() : std::vector<int>{last}});
   }

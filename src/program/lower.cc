@@ -49,7 +49,10 @@ class Lowerer {
     switch (graph_.nodes[index].op) {
       case Op::kBatchNorm: return take_in(index, &Epilogue::norm);
       case Op::kAdd: return take_in(index, &Epilogue::add);
-      case Op::kRelu: return take_in(index, &Epilogue::activation);
+      case Op::kActivation: {
+        const bool fits = lowering_ != Lowering::kTraining || graph_.nodes[index].activation == Activation::kRelu;
+        return fits && take_in(index, &Epilogue::activation);
+      }
       case Op::kFlatten: return leave_out(index);
       case Op::kInput:
       case Op::kConv:
@@ -94,7 +97,7 @@ class Lowerer {
         return part != &Epilogue::norm && (lowering_ == Lowering::kTraining || part == &Epilogue::activation);
       case Op::kAdd: return part == &Epilogue::activation;
       case Op::kInput:
-      case Op::kRelu:
+      case Op::kActivation:
       case Op::kMaxPool:
       case Op::kAveragePool:
       case Op::kPadShortcut:

@@ -1,26 +1,15 @@
 #include "program/program.h"
 
-#include "base/error.h"
-
 namespace resnet {
 
-Activation activation(const Program& program, const Operation& operation) noexcept {
-  if (operation.epilogue.activation < 0) return Activation::kNone;
-  switch (program.graph.nodes[operation.epilogue.activation].op) {
-    case Op::kRelu: return Activation::kRelu;
-    case Op::kInput:
-    case Op::kConv:
-    case Op::kBatchNorm:
-    case Op::kMaxPool:
-    case Op::kAveragePool:
-    case Op::kPadShortcut:
-    case Op::kAdd:
-    case Op::kGlobalAveragePool:
-    case Op::kFlatten:
-    case Op::kLinear: break;  // lower() takes none of them for one
-  }
-  RESNET_ASSERT(false);
-  return Activation::kNone;
+const Node* activation(const Program& program, const Operation& operation) noexcept {
+  const int index = operation.epilogue.activation;
+  return index < 0 ? nullptr : &program.graph.nodes[index];
+}
+
+bool ends_with_relu(const Program& program, const Operation& operation) noexcept {
+  const Node* node = activation(program, operation);
+  return node != nullptr && node->activation == Activation::kRelu;
 }
 
 std::vector<Lifetime> lifetimes(const Program& program) {

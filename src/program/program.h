@@ -61,14 +61,16 @@ enum class Lowering {
   kInference,
 
   // A batch norm needs all that its layer gives before it can start: it is an operation of its own, and takes in the
-  // addition and the activation.
+  // addition and a ReLU. The gradients of other activations read what these read, which must then be a value.
   kTraining,
 };
 Program lower(Graph graph, Lowering lowering);
 
-// What an operation's epilogue ends with.
-enum class Activation { kNone, kRelu };
-Activation activation(const Program& program, const Operation& operation) noexcept;
+// The node of the activation that an operation's epilogue ends with; null where it has none.
+const Node* activation(const Program& program, const Operation& operation) noexcept;
+
+// Whether that is a ReLU.
+bool ends_with_relu(const Program& program, const Operation& operation) noexcept;
 
 // When a value exists: indices of the operation that gives it and of the last one that reads it. Both are -1 for values
 // that never exist; what nobody reads, such as the logits, ends where it begins.

@@ -27,7 +27,7 @@ TEST(LowerTest, EveryNetworkFusesCompletelyAndInOrder) {
     const Graph graph = expand(architecture);
     const Program program = lower(graph, Lowering::kInference);
     std::map<Op, int> counts = count(program);
-    EXPECT_EQ(counts[Op::kBatchNorm] + counts[Op::kRelu] + counts[Op::kAdd] + counts[Op::kFlatten], 0)
+    EXPECT_EQ(counts[Op::kBatchNorm] + counts[Op::kActivation] + counts[Op::kAdd] + counts[Op::kFlatten], 0)
         << architecture.name;
     std::vector<bool> known(graph.nodes.size());
     int folded = 0;
@@ -63,7 +63,7 @@ TEST(LowerTest, TrainingKeepsBatchNormsApart) {
   for (const Operation& operation : program.operations) {
     EXPECT_LT(operation.epilogue.norm, 0);
     sums += operation.residual.value >= 0 ? 1 : 0;
-    relus += activation(program, operation) == Activation::kRelu ? 1 : 0;
+    relus += ends_with_relu(program, operation) ? 1 : 0;
   }
   EXPECT_EQ(sums, 16);
   EXPECT_EQ(relus, 49);  // all batch norms but those of the four projections
@@ -82,7 +82,8 @@ TEST(LowerTest, OneOperationANode) {
 // A convolution followed by ReLU and then a batch norm is no convolution with a batch norm.
 TEST(LowerTest, EpiloguesHaveAnOrder) {
   Graph graph;
-  for (const Op op : {Op::kInput, Op::kConv, Op::kRelu, Op::kBatchNorm, Op::kBatchNorm, Op::kRelu, Op::kRelu}) {
+  for (const Op op :
+       {Op::kInput, Op::kConv, Op::kActivation, Op::kBatchNorm, Op::kBatchNorm, Op::kActivation, Op::kActivation}) {
     const int last = static_cast<int>(graph.nodes.size()) - 1;
     graph.nodes.push_back({op, "", last < 0 ? std::vector<int>() : std::vector<int>{last}});
   }

@@ -47,6 +47,8 @@ inline Architecture random_architecture(std::mt19937& random) {
       for (std::size_t stage = 0; stage < a.depths.size(); ++stage) a.strides.push_back(1 + below(3));
     }
     if (below(3) == 0) a.bn_eps = 1e-3;
+    if (below(3) == 0) a.activation = static_cast<Activation>(below(6));
+    if (a.activation == Activation::kLeakyRelu) a.negative_slope = below(2) == 0 ? 0.01 : 0.2;
     try {
       validate(a);
       return a;
@@ -70,6 +72,7 @@ inline Graph random_graph(std::mt19937& random, int count, int channels) {
     node.inputs = std::move(inputs);
     node.in_channels = node.out_channels = channels;
     if (op == Op::kConv || op == Op::kMaxPool || op == Op::kAveragePool) node.kernel = 3, node.padding = 1;
+    if (op == Op::kActivation && below(3) == 0) node.activation = static_cast<Activation>(below(6));
     node.bias = (op == Op::kConv && below(3) == 0) || op == Op::kLinear;
     graph.nodes.push_back(node);
   };
@@ -77,7 +80,7 @@ inline Graph random_graph(std::mt19937& random, int count, int channels) {
   while (static_cast<int>(graph.nodes.size()) < count) {
     const int last = static_cast<int>(graph.nodes.size()) - 1;
     const int read = below(4) == 0 ? below(last + 1) : last;
-    constexpr Op kOps[] = {Op::kConv, Op::kConv, Op::kBatchNorm,   Op::kBatchNorm,   Op::kRelu,
+    constexpr Op kOps[] = {Op::kConv, Op::kConv, Op::kBatchNorm,   Op::kBatchNorm,   Op::kActivation,
                            Op::kAdd,  Op::kAdd,  Op::kPadShortcut, Op::kAveragePool, Op::kMaxPool};
     const Op op = kOps[below(std::size(kOps))];
     if (op == Op::kAdd) {

@@ -77,10 +77,14 @@ torch::Tensor pad_shortcut(const Node& node, const torch::Tensor& x) {
   return torch::constant_pad_nd(pixels, {0, 0, 0, 0, pad, rest}).contiguous(x.suggest_memory_format());
 }
 
-torch::Tensor activated(const torch::Tensor& x, Activation activation) {
-  switch (activation) {
-    case Activation::kNone: return x;
+torch::Tensor activated(const torch::Tensor& x, const Node& node) {
+  switch (node.activation) {
     case Activation::kRelu: return torch::relu(x);
+    case Activation::kLeakyRelu: return torch::leaky_relu(x, node.negative_slope);
+    case Activation::kRelu6: return torch::hardtanh(x, 0, 6);
+    case Activation::kSilu: return torch::silu(x);
+    case Activation::kGelu: return torch::gelu(x);
+    case Activation::kHardswish: return torch::hardswish(x);
   }
   return x;
 }
@@ -90,9 +94,9 @@ torch::Tensor activated(const torch::Tensor& x, Activation activation) {
 // An operation of the program, with its modules.
 struct ResNetImpl::Step {
   Operation operation;
-  Activation activation = Activation::kNone;  // of its epilogue
-  int block = -1;                             // of those of the whole network, where `residual` is its shortcut
-  std::vector<int> done;                      // values that nothing reads after this step
+  bool relu = false;      // ends its epilogue
+  int block = -1;         // of those of the whole network, where `residual` is its shortcut
+  std::vector<int> done;  // values that nothing reads after this step
   torch::nn::Conv2d conv = nullptr;
   torch::nn::BatchNorm2d norm = nullptr;
   torch::nn::Linear linear = nullptr;
@@ -103,7 +107,7 @@ ResNetImpl::ResNetImpl(const Architecture& architecture) : torch::nn::Module("Re
   for (const Operation& operation : program.operations) {
     Step& step = steps_.emplace_back();
     step.operation = operation;
-    step.activation = activation(program, operation);
+    step.relu = ends_with_relu(program, operation);
   }
   register_modules();
   const std::vector<Lifetime> lives = lifetimes(program);
@@ -133,7 +137,7 @@ void ResNetImpl::register_modules() {
         break;
       }
       case Op::kInput:
-      case Op::kRelu:
+      case Op::kActivation:
       case Op::kMaxPool:
       case Op::kAveragePool:
       case Op::kPadShortcut:
@@ -158,13 +162,12 @@ torch::Tensor ResNetImpl::forward(const torch::Tensor& images, const torch::Tens
 // A batch norm and its epilogue.
 torch::Tensor ResNetImpl::normalize(Step& step, const torch::Tensor& x, const torch::Tensor& residual,
                                     const torch::Tensor& block_scale) {
-  const bool relu = step.activation == Activation::kRelu;
   const std::string& path = graph_.nodes[step.operation.node].path;
   if (step.block < 0 || !block_scale.defined())
-    return batch_norm_add_relu(*step.norm, x, residual, relu, sum_across_, path);
+    return batch_norm_add_relu(*step.norm, x, residual, step.relu, sum_across_, path);
   const torch::Tensor f = batch_norm_add_relu(*step.norm, x, {}, false, sum_across_, path);
   const torch::Tensor y = f * block_scale[step.block].to(f.scalar_type()).view({-1, 1, 1, 1}) + residual;
-  return activated(y, step.activation);
+  return step.relu ? torch::relu(y) : y;
 }
 
 torch::Tensor ResNetImpl::run(const torch::Tensor& images, const torch::Tensor& block_scale) {
@@ -179,7 +182,7 @@ torch::Tensor ResNetImpl::run(const torch::Tensor& images, const torch::Tensor& 
       case Op::kInput: y = x; break;
       case Op::kConv: y = step.conv->forward(x); break;
       case Op::kBatchNorm: y = normalize(step, x, residual, block_scale); break;
-      case Op::kRelu: y = torch::relu(x); break;
+      case Op::kActivation: y = activated(x, node); break;
       case Op::kMaxPool:
         y = torch::max_pool2d(x, node.kernel, node.stride, node.padding, /*dilation=*/1, node.ceil_mode);
         break;
@@ -187,7 +190,10 @@ torch::Tensor ResNetImpl::run(const torch::Tensor& images, const torch::Tensor& 
         y = torch::avg_pool2d(x, node.kernel, node.stride, node.padding, node.ceil_mode, /*count_include_pad=*/false);
         break;
       case Op::kPadShortcut: y = pad_shortcut(node, x); break;
-      case Op::kAdd: y = activated(x + residual, step.activation); break;
+      case Op::kAdd:
+        y = x + residual;
+        if (step.relu) y = torch::relu(y);
+        break;
       case Op::kGlobalAveragePool: y = torch::adaptive_avg_pool2d(x, {1, 1}); break;
       case Op::kFlatten: y = x.flatten(1); break;
       case Op::kLinear: y = step.linear->forward(x); break;

@@ -27,7 +27,7 @@ void fill(const Parameter& parameter, const Node& node, Random& random, std::spa
       if (weight || parameter.name.ends_with(".running_var")) std::fill(values.begin(), values.end(), 1.0F);
       return;
     case Op::kInput:
-    case Op::kRelu:
+    case Op::kActivation:
     case Op::kMaxPool:
     case Op::kAveragePool:
     case Op::kPadShortcut:

@@ -38,7 +38,8 @@ class FieldsTest(unittest.TestCase):
 class Fields(FieldsTest):
     FLAGS = {"stem_kernel": ("--stem-kernel", "5", 5), "stem_stride": ("--stem-stride", "4", 4),
              "stem_pool": ("--stem-pool", "max_ceil", "max_ceil"), "strides": ("--strides", "2,1", [2, 1]),
-             "bn_eps": ("--bn-eps", "0.001", 0.001)}
+             "bn_eps": ("--bn-eps", "0.001", 0.001), "activation": ("--activation", "leaky_relu", "leaky_relu"),
+             "negative_slope": ("--negative-slope", "0.2", 0.2)}
 
     def test_files_keep_what_flags_said(self):
         flags = [word for flag, text, _ in self.FLAGS.values() for word in (flag, text)]
@@ -48,7 +49,8 @@ class Fields(FieldsTest):
         self.assertEqual({name: kept[name] for name in self.FLAGS}, {name: flag[2] for name, flag in self.FLAGS.items()})
 
     def test_files_without_them_stay_what_they_were(self):
-        usual = ["--stem-kernel", "7", "--stem-stride", "2", "--stem-pool", "max", "--strides", "1,2", "--bn-eps", "1e-5"]
+        usual = ["--stem-kernel", "7", "--stem-stride", "2", "--stem-pool", "max", "--strides", "1,2", "--bn-eps", "1e-5",
+                 "--activation", "relu", "--negative-slope", "0.01"]
         self.succeed("init", *SMALL, "-o", self.path("plain.safetensors"))
         self.succeed("init", *SMALL, *usual, "-o", self.path("said.safetensors"))
         self.assertFalse(set(self.FLAGS) & set(self.architecture(self.path("plain.safetensors"))))
@@ -58,13 +60,13 @@ class Fields(FieldsTest):
     def test_each_changes_the_answer(self):
         picture = pictures.write(self.path("p.png"), pictures.png(40, 40))
         answers = set()
-        for name, (flag, text, _) in {"": ("--seed", "1", None), **self.FLAGS}.items():
-            self.succeed("init", *SMALL, "--seed", "1", *(() if name == "" else (flag, text)), "-o",
-                         self.path("m.safetensors"))
-            if name == "bn_eps":  # shows where variances are small
-                continue
+        changes = [(), *((flag, text) for name, (flag, text, _) in self.FLAGS.items() if name != "negative_slope"),
+                   ("--activation", "leaky_relu", "--negative-slope", "0.2"),
+                   *(("--activation", name) for name in ("relu6", "silu", "gelu", "hardswish"))]
+        for change in changes:
+            self.succeed("init", *SMALL, "--seed", "1", "--calibrated", *change, "-o", self.path("m.safetensors"))
             answers.add(self.succeed("predict", self.path("m.safetensors"), picture, "--logits", "--json"))
-        self.assertEqual(len(answers), len(self.FLAGS))
+        self.assertEqual(len(answers), len(changes))
 
     def test_summaries_say_them(self):
         summary = self.succeed("summary", "resnet18", "--stem-kernel", "3", "--stem-stride", "1", "--stem-pool",
@@ -76,7 +78,17 @@ class Fields(FieldsTest):
         tree = self.succeed("summary", "resnet18", "--stem-pool", "max_ceil", "--bn-eps", "1e-3", "--tree")
         self.assertIn("MaxPool2d(kernel_size=3, stride=2, padding=0, dilation=1, ceil_mode=True)", tree)
         self.assertIn("eps=0.001", tree)
+        silu = self.succeed("summary", "resnet18", "--activation", "silu")
+        self.assertIn("silu", silu.splitlines()[0])
+        self.assertIn("SiLU(inplace=True)", self.succeed("summary", "resnet18", "--activation", "silu", "--tree"))
+        self.assertIn("slope 0.2 below zero", self.succeed("summary", "resnet18", "--activation", "leaky_relu",
+                                                           "--negative-slope", "0.2"))
         drawn = self.path("n.svg")
+        self.succeed("draw", "resnet18", "--activation", "gelu", "-o", drawn)
+        with open(drawn, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn("GELU", text)
+        self.assertNotIn("ReLU", text)
         self.succeed("draw", "resnet18", "--stem-kernel", "3", "--stem-pool", "average_2x2", "-o", drawn)
         with open(drawn, encoding="utf-8") as file:
             text = file.read()
@@ -87,7 +99,8 @@ class Fields(FieldsTest):
         for words, flags in ((["--stem-kernel"], ["--stem-kernel", "4"]), (["--stem-stride"], ["--stem-stride", "9"]),
                              (["--stem-pool", "max_2x2"], ["--stem-pool", "mean"]), (["--strides"], ["--strides", "1,2"]),
                              (["--strides"], ["--strides", "1,2,2,0"]), (["--bn-eps"], ["--bn-eps", "0"]),
-                             (["--bn-eps"], ["--bn-eps", "nan"])):
+                             (["--bn-eps"], ["--bn-eps", "nan"]), (["--activation", "gelu"], ["--activation", "tanh"]),
+                             (["--negative-slope", "leaky_relu"], ["--negative-slope", "0.2"])):
             self.refuse(2, words, "summary", "resnet18", *flags)
 
 

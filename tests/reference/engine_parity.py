@@ -91,6 +91,8 @@ def compare_options():
                {"stem_stride": 4, "stem_pool": "average_2x2"}, {"strides": (1, 2, 1)},
                {"strides": (2, 1, 3), "shortcut": "padding"}, {"strides": (2, 3, 2), "shortcut": "average_pool"},
                {"strides": (1, 2, 3), "dilated_stages": 2}, {"bn_eps": 1e-3}, {"bn_eps": 0.3}]
+    changes += [{"activation": name} for name in ("leaky_relu", "relu6", "silu", "gelu", "hardswish")]
+    changes += [{"activation": "leaky_relu", "negative_slope": 0.2, "shortcut": "none"}]
     for isa in ("ref", "avx2", None):
         if isa == "avx2" and "avx2" not in open("/proc/cpuinfo").read():
             continue

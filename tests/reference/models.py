@@ -37,6 +37,8 @@ class Options:
     stem_pool: str = "usual"  # or "none", "max", "max_ceil", "max_2x2", "average_2x2"
     strides: tuple = ()  # of the stages; empty: 1, then 2
     bn_eps: float = 1e-5
+    activation: str = "relu"  # or "leaky_relu", "relu6", "silu", "gelu", "hardswish"
+    negative_slope: float = 0.01  # of leaky_relu
 
     @property
     def first_kernel(self):
@@ -111,6 +113,16 @@ def norm(options, channels):
     return nn.BatchNorm2d(channels, eps=options.bn_eps)
 
 
+def act(options):
+    return {"relu": lambda: nn.ReLU(inplace=True),
+            "leaky_relu": lambda: nn.LeakyReLU(options.negative_slope, inplace=True),
+            "relu6": lambda: nn.ReLU6(inplace=True),
+            "silu": lambda: nn.SiLU(inplace=True),
+            "gelu": lambda: nn.GELU(),
+            "hardswish": lambda: nn.Hardswish(),
+            }[options.activation]()
+
+
 def make_stem_pool(options):
     """None where there is no pooling."""
     usual = "none" if options.stem == "cifar" else "max"
@@ -155,7 +167,7 @@ class BasicBlock(nn.Module):
         self.has_shortcut = options.shortcut != "none"
         self.conv1 = conv(options, inputs, width, 3, stride, first_dilation)
         self.bn1 = norm(options, width)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = act(options)
         self.conv2 = conv(options, width, width, 3, 1, dilation)
         self.bn2 = norm(options, width)
         self.downsample = make_shortcut(options, inputs, width, stride)
@@ -180,7 +192,7 @@ class Bottleneck(nn.Module):
         self.bn2 = norm(options, inner)
         self.conv3 = conv(options, inner, 4 * width, 1)
         self.bn3 = norm(options, 4 * width)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = act(options)
         self.downsample = make_shortcut(options, inputs, 4 * width, stride)
 
     def forward(self, x):
@@ -203,11 +215,11 @@ class ResNet(nn.Module):
         else:
             half = width // 2
             self.conv1 = nn.Sequential(
-                conv(options, options.in_channels, half, *first), norm(options, half), nn.ReLU(inplace=True),
-                conv(options, half, half, 3), norm(options, half), nn.ReLU(inplace=True),
+                conv(options, options.in_channels, half, *first), norm(options, half), act(options),
+                conv(options, half, half, 3), norm(options, half), act(options),
                 conv(options, half, width, 3))
         self.bn1 = norm(options, width)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = act(options)
         pool = make_stem_pool(options)
         if pool is not None:
             self.maxpool = pool

@@ -60,7 +60,7 @@ def run(x, optimise=True, config=()):
         options.add_session_config_entry(*entry)
     session = onnxruntime.InferenceSession(path("model.onnx"), options, providers=["CPUExecutionProvider"])
     said = session.get_modelmeta().custom_metadata_map
-    return session.run(["logits"], {"input": x})[0], said
+    return session.run(None, {"input": x})[0], said
 
 
 def compare(title, model, layout="torchvision", size=None):
@@ -75,8 +75,7 @@ def compare(title, model, layout="torchvision", size=None):
     for batch in (3, 1):
         x = np.random.default_rng(batch).standard_normal((batch, channels, height, width), np.float32)
         np.save(path("x.npy"), x)
-        lines = resnet("predict", path("model.safetensors"), path("x.npy"), "--logits", "--json").splitlines()
-        ours = np.array([json.loads(line)["logits"] for line in lines])
+        ours = predict("model.safetensors", x) if model.options.classes else features("model.safetensors", x)
         theirs, said = run(x)
         assert ours.shape == theirs.shape, (ours.shape, theirs.shape)
         assert json.loads(said["resnet.preprocessing"]) == json.loads(shape), said
@@ -92,6 +91,13 @@ def predict(model, x):
     np.save(path("x.npy"), x)
     lines = resnet("predict", path(model), path("x.npy"), "--logits", "--json").splitlines()
     return np.array([json.loads(line)["logits"] for line in lines])
+
+
+def features(model, x):
+    np.save(path("x.npy"), x)
+    resnet("features", path(model), path("x.npy"), "-o", path("features.csv"))
+    with open(path("features.csv")) as file:
+        return np.array([line.split(",")[1:] for line in file][1:], float)  # below the names of the columns
 
 
 def export_int8():
@@ -164,6 +170,7 @@ def compare_options():
                {"shortcut": "average_pool"}, {"shortcut": "none"}, {"stem_kernel": 5, "stem_stride": 1},
                {"stem_pool": "max_ceil"}, {"stem": "cifar", "stem_pool": "max_2x2"}, {"stem_pool": "average_2x2"},
                {"stem_pool": "none"}, {"strides": (2, 1, 3)}, {"bn_eps": 0.3}, {"classes": 0}]
+    changes += [{"activation": name} for name in ("leaky_relu", "relu6", "silu", "gelu", "hardswish")]
     for change in changes:
         for base in (small, basic):
             if base is basic and ("groups" in change or "stride_on_first" in change):
@@ -173,7 +180,8 @@ def compare_options():
 
 def compare_all_int8():
     for change in ({}, {"block": "basic"}, {"stem": "cifar", "shortcut": "padding"},
-                   {"stem": "deep", "shortcut": "average_pool"}):
+                   {"stem": "deep", "shortcut": "average_pool"}, {"activation": "gelu"},
+                   {"activation": "leaky_relu", "negative_slope": 0.2}):
         options = {"depths": (1, 2, 1), "widths": (16, 32, 48), "stem_width": 16, "classes": 11, **change}
         compare_int8(f"int8 {json.dumps(change)}", models.build(models.Options(**options)))
     data = os.environ.get("RESNET_TEST_DATA")

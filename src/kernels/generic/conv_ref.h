@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "base/bfloat16.h"
+#include "kernels/generic/curve_ref.h"
 #include "kernels/kernels.h"
 #include "kernels/quantize.h"
 
@@ -176,6 +177,7 @@ class ReferenceConv {
       value = static_cast<float>(sum + call_.bias[channel] + (s.residual ? T::read(residual[at]) : 0));
     }
     if (s.relu && value < 0) value = 0;
+    value = curved(s.curve, s.negative_slope, value);
     if (s.out_type == ValueType::kF32) {
       static_cast<float*>(call_.output)[at] = value;
     } else {

@@ -127,6 +127,10 @@ void scale_shift(const float* in, const float* scale, const float* shift, float*
   }
 }
 
+void curve(Curve curve, float negative_slope, float* values, std::size_t begin, std::size_t end) noexcept {
+  for (std::size_t i = begin; i < end; ++i) values[i] = curved(curve, negative_slope, values[i]);
+}
+
 void convert(const ValueFormat& from, const void* in, const ValueFormat& to, void* out, std::size_t begin,
              std::size_t end) noexcept {
   for (std::size_t i = begin; i < end; ++i) {
@@ -154,7 +158,7 @@ constexpr ConvAlgorithm kConvs[] = {
 
 const Kernels& reference_kernels() noexcept {
   static const Kernels kTable = {
-      Isa::kRef, kConvs, max_pool, average_pool, global_average_pool, add, scale_shift, convert,
+      Isa::kRef, kConvs, max_pool, average_pool, global_average_pool, add, scale_shift, curve, convert,
   };
   return kTable;
 }

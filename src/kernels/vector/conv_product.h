@@ -13,6 +13,7 @@
 #include <type_traits>
 
 #include "kernels/vector/conv_tile.h"
+#include "kernels/vector/curves.h"
 
 namespace resnet {
 namespace {
@@ -256,6 +257,10 @@ template <class P>
   product.next_output = static_cast<std::byte*>(call.output) + next * size;
   product.next_residual = adds ? static_cast<const void*>(residual + next) : product.next_output;
   multiply<P>(pixels, width, product);
+  if (last && call.shape.curve != Curve::kNone) {
+    apply_curve<typename P::Vector>(call.shape.curve, call.shape.negative_slope, static_cast<float*>(product.output),
+                                    pixels, width, product.output_pitch);
+  }
 }
 
 }  // namespace

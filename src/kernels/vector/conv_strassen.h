@@ -295,6 +295,9 @@ struct StrassenConv {
       product.steps = index < 0 ? 0 : static_cast<int>(part.size());
       multiply_rows(larger(index, 0), rows);
       product.steps = static_cast<int>(part.size());
+      if (s.curve != Curve::kNone && last) {
+        apply_curve<V>(s.curve, s.negative_slope, static_cast<float*>(product.output), rows, kColumns, pitch);
+      }
     };
     keep(0, bias[0], nullptr, kept[0], 0, 0);
     end(1, kept[0], 0, 0);

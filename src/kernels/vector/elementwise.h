@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/kernels.h"
+#include "kernels/vector/curves.h"
 
 namespace resnet {
 namespace {
@@ -30,6 +31,11 @@ void scale_shift(const float* in, const float* scale, const float* shift, float*
       V::store(out + at, relu ? V::relu(value) : value);
     }
   }
+}
+
+template <class V>
+void curve(Curve curve, float negative_slope, float* values, std::size_t begin, std::size_t end) noexcept {
+  apply_curve<V>(curve, negative_slope, values + begin, 1, static_cast<std::int64_t>(end - begin), 0);
 }
 
 template <class V>

@@ -40,6 +40,7 @@ constinit const Kernels kTable = {
     global_average_pool<Avx512>,
     add<Avx512>,
     scale_shift<Avx512>,
+    curve<Avx512>,
     convert<Avx512>,
 };
 

@@ -43,6 +43,12 @@ struct Avx2 {
   // To the nearest whole number, ties to even.
   static Reg round(Reg a) { return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
+  // a times 2 to the power of n, whole numbers from -126 to 127.
+  static Reg times_power(Reg a, Reg n) {
+    const __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
+    return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(exponent, 23)));
+  }
+
   // Whole numbers of 32 bits.
   static Ints zero_ints() { return _mm256_setzero_si256(); }
   static Ints load_ints(const std::uint8_t* p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i*)p)); }

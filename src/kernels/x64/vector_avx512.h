@@ -43,6 +43,9 @@ struct Avx512 {
     return _mm512_maskz_roundscale_ps(0xFFFF, a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
   }
 
+  // a times 2 to the power of n, whole numbers from -126 to 127.
+  static Reg times_power(Reg a, Reg n) { return _mm512_maskz_scalef_ps(0xFFFF, a, n); }
+
   // Whole numbers of 32 bits.
   static Ints zero_ints() { return _mm512_setzero_si512(); }
   static Ints load_ints(const std::uint8_t* p) {
