@@ -116,6 +116,24 @@ TEST_F(RecipeTest, FieldsOfTheArchitectureAreSaidOrNot) {
   EXPECT_EQ(error_of("stem = \"vgg\"\n"), ": line 1: stem: 'vgg' is none of imagenet, deep, cifar");
 }
 
+TEST_F(RecipeTest, FieldsThatCameLaterAreSaidOrNot) {
+  const Recipe unsaid =
+      read_recipe(file("stem_pool = \"\"\nstrides = []\nbn_eps = 0.0\nactivation = \"\"\nnegative_slope = 0.0\n"));
+  EXPECT_EQ(unsaid, Recipe());
+  EXPECT_EQ(to_toml(Recipe()).find("bn_eps"), std::string::npos);
+  const Recipe said =
+      read_recipe(file("stem_kernel = 5\nstem_pool = \"max_2x2\"\nstrides = [1, 2]\nbn_eps = 0.001\n"
+                       "activation = \"leaky_relu\"\nnegative_slope = 0.2\n"));
+  EXPECT_EQ(said.changes.get(&Architecture::stem_kernel), 5);
+  EXPECT_EQ(said.changes.get(&Architecture::stem_pool), StemPool::kMax2);
+  EXPECT_EQ(said.changes.get(&Architecture::strides), (std::vector<int>{1, 2}));
+  EXPECT_EQ(said.changes.get(&Architecture::bn_eps), 0.001);
+  EXPECT_EQ(said.changes.get(&Architecture::activation), Activation::kLeakyRelu);
+  EXPECT_EQ(said.changes.get(&Architecture::negative_slope), 0.2);
+  EXPECT_EQ(read_recipe(file(to_toml(said))), said);
+  EXPECT_EQ(error_of("bn_eps = 2\n"), ": line 1: bn_eps: 2 is not between 0 and 1");
+}
+
 TEST_F(RecipeTest, LeavesOutWhatCameLaterAndWasNotSaid) {
   const ArchitectureField field = {
       .name = "dilated_stages", .member = &Architecture::dilated_stages, .help = "", .later = true};
