@@ -57,8 +57,7 @@ CheckedFile::~CheckedFile() {
 }
 
 std::shared_ptr<CheckedFile> CheckedFile::make(const std::string& path, std::size_t size) {
-  auto* const made = new CheckedFile(path, size);
-  return {made, Close{made}};
+  return share(new CheckedFile(path, size));
 }
 
 std::shared_ptr<const CheckedFile> CheckedFile::open(const std::string& path) {
@@ -80,11 +79,6 @@ std::shared_ptr<const CheckedFile> CheckedFile::from_bytes(std::span<const std::
   std::copy(bytes.begin(), bytes.end(), result->data_);
   std::fill_n(result->loaded_, result->pages(), true);
   return result;
-}
-
-const CheckedFile* CheckedFile::shared_by(const std::shared_ptr<const void>& owner) noexcept {
-  const auto* close = std::get_deleter<Close>(owner);
-  return close == nullptr ? nullptr : close->file;
 }
 
 std::span<std::byte> CheckedFile::bytes_of(std::size_t first, std::size_t count) const noexcept {

@@ -19,13 +19,14 @@
 #include <string>
 #include <vector>
 
+#include "base/byte_source.h"
 #include "base/hash.h"
 #include "base/input_file.h"
 
 namespace resnet {
 
 // Functions may be called from any thread.
-class CheckedFile {
+class CheckedFile : public ByteSource {
  public:
   // Throws what InputFile throws. Pipes are read into memory.
   static std::shared_ptr<const CheckedFile> open(const std::string& path);
@@ -33,12 +34,7 @@ class CheckedFile {
   // Bytes that came from elsewhere than a file, for those who read files.
   static std::shared_ptr<const CheckedFile> from_bytes(std::span<const std::byte> bytes);
 
-  // The file that open() gave and `owner` shares; null for any other owner.
-  static const CheckedFile* shared_by(const std::shared_ptr<const void>& owner) noexcept;
-
-  CheckedFile(const CheckedFile&) = delete;
-  CheckedFile& operator=(const CheckedFile&) = delete;
-  ~CheckedFile();
+  ~CheckedFile() override;
 
   std::size_t size() const noexcept { return size_; }
 
@@ -47,21 +43,18 @@ class CheckedFile {
   std::span<const std::byte> range() const noexcept { return {data_, size_}; }
 
   // Reads a part of range() that is not in memory yet, where it stays, and gives it back. Throws kIo.
-  std::span<const std::byte> load(std::span<const std::byte> part) const;
+  std::span<const std::byte> load(std::span<const std::byte> part) const override;
 
   // Gives back the memory of a part that was loaded, for the readers of a format, who make a pass over something large
   // before anybody else has the file. It may be loaded again.
   void release(std::span<const std::byte> part) const noexcept;
 
   // Reads a part of range() into memory of the caller's, as large, and keeps nothing. Throws kIo.
-  void copy(std::span<const std::byte> part, std::span<std::byte> out) const;
+  void copy(std::span<const std::byte> part, std::span<std::byte> out) const override;
+
+  bool keeps_all() const noexcept override { return false; }
 
  private:
-  struct Close {  // tells a shared pointer to a file from others
-    const CheckedFile* file;
-    void operator()(const CheckedFile* /*file*/) const noexcept { delete file; }
-  };
-
   CheckedFile(const std::string& path, std::size_t size);
   static std::shared_ptr<CheckedFile> make(const std::string& path, std::size_t size);
 

@@ -186,8 +186,8 @@ TEST_F(CheckedFileTest, ReadsPipesAndBytes) {
   writer.join();
   EXPECT_EQ(copied(*file, 299'999, 1)[0], std::byte{'x'});
   EXPECT_EQ(copied(*CheckedFile::from_bytes(bytes_), 7, kSize - 7), expected(7, kSize - 7));
-  EXPECT_EQ(CheckedFile::shared_by(file), file.get());
-  EXPECT_EQ(CheckedFile::shared_by(std::make_shared<int>(1)), nullptr);
+  EXPECT_EQ(ByteSource::of(file), file.get());
+  EXPECT_EQ(ByteSource::of(std::make_shared<int>(1)), nullptr);
 }
 
 class ConcurrencyCheckedFileTest : public CheckedFileTest {};

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/checked_file.h"
+#include "base/byte_source.h"
 #include "base/error.h"
 
 namespace resnet {
@@ -20,10 +20,10 @@ class ByteReader {
     if (position > bytes.size()) fail(ErrorCode::kFormat, where_, "offset {}: beyond the end", position);
   }
 
-  // The same of a part of the file's range(), which is loaded as far as it is read.
-  ByteReader(const CheckedFile& file, std::span<const std::byte> bytes, std::string where, std::size_t position = 0)
+  // The same of bytes of a source, which are loaded as far as they are read.
+  ByteReader(const ByteSource& source, std::span<const std::byte> bytes, std::string where, std::size_t position = 0)
       : ByteReader(bytes, std::move(where), position) {
-    file_ = &file;
+    source_ = &source;
   }
 
   std::size_t position() const noexcept { return position_; }
@@ -32,7 +32,7 @@ class ByteReader {
 
   std::span<const std::byte> take(std::uint64_t count) {
     const std::span<const std::byte> result = skip(count);
-    return file_ == nullptr ? result : file_->load(result);
+    return source_ == nullptr ? result : source_->load(result);
   }
 
   // As take(), but what it gives has not been loaded.
@@ -59,7 +59,7 @@ class ByteReader {
   }
 
  private:
-  const CheckedFile* file_ = nullptr;
+  const ByteSource* source_ = nullptr;
   std::span<const std::byte> bytes_;
   std::string where_;
   std::size_t position_;

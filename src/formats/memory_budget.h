@@ -1,7 +1,9 @@
 // How much memory the contents of a model file may take while it is read: as much as the file is large, and 12 MiB.
-// Every reader of model files charges what it is about to allocate, so that a small file cannot ask for a lot.
+// Every reader of model files charges what it is about to allocate, so that a small file cannot ask for a lot. May be
+// charged from several threads.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <string>
 
@@ -15,17 +17,25 @@ class MemoryBudget {
 
   // Throws kLimit where `bytes` are more than what is left. `what` says what for: "tensors", "strided tensors".
   void charge(std::size_t bytes, const char* what) {
-    if (bytes > left_) {
-      fail(ErrorCode::kLimit, path_, "{} need more memory than the file's size and {} MiB", what, kAllowance >> 20);
-    }
-    left_ -= bytes;
+    std::size_t left = left_.load(std::memory_order_relaxed);
+    do {
+      check(bytes, left, what);
+    } while (!left_.compare_exchange_weak(left, left - bytes, std::memory_order_relaxed));
   }
 
-  std::size_t left() const noexcept { return left_; }
+  // Throws as charge() would, but charges nothing.
+  void require(std::size_t bytes, const char* what) const { check(bytes, left(), what); }
+
+  std::size_t left() const noexcept { return left_.load(std::memory_order_relaxed); }
 
  private:
+  void check(std::size_t bytes, std::size_t left, const char* what) const {
+    if (bytes <= left) return;
+    fail(ErrorCode::kLimit, path_, "{} need more memory than the file's size and {} MiB", what, kAllowance >> 20);
+  }
+
   static constexpr std::size_t kAllowance = std::size_t{12} << 20;
-  std::size_t left_;
+  std::atomic<std::size_t> left_;
   std::string path_;
 };
 

@@ -27,20 +27,20 @@ struct ZipEntry {
   bool is_link = false;  // a symbolic link, as Unix programs pack it: its bytes are what it names
 };
 
-// Bytes, and what keeps them alive. Those of a file must be loaded before anybody looks at them.
+// Bytes, and what keeps them alive. Those of a source must be loaded before anybody looks at them.
 struct OwnedBytes {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
 
   std::span<const std::byte> load() const {
-    const CheckedFile* file = CheckedFile::shared_by(owner);
-    return file == nullptr ? bytes : file->load(bytes);
+    const ByteSource* source = ByteSource::of(owner);
+    return source == nullptr ? bytes : source->load(bytes);
   }
 
   // Loads what it reads.
   ByteReader reader(std::string where) const {
-    const CheckedFile* file = CheckedFile::shared_by(owner);
-    return file == nullptr ? ByteReader(bytes, std::move(where)) : ByteReader(*file, bytes, std::move(where));
+    const ByteSource* source = ByteSource::of(owner);
+    return source == nullptr ? ByteReader(bytes, std::move(where)) : ByteReader(*source, bytes, std::move(where));
   }
 };
 
@@ -61,6 +61,10 @@ class ZipArchive {
   // threads, each with its own.
   OwnedBytes read(const ZipEntry& entry, MemoryBudget& budget) const;
 
+  // The same, but nothing is read, compared, unpacked or charged before somebody asks for the bytes; the archive may be
+  // gone then. A size that cannot be is refused at once.
+  OwnedBytes defer(const ZipEntry& entry, const std::shared_ptr<MemoryBudget>& budget) const;
+
  private:
   struct Directory {
     std::uint64_t count = 0, offset = 0, size = 0;
@@ -71,7 +75,7 @@ class ZipArchive {
   void check_local_header(ZipEntry& entry, std::uint64_t directory_offset) const;
   std::uint64_t check_descriptor(const ZipEntry& entry) const;
   void check_overlaps() const;
-  OwnedBytes unpack(const ZipEntry& entry, MemoryBudget& budget) const;
+  void check_ratio(const ZipEntry& entry) const;
   std::string place(const ZipEntry& entry) const;
 
   std::shared_ptr<const CheckedFile> file_;

@@ -2,8 +2,12 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <utility>
 
 #include "base/buffer.h"
+#include "base/deferred_bytes.h"
 #include "formats/zip_archive.h"
 #include "formats/zip_format.h"
 
@@ -55,41 +59,103 @@ bool inflate_all(const CheckedFile& file, std::span<const std::byte> packed, std
   return read == packed.size() && written == out.size();
 }
 
-}  // namespace
-
-OwnedBytes ZipArchive::read(const ZipEntry& entry, MemoryBudget& budget) const {
-  const std::span<const std::byte> stored = file_->range().subspan(entry.data_offset, entry.packed_size);
-  OwnedBytes result = {stored, file_};
-  if (entry.method == zip::kDeflated) result = unpack(entry, budget);
-  AlignedBuffer<std::byte> window(entry.method == zip::kStored ? std::min(kStep, stored.size()) : 0);
-  uLong crc = ::crc32_z(0, nullptr, 0);
-  for (std::size_t at = 0; at < result.bytes.size(); at += kStep) {
-    std::span<const std::byte> step = result.bytes.subspan(at, std::min(kStep, result.bytes.size() - at));
-    if (entry.method == zip::kStored) {
-      file_->copy(step, window.span().first(step.size()));
-      step = window.span().first(step.size());
-    }
-    crc = ::crc32_z(crc, reinterpret_cast<const Bytef*>(step.data()), step.size());
-  }
-  if (crc != entry.crc) {
-    fail(ErrorCode::kFormat, place(entry), "its bytes are damaged: checksum {:08x} instead of {:08x}", crc, entry.crc);
-  }
-  return result;
+void compare(std::uint32_t expected, uLong found, const std::string& where) {
+  if (found == expected) return;
+  fail(ErrorCode::kFormat, where, "its bytes are damaged: checksum {:08x} instead of {:08x}", found, expected);
 }
 
-OwnedBytes ZipArchive::unpack(const ZipEntry& entry, MemoryBudget& budget) const {
+uLong checksum(std::span<const std::byte> bytes) {
+  return ::crc32_z(::crc32_z(0, nullptr, 0), reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
+}
+
+// Of bytes of the file, which are not kept in memory.
+uLong checksum(const CheckedFile& file, std::span<const std::byte> bytes) {
+  AlignedBuffer<std::byte> window(std::min(kStep, bytes.size()));
+  uLong crc = ::crc32_z(0, nullptr, 0);
+  for (std::size_t at = 0; at < bytes.size(); at += kStep) {
+    const std::span<std::byte> step = window.span().first(std::min(kStep, bytes.size() - at));
+    file.copy(bytes.subspan(at, step.size()), step);
+    crc = ::crc32_z(crc, reinterpret_cast<const Bytef*>(step.data()), step.size());
+  }
+  return crc;
+}
+
+void unpack(const CheckedFile& file, std::span<const std::byte> packed, std::uint32_t crc, std::span<std::byte> out,
+            const std::string& where) {
+  if (!inflate_all(file, packed, out, where)) {
+    fail(ErrorCode::kFormat, where, "its {} packed bytes do not unpack to {}", packed.size(), out.size());
+  }
+  compare(crc, checksum(out), where);
+}
+
+// A stored entry whose checksum is compared when somebody first asks for its bytes.
+class StoredEntry : public ByteSource {
+ public:
+  StoredEntry(std::shared_ptr<const CheckedFile> file, std::span<const std::byte> bytes, std::uint32_t crc,
+              std::string where)
+      : file_(std::move(file)), bytes_(bytes), crc_(crc), where_(std::move(where)) {}
+
+  std::span<const std::byte> load(std::span<const std::byte> part) const override {
+    check();
+    return file_->load(part);
+  }
+  void copy(std::span<const std::byte> part, std::span<std::byte> out) const override {
+    check();
+    file_->copy(part, out);
+  }
+  bool keeps_all() const noexcept override { return false; }
+
+ private:
+  void check() const {
+    if (checked_.load(std::memory_order_acquire)) return;
+    const std::lock_guard lock(checking_);
+    if (checked_.load(std::memory_order_relaxed)) return;
+    compare(crc_, checksum(*file_, bytes_), where_);
+    checked_.store(true, std::memory_order_release);
+  }
+
+  std::shared_ptr<const CheckedFile> file_;
+  std::span<const std::byte> bytes_;
+  std::uint32_t crc_;
+  std::string where_;
+  mutable std::mutex checking_;
+  mutable std::atomic<bool> checked_ = false;
+};
+
+}  // namespace
+
+void ZipArchive::check_ratio(const ZipEntry& entry) const {
   constexpr std::uint64_t kHighestRatio = 1032;  // of deflate
-  if (entry.size / kHighestRatio > entry.packed_size) {
-    fail(ErrorCode::kFormat, place(entry), "{} bytes cannot unpack to {}", entry.packed_size, entry.size);
+  if (entry.method != zip::kDeflated || entry.size / kHighestRatio <= entry.packed_size) return;
+  fail(ErrorCode::kFormat, place(entry), "{} bytes cannot unpack to {}", entry.packed_size, entry.size);
+}
+
+OwnedBytes ZipArchive::read(const ZipEntry& entry, MemoryBudget& budget) const {
+  check_ratio(entry);
+  const std::span<const std::byte> packed = file_->range().subspan(entry.data_offset, entry.packed_size);
+  if (entry.method == zip::kStored) {
+    compare(entry.crc, checksum(*file_, packed), place(entry));
+    return {packed, file_};
   }
   budget.charge(entry.size, "deflated entries");
   auto memory = std::make_shared<AlignedBuffer<std::byte>>(entry.size);
-  const std::span<const std::byte> packed = file_->range().subspan(entry.data_offset, entry.packed_size);
-  if (!inflate_all(*file_, packed, memory->span(), place(entry))) {
-    fail(ErrorCode::kFormat, place(entry), "its {} packed bytes do not unpack to {}", entry.packed_size, entry.size);
-  }
+  unpack(*file_, packed, entry.crc, memory->span(), place(entry));
   const std::span<const std::byte> bytes = memory->span();
   return {bytes, std::move(memory)};
+}
+
+OwnedBytes ZipArchive::defer(const ZipEntry& entry, const std::shared_ptr<MemoryBudget>& budget) const {
+  check_ratio(entry);
+  const std::span<const std::byte> packed = file_->range().subspan(entry.data_offset, entry.packed_size);
+  if (entry.method == zip::kStored) {
+    return {packed, ByteSource::share(new StoredEntry(file_, packed, entry.crc, place(entry)))};
+  }
+  const auto fill = [file = file_, packed, crc = entry.crc, where = place(entry), budget](std::span<std::byte> out) {
+    budget->charge(out.size(), "deflated entries");
+    unpack(*file, packed, crc, out, where);
+  };
+  const auto memory = DeferredBytes::make(entry.size, fill, place(entry));
+  return {memory->range(), memory};
 }
 
 }  // namespace resnet

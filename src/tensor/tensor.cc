@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "base/buffer.h"
-#include "base/checked_file.h"
+#include "base/byte_source.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/text.h"
@@ -84,18 +84,23 @@ void Tensor::read(std::size_t offset, std::span<std::byte> out) const {
     fail(ErrorCode::kInvalidArgument, "tensor", "{} bytes from {} on of {}", out.size(), offset, bytes_.size());
   }
   const std::span<const std::byte> part = bytes_.subspan(offset, out.size());
-  if (const CheckedFile* file = CheckedFile::shared_by(owner_)) {
-    file->copy(part, out);
+  if (const ByteSource* source = ByteSource::of(owner_)) {
+    source->copy(part, out);
   } else if (!part.empty()) {
     std::memcpy(out.data(), part.data(), part.size());
   }
 }
 
-Tensor Tensor::in_memory() const { return CheckedFile::shared_by(owner_) == nullptr ? *this : copy(); }
+Tensor Tensor::in_memory() const {
+  const ByteSource* source = ByteSource::of(owner_);
+  if (source != nullptr && !source->keeps_all()) return copy();
+  bytes();
+  return *this;
+}
 
 std::span<const std::byte> Tensor::bytes() const {
-  const CheckedFile* file = CheckedFile::shared_by(owner_);
-  return file == nullptr ? bytes_ : file->load(bytes_);
+  const ByteSource* source = ByteSource::of(owner_);
+  return source == nullptr ? bytes_ : source->load(bytes_);
 }
 
 namespace {

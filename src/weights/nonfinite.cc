@@ -11,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/text.h"
 #include "base/thread_pool.h"
 #include "console/numbers.h"
