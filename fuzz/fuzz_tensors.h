@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/checked_file.h"
+#include "base/json_text.h"
 #include "base/text.h"
 #include "resnet/error.h"
 #include "resnet/tensor_file.h"
@@ -20,8 +22,15 @@ inline void require(bool condition) {
 
 inline void touch(const TensorFile& file) {
   unsigned sum = 0;
+  const auto readable = [](const std::string& text) { require(valid_utf8_prefix(text) == text.size()); };
+  for (const auto& [path, json] : file.values) {
+    readable(path);
+    require(nlohmann::json::accept(hide_byte_escapes(json)));
+  }
+  for (const OpaquePart& part : file.opaque) readable(part.path + part.type + part.why);
+  for (const TensorContainer& container : file.containers) readable(container.path + container.type);
   for (const auto& [name, tensor] : file.tensors) {
-    require(valid_utf8_prefix(name) == name.size());
+    readable(name);
     require(static_cast<std::size_t>(tensor.count()) * size_in_bytes(tensor.dtype()) == tensor.bytes().size());
     for (const std::byte byte : tensor.bytes()) sum += static_cast<unsigned>(byte);
   }

@@ -1,26 +1,32 @@
 #include "formats/pickle.h"
 
+#include <algorithm>
 #include <bit>
 #include <utility>
 
 #include "base/text.h"
 #include "formats/byte_reader.h"
+#include "formats/pickle_text.h"
 
 namespace resnet::pickle {
 namespace {
 
 constexpr std::size_t kMaxStack = 100'000;  // values; Python pickles lists and dictionaries 1,000 at a time
 constexpr std::size_t kMaxMarks = 1'000;    // open tuples, lists and dictionaries: depth of nesting
+constexpr std::size_t kPartBytes = 64;      // of a map's entry and its place in the table
 
 class Machine {
  public:
-  Machine(ByteReader bytes, MemoryBudget& budget) : reader_(std::move(bytes)), budget_(budget) {}
+  Machine(ByteReader bytes, MemoryBudget& budget, Unknown unknown)
+      : reader_(std::move(bytes)), budget_(budget), keeps_unknown_(unknown == Unknown::kKeep) {}
 
   Pickle run();
 
  private:
+  void read_protocol();
   bool step(unsigned char opcode);  // false for an opcode that is not known
   bool push_literal(unsigned char opcode);
+  bool push_line(unsigned char opcode);
   bool build_container(unsigned char opcode);
   bool use_memo(unsigned char opcode);
   bool refer(unsigned char opcode);
@@ -35,37 +41,53 @@ class Machine {
   Value& top();
   std::size_t pop_mark();
   std::vector<Value> pop_items(std::size_t first);
-  std::string_view take_text(std::uint64_t size);
   std::string_view take_line();
+  std::uint32_t take_index();
+  std::string_view keep(std::string text);
 
   void push_object(Kind kind, std::vector<Value> items, const Global* callee = nullptr);
   void append_items(std::size_t first, Kind kind, const char* what);
+  std::vector<Value>& items_of(Object& object, Kind kind, const char* what);
+  void push_text(std::uint64_t size);
   void push_long(std::uint64_t size);
   void push_string(std::string_view bytes);
   void put(std::uint32_t index);
   void get(std::uint32_t index);
+  const Global* find_name(std::string_view module, std::string_view name);
   void push_global(std::string_view module, std::string_view name);
   void call();
+  void call(const Value& callee, std::vector<Value> arguments);
+  void call_extended();
   void make_dict(const Global* callee, const std::vector<Value>& arguments);
+  void refer_outside(const Value& id);
   void set_state();
 
   ByteReader reader_;
   MemoryBudget& budget_;
+  bool keeps_unknown_;
   std::size_t opcode_at_ = 0;
   std::vector<Value> stack_;
   std::vector<std::size_t> marks_;
   std::deque<Value> memo_;
+  std::unordered_map<std::string, const Global*> unknown_;  // by "module\nname"
   Pickle result_;
 };
 
-Pickle Machine::run() {
+// Pickles of protocols 0 and 1 do not say which they are of.
+void Machine::read_protocol() {
   constexpr unsigned char kProto = 0x80;
-  constexpr unsigned char kStop = '.';
   opcode_at_ = reader_.position();
-  if (reader_.number<unsigned char>() != kProto) refuse(ErrorCode::kFormat, "not a pickle of protocol 2 to 5");
-  if (const auto version = reader_.number<unsigned char>(); version < 2 || version > 5) {
-    refuse(ErrorCode::kUnsupported, "pickle protocol {}, not one of 2 to 5", version);
+  ByteReader ahead = reader_;
+  if (ahead.number<unsigned char>() != kProto) return;
+  if (const auto version = ahead.number<unsigned char>(); version > 5) {
+    refuse(ErrorCode::kUnsupported, "pickle protocol {}, not one of 0 to 5", version);
   }
+  reader_ = ahead;
+}
+
+Pickle Machine::run() {
+  constexpr unsigned char kStop = '.';
+  read_protocol();
   for (;;) {
     opcode_at_ = reader_.position();
     if (reader_.left() == 0) refuse(ErrorCode::kFormat, "the pickle ends without STOP");
@@ -82,7 +104,7 @@ Pickle Machine::run() {
 }
 
 bool Machine::step(unsigned char opcode) {
-  return push_literal(opcode) || build_container(opcode) || use_memo(opcode) || refer(opcode);
+  return push_literal(opcode) || push_line(opcode) || build_container(opcode) || use_memo(opcode) || refer(opcode);
 }
 
 // Opcodes that push a value of their own.
@@ -97,9 +119,9 @@ bool Machine::push_literal(unsigned char opcode) {
     case 0x8a: push_long(reader_.number<std::uint8_t>()); return true;   // LONG1
     case 0x8b: push_long(reader_.number<std::uint32_t>()); return true;  // LONG4
     case 'G': push(std::bit_cast<double>(__builtin_bswap64(reader_.number<std::uint64_t>()))); return true;
-    case 0x8c: push(Text{take_text(reader_.number<std::uint8_t>())}); return true;       // SHORT_BINUNICODE
-    case 'X': push(Text{take_text(reader_.number<std::uint32_t>())}); return true;       // BINUNICODE
-    case 0x8d: push(Text{take_text(reader_.number<std::uint64_t>())}); return true;      // BINUNICODE8
+    case 0x8c: push_text(reader_.number<std::uint8_t>()); return true;                   // SHORT_BINUNICODE
+    case 'X': push_text(reader_.number<std::uint32_t>()); return true;                   // BINUNICODE
+    case 0x8d: push_text(reader_.number<std::uint64_t>()); return true;                  // BINUNICODE8
     case 'U': push_string(reader_.text(reader_.number<std::uint8_t>())); return true;    // SHORT_BINSTRING
     case 'T': push_string(reader_.text(reader_.number<std::uint32_t>())); return true;   // BINSTRING
     case 'C': push(Bytes{reader_.text(reader_.number<std::uint8_t>())}); return true;    // SHORT_BINBYTES
@@ -113,6 +135,30 @@ bool Machine::push_literal(unsigned char opcode) {
       return true;
     default: return false;
   }
+}
+
+// Opcodes of protocol 0 that push a value written as text.
+bool Machine::push_line(unsigned char opcode) {
+  if (opcode == '\0' || std::string_view("ILFSV").find(static_cast<char>(opcode)) == std::string_view::npos)
+    return false;
+  const std::string_view line = take_line();
+  if (opcode == 'I' && (line == "00" || line == "01")) {
+    push(line == "01");
+  } else if (opcode == 'I' || opcode == 'L') {
+    if (const auto number = parse_integer(line)) return push(*number), true;
+    if (line.size() < 18 || line.find_first_not_of("-0123456789L") != std::string_view::npos)
+      refuse(ErrorCode::kFormat, "no whole number");
+    push(Text{line});  // beyond 64 bits
+  } else if (opcode == 'F') {
+    const auto number = parse_float(line);
+    if (!number) refuse(ErrorCode::kFormat, "no number");
+    push(*number);
+  } else {
+    auto text = opcode == 'S' ? parse_quoted(line) : parse_unicode(line);
+    if (!text) refuse(ErrorCode::kFormat, "no quoted text");
+    push_string(keep(*std::move(text)));
+  }
+  return true;
 }
 
 // Opcodes that make tuples, lists, sets and dictionaries and fill them.
@@ -157,7 +203,9 @@ bool Machine::use_memo(unsigned char opcode) {
     case 'q': put(reader_.number<std::uint8_t>()); return true;
     case 'r': put(reader_.number<std::uint32_t>()); return true;
     case 0x94: put(static_cast<std::uint32_t>(memo_.size())); return true;  // MEMOIZE
+    case 'p': put(take_index()); return true;
     case 'h': get(reader_.number<std::uint8_t>()); return true;
+    case 'g': get(take_index()); return true;
     case 'j': get(reader_.number<std::uint32_t>()); return true;
     case '0': pop(); return true;
     case '1': stack_.resize(pop_mark()); return true;
@@ -181,16 +229,31 @@ bool Machine::refer(unsigned char opcode) {
       push_global(*as_text(module), *as_text(name));
       return true;
     }
-    case 'R':                            // REDUCE
-    case 0x81: call(); return true;      // NEWOBJ
-    case 'b': set_state(); return true;  // BUILD
-    case 'Q': {                          // BINPERSID
-      const Value id = pop();
-      const Object* tuple = as(id, Kind::kTuple);
-      if (tuple == nullptr) refuse(ErrorCode::kFormat, "a persistent id that is not a tuple");
-      push_object(Kind::kPersistent, tuple->items);
+    case 'R':                                 // REDUCE
+    case 0x81: call(); return true;           // NEWOBJ
+    case 0x92: call_extended(); return true;  // NEWOBJ_EX
+    case 'i': {                               // INST
+      const std::string_view module = take_line();
+      const Global* callee = find_name(module, take_line());
+      call(callee, pop_items(pop_mark()));
       return true;
     }
+    case 'o': {  // OBJ
+      std::vector<Value> items = pop_items(pop_mark());
+      if (items.empty()) refuse(ErrorCode::kFormat, "the stack is empty");
+      const Value callee = items.front();
+      items.erase(items.begin());
+      call(callee, std::move(items));
+      return true;
+    }
+    case 'b': set_state(); return true;           // BUILD
+    case 'Q': refer_outside(pop()); return true;  // BINPERSID
+    case 'P': refer_outside(Text{take_line()}); return true;
+    case 0x82: push_global("copyreg", keep(fmt::format("extension {}", reader_.number<std::uint8_t>()))); return true;
+    case 0x83: push_global("copyreg", keep(fmt::format("extension {}", reader_.number<std::uint16_t>()))); return true;
+    case 0x84: push_global("copyreg", keep(fmt::format("extension {}", reader_.number<std::uint32_t>()))); return true;
+    case 0x97:
+    case 0x98: refuse(ErrorCode::kUnsupported, "its buffers are in another file");
     default: return false;
   }
 }
@@ -226,25 +289,55 @@ std::vector<Value> Machine::pop_items(std::size_t first) {
   return items;
 }
 
-std::string_view Machine::take_text(std::uint64_t size) {
-  const std::string_view text = reader_.text(size);
-  if (valid_utf8_prefix(text) != text.size()) refuse(ErrorCode::kFormat, "text '{}' is not UTF-8", one_line(text));
-  return text;
+// Without the line's end, which Python looks for without limit as well.
+std::string_view Machine::take_line() {
+  constexpr std::size_t kStep = 256;  // no more of a file is loaded than is read
+  ByteReader ahead = reader_;
+  std::size_t size = 0;
+  while (ahead.left() > 0) {
+    const std::string_view step = ahead.text(std::min(kStep, ahead.left()));
+    const std::size_t end = step.find('\n');
+    size += std::min(end, step.size());
+    if (end == std::string_view::npos) continue;
+    const std::string_view line = reader_.text(size);
+    reader_.take(1);
+    return line;
+  }
+  refuse(ErrorCode::kFormat, "a line is cut off");
 }
 
-std::string_view Machine::take_line() {
-  ByteReader ahead = reader_;
-  const std::string_view rest = ahead.text(ahead.left());
-  const std::size_t size = rest.find('\n');
-  if (size == std::string_view::npos) refuse(ErrorCode::kFormat, "the name of a global is cut off");
-  reader_.take(size + 1);
-  return rest.substr(0, size);
+std::uint32_t Machine::take_index() {
+  const auto index = parse_integer(take_line());
+  if (!index || *index < 0 || *index > UINT32_MAX) refuse(ErrorCode::kFormat, "no index of the memo");
+  return static_cast<std::uint32_t>(*index);
+}
+
+std::string_view Machine::keep(std::string text) {
+  budget_.charge(sizeof(std::string) + text.size() + 16, "pickled texts");
+  return result_.texts.emplace_back(std::move(text));
 }
 
 void Machine::push_object(Kind kind, std::vector<Value> items, const Global* callee) {
   budget_.charge(sizeof(Object) + sizeof(Value) + items.size() * sizeof(Value), "pickled objects");
-  result_.objects.push_back({kind, std::move(items), callee});
-  push(&result_.objects.back());
+  Object& object = result_.objects.emplace_back();
+  object.kind = kind;
+  object.items = std::move(items);
+  object.callee = callee;
+  push(&object);
+}
+
+// What is filled of an object when items of this kind are put into it.
+std::vector<Value>& Machine::items_of(Object& object, Kind kind, const char* what) {
+  if (object.kind == kind) return object.items;
+  if (object.kind != Kind::kCall || !keeps_unknown_)
+    refuse(ErrorCode::kFormat, "items for something that is not {}", what);
+  Object*& part = (kind == Kind::kDict ? result_.entries : result_.elements)[&object];
+  if (part == nullptr) {
+    budget_.charge(sizeof(Object) + kPartBytes, "pickled objects");
+    part = &result_.objects.emplace_back();
+    part->kind = kind == Kind::kDict ? Kind::kDict : Kind::kList;
+  }
+  return part->items;
 }
 
 // Moves the values from `first` on into the container below them.
@@ -252,13 +345,21 @@ void Machine::append_items(std::size_t first, Kind kind, const char* what) {
   const std::size_t base = marks_.empty() ? 0 : marks_.back();
   if (first > stack_.size() || first <= base) refuse(ErrorCode::kFormat, "the stack is empty");
   Object* const* object = std::get_if<Object*>(&stack_[first - 1]);
-  if (object == nullptr || (*object)->kind != kind)
-    refuse(ErrorCode::kFormat, "items for something that is not {}", what);
-  std::vector<Value>& target = (*object)->items;
+  if (object == nullptr) refuse(ErrorCode::kFormat, "items for something that is not {}", what);
+  std::vector<Value>& target = items_of(**object, kind, what);
   const std::vector<Value> items = pop_items(first);
   if (kind == Kind::kDict && items.size() % 2 != 0) refuse(ErrorCode::kFormat, "a key without a value");
   budget_.charge(2 * items.size() * sizeof(Value), "pickled objects");
   target.insert(target.end(), items.begin(), items.end());
+}
+
+// Python writes surrogates, which are no UTF-8, where the name of a file was no text.
+void Machine::push_text(std::uint64_t size) {
+  const std::string_view text = reader_.text(size);
+  const std::size_t valid = valid_utf8_prefix(text);
+  if (valid == text.size()) return push(Text{text});
+  if (text[valid] != '\xED') refuse(ErrorCode::kFormat, "text '{}' is not UTF-8", one_line(text));
+  push(Bytes{text});
 }
 
 void Machine::push_long(std::uint64_t size) {
@@ -294,34 +395,71 @@ void Machine::get(std::uint32_t index) {
   push(value);
 }
 
-void Machine::push_global(std::string_view module, std::string_view name) {
-  const Global* global = find_global(module, name);
-  const std::string full_name = one_line(module) + "." + one_line(name);
-  if (global == nullptr && is_model_class(module, name)) {
-    refuse(ErrorCode::kUnsupported,
-           "a pickled object of class '{}': a whole model cannot be read, save its state_dict() instead", full_name);
+const Global* Machine::find_name(std::string_view module, std::string_view name) {
+  if (const Global* global = find_global(module, name)) return global;
+  if (!keeps_unknown_) {
+    refuse(ErrorCode::kUnsupported, "'{}.{}' is not one of the names that a state dict needs", one_line(module),
+           one_line(name));
   }
-  if (global == nullptr) {
-    refuse(ErrorCode::kUnsupported, "'{}' is not one of the names that a state dict needs", full_name);
+  const Global*& known = unknown_[fmt::format("{}\n{}", module, name)];
+  if (known == nullptr) {
+    budget_.charge(sizeof(Global) + module.size() + name.size() + 2 * kPartBytes, "names in a pickle");
+    known = &result_.unknown.emplace_back(Global{module, name, GlobalRole::kOpaque});
   }
-  push(global);
+  return known;
 }
 
-// REDUCE and NEWOBJ: a callable and a tuple of arguments become a record of the call, or a dictionary.
+void Machine::push_global(std::string_view module, std::string_view name) { push(find_name(module, name)); }
+
+// REDUCE and NEWOBJ: a callable and a tuple of arguments.
 void Machine::call() {
   const Value arguments = pop();
   const Value callee = pop();
-  const Global* const* global = std::get_if<const Global*>(&callee);
   const Object* tuple = as(arguments, Kind::kTuple);
-  if (global == nullptr || tuple == nullptr) refuse(ErrorCode::kFormat, "a call of something that cannot be called");
-  if ((*global)->role == GlobalRole::kDict) return make_dict(*global, tuple->items);
+  if (tuple == nullptr) refuse(ErrorCode::kFormat, "a call of something that cannot be called");
+  call(callee, tuple->items);
+}
+
+// NEWOBJ_EX: a class, a tuple of arguments and a dictionary of named ones.
+void Machine::call_extended() {
+  const Value named = pop();
+  const Value arguments = pop();
+  const Value callee = pop();
+  const Object* tuple = as(arguments, Kind::kTuple);
+  if (tuple == nullptr || as(named, Kind::kDict) == nullptr) {
+    refuse(ErrorCode::kFormat, "a call of something that cannot be called");
+  }
+  std::vector<Value> items = tuple->items;
+  items.push_back(named);
+  call(callee, std::move(items));
+}
+
+// A call becomes a record, or a dictionary.
+void Machine::call(const Value& callee, std::vector<Value> arguments) {
+  static constexpr Global kNameless = {"", "call", GlobalRole::kOpaque};
+  const Global* const* global = std::get_if<const Global*>(&callee);
+  if (global == nullptr) {  // what an object makes that is called
+    Object* const* object = std::get_if<Object*>(&callee);
+    if (object == nullptr || !keeps_unknown_) refuse(ErrorCode::kFormat, "a call of something that cannot be called");
+    arguments.insert(arguments.begin(), callee);
+    return push_object(Kind::kCall, std::move(arguments), &kNameless);
+  }
+  if ((*global)->role == GlobalRole::kDict) return make_dict(*global, arguments);
   if ((*global)->role == GlobalRole::kStorage || (*global)->role == GlobalRole::kDType) {
     refuse(ErrorCode::kUnsupported, "a call of '{}.{}'", (*global)->module, (*global)->name);
   }
-  push_object(Kind::kCall, tuple->items, *global);
+  const Global* const* made = nullptr;  // the class of an object is the first argument
+  if ((*global)->role == GlobalRole::kMakeObject && !arguments.empty())
+    made = std::get_if<const Global*>(&arguments[0]);
+  if (made == nullptr) return push_object(Kind::kCall, std::move(arguments), *global);
+  const bool bare = arguments.size() == 3 && std::holds_alternative<None>(arguments[2]);  // (class, object, None)
+  std::vector<Value> rest;
+  if (!bare) rest.assign(arguments.begin() + 1, arguments.end());
+  push_object(Kind::kCall, std::move(rest), *made);
 }
 
-// OrderedDict() and, as Python 2 pickles it, OrderedDict([[key, value], ...]); the arguments of its kin do not matter.
+// OrderedDict(), OrderedDict([[key, value], ...]), as Python 2 pickles it, and Counter({...}); the arguments of their
+// kin do not matter.
 void Machine::make_dict(const Global* callee, const std::vector<Value>& arguments) {
   std::vector<Value> items;
   const Object* pairs = arguments.empty() ? nullptr : as(arguments[0], Kind::kList);
@@ -332,7 +470,22 @@ void Machine::make_dict(const Global* callee, const std::vector<Value>& argument
       items.insert(items.end(), pair->items.begin(), pair->items.end());
     }
   }
+  const Object* counted = arguments.empty() ? nullptr : as(arguments[0], Kind::kDict);
+  if (counted != nullptr && callee->name == "Counter") items = counted->items;
   push_object(Kind::kDict, std::move(items), callee);
+}
+
+// BINPERSID and PERSID. Files before PyTorch 1.6 name the class of a module so, with its source.
+void Machine::refer_outside(const Value& id) {
+  const Object* tuple = as(id, Kind::kTuple);
+  if (tuple == nullptr) {
+    if (!keeps_unknown_) refuse(ErrorCode::kFormat, "a persistent id that is not a tuple");
+    return push_object(Kind::kPersistent, {id});
+  }
+  const std::string_view* kind = tuple->items.empty() ? nullptr : as_text(tuple->items[0]);
+  const bool is_class = kind != nullptr && *kind == "module" && tuple->items.size() > 1;
+  if (is_class && std::holds_alternative<const Global*>(tuple->items[1])) return push(Value(tuple->items[1]));
+  push_object(Kind::kPersistent, tuple->items);
 }
 
 // BUILD: the state of what a call made is kept; attributes of a dictionary, such as a state dict's _metadata, are
@@ -344,19 +497,20 @@ void Machine::set_state() {
     refuse(ErrorCode::kFormat, "attributes for something that has none");
   }
   if ((*object)->kind != Kind::kCall) return;
-  constexpr std::size_t kEntry = 64;  // bytes of a map's entry and its place in the table
-  budget_.charge(kEntry, "pickled states");
+  budget_.charge(kPartBytes, "pickled states");
   result_.states.insert_or_assign(*object, state);
 }
 
 }  // namespace
 
-Pickle read_pickle(std::span<const std::byte> bytes, std::size_t begin, const std::string& where,
-                   MemoryBudget& budget) {
-  return read_pickle(ByteReader(bytes, where, begin), budget);
+Pickle read_pickle(std::span<const std::byte> bytes, std::size_t begin, const std::string& where, MemoryBudget& budget,
+                   Unknown unknown) {
+  return read_pickle(ByteReader(bytes, where, begin), budget, unknown);
 }
 
-Pickle read_pickle(ByteReader bytes, MemoryBudget& budget) { return Machine(std::move(bytes), budget).run(); }
+Pickle read_pickle(ByteReader bytes, MemoryBudget& budget, Unknown unknown) {
+  return Machine(std::move(bytes), budget, unknown).run();
+}
 
 const Object* as(const Value& value, Kind kind) noexcept {
   Object* const* object = std::get_if<Object*>(&value);

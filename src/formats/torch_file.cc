@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/pickle.h"
+#include "formats/pickled_tree.h"
 #include "formats/torch_legacy.h"
 #include "formats/torch_tensors.h"
 #include "formats/zip_archive.h"
@@ -42,8 +43,9 @@ std::string_view find_folder(const ZipArchive& archive, const std::string& path)
 // The entries of a torch.save archive, by their names within its folder.
 class TorchArchive {
  public:
-  TorchArchive(const std::shared_ptr<const CheckedFile>& file, const std::string& path, MemoryBudget& budget)
-      : path_(path), budget_(budget), archive_(file, path, budget), folder_(find_folder(archive_, path)) {
+  TorchArchive(const std::shared_ptr<const CheckedFile>& file, const std::string& path,
+               const std::shared_ptr<MemoryBudget>& budget)
+      : path_(path), budget_(budget), archive_(file, path, *budget), folder_(find_folder(archive_, path)) {
     if (find("constants.pkl") != nullptr) {
       fail(ErrorCode::kUnsupported, path, "a TorchScript program: save its state_dict() instead");
     }
@@ -56,18 +58,18 @@ class TorchArchive {
 
   OwnedBytes pickle() const { return archive_.read(*find("data.pkl")); }
 
-  // Each storage is checked once, however many tensors share it.
+  // Each storage is checked once, however many tensors share it, and when somebody asks for one of them.
   OwnedBytes storage(const StorageId& id) {
     const ZipEntry* entry = find(fmt::format("data/{}", id.key));
     if (entry == nullptr) fail(ErrorCode::kFormat, path_, "storage '{}' is missing", one_line(id.key));
     auto place = storages_.find(entry);
     if (place == storages_.end()) {
-      budget_.charge(96, "storages");
-      place = storages_.emplace(entry, archive_.read(*entry)).first;
+      budget_->charge(kStorageBytes, "storages");
+      place = storages_.emplace(entry, archive_.defer(*entry, budget_)).first;
     }
     if (place->second.bytes.size() != id.count * id.element_size()) {
       fail(ErrorCode::kFormat, path_, "storage '{}' has {} bytes, {} elements of {} were promised", one_line(id.key),
-           place->second.bytes.size(), id.count, id.dtype ? name(*id.dtype) : "bytes");
+           place->second.bytes.size(), id.count, id.dtype() ? name(*id.dtype()) : "bytes");
     }
     return place->second;
   }
@@ -75,27 +77,29 @@ class TorchArchive {
  private:
   const ZipEntry* find(std::string_view name) const { return archive_.find(fmt::format("{}/{}", folder_, name)); }
 
+  static constexpr std::size_t kStorageBytes = 320;  // of what is kept of one
+
   std::string path_;
-  MemoryBudget& budget_;
+  std::shared_ptr<MemoryBudget> budget_;
   ZipArchive archive_;
   std::string_view folder_;
   std::unordered_map<const ZipEntry*, OwnedBytes> storages_;
 };
 
 TensorFile read_torch_zip(const std::shared_ptr<const CheckedFile>& file, const std::string& path,
-                          MemoryBudget& budget) {
+                          const std::shared_ptr<MemoryBudget>& budget) {
   TorchArchive archive(file, path, budget);
   const OwnedBytes bytes = archive.pickle();
-  budget.charge(bytes.bytes.size(), "the pickle");
-  const pickle::Pickle object = pickle::read_pickle(bytes.reader(path + ": data.pkl"), budget);
+  budget->charge(bytes.bytes.size(), "the pickle");
+  const pickle::Pickle object = pickle::read_pickle(bytes.reader(path + ": data.pkl"), *budget, pickle::Unknown::kKeep);
   if (object.end != bytes.bytes.size()) {
     fail(ErrorCode::kFormat, path, "data.pkl: offset {}: {} bytes after STOP", object.end,
          bytes.bytes.size() - object.end);
   }
   TensorFile result;
   result.format = "torch-zip";
-  const auto storage = [&archive](const StorageId& id) { return archive.storage(id); };
-  read_state_dict(object.root, storage, path, budget, result);
+  const TorchTensors tensors([&archive](const StorageId& id) { return archive.storage(id); }, budget);
+  read_tree({object, bytes, tensors, path, budget}, result);
   return result;
 }
 
@@ -108,7 +112,7 @@ bool looks_like_torch(std::span<const std::byte> bytes) noexcept {
 TensorFile read_torch_file(std::shared_ptr<const CheckedFile> file, const std::string& path) {
   constexpr std::size_t kMagic = 512;  // bytes that tell the formats apart
   const std::span<const std::byte> bytes = file->load(file->range().first(std::min(file->size(), kMagic)));
-  MemoryBudget budget(file->size(), path);
+  const auto budget = std::make_shared<MemoryBudget>(file->size(), path);
   if (is_zip(bytes)) return read_torch_zip(file, path, budget);
   if (is_pickle(bytes)) return read_torch_legacy(file, path, budget);
   if (is_tar(bytes)) {

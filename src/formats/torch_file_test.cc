@@ -76,34 +76,178 @@ TEST_F(TorchFileTest, KeepsTheOrderAndLeavesOutOtherValues) {
                                                            "K\1" + text("a") + tensor(kStorage, 1, {1}, {1}))),
                                                kFour));
   EXPECT_EQ(file.format, "torch-zip");
-  EXPECT_EQ(file.container, "");
+  EXPECT_EQ(file.values, (std::map<std::string, std::string>{{"n", "1"}}));
+  ASSERT_EQ(file.containers.size(), 1U);
+  EXPECT_EQ(file.containers[0].path + file.containers[0].type, "dict");
+  EXPECT_EQ(file.containers[0].tensors, 2U);
   ASSERT_EQ(file.tensors.size(), 2U);
   EXPECT_EQ(file.tensors.begin()->first, "b");
 }
 
-TEST_F(TorchFileTest, OpensContainersInOrder) {
-  const auto held = [](const std::string& key, int offset) {
-    return text(key) + dict(text("a") + tensor(kStorage, offset, {1}, {1}));
-  };
-  const auto opened = [&](const std::string& items) {
-    const TensorFile file = read_bytes(torch_zip(pickle(dict(items)), kFour));
-    return fmt::format("{}{}", file.container, ints(file.tensors.at("a"))[0]);
-  };
-  const std::string ema = held("model_ema", 3) + held("state_dict_ema", 2);
-  EXPECT_EQ(opened(ema), "state_dict_ema2");
-  EXPECT_EQ(opened(ema + held("model", 1)), "model1");
-  EXPECT_EQ(opened(ema + held("model", 1) + held("state_dict", 0)), "state_dict0");
-  EXPECT_EQ(opened(text("model") + text("resnet50") + held("model_ema", 3)), "model_ema3");
-  EXPECT_EQ(opened(text("state_dict") + "}" + text("a") + tensor(kStorage, 1, {1}, {1})), "1");
+std::string names_of(const TensorFile& file) {
+  std::string names;
+  for (const auto& [name, tensor] : file.tensors) names += name + " ";
+  return names;
 }
 
-TEST_F(TorchFileTest, RefusesFilesWithoutTensors) {
-  EXPECT_EQ(refusal(torch_zip(pickle("N"))), "holds no dictionary of tensors: save a state_dict()");
-  EXPECT_EQ(refusal(torch_zip(pickle("}"))),
-            "no tensors at its top nor in 'state_dict', 'model', 'state_dict_ema', 'model_ema'; its keys are: none");
-  EXPECT_THAT(refusal(torch_zip(pickle("}" + text("net\n") + "}s"))), HasSubstr("its keys are: 'net\\x0a'"));
-  EXPECT_THAT(refusal(torch_zip(pickle("}q\1" + text("state_dict") + "h\1s"))),
-              HasSubstr("its keys are: 'state_dict'"));
+std::string opaque_of(const TensorFile& file) {
+  std::string parts;
+  for (const OpaquePart& part : file.opaque) {
+    parts += fmt::format("{}: {}{}{}; ", part.path, part.type, part.why.empty() ? "" : " ", part.why);
+  }
+  return parts;
+}
+
+TEST_F(TorchFileTest, NamesTensorsByTheirPaths) {
+  const std::string one = tensor(kStorage, 1, {1}, {1});
+  const auto names = [&](const std::string& object) { return names_of(read_bytes(torch_zip(pickle(object), kFour))); };
+  EXPECT_EQ(names(one), "tensor ");
+  EXPECT_EQ(names("(" + one + one + "t"), "0 1 ");
+  EXPECT_EQ(names("]" + dict(text("a") + one) + "a"), "0.a ");
+  EXPECT_EQ(names(dict(text("m") + dict(text("a.b") + one + text("c") + "](" + one + one + "e"))),
+            "m.a.b m.c.0 m.c.1 ");
+  EXPECT_EQ(names(dict("K\7" + one + "\x88" + one + "N" + one + "K\1K\2\x86" + one)), "7 true null [1,2] ");
+  EXPECT_EQ(names(dict(test::ordered_dict() + one + "U\1\xFF" + one)), "#0 \\xff ");
+  EXPECT_EQ(names(dict(text("d") + dict(text("a") + one) + "q\1" + text("e") + "h\1")), "d.a e.a ") << "shared";
+  EXPECT_EQ(names("}q\1(" + text("self") + "h\1" + text("a") + one + "u"), "self.a a ") << "a circle ends";
+}
+
+TEST_F(TorchFileTest, ListsContainers) {
+  const std::string one = tensor(kStorage, 1, {1}, {1});
+  const TensorFile file = read_bytes(
+      torch_zip(pickle(dict(text("n") + dict(text("x") + "K\1") + text("m") +
+                            dict(text("a") + one + text("l") + "]" + one + "a" + text("b") + one) + text("c") + one)),
+                kFour));
+  std::string listed;
+  for (const TensorContainer& c : file.containers) listed += fmt::format("{}:{}:{} ", c.path, c.type, c.tensors);
+  EXPECT_EQ(listed, "m:dict:2 m.l:list:1 :dict:1 ");
+}
+
+TEST_F(TorchFileTest, KeepsPlainValuesAsJson) {
+  const std::string one = tensor(kStorage, 1, {1}, {1});
+  const auto values = [&](const std::string& value) {
+    const TensorFile file = read_bytes(torch_zip(pickle(dict(text("v") + value)), kFour));
+    std::string all = opaque_of(file);
+    for (const auto& [path, json] : file.values) all += fmt::format("{}={} ", path, json);
+    return all;
+  };
+  const std::string nan = "G\x7F\xF8\0\0\0\0\0\0"s;
+  EXPECT_EQ(values("N"), "v=null ");
+  EXPECT_EQ(values("G\x3F\xB9\x99\x99\x99\x99\x99\x9A"), "v=0.1 ");
+  EXPECT_EQ(values(nan), "v=\"nan\" ");
+  EXPECT_EQ(values(text("a\"\n")), "v=\"a\\\"\\n\" ");
+  EXPECT_EQ(values("\x8a\x09\0\0\0\0\0\0\0\0\1"s), "v=\"0x10000000000000000\" ");
+  EXPECT_EQ(values("\x8a\x09\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFE"s), "v=\"-0x10000000000000001\" ");
+  EXPECT_EQ(values(dict(text("cat") + "K\0"s + "K\1" + "](K\1N\x88" + "e" + "K\1K\2\x86" + ")")),
+            "v={\"cat\":0,\"1\":[1,null,true],\"[1,2]\":[]} ");
+  EXPECT_EQ(values(global("__builtin__", "set") + "](K\1K\2e\x85R"), "v=[1,2] ");
+  EXPECT_EQ(values(global("__builtin__", "frozenset") + ")R"), "v=[] ");
+  EXPECT_EQ(values(global("torch", "Size") + "K\1K\2\x86\x85R"), "v=[1,2] ");
+  EXPECT_EQ(values(global("torch", "device") + text("cuda") + "K\1\x86R"), "v=\"cuda\" ");
+  EXPECT_EQ(values(global("torch", "float16")), "v=\"torch.float16\" ");
+  EXPECT_EQ(values(global("pathlib", "PosixPath") + text("/") + text("a") + text("b") + "\x87R"), "v=\"/a/b\" ");
+  EXPECT_EQ(values(global("argparse", "Namespace") + ")\x81}" + text("lr") + "K\1sb"), "v.lr=1 ");
+  EXPECT_EQ(values("](" + dict(text("x") + "K\1") + one + "e"), "v.0={\"x\":1} ");
+  EXPECT_EQ(values("]q\1h\1a"), "") << "nothing but itself";
+}
+
+TEST_F(TorchFileTest, KeepsOpaquePartsApart) {
+  const std::string one = tensor(kStorage, 1, {1}, {1});
+  const auto read_value = [&](const std::string& value) {
+    return read_bytes(torch_zip(pickle(dict(text("v") + value + text("a") + one)), kFour));
+  };
+  const auto opaque = [&](const std::string& value) {
+    const TensorFile file = read_value(value);
+    return opaque_of(file) + names_of(file);
+  };
+  EXPECT_EQ(opaque(global("os", "system")), "v: os.system; a ");
+  EXPECT_EQ(opaque(global("os", "system") + text("rm -rf /") + "\x85R"), "v: os.system; a ");
+  EXPECT_EQ(read_value(global("a", "B") + "K\1\x85R").values.at("v.args.0"), "1");
+  EXPECT_EQ(opaque(global("a", "B") + ")\x81}(" + text("w") + one + text("n") + "K\1ub"), "v: a.B; v.w a ");
+  EXPECT_EQ(opaque(global("a", "B") + ")\x81N}" + text("w") + one + "s\x86" + "b"), "v: a.B; v.w a ") << "slots";
+  EXPECT_EQ(opaque(global("a", "D") + ")\x81" + text("w") + one + "s"), "v: a.D; v.w a ") << "a kind of dictionary";
+  EXPECT_EQ(opaque(global("a", "B") + ")\x81q\1" + "0" + "](h\1h\1e"), "v.0: a.B; v.1: a.B; a ");
+  EXPECT_EQ(opaque("(" + text("storage") + global("torch", "IntStorage") + text("0") + text("cpu") + "K\4tQ"),
+            "v: storage; a ");
+  EXPECT_EQ(opaque("K\1Q"), "v: reference; a ");
+  std::string deep = one;
+  for (int i = 0; i < 150; ++i) deep = "](" + deep + "e";
+  EXPECT_THAT(opaque(deep), HasSubstr(".0.0: list is nested too deep; a "));
+}
+
+TEST_F(TorchFileTest, OddTensorsLeaveTheOthersReadable) {
+  const std::string one = tensor(kStorage, 1, {1}, {1});
+  const auto opaque = [&](const std::string& value) {
+    const TensorFile file = read_bytes(torch_zip(pickle(dict(text("v") + value + text("a") + one)), kFour));
+    EXPECT_EQ(names_of(file), "a ");
+    return opaque_of(file);
+  };
+  EXPECT_EQ(opaque(tensor(storage("ComplexFloatStorage", "0", 2), 0, {2}, {1})),
+            "v: torch.Tensor its values are of the type torch.ComplexFloatStorage, which is not read; ");
+  EXPECT_EQ(opaque(tensor(kStorage, 0, {2}, {1}, dict(text("conj") + "\x88"))),
+            "v: torch.Tensor has metadata: it is not stored as it is; ");
+  EXPECT_EQ(opaque(global("torch._utils", "_rebuild_tensor_v3") + "(" + storage("UntypedStorage", "0", 16) + "K\0"s +
+                   tuple({2}) + tuple({1}) + "\x89" + test::ordered_dict() + global("torch", "float8_e4m3fn") + "tR"),
+            "v: torch.Tensor its values are of the type torch.float8_e4m3fn, which is not read; ");
+  EXPECT_EQ(opaque(global("torch._utils", "_rebuild_sparse_tensor") + "(" + one + one + "tR"),
+            "v: torch.Tensor is made by torch._utils._rebuild_sparse_tensor; ");
+  EXPECT_EQ(opaque(global("torch._utils", "_rebuild_parameter") + "(" + global("torch._utils", "_rebuild_qtensor") +
+                   ")R\x88" + test::ordered_dict() + "tR"),
+            "v: torch.Tensor is made by torch._utils._rebuild_qtensor; ");
+}
+
+TEST_F(TorchFileTest, ReadsParametersAndSubclasses) {
+  const std::string one = tensor(kStorage, 2, {1}, {1});
+  const std::string arguments =
+      "(" + kStorage + integer(3) + tuple({1}) + tuple({1}) + "\x89" + test::ordered_dict() + "t";
+  EXPECT_EQ(
+      ints(read_one(global("torch._utils", "_rebuild_parameter") + "(" + one + "\x88" + test::ordered_dict() + "tR")),
+      (std::vector<int>{2}));
+  EXPECT_EQ(ints(read_one(global("torch._tensor", "_rebuild_from_type_v2") + "(" +
+                          global("torch._utils", "_rebuild_tensor_v2") + global("fastai.torch_core", "TensorBase") +
+                          arguments + "}tR")),
+            (std::vector<int>{3}));
+}
+
+TEST_F(TorchFileTest, ReadsArraysOfNumPy) {
+  const std::string f4 = global("numpy", "dtype") + "(" + text("f4") + "K\0K\1tR(K\3"s + text("<") +
+                         "NNNJ\xFF\xFF\xFF\xFFJ\xFF\xFF\xFF\xFFK\0tb"s;
+  const auto reconstructed = [&](const std::string& shape, const std::string& type, const std::string& fortran,
+                                 const std::string& bytes) {
+    return global("numpy.core.multiarray", "_reconstruct") + "(" + global("numpy", "ndarray") + "K\0\x85"s +
+           "C\1btR(K\1" + shape + type + fortran + bytes + "tb";
+  };
+  const std::string two = "C\x08\0\0\x80\x3F\0\0\0\x40"s;  // 1 and 2
+  const auto floats = [&](const std::string& value) {
+    const Tensor values = read_one(value).copy();
+    return std::vector<float>(values.f32().begin(), values.f32().end());
+  };
+  EXPECT_EQ(floats(reconstructed("K\2\x85", f4, "\x89", two)), (std::vector<float>{1, 2}));
+  const std::string four = "C\x10\0\0\x80\x3F\0\0\0\x40\0\0\x40\x40\0\0\x80\x40"s;
+  EXPECT_EQ(floats(reconstructed("K\2K\2\x86", f4, "\x88", four)), (std::vector<float>{1, 3, 2, 4}))
+      << "Fortran's order";
+  const std::string latin1 = global("_codecs", "encode") + text("\0\0\xC2\x80?"s) + text("latin1") + "\x86R";
+  EXPECT_EQ(floats(reconstructed("K\1\x85", f4, "\x89", latin1)), (std::vector<float>{1}));
+  EXPECT_EQ(floats(global("numpy._core.numeric", "_frombuffer") + "(" + two + f4 + "K\2\x85" + text("C") + "tR"),
+            (std::vector<float>{1, 2}));
+  const std::string malformed = "tensor 'a': a malformed array of NumPy";
+  EXPECT_EQ(refused(reconstructed("K\3\x85", f4, "\x89", two)), malformed);
+  EXPECT_EQ(refused(reconstructed("K\2\x85", "N", "\x89", two)), malformed);
+  EXPECT_EQ(refused(reconstructed("N", f4, "\x89", two)), malformed);
+  EXPECT_EQ(refused(reconstructed(tuple({INT64_MAX, INT64_MAX}), f4, "\x89", two)), malformed);
+  const std::string objects = global("numpy", "dtype") + "(" + text("O8") + "K\0K\1tR"s;
+  const TensorFile file =
+      read_bytes(torch_zip(pickle(dict(text("o") + reconstructed("K\2\x85", objects, "\x89", "]") + text("s") +
+                                       global("numpy.core.multiarray", "scalar") + f4 + "C\4\0\0\xC0\x3F"s + "\x86R")),
+                           kFour));
+  EXPECT_EQ(opaque_of(file), "o: torch.Tensor its values are of NumPy's type O8, which is not read; ");
+  EXPECT_EQ(file.values.at("s"), "1.5");
+}
+
+TEST_F(TorchFileTest, RefusesWhatStandsInTooManyPlaces) {
+  std::string doubled = global("os", "system");  // each list holds the last one twice: 2^60 names
+  for (int i = 0; i < 60; ++i) doubled = "](" + doubled + "2e";
+  EXPECT_EQ(refused(doubled), "its objects refer to one another too often");
 }
 
 TEST_F(TorchFileTest, RefusesTensorsBeyondTheirStorage) {
@@ -141,8 +285,6 @@ TEST_F(TorchFileTest, RefusesMalformedTensors) {
   EXPECT_EQ(refused(rebuild("NK\0)))"s)), "tensor 'a': has no storage");
   EXPECT_EQ(refused(rebuild(kStorage + "K\0NN"s)), "tensor 'a': its sizes are not a tuple");
   EXPECT_EQ(refused(tensor(kStorage, 0, {2}, {1, 1})), "tensor 'a': 1 sizes and 2 strides");
-  EXPECT_EQ(refused(tensor(kStorage, 0, {2}, {1}, dict(text("conj") + "\x88"))),
-            "tensor 'a': has metadata: it is not stored as it is");
   EXPECT_EQ(ints(read_one(tensor(kStorage, 0, {2}, {1}, "}"))), (std::vector<int>{0, 1}));
   std::string ones = "(";
   for (int i = 0; i < 65; ++i) ones += "K\1";
@@ -150,8 +292,6 @@ TEST_F(TorchFileTest, RefusesMalformedTensors) {
   EXPECT_EQ(refused(rebuild("K\1K\2\x86QK\0))"s)), "tensor 'a': a persistent id that names no storage");
   EXPECT_THAT(refused(global("torch._utils", "_rebuild_tensor_v3") + "(" + kStorage + "K\0))NNNtR"s),
               HasSubstr("has a type that is not supported"));
-  EXPECT_EQ(refusal(torch_zip(pickle(dict("K\1" + tensor(kStorage, 0, {1}, {1}))), kFour)),
-            "a tensor whose name is not text");
   EXPECT_EQ(refused(tensor(kStorage, 0, {1}, {1}) + text("a") + tensor(kStorage, 0, {1}, {1})),
             "tensor 'a': is there twice");
 }
@@ -161,14 +301,15 @@ TEST_F(TorchFileTest, RefusesStoragesThatDoNotFit) {
   EXPECT_EQ(refused(tensor(storage("IntStorage", "../0", 4), 0, {2}, {1})), "storage '../0' is missing");
   EXPECT_EQ(refused(tensor(storage("IntStorage", "0", 3), 0, {2}, {1})),
             "storage '0' has 16 bytes, 3 elements of I32 were promised");
-  EXPECT_THAT(refused(tensor(storage("ComplexFloatStorage", "0", 2), 0, {2}, {1})),
-              HasSubstr("'torch.ComplexFloatStorage' is not one of the names"));
 }
 
 TEST_F(TorchFileTest, RefusesDamagedStorages) {
   std::string bytes = torch_zip(pickle(dict(text("a") + tensor(kStorage, 0, {4}, {1}))), kFour);
   bytes[bytes.find(kFour)] = 1;
-  EXPECT_THAT(refusal(bytes), HasSubstr("entry 'm/data/0': its bytes are damaged"));
+  const TensorFile file = read_bytes(bytes);
+  EXPECT_THAT(error_of(path("m.pth"), [&] { file.tensors.at("a").bytes(); }),
+              HasSubstr("entry 'm/data/0': its bytes are damaged"));
+  EXPECT_THAT(error_of(path("m.pth"), [&] { file.tensors.at("a").copy(); }), HasSubstr("its bytes are damaged"));
 }
 
 TEST_F(TorchFileTest, RefusesOtherArchives) {
@@ -181,8 +322,6 @@ TEST_F(TorchFileTest, RefusesOtherArchives) {
   EXPECT_EQ(refusal(test::archive({{.name = "a/data.pkl"}, {.name = "a/byteorder", .data = "big"}})),
             "written on a big-endian machine");
   EXPECT_EQ(refusal(torch_zip(pickle("}") + "x")), "data.pkl: offset 4: 1 bytes after STOP");
-  EXPECT_EQ(refusal(torch_zip(pickle(global("os", "system")))),
-            "data.pkl: offset 2: 'os.system' is not one of the names that a state dict needs");
 }
 
 TEST_F(TorchFileTest, RefusesTarsAndOtherFiles) {
@@ -231,8 +370,8 @@ TEST_F(TorchFileTest, HostilePicklesAreQuick) {
                                integer(0) + sizes + "t" + strides + "t\x89" + test::ordered_dict() + "tR";
 
   const std::clock_t start = std::clock();
-  EXPECT_THAT(refusal(torch_zip(pickle(parameters + "u"), kFour)), HasSubstr("no tensors at its top"));
-  EXPECT_EQ(read_one(repeated).count(), 12'000'000);
+  EXPECT_THAT(refusal(torch_zip(pickle(parameters + "u"), kFour)), HasSubstr("a parameter that is no tensor"));
+  EXPECT_EQ(read_one(repeated).bytes().size(), 12'000'000U);
   const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
   if (kSanitized) GTEST_SKIP() << "time is not measured under a sanitizer";
   EXPECT_LT(seconds, 1.0);
@@ -304,31 +443,31 @@ std::vector<std::byte> pattern(DType type, std::size_t count) {
   return bytes;
 }
 
-void check_golden(const TensorFile& file, const std::string& format, const std::string& container) {
+void check_golden(const TensorFile& file, const std::string& format, const std::string& prefix = "") {
   const std::vector<std::pair<std::string, DType>> all = {
       {"float32", DType::kF32}, {"float16", DType::kF16}, {"bfloat16", DType::kBF16}, {"float64", DType::kF64},
       {"int8", DType::kI8},     {"int16", DType::kI16},   {"int32", DType::kI32},     {"int64", DType::kI64},
       {"uint8", DType::kU8},    {"bool", DType::kBool},   {"uint16", DType::kU16},    {"uint32", DType::kU32},
       {"uint64", DType::kU64}};
   EXPECT_EQ(file.format, format);
-  EXPECT_EQ(file.container, container);
+  const auto tensor = [&](const char* name) { return file.tensors.at(prefix + name); };
   const std::size_t types = file.tensors.contains("uint64") ? 13 : 10;
-  EXPECT_EQ(file.tensors.size(), types + 6);
+  EXPECT_EQ(file.tensors.size(), types + 6 + (prefix.empty() ? 0 : 1));
   for (std::size_t i = 0; i < types; ++i) {
-    const auto& [name, tensor] = file.tensors.begin()[i];
-    EXPECT_EQ(name, all[i].first);
-    EXPECT_EQ(tensor.dtype(), all[i].second);
-    EXPECT_EQ(tensor.shape(), (Shape{3, 5}));
-    EXPECT_TRUE(std::ranges::equal(tensor.bytes(), pattern(tensor.dtype(), 15))) << name;
+    const auto& [name, values] = file.tensors.begin()[i + (prefix.empty() ? 0 : 1)];
+    EXPECT_EQ(name, prefix + all[i].first);
+    EXPECT_EQ(values.dtype(), all[i].second);
+    EXPECT_EQ(values.shape(), (Shape{3, 5}));
+    EXPECT_TRUE(std::ranges::equal(values.bytes(), pattern(values.dtype(), 15))) << name;
   }
-  EXPECT_EQ(file.tensors.at("scalar").shape(), Shape{});
-  EXPECT_EQ(file.tensors.at("empty").shape(), (Shape{0, 4}));
-  EXPECT_EQ(file.tensors.at("parameter").count(), 2);
+  EXPECT_EQ(tensor("scalar").shape(), Shape{});
+  EXPECT_EQ(tensor("empty").shape(), (Shape{0, 4}));
+  EXPECT_EQ(tensor("parameter").count(), 2);
   const std::vector<std::byte> shared = pattern(DType::kI32, 10);
-  EXPECT_TRUE(std::ranges::equal(file.tensors.at("front").bytes(), std::span(shared).first(24)));
-  EXPECT_TRUE(std::ranges::equal(file.tensors.at("back").bytes(), std::span(shared).subspan(24)));
+  EXPECT_TRUE(std::ranges::equal(tensor("front").bytes(), std::span(shared).first(24)));
+  EXPECT_TRUE(std::ranges::equal(tensor("back").bytes(), std::span(shared).subspan(24)));
   const std::vector<std::byte> plain = pattern(DType::kI16, 6);
-  const Tensor& transposed = file.tensors.at("transposed");
+  const Tensor transposed = tensor("transposed");
   EXPECT_EQ(transposed.shape(), (Shape{3, 2}));
   for (std::size_t i = 0; i < 3; ++i) {
     for (std::size_t j = 0; j < 2; ++j) {
@@ -341,10 +480,16 @@ void check_golden(const TensorFile& file, const std::string& format, const std::
 std::string golden(const std::string& name) { return RESNET_SOURCE_DIR "/tests/golden/weights/" + name; }
 
 TEST_F(TorchFileTest, ReadsFilesOfPyTorch) {
-  check_golden(read_tensor_file(golden("zip.pth")), "torch-zip", "");
-  check_golden(read_tensor_file(golden("deflated.pth")), "torch-zip", "");
-  check_golden(read_tensor_file(golden("legacy.pth")), "torch-legacy", "");
-  check_golden(read_tensor_file(golden("checkpoint.pth")), "torch-zip", "model");
+  check_golden(read_tensor_file(golden("zip.pth")), "torch-zip");
+  check_golden(read_tensor_file(golden("deflated.pth")), "torch-zip");
+  check_golden(read_tensor_file(golden("legacy.pth")), "torch-legacy");
+  const TensorFile checkpoint = read_tensor_file(golden("checkpoint.pth"));
+  check_golden(checkpoint, "torch-zip", "model.");
+  EXPECT_EQ(checkpoint.tensors.begin()->first, "model_ema.a");
+  EXPECT_EQ(checkpoint.values.at("epoch"), "3");
+  EXPECT_EQ(checkpoint.values.at("args.lr"), "0.1");
+  EXPECT_EQ(checkpoint.values.at("optimizer"), R"({"state":{},"param_groups":[{"lr":0.1}]})");
+  EXPECT_EQ(opaque_of(checkpoint), "");
 }
 
 TEST_F(TorchFileTest, RefusesEveryPrefixOfFilesOfPyTorch) {
@@ -359,9 +504,8 @@ TEST_F(TorchFileTest, ReadsThirdPartyWeights) {
   if (data == nullptr) GTEST_SKIP() << "RESNET_TEST_DATA is not set";
   const TensorFile file = read_tensor_file(std::string(data) + "/weights/resnet20-12fca82f.th");
   EXPECT_EQ(file.format, "torch-legacy");
-  EXPECT_EQ(file.container, "state_dict");
-  EXPECT_EQ(file.tensors.at("module.conv1.weight").shape(), (Shape{16, 3, 3, 3}));
-  EXPECT_EQ(file.tensors.at("module.linear.weight").shape(), (Shape{10, 64}));
+  EXPECT_EQ(file.tensors.at("state_dict.module.conv1.weight").shape(), (Shape{16, 3, 3, 3}));
+  EXPECT_EQ(file.tensors.at("state_dict.module.linear.weight").shape(), (Shape{10, 64}));
 }
 
 }  // namespace

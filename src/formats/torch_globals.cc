@@ -40,37 +40,55 @@ constexpr Global kGlobals[] = {
     {"torch", "UntypedStorage", Role::kStorage},
     {"torch.storage", "UntypedStorage", Role::kStorage},
 
-    {"torch", "device"},
+    {"torch._utils", "_rebuild_parameter_with_state", Role::kRebuildParameter},
+    {"torch._tensor", "_rebuild_from_type_v2", Role::kRebuildSubclass},
+    {"torch.storage", "_load_from_bytes", Role::kStorageBytes},
+    {"torch", "ComplexFloatStorage", Role::kOddStorage, std::nullopt, 8},
+    {"torch", "ComplexDoubleStorage", Role::kOddStorage, std::nullopt, 16},
+    {"torch", "QInt8Storage", Role::kOddStorage, std::nullopt, 1},
+    {"torch", "QUInt8Storage", Role::kOddStorage, std::nullopt, 1},
+    {"torch", "QInt32Storage", Role::kOddStorage, std::nullopt, 4},
+    {"torch", "QUInt4x2Storage", Role::kOddStorage, std::nullopt, 1},
+    {"torch", "QUInt2x4Storage", Role::kOddStorage, std::nullopt, 1},
+
+    {"torch", "device", Role::kDevice},
     {"torch", "complex64"},
     {"torch", "complex128"},
     {"torch.serialization", "_get_layout"},
-    {"argparse", "Namespace"},
-    {"_codecs", "encode"},
-    {"pathlib", "Path"},
-    {"pathlib", "PosixPath"},
-    {"pathlib", "PurePosixPath"},
-    {"pathlib", "WindowsPath"},
-    {"pathlib", "PureWindowsPath"},
-    {"pathlib._local", "Path"},
-    {"pathlib._local", "PosixPath"},
-    {"pathlib._local", "PurePosixPath"},
-    {"pathlib._local", "WindowsPath"},
-    {"pathlib._local", "PureWindowsPath"},
-    {"numpy", "dtype"},
+    {"argparse", "Namespace", Role::kNamespace},
+    {"types", "SimpleNamespace", Role::kNamespace},
+    {"copyreg", "_reconstructor", Role::kMakeObject},
+    {"copy_reg", "_reconstructor", Role::kMakeObject},
+    {"copyreg", "__newobj__", Role::kMakeObject},
+    {"copy_reg", "__newobj__", Role::kMakeObject},
+    {"_codecs", "encode", Role::kText},
+    {"pathlib", "Path", Role::kPath},
+    {"pathlib", "PosixPath", Role::kPath},
+    {"pathlib", "PurePosixPath", Role::kPath},
+    {"pathlib", "WindowsPath", Role::kPath},
+    {"pathlib", "PureWindowsPath", Role::kPath},
+    {"pathlib._local", "Path", Role::kPath},
+    {"pathlib._local", "PosixPath", Role::kPath},
+    {"pathlib._local", "PurePosixPath", Role::kPath},
+    {"pathlib._local", "WindowsPath", Role::kPath},
+    {"pathlib._local", "PureWindowsPath", Role::kPath},
+    {"numpy", "dtype", Role::kNumpyType},
     {"numpy", "ndarray"},
-    {"numpy.core.multiarray", "scalar"},
-    {"numpy.core.multiarray", "_reconstruct"},
-    {"numpy._core.multiarray", "scalar"},
-    {"numpy._core.multiarray", "_reconstruct"},
-    {"numpy.core.numeric", "_frombuffer"},
-    {"numpy._core.numeric", "_frombuffer"},
+    {"numpy.core.multiarray", "scalar", Role::kNumpyScalar},
+    {"numpy.core.multiarray", "_reconstruct", Role::kNumpyArray},
+    {"numpy._core.multiarray", "scalar", Role::kNumpyScalar},
+    {"numpy._core.multiarray", "_reconstruct", Role::kNumpyArray},
+    {"numpy.core.numeric", "_frombuffer", Role::kNumpyBuffer},
+    {"numpy._core.numeric", "_frombuffer", Role::kNumpyBuffer},
 };
 
 // Classes of plain values; `builtins` in Python 3, `__builtin__` in Python 2 and in pickles of protocol 2.
-constexpr std::string_view kBuiltins[] = {"bool", "bytearray", "bytes", "complex", "float", "frozenset", "int",
-                                          "list", "long",      "range", "set",     "slice", "str",       "tuple"};
+constexpr std::string_view kBuiltins[] = {"bool", "bytearray", "bytes", "float", "frozenset", "int",
+                                          "list", "long",      "set",   "str",   "tuple"};
+constexpr std::string_view kOtherBuiltins[] = {"complex", "range", "slice", "object"};
 
-constexpr Global kBuiltin = {"builtins", "class"};
+constexpr Global kBuiltin = {"builtins", "class", Role::kFirst};
+constexpr Global kBuiltinOther = {"builtins", "class"};
 constexpr Global kBuiltinDict = {"builtins", "dict", Role::kDict};
 
 template <Role kRole>
@@ -99,17 +117,12 @@ const Global* find_global(std::string_view module, std::string_view name) noexce
   if (name.empty()) return nullptr;
   if (module == "builtins" || module == "__builtin__") {
     if (name == "dict") return &kBuiltinDict;
+    if (std::ranges::find(kOtherBuiltins, name) != std::end(kOtherBuiltins)) return &kBuiltinOther;
     return std::ranges::find(kBuiltins, name) != std::end(kBuiltins) ? &kBuiltin : nullptr;
   }
   if (const Global* found = find_in(kGlobals, module, name)) return found;
   if (const Global* found = find_in(kStorages, module, name)) return found;
   return find_in(kDTypes, module, name);
-}
-
-bool is_model_class(std::string_view module, std::string_view name) noexcept {
-  const bool is_class = !name.empty() && name[0] >= 'A' && name[0] <= 'Z';
-  return is_class && (module.starts_with("torch.nn.") || module.starts_with("torchvision.models") ||
-                      module.starts_with("timm.") || module == "__main__");
 }
 
 std::string_view storage_class(DType type) noexcept { return kTypeNames[static_cast<std::size_t>(type)].storage; }

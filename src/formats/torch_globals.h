@@ -1,7 +1,8 @@
-// The Python names that may stand in a torch file. Each has a part that it plays for the reader; no class is ever made
-// and no function ever called. Every other name is refused.
+// The Python names that the readers of pickles know. Each has a part that it plays for the reader; no class is ever
+// made and no function ever called.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string_view>
 
@@ -17,7 +18,21 @@ enum class GlobalRole {
   kSize,              // torch.Size: (tuple of numbers,)
   kStorage,           // torch.FloatStorage, ...: `dtype` holds the type, nothing for untyped bytes
   kDType,             // torch.float32, ...: `dtype` holds the type
-  kIgnored,           // what checkpoints hold beside tensors: argparse.Namespace, numpy scalars, ...
+  kRebuildSubclass,   // torch._tensor._rebuild_from_type_v2: (a rebuild function, class, its arguments, state)
+  kStorageBytes,      // torch.storage._load_from_bytes: (bytes of a file of torch.save,)
+  kMakeObject,        // copyreg._reconstructor and __newobj__: (class, ...)
+  kFirst,             // a value like its first argument: list, set, bytearray, ...
+  kText,              // _codecs.encode: (text, "latin1"), which is how bytes look in protocols before 3
+  kPath,              // pathlib's classes: (part, part, ...)
+  kDevice,            // torch.device: (type[, index])
+  kNamespace,         // argparse.Namespace: nothing but attributes
+  kNumpyScalar,       // numpy's scalar(): (dtype, bytes)
+  kNumpyArray,        // numpy's _reconstruct(): the state is (version, shape, dtype, Fortran's order, bytes)
+  kNumpyBuffer,       // numpy's _frombuffer(): (bytes, dtype, shape, order)
+  kNumpyType,         // numpy.dtype: (code, ...)
+  kOddStorage,        // storages of values that are no DType: `element_size` says how large
+  kIgnored,           // others that are known, but mean nothing here
+  kOpaque,            // classes and functions that nobody here knows
 };
 
 struct Global {
@@ -25,13 +40,11 @@ struct Global {
   std::string_view name;
   GlobalRole role = GlobalRole::kIgnored;
   std::optional<DType> dtype = std::nullopt;
+  std::size_t element_size = 0;
 };
 
 // Null where the name is not on the list. Python 2's module names are known, too.
 const Global* find_global(std::string_view module, std::string_view name) noexcept;
-
-// True where the name is a class of whole models: of torch.nn, torchvision.models, timm, or of the script itself.
-bool is_model_class(std::string_view module, std::string_view name) noexcept;
 
 // "FloatStorage": torch's storage class of a type; "" for those that have none (unsigned integers of 16 to 64 bits).
 std::string_view storage_class(DType type) noexcept;

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "formats/byte_reader.h"
 #include "formats/pickle.h"
+#include "formats/pickled_tree.h"
 #include "formats/torch_tensors.h"
 
 namespace resnet {
@@ -55,6 +56,10 @@ Storages find_storages(const pickle::Pickle& object, const std::string& path, Me
     const auto [place, fresh] = storages.try_emplace(id.key, Storage{id, false, {}});
     if (fresh) budget.charge(sizeof(Storages::value_type) + 48, "storages");
     const StorageId& first = place->second.id;
+    if (id.element_size() == 0) {
+      fail(ErrorCode::kUnsupported, path, "storage '{}' is of the class {}.{}, whose size is not known",
+           one_line(id.key), one_line(id.type->module), one_line(id.type->name));
+    }
     if (first.count != id.count || first.element_size() != id.element_size()) {
       fail(ErrorCode::kFormat, path, "storage '{}' is described in two ways", one_line(id.key));
     }
@@ -86,9 +91,9 @@ void read_storages(ByteReader& reader, const Object& keys, Storages& storages, c
 }  // namespace
 
 TensorFile read_torch_legacy(const std::shared_ptr<const CheckedFile>& file, const std::string& path,
-                             MemoryBudget& budget) {
+                             const std::shared_ptr<MemoryBudget>& budget) {
   const auto read_at = [&](std::size_t begin) {
-    return pickle::read_pickle(ByteReader(*file, file->range(), path, begin), budget);
+    return pickle::read_pickle(ByteReader(*file, file->range(), path, begin), *budget, pickle::Unknown::kKeep);
   };
   const pickle::Pickle magic = read_at(0);
   const pickle::Pickle protocol = read_at(magic.end);
@@ -99,18 +104,19 @@ TensorFile read_torch_legacy(const std::shared_ptr<const CheckedFile>& file, con
   const Object* list = as(keys.root, Kind::kList);
   if (list == nullptr) fail(ErrorCode::kFormat, path, "offset {}: no list of storages", object.end);
 
-  Storages storages = find_storages(object, path, budget);
+  Storages storages = find_storages(object, path, *budget);
   ByteReader reader(*file, file->range(), path, keys.end);
   read_storages(reader, *list, storages, path);
 
-  const StorageReader read = [&](const StorageId& id) {
+  const auto read = [&](const StorageId& id) {
     const Storage& storage = storages.at(id.key);
     if (!storage.read) fail(ErrorCode::kFormat, path, "storage '{}' is missing", one_line(id.key));
     return OwnedBytes{storage.bytes, file};
   };
   TensorFile result;
   result.format = "torch-legacy";
-  read_state_dict(object.root, read, path, budget, result);
+  const TorchTensors tensors(read, budget);
+  read_tree({object, {file->range(), file}, tensors, path, budget}, result);
   return result;
 }
 

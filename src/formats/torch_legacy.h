@@ -13,6 +13,6 @@ namespace resnet {
 
 // Tensors are views of `file` where they are dense. Throws kFormat, kLimit, kUnsupported.
 TensorFile read_torch_legacy(const std::shared_ptr<const CheckedFile>& file, const std::string& path,
-                             MemoryBudget& budget);
+                             const std::shared_ptr<MemoryBudget>& budget);
 
 }  // namespace resnet

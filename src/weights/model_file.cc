@@ -12,6 +12,7 @@
 #include "program/quantized.h"
 #include "resnet/graph.h"
 #include "weights/checkpoint.h"
+#include "weights/find_network.h"
 #include "weights/infer.h"
 #include "weights/metadata.h"
 #include "weights/nonfinite.h"
@@ -99,6 +100,7 @@ Model load_model(const std::string& path, const LoadOptions& options) {
 
 Model load_model(TensorFile file, const std::string& path, const LoadOptions& options) {
   if (is_checkpoint(file)) take_network(file);
+  find_network(file, path);
   describes_model(file.metadata, path);
   const bool tutorial = std::any_of(file.tensors.begin(), file.tensors.end(),
                                     [](const auto& entry) { return is_tutorial_name(entry.first); });
