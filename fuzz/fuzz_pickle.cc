@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto budget = std::make_shared<resnet::MemoryBudget>(size, "file");
     const resnet::pickle::Pickle pickle =
         resnet::pickle::read_pickle(bytes, 0, "file", *budget, resnet::pickle::Unknown::kKeep);
-    const resnet::TorchTensors tensors(storage, budget);
+    const resnet::TorchTensors tensors(storage, {bytes, nullptr}, budget);
     resnet::TensorFile file;
     resnet::read_tree({pickle, {bytes, nullptr}, tensors, "file", budget}, file);
     resnet::touch(file);

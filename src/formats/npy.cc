@@ -24,17 +24,17 @@ class HeaderParser {
   HeaderParser(std::string_view text, std::size_t begin, std::string_view where)
       : text_(text), begin_(begin), where_(where) {}
 
-  void parse(NpyArray& array) {
+  void parse(NpyHeader& header) {
     expect('{');
     while (!accept('}')) {
       const std::string_view key = quoted();
       expect(':');
       if (key == "descr" && !std::exchange(has_type_, true)) {
-        array.type = type();
+        header.type = type();
       } else if (key == "fortran_order" && !std::exchange(has_order_, true)) {
-        if (word() != "False") fail(ErrorCode::kUnsupported, std::string(where_), "arrays in Fortran order");
+        header.fortran = truth();
       } else if (key == "shape" && !std::exchange(has_shape_, true)) {
-        array.shape = shape();
+        header.shape = shape();
       } else {
         wrong();
       }
@@ -83,14 +83,16 @@ class HeaderParser {
     return text_.substr(begin, position_ - begin);
   }
 
-  NpyType type() {
+  bool truth() {
+    const std::string_view text = word();
+    if (text != "True" && text != "False") wrong();
+    return text == "True";
+  }
+
+  std::string type() {
     skip_space();
-    if (position_ < text_.size() && text_[position_] == '\'') {
-      const std::string_view name = quoted();
-      if (name == "<f4") return NpyType::kF32;
-      if (name == "|u1") return NpyType::kU8;
-    }
-    fail(ErrorCode::kUnsupported, std::string(where_), "the array's type is neither float32 nor uint8");
+    if (position_ < text_.size() && text_[position_] == '\'') return std::string(quoted());
+    fail(ErrorCode::kUnsupported, std::string(where_), "an array of records");
   }
 
   std::vector<std::int64_t> shape() {
@@ -177,7 +179,7 @@ NpyArray parse_npy(std::span<const std::byte> bytes, std::string_view where) {
   return array;
 }
 
-NpyArray take_npy(std::span<const std::byte>& bytes, std::string_view where) {
+NpyHeader parse_npy_header(std::span<const std::byte> bytes, std::string_view where) {
   const auto wrong = [&](std::string_view what) { fail(ErrorCode::kFormat, std::string(where), "{}", what); };
   if (!looks_like_npy(bytes)) wrong("not a .npy file");
   if (bytes.size() < 12) wrong("the .npy header is cut short");
@@ -186,11 +188,24 @@ NpyArray take_npy(std::span<const std::byte>& bytes, std::string_view where) {
     fail(ErrorCode::kUnsupported, std::string(where), "version {} of the .npy format", version);
   }
   const std::size_t begin = version > 1 ? 12 : 10;
-  const std::size_t end = npy_header_size(bytes);
-  if (end > bytes.size()) wrong("the .npy header is longer than the file");
+  NpyHeader header;
+  header.size = npy_header_size(bytes);
+  if (header.size > bytes.size()) wrong("the .npy header is longer than the file");
+  HeaderParser({reinterpret_cast<const char*>(bytes.data()) + begin, header.size - begin}, begin, where).parse(header);
+  return header;
+}
+
+NpyArray take_npy(std::span<const std::byte>& bytes, std::string_view where) {
+  NpyHeader header = parse_npy_header(bytes, where);
   NpyArray array;
-  HeaderParser({reinterpret_cast<const char*>(bytes.data()) + begin, end - begin}, begin, where).parse(array);
-  bytes = bytes.subspan(end);
+  if (header.type == "|u1") {
+    array.type = NpyType::kU8;
+  } else if (header.type != "<f4") {
+    fail(ErrorCode::kUnsupported, std::string(where), "the array's type is neither float32 nor uint8");
+  }
+  if (header.fortran) fail(ErrorCode::kUnsupported, std::string(where), "arrays in Fortran order");
+  array.shape = std::move(header.shape);
+  bytes = bytes.subspan(header.size);
   const auto expected = byte_count(array.shape, array.type == NpyType::kF32 ? 4 : 1);
   if (!expected || *expected > static_cast<std::int64_t>(bytes.size())) {
     fail(ErrorCode::kFormat, std::string(where), "{} bytes of data, not what the array's shape says", bytes.size());

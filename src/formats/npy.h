@@ -1,4 +1,5 @@
-// NumPy's array files (.npy, versions 1 to 3): float32 and uint8 arrays in C order, read and written.
+// NumPy's array files (.npy, versions 1 to 3): float32 and uint8 arrays in C order, read and written; of others the
+// header alone.
 // Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 #pragma once
 
@@ -21,6 +22,17 @@ struct NpyArray {
   std::vector<std::int64_t> shape;
   std::span<const std::byte> bytes;
 };
+
+// What stands before the values.
+struct NpyHeader {
+  std::string type;  // "<f4"
+  bool fortran = false;
+  std::vector<std::int64_t> shape;
+  std::size_t size = 0;  // its own, in bytes
+};
+
+// `bytes` must hold all of it. Throws kFormat; kUnsupported for other versions and for arrays of records.
+NpyHeader parse_npy_header(std::span<const std::byte> bytes, std::string_view where);
 
 // True where the bytes begin as a .npy file does.
 bool looks_like_npy(std::span<const std::byte> bytes) noexcept;

@@ -1,11 +1,13 @@
 #include "formats/numpy_objects.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
-#include "base/deferred_bytes.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "formats/joblib_array.h"
+#include "formats/pickled_bytes.h"
 #include "formats/tensor_window.h"
 
 namespace resnet {
@@ -33,11 +35,6 @@ constexpr std::array<CodedType, 12> kCodedTypes = {{{"f4", DType::kF32},
                                                     {"u8", DType::kU64},
                                                     {"b1", DType::kBool}}};
 
-const std::string_view* as_plain_string(const Value& value) {
-  const auto* bytes = std::get_if<pickle::Bytes>(&value);
-  return bytes != nullptr ? &bytes->bytes : pickle::as_text(value);
-}
-
 // What numpy.dtype was called with, and its state, say.
 struct ArrayType {
   std::string code;  // "f4", with '>' before it where the bytes are big-endian
@@ -50,9 +47,6 @@ std::optional<ArrayType> parse_type(const Pickle& pickle, const Value& value) {
   const std::string_view* code = as_plain_string(call->items[0]);
   if (code == nullptr) return std::nullopt;
   ArrayType type = {std::string(*code), std::nullopt};
-  while (!type.code.empty() && (type.code[0] == '|' || type.code[0] == '<' || type.code[0] == '=')) {
-    type.code.erase(0, 1);
-  }
   const auto state = pickle.states.find(call);  // (version, order of bytes, ...)
   if (state != pickle.states.end()) {
     const Object* tuple = pickle::as(state->second, Kind::kTuple);
@@ -61,51 +55,12 @@ std::optional<ArrayType> parse_type(const Pickle& pickle, const Value& value) {
     if (order == nullptr) return std::nullopt;
     if (*order == ">") type.code.insert(0, ">");
   }
-  for (const CodedType& known : kCodedTypes) {
-    if (known.code == type.code) type.dtype = known.type;
-  }
+  type.dtype = numpy_dtype(type.code);
   return type;
 }
 
-// The bytes in a value; those of a protocol before 3 are characters U+0000 to U+00FF.
-struct RawBytes {
-  std::string_view text;
-  bool encoded = false;
-};
-
-std::optional<RawBytes> parse_bytes(const Value& value) {
-  if (const std::string_view* plain = as_plain_string(value)) return RawBytes{*plain};
-  const Object* call = pickle::as(value, Kind::kCall);
-  if (call == nullptr || call->items.empty()) return std::nullopt;
-  if (call->callee->role == GlobalRole::kFirst && call->items.size() == 1) {  // bytearray(b"...")
-    const auto* bytes = std::get_if<pickle::Bytes>(&call->items[0]);
-    return bytes == nullptr ? std::nullopt : std::optional(RawBytes{bytes->bytes});
-  }
-  const bool encodes = call->callee->role == GlobalRole::kText || call->callee->role == GlobalRole::kFirst;
-  const std::string_view* text = pickle::as_text(call->items[0]);
-  const std::string_view* encoding = call->items.size() == 2 ? as_plain_string(call->items[1]) : nullptr;
-  if (!encodes || text == nullptr || encoding == nullptr) return std::nullopt;
-  if (*encoding != "latin1" && *encoding != "latin-1") return std::nullopt;
-  return RawBytes{*text, true};
-}
-
-// Characters U+0000 to U+00FF in UTF-8 as bytes; false where there are others, or not as many.
-bool decode(std::string_view text, std::span<std::byte> out) {
-  std::size_t at = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (at == out.size()) return false;
-    unsigned code = static_cast<unsigned char>(text[i]);
-    if (code >= 0x80) {
-      if (code > 0xC3 || ++i == text.size()) return false;
-      code = (code & 0x03U) << 6 | (static_cast<unsigned char>(text[i]) & 0x3FU);
-    }
-    out[at++] = static_cast<std::byte>(code);
-  }
-  return at == out.size();
-}
-
 // Bytes of an array of these sizes, nothing where there are too many to count.
-std::optional<std::size_t> size_of(const Shape& sizes, DType type) {
+std::optional<std::size_t> array_size(const Shape& sizes, DType type) {
   std::size_t bytes = size_in_bytes(type);
   for (const std::int64_t size : sizes) {
     if (__builtin_mul_overflow(bytes, static_cast<std::size_t>(size), &bytes)) return std::nullopt;
@@ -113,7 +68,7 @@ std::optional<std::size_t> size_of(const Shape& sizes, DType type) {
   return bytes;
 }
 
-// What the two ways in which arrays are pickled have in common.
+// What the ways in which arrays are pickled have in common.
 struct ArrayRecord {
   const Value* shape = nullptr;
   const Value* type = nullptr;
@@ -128,7 +83,7 @@ class ArrayReader {
       : pickle_(pickle), source_(source), budget_(budget), where_(where) {}
 
   Tensor read(const Object& call) const {
-    const ArrayRecord record = call.callee->role == GlobalRole::kNumpyArray ? from_state(call) : from_buffer(call);
+    const ArrayRecord record = record_of(call);
     const std::optional<ArrayType> type = parse_type(pickle_, *record.type);
     if (!type) malformed();
     if (!type->dtype) {
@@ -138,17 +93,20 @@ class ArrayReader {
     TensorWindow window;
     window.dtype = *type->dtype;
     window.sizes = sizes(*record.shape);
-    window.strides = dense_strides(window.sizes);
-    if (record.fortran) {
-      Shape turned(window.sizes.rbegin(), window.sizes.rend());
-      turned = dense_strides(turned);
-      window.strides.assign(turned.rbegin(), turned.rend());
-    }
-    return open_window(window, bytes(*record.bytes, size_of(window.sizes, window.dtype)), budget_, where_);
+    window.strides = record.fortran ? fortran_strides(window.sizes) : dense_strides(window.sizes);
+    const std::optional<std::size_t> size = array_size(window.sizes, window.dtype);
+    const std::optional<OwnedBytes> bytes = pickled_bytes(*record.bytes, source_, *budget_);
+    if (!size || !bytes || bytes->bytes.size() != *size) malformed();
+    return open_window(window, *bytes, budget_, where_);
   }
 
  private:
   [[noreturn]] void malformed() const { fail(ErrorCode::kFormat, where_, "a malformed array of NumPy"); }
+
+  ArrayRecord record_of(const Object& call) const {
+    if (call.callee->role == GlobalRole::kNumpyArray) return from_state(call);
+    return call.callee->role == GlobalRole::kJoblibArray ? from_joblib(call) : from_buffer(call);
+  }
 
   ArrayRecord from_state(const Object& call) const {
     const auto state = pickle_.states.find(&call);
@@ -167,6 +125,13 @@ class ArrayReader {
     return {&call.items[2], &call.items[1], &call.items[0], *order == "F"};
   }
 
+  ArrayRecord from_joblib(const Object& call) const {
+    const std::optional<JoblibArray> array = joblib_array(pickle_, call);
+    const auto bytes = pickle_.attached.find(&call);
+    if (!array || bytes == pickle_.attached.end()) malformed();
+    return {array->shape, array->type, &bytes->second, array->fortran};
+  }
+
   Shape sizes(const Value& value) const {
     const Object* tuple = pickle::as(value, Kind::kTuple);
     if (tuple == nullptr) malformed();
@@ -180,26 +145,6 @@ class ArrayReader {
       result.push_back(*size);
     }
     return result;
-  }
-
-  OwnedBytes bytes(const Value& value, std::optional<std::size_t> size) const {
-    const std::optional<RawBytes> raw = parse_bytes(value);
-    if (!raw || !size) malformed();
-    const auto text = std::as_bytes(std::span(raw->text));
-    if (!raw->encoded && text.size() != *size) malformed();
-    const bool in_source = std::less_equal<>()(source_.bytes.data(), text.data()) &&
-                           std::less_equal<>()(text.data() + text.size(), source_.bytes.data() + source_.bytes.size());
-    if (!raw->encoded && in_source) return {text, source_.owner};
-    if (*size > text.size()) malformed();  // a byte has one character at least
-    const auto memory = std::make_shared<std::vector<std::byte>>();
-    budget_->charge(*size, "arrays of a pickle");
-    memory->resize(*size);
-    if (!raw->encoded) {
-      std::ranges::copy(text, memory->begin());
-    } else if (!decode(raw->text, *memory)) {
-      malformed();
-    }
-    return {*memory, memory};
   }
 
   const Pickle& pickle_;
@@ -217,9 +162,16 @@ T number_of(std::span<const std::byte> bytes) {
 
 }  // namespace
 
+std::optional<DType> numpy_dtype(std::string_view code) noexcept {
+  if (!code.empty() && (code[0] == '<' || code[0] == '|' || code[0] == '=')) code.remove_prefix(1);
+  const auto* known = std::ranges::find(kCodedTypes, code, &CodedType::code);
+  return known == kCodedTypes.end() ? std::nullopt : std::optional(known->type);
+}
+
 bool is_numpy_array(const Object& call) noexcept {
   return call.kind == Kind::kCall &&
-         (call.callee->role == GlobalRole::kNumpyArray || call.callee->role == GlobalRole::kNumpyBuffer);
+         (call.callee->role == GlobalRole::kNumpyArray || call.callee->role == GlobalRole::kNumpyBuffer ||
+          call.callee->role == GlobalRole::kJoblibArray);
 }
 
 Tensor read_numpy_array(const Pickle& pickle, const Object& call, const OwnedBytes& source,
@@ -230,16 +182,14 @@ Tensor read_numpy_array(const Pickle& pickle, const Object& call, const OwnedByt
 std::optional<Value> read_numpy_scalar(const Pickle& pickle, const Object& call) {
   if (call.items.size() != 2) return std::nullopt;
   const std::optional<ArrayType> type = parse_type(pickle, call.items[0]);
-  const std::optional<RawBytes> raw = parse_bytes(call.items[1]);
-  if (!type || !type->dtype || !raw) return std::nullopt;
-  std::array<std::byte, 8> buffer{};
-  const std::span<std::byte> bytes = std::span(buffer).first(size_in_bytes(*type->dtype));
-  if (raw->encoded) {
-    if (!decode(raw->text, bytes)) return std::nullopt;
-  } else {
-    if (raw->text.size() != bytes.size()) return std::nullopt;
-    std::memcpy(bytes.data(), raw->text.data(), bytes.size());
-  }
+  if (!type || !type->dtype) return std::nullopt;
+  constexpr std::size_t kLongest = 64;
+  MemoryBudget budget(kLongest, "scalar");
+  const std::string_view* plain = as_plain_string(call.items[1]);
+  if (plain != nullptr && plain->size() > kLongest) return std::nullopt;
+  const std::optional<OwnedBytes> raw = pickled_bytes(call.items[1], {}, budget);
+  if (!raw || raw->bytes.size() != size_in_bytes(*type->dtype)) return std::nullopt;
+  const std::span<const std::byte> bytes = raw->bytes;
   switch (*type->dtype) {
     case DType::kBool: return bytes[0] != std::byte{0};
     case DType::kF64: return number_of<double>(bytes);

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "formats/memory_budget.h"
 #include "formats/pickle.h"
@@ -11,6 +12,9 @@
 #include "resnet/tensor.h"
 
 namespace resnet {
+
+// The type that NumPy's code such as "<f4" means; nothing for types that are no DType.
+std::optional<DType> numpy_dtype(std::string_view code) noexcept;
 
 // True where the call makes an array.
 bool is_numpy_array(const pickle::Object& call) noexcept;

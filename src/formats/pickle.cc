@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <utility>
 
 #include "base/text.h"
 #include "formats/byte_reader.h"
+#include "formats/joblib_array.h"
 #include "formats/pickle_text.h"
 
 namespace resnet::pickle {
@@ -61,6 +63,7 @@ class Machine {
   void make_dict(const Global* callee, const std::vector<Value>& arguments);
   void refer_outside(const Value& id);
   void set_state();
+  void attach_array(const Object& object);
 
   ByteReader reader_;
   MemoryBudget& budget_;
@@ -485,6 +488,8 @@ void Machine::refer_outside(const Value& id) {
   const std::string_view* kind = tuple->items.empty() ? nullptr : as_text(tuple->items[0]);
   const bool is_class = kind != nullptr && *kind == "module" && tuple->items.size() > 1;
   if (is_class && std::holds_alternative<const Global*>(tuple->items[1])) return push(Value(tuple->items[1]));
+  const bool is_bare = tuple->items.size() == 3 && std::holds_alternative<const Global*>(tuple->items[0]);
+  if (is_bare && keeps_unknown_) return push(Value(tuple->items[0]));  // (class, file, source), before 0.2
   push_object(Kind::kPersistent, tuple->items);
 }
 
@@ -499,6 +504,22 @@ void Machine::set_state() {
   if ((*object)->kind != Kind::kCall) return;
   budget_.charge(kPartBytes, "pickled states");
   result_.states.insert_or_assign(*object, state);
+  if (keeps_unknown_ && (*object)->callee->role == GlobalRole::kJoblibArray) attach_array(**object);
+}
+
+// The values of joblib's arrays stand in the stream behind the object.
+void Machine::attach_array(const Object& object) {
+  const std::optional<JoblibArray> array = joblib_array(result_, object);
+  if (!array) refuse(ErrorCode::kFormat, "an array of joblib whose size is not known");
+  if (!array->bytes) {  // objects, in a pickle of their own that holds no arrays of this kind
+    const std::size_t end = Machine(reader_, budget_, Unknown::kRefuse).run().end;
+    reader_.skip(end - reader_.position());
+    return;
+  }
+  if (array->padded) reader_.skip(reader_.number<std::uint8_t>());
+  const std::span<const std::byte> bytes = reader_.skip(*array->bytes);
+  budget_.charge(kPartBytes, "arrays of a pickle");
+  result_.attached.insert_or_assign(&object, Bytes{{reinterpret_cast<const char*>(bytes.data()), bytes.size()}});
 }
 
 }  // namespace

@@ -62,6 +62,7 @@ struct Pickle {
   PartOf<Value> states;           // what BUILD gave the objects that calls made
   PartOf<Object*> entries;        // of those among them that were filled like a dictionary: a kDict
   PartOf<Object*> elements;       // and like a list or a set: a kList
+  PartOf<Value> attached;         // bytes behind them in the stream (joblib_array.h)
   std::deque<Global> unknown;     // names that are not in torch_globals.h
   std::deque<std::string> texts;  // that had to be decoded
   Value root;

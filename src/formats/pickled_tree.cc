@@ -1,5 +1,6 @@
 #include "formats/pickled_tree.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -35,7 +36,7 @@ std::string reason_of(const Error& error) {
 class TreeReader {
  public:
   TreeReader(const PickleSource& source, TensorFile& file)
-      : source_(source), values_(source.pickle), file_(file), work_left_(work_of(source.pickle)) {}
+      : source_(source), values_(source.pickle), file_(file), path_(source.base), work_left_(work_of(source.pickle)) {}
 
   void read() {
     // The top is gone into also where all of it is plain, so that its keys are paths.
@@ -121,7 +122,10 @@ class TreeReader {
     if (values_.is_plain(value)) return add_value(value);
     if (const Global* const* global = std::get_if<const Global*>(&value)) return add_opaque(class_name(**global), "");
     const Object& object = **std::get_if<Object*>(&value);
-    if (object.kind == Kind::kPersistent) return add_persistent(object);
+    if (object.kind == Kind::kPersistent) {
+      if (!source_.outside) return add_persistent(object);
+      return add_tensor([&] { return source_.outside(object, place()); });
+    }
     if (is_numpy_array(object)) {
       return add_tensor(
           [&] { return read_numpy_array(source_.pickle, object, source_.bytes, source_.budget, place()); });
@@ -182,6 +186,11 @@ class TreeReader {
       return add_opaque("torch.Tensor", fmt::format("is made by {}", class_name(callee)));
     }
     if (callee.role == GlobalRole::kFirst && !call.items.empty()) return visit(call.items[0]);
+    const Object* attributes = attributes_of(call);
+    if (attributes != nullptr && is_module(call, *attributes)) {
+      const Within within(*this, call);
+      return open_module(call, *attributes);
+    }
     const bool names_only = callee.role == GlobalRole::kNamespace;
     const auto entries = source_.pickle.entries.find(&call);
     const auto elements = source_.pickle.elements.find(&call);
@@ -196,6 +205,121 @@ class TreeReader {
     if (state != source_.pickle.states.end()) open_state(state->second);
     if (entries != source_.pickle.entries.end()) open_dict(*entries->second);
     if (elements != source_.pickle.elements.end()) open_list(*elements->second);
+  }
+
+  // The dictionary of attributes that BUILD gave; null where there is none.
+  const Object* attributes_of(const Object& call) const {
+    const auto state = source_.pickle.states.find(&call);
+    return state == source_.pickle.states.end() ? nullptr : pickle::as(state->second, Kind::kDict);
+  }
+
+  static const Value* find(const Object& dict, std::string_view wanted) {
+    for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
+      const std::string_view* key = pickle::as_text(dict.items[i]);
+      if (key != nullptr && *key == wanted) return &dict.items[i + 1];
+    }
+    return nullptr;
+  }
+
+  static const Object* dict_at(const Object& dict, std::string_view wanted) {
+    const Value* value = find(dict, wanted);
+    return value == nullptr ? nullptr : pickle::as(*value, Kind::kDict);
+  }
+
+  // TorchScript's modules have their parameters and modules among their attributes.
+  static bool is_script(const Object& call) { return call.callee->module.starts_with("__torch__"); }
+
+  static bool is_module(const Object& call, const Object& attributes) {
+    return is_script(call) ||
+           (dict_at(attributes, "_modules") != nullptr && dict_at(attributes, "_parameters") != nullptr);
+  }
+
+  // A module of PyTorch: its state dict under the names that it has there, its class and its attributes as values.
+  void open_module(const Object& module, const Object& attributes) {
+    {
+      const Step step(*this, "__class__");
+      add_json(json_string(class_name(*module.callee)));
+    }
+    if (is_script(module)) return open_script(attributes);
+    for (const char* part : {"_parameters", "_buffers"}) {
+      const Object* tensors = dict_at(attributes, part);
+      if (tensors != nullptr) open_registered(*tensors, find(attributes, "_non_persistent_buffers_set"));
+    }
+    open_children(*dict_at(attributes, "_modules"));
+    for (std::size_t i = 0; i + 1 < attributes.items.size(); i += 2) open_attribute(attributes, i);
+  }
+
+  void open_script(const Object& attributes) {
+    for (std::size_t i = 0; i + 1 < attributes.items.size(); i += 2) {
+      const Step step(*this, values_.key(attributes.items[i], i / 2));
+      open_child(attributes.items[i + 1]);
+    }
+  }
+
+  // Parameters or buffers; None stands for one that a module does without.
+  void open_registered(const Object& tensors, const Value* not_persistent) {
+    for (std::size_t i = 0; i + 1 < tensors.items.size(); i += 2) {
+      const Value& value = tensors.items[i + 1];
+      if (std::holds_alternative<pickle::None>(value)) continue;
+      const Step step(*this, values_.key(tensors.items[i], i / 2));
+      if (not_persistent != nullptr && holds(*not_persistent, tensors.items[i])) {
+        add_opaque("torch.Tensor", "is a buffer that a state dict leaves out");
+      } else {
+        visit(value);
+      }
+    }
+  }
+
+  void open_children(const Object& modules) {
+    for (std::size_t i = 0; i + 1 < modules.items.size(); i += 2) {
+      const Step step(*this, values_.key(modules.items[i], i / 2));
+      open_child(modules.items[i + 1]);
+    }
+  }
+
+  // A module within a module, whose tensors count as the outer one's.
+  void open_child(const Value& value) {
+    const Object* child = pickle::as(value, Kind::kCall);
+    const Object* attributes = child == nullptr ? nullptr : attributes_of(*child);
+    if (attributes == nullptr || !is_module(*child, *attributes) || depth_ == kMaxPickleDepth) return visit(value);
+    work(1);
+    if (child->open) return;
+    child->open = true;
+    ++depth_;
+    open_module(*child, *attributes);
+    --depth_;
+    child->open = false;
+  }
+
+  // Hooks and other bookkeeping of torch.nn.Module say nothing of a network.
+  static bool is_bookkeeping(std::string_view name) {
+    return name.find("_hook") != std::string_view::npos || name == "_parameters" || name == "_buffers" ||
+           name == "_modules" || name == "_non_persistent_buffers_set" || name == "_backend" ||
+           name == "_compiled_call_impl";
+  }
+
+  void open_attribute(const Object& attributes, std::size_t i) {
+    const std::string name = values_.key(attributes.items[i], i / 2);
+    if (is_bookkeeping(name)) return;
+    const Step step(*this, name);
+    if (find_tensor(attributes.items[i + 1]).function != nullptr) {
+      return add_opaque("torch.Tensor", "is an attribute that a state dict leaves out");
+    }
+    visit(attributes.items[i + 1]);
+  }
+
+  // Whether a set, as protocols from 2 on write it, holds a text.
+  static bool holds(const Value& set, const Value& wanted) {
+    Object* const* object = std::get_if<Object*>(&set);
+    const std::string_view* text = pickle::as_text(wanted);
+    if (object == nullptr || text == nullptr) return false;
+    const Object* items = *object;
+    if (items->kind == Kind::kCall && items->items.size() == 1) items = pickle::as(items->items[0], Kind::kList);
+    if (items == nullptr) return false;
+    return std::ranges::any_of(items->items, [&](const Value& item) {
+      const std::string_view* name = pickle::as_text(item);
+      return name != nullptr && *name == *text;
+    });
   }
 
   static bool is_opaque_call(const Value& value) {
@@ -244,11 +368,15 @@ class TreeReader {
   }
 
   void add_value(const Value& value) {
-    const std::optional<std::string> text = values_.json(value, kMaxValue);
+    std::optional<std::string> text = values_.json(value, kMaxValue);
     if (!text) return add_opaque("value", "is too large");
+    add_json(*std::move(text));
+  }
+
+  void add_json(std::string text) {
     if (file_.values.contains(path_)) return add_opaque("value", "is there twice");
-    if (!take(kEntryBytes + path_.size() + text->size())) return add_opaque("value", "is too large");
-    file_.values.emplace(path_, *text);
+    if (!take(kEntryBytes + path_.size() + text.size())) return add_opaque("value", "is too large");
+    file_.values.emplace(path_, std::move(text));
   }
 
   // A storage that stands somewhere without a tensor, or a reference to something that no file holds.

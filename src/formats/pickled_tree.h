@@ -2,6 +2,7 @@
 // each under its path (resnet/tensor_file.h).
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,6 +23,10 @@ struct PickleSource {
   const TorchTensors& tensors;  // its tensors
   std::string path;             // of the file, in errors
   std::shared_ptr<MemoryBudget> budget;
+
+  // Where a file refers to tensors by persistent ids: the tensor of one. The text is its place, for errors.
+  std::function<Tensor(const pickle::Object&, const std::string&)> outside = {};
+  std::string base = "";  // the path of the pickle's object
 };
 
 // Adds to `file`. Throws kFormat, kLimit.

@@ -79,6 +79,11 @@ Shape dense_strides(const Shape& sizes) {
   return strides;
 }
 
+Shape fortran_strides(const Shape& sizes) {
+  const Shape strides = dense_strides({sizes.rbegin(), sizes.rend()});
+  return {strides.rbegin(), strides.rend()};
+}
+
 Tensor open_window(const TensorWindow& window, const OwnedBytes& bytes, const std::shared_ptr<MemoryBudget>& budget,
                    const std::string& where) {
   const std::uint64_t count = count_elements(window, where);

@@ -24,6 +24,9 @@ struct TensorWindow {
 // The strides of a dense tensor.
 Shape dense_strides(const Shape& sizes);
 
+// Those of one whose first dimension is the densest (Fortran's order).
+Shape fortran_strides(const Shape& sizes);
+
 // The tensor: a view where it is dense, else gathered when somebody asks for it. Sizes, strides and offset must not be
 // negative. Throws kFormat where it reaches beyond the bytes, kLimit where it is larger than the budget allows; `where`
 // names it.

@@ -317,15 +317,14 @@ TEST_F(TorchFileTest, RefusesOtherArchives) {
             "a zip archive without data.pkl: not one of PyTorch");
   EXPECT_EQ(refusal(test::archive({{.name = "data.pkl"}})), "a zip archive without data.pkl: not one of PyTorch");
   EXPECT_EQ(refusal(test::archive({{.name = "a/data.pkl"}, {.name = "b/data.pkl"}})), "has more than one data.pkl");
-  EXPECT_EQ(refusal(test::archive({{.name = "a/data.pkl"}, {.name = "a/constants.pkl"}})),
-            "a TorchScript program: save its state_dict() instead");
   EXPECT_EQ(refusal(test::archive({{.name = "a/data.pkl"}, {.name = "a/byteorder", .data = "big"}})),
             "written on a big-endian machine");
   EXPECT_EQ(refusal(torch_zip(pickle("}") + "x")), "data.pkl: offset 4: 1 bytes after STOP");
 }
 
 TEST_F(TorchFileTest, RefusesTarsAndOtherFiles) {
-  EXPECT_THAT(refusal(std::string(257, '\0') + "ustar  " + std::string(200, '\0')), HasSubstr("a tar archive"));
+  EXPECT_THAT(refusal(std::string(257, '\0') + "ustar  " + std::string(200, '\0')),
+              HasSubstr("the tar archive is cut short"));
   EXPECT_THAT(refusal("hello"), HasSubstr("neither a zip archive nor a pickle"));
   EXPECT_THAT(refusal(""), HasSubstr("neither a zip archive nor a pickle"));
 }
@@ -410,7 +409,7 @@ TEST_F(TorchFileTest, RefusesEveryPrefixOfALegacyStream) {
 }
 
 TEST_F(TorchFileTest, RefusesOtherPickles) {
-  EXPECT_THAT(refusal(pickle("K\1") + kProtocol + kMachine), HasSubstr("a pickle, but not one of PyTorch"));
+  EXPECT_EQ(refusal(pickle("K\1") + kProtocol), "offset 5: 6 bytes after the pickle");
   EXPECT_THAT(refusal(kMagic + pickle("K\1") + kMachine), HasSubstr("of another protocol than 1001"));
   EXPECT_THAT(refusal(kMagic + kProtocol + pickle(dict(text("little_endian") + "\x89"))), HasSubstr("big-endian"));
   EXPECT_THAT(refusal(kMagic + kProtocol + pickle("}")), HasSubstr("does not say its byte order"));

@@ -30,6 +30,7 @@ enum class GlobalRole {
   kNumpyArray,        // numpy's _reconstruct(): the state is (version, shape, dtype, Fortran's order, bytes)
   kNumpyBuffer,       // numpy's _frombuffer(): (bytes, dtype, shape, order)
   kNumpyType,         // numpy.dtype: (code, ...)
+  kJoblibArray,       // joblib's NumpyArrayWrapper: its values follow in the stream (joblib_array.h)
   kOddStorage,        // storages of values that are no DType: `element_size` says how large
   kIgnored,           // others that are known, but mean nothing here
   kOpaque,            // classes and functions that nobody here knows
@@ -45,6 +46,12 @@ struct Global {
 
 // Null where the name is not on the list. Python 2's module names are known, too.
 const Global* find_global(std::string_view module, std::string_view name) noexcept;
+
+// Bytes of a value in storages of this class; 1 for untyped ones, 0 where the name is no class whose values we know.
+inline std::size_t storage_element_size(const Global& type) noexcept {
+  if (type.role == GlobalRole::kStorage) return type.dtype ? size_in_bytes(*type.dtype) : 1;
+  return type.element_size;
+}
 
 // "FloatStorage": torch's storage class of a type; "" for those that have none (unsigned integers of 16 to 64 bits).
 std::string_view storage_class(DType type) noexcept;

@@ -88,36 +88,69 @@ void read_storages(ByteReader& reader, const Object& keys, Storages& storages, c
   }
 }
 
-}  // namespace
+// The whole stream: its object, and the places of the storages that it refers to.
+struct Stream {
+  OwnedBytes bytes;
+  pickle::Pickle object;
+  Storages storages;
 
-TensorFile read_torch_legacy(const std::shared_ptr<const CheckedFile>& file, const std::string& path,
-                             const std::shared_ptr<MemoryBudget>& budget) {
+  OwnedBytes storage(std::string_view key, const std::string& path) const {
+    const Storage& storage = storages.at(key);
+    if (!storage.read) fail(ErrorCode::kFormat, path, "storage '{}' is missing", one_line(key));
+    return {storage.bytes, bytes.owner};
+  }
+};
+
+Stream read_stream(const OwnedBytes& bytes, const std::string& path, MemoryBudget& budget) {
   const auto read_at = [&](std::size_t begin) {
-    return pickle::read_pickle(ByteReader(*file, file->range(), path, begin), *budget, pickle::Unknown::kKeep);
+    return pickle::read_pickle(bytes.reader(path, begin), budget, pickle::Unknown::kKeep);
   };
   const pickle::Pickle magic = read_at(0);
   const pickle::Pickle protocol = read_at(magic.end);
   const pickle::Pickle machine = read_at(protocol.end);
   check_head(magic.root, protocol.root, machine.root, path);
-  const pickle::Pickle object = read_at(machine.end);
-  const pickle::Pickle keys = read_at(object.end);
+  Stream stream = {bytes, read_at(machine.end), {}};
+  const pickle::Pickle keys = read_at(stream.object.end);
   const Object* list = as(keys.root, Kind::kList);
-  if (list == nullptr) fail(ErrorCode::kFormat, path, "offset {}: no list of storages", object.end);
+  if (list == nullptr) fail(ErrorCode::kFormat, path, "offset {}: no list of storages", stream.object.end);
+  stream.storages = find_storages(stream.object, path, budget);
+  ByteReader reader = bytes.reader(path, keys.end);
+  read_storages(reader, *list, stream.storages, path);
+  return stream;
+}
 
-  Storages storages = find_storages(object, path, *budget);
-  ByteReader reader(*file, file->range(), path, keys.end);
-  read_storages(reader, *list, storages, path);
+}  // namespace
 
-  const auto read = [&](const StorageId& id) {
-    const Storage& storage = storages.at(id.key);
-    if (!storage.read) fail(ErrorCode::kFormat, path, "storage '{}' is missing", one_line(id.key));
-    return OwnedBytes{storage.bytes, file};
-  };
+TensorFile read_torch_legacy(const std::shared_ptr<const CheckedFile>& file, const std::string& path,
+                             const std::shared_ptr<MemoryBudget>& budget) {
+  const Stream stream = read_stream({file->range(), file}, path, *budget);
   TensorFile result;
   result.format = "torch-legacy";
-  const TorchTensors tensors(read, budget);
-  read_tree({object, {file->range(), file}, tensors, path, budget}, result);
+  const auto storage = [&](const StorageId& id) { return stream.storage(id.key, path); };
+  const TorchTensors tensors(storage, stream.bytes, budget);
+  read_tree({stream.object, stream.bytes, tensors, path, budget}, result);
   return result;
+}
+
+bool looks_like_torch_legacy(std::span<const std::byte> bytes) noexcept {
+  constexpr std::size_t kMostBefore = 13;  // PROTO, FRAME and LONG1, before the number
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  return text.starts_with('\x80') && text.substr(0, kMostBefore + kMagic.size()).find(kMagic) != std::string_view::npos;
+}
+
+LoneStorage read_lone_storage(const OwnedBytes& stream, const std::string& where,
+                              const std::shared_ptr<MemoryBudget>& budget) {
+  const Stream read = read_stream(stream, where, *budget);
+  const Object* persistent = as(read.object.root, Kind::kPersistent);
+  if (persistent == nullptr) fail(ErrorCode::kFormat, where, "has no storage");
+  const StorageId id = parse_storage_id(*persistent, where);
+  if (id.type->role != GlobalRole::kStorage) {
+    fail(ErrorCode::kUnsupported, where, "its values are of the type {}.{}, which is not read",
+         one_line(id.type->module), one_line(id.type->name));
+  }
+  OwnedBytes bytes = read.storage(id.key, where);
+  bytes.bytes = bytes.bytes.subspan(id.view_begin * id.element_size(), id.view_count * id.element_size());
+  return {id.dtype().value_or(DType::kU8), bytes};
 }
 
 }  // namespace resnet

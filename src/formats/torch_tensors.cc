@@ -4,7 +4,9 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "formats/pickled_bytes.h"
 #include "formats/tensor_window.h"
+#include "formats/torch_legacy.h"
 
 namespace resnet {
 namespace {
@@ -28,17 +30,26 @@ bool rebuilds(const Global& function) {
   return function.role == GlobalRole::kRebuildTensor || function.role == GlobalRole::kRebuildTensorV3;
 }
 
+// Throws where values of this type are none of ours.
+DType readable(const Global& type, GlobalRole role, const std::string& where) {
+  if (type.role == role) return type.dtype.value_or(DType::kU8);
+  fail(ErrorCode::kUnsupported, where, "its values are of the type {}.{}, which is not read", one_line(type.module),
+       one_line(type.name));
+}
+
 // Reads one tensor's record, whose place is `where`.
 class TensorRecord {
  public:
   TensorRecord(const TensorCall& call, const std::string& where) : call_(call), where_(where) {}
 
-  TensorWindow parse(StorageId& storage) const;
+  // All but the type where the storage says that.
+  TensorWindow parse() const;
+  const Value& storage() const { return call_.arguments[0]; }
+  bool says_type() const { return call_.function->role == GlobalRole::kRebuildTensorV3; }
 
  private:
   Shape numbers(const Value& value, const char* what) const;
   void check_metadata(std::size_t index) const;
-  DType type_of(const StorageId& storage) const;
 
   const TensorCall& call_;
   const std::string& where_;
@@ -69,26 +80,10 @@ void TensorRecord::check_metadata(std::size_t index) const {
   }
 }
 
-DType TensorRecord::type_of(const StorageId& storage) const {
-  const Global* type = storage.type;
-  if (call_.function->role == GlobalRole::kRebuildTensorV3) {
-    type = as_name(call_.arguments[6]);
-    if (type == nullptr) fail(ErrorCode::kFormat, where_, "has a type that is not supported");
-    if (type->role == GlobalRole::kDType) return *type->dtype;
-  } else if (type->role == GlobalRole::kStorage) {
-    return type->dtype.value_or(DType::kU8);
-  }
-  fail(ErrorCode::kUnsupported, where_, "its values are of the type {}.{}, which is not read", one_line(type->module),
-       one_line(type->name));
-}
-
-TensorWindow TensorRecord::parse(StorageId& storage) const {
+TensorWindow TensorRecord::parse() const {
   const std::span<const Value> items = call_.arguments;
-  const bool v3 = call_.function->role == GlobalRole::kRebuildTensorV3;
-  if (items.size() < (v3 ? 7U : 4U)) fail(ErrorCode::kFormat, where_, "its record has {} fields", items.size());
-  const Object* persistent = as(items[0], Kind::kPersistent);
-  if (persistent == nullptr) fail(ErrorCode::kFormat, where_, "has no storage");
-  storage = parse_storage_id(*persistent, where_);
+  if (items.size() < (says_type() ? 7U : 4U))
+    fail(ErrorCode::kFormat, where_, "its record has {} fields", items.size());
   TensorWindow window;
   const auto offset = as_size(items[1]);
   if (!offset) fail(ErrorCode::kFormat, where_, "its offset is negative or not a number");
@@ -98,8 +93,12 @@ TensorWindow TensorRecord::parse(StorageId& storage) const {
   if (window.sizes.size() != window.strides.size()) {
     fail(ErrorCode::kFormat, where_, "{} sizes and {} strides", window.sizes.size(), window.strides.size());
   }
-  window.dtype = type_of(storage);
-  check_metadata(v3 ? 7 : 6);
+  if (says_type()) {
+    const Global* type = as_name(items[6]);
+    if (type == nullptr) fail(ErrorCode::kFormat, where_, "has a type that is not supported");
+    window.dtype = readable(*type, GlobalRole::kDType, where_);
+  }
+  check_metadata(says_type() ? 7 : 6);
   return window;
 }
 
@@ -122,12 +121,27 @@ TensorCall find_tensor(const Value& value) {
 }
 
 Tensor TorchTensors::read(const TensorCall& call, const std::string& where) const {
-  StorageId storage;
-  const TensorWindow window = TensorRecord(call, where).parse(storage);
-  OwnedBytes bytes = storages_(storage);
-  const std::size_t unit = storage.element_size();
-  bytes.bytes = bytes.bytes.subspan(storage.view_begin * unit, storage.view_count * unit);
-  return open_window(window, bytes, budget_, where);
+  const TensorRecord record(call, where);
+  TensorWindow window = record.parse();
+  const Value& value = record.storage();
+  if (const Object* persistent = as(value, Kind::kPersistent)) {
+    const StorageId id = parse_storage_id(*persistent, where);
+    const DType type = readable(*id.type, GlobalRole::kStorage, where);
+    if (!record.says_type()) window.dtype = type;
+    OwnedBytes bytes = storages_(id);
+    const std::size_t unit = id.element_size();
+    bytes.bytes = bytes.bytes.subspan(id.view_begin * unit, id.view_count * unit);
+    return open_window(window, bytes, budget_, where);
+  }
+  const Object* loaded = as(value, Kind::kCall);  // torch.storage._load_from_bytes(b"...")
+  if (loaded == nullptr || loaded->callee->role != GlobalRole::kStorageBytes || loaded->items.size() != 1) {
+    fail(ErrorCode::kFormat, where, "has no storage");
+  }
+  const auto stream = pickled_bytes(loaded->items[0], pickle_, *budget_);
+  if (!stream) fail(ErrorCode::kFormat, where, "has no storage");
+  const LoneStorage storage = read_lone_storage(*stream, where, budget_);
+  if (!record.says_type()) window.dtype = storage.type;
+  return open_window(window, storage.bytes, budget_, where);
 }
 
 StorageId parse_storage_id(const Object& persistent, const std::string& where) {

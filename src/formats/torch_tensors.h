@@ -28,10 +28,7 @@ struct StorageId {
   // Nothing for untyped bytes and for values that are no DType.
   std::optional<DType> dtype() const noexcept { return type->dtype; }
   // 0 where the class is not known.
-  std::size_t element_size() const noexcept {
-    if (type->role == GlobalRole::kStorage) return type->dtype ? size_in_bytes(*type->dtype) : 1;
-    return type->element_size;
-  }
+  std::size_t element_size() const noexcept { return storage_element_size(*type); }
 };
 
 // Throws kFormat where the object is no such id.
@@ -51,8 +48,9 @@ TensorCall find_tensor(const pickle::Value& value);
 
 class TorchTensors {
  public:
-  TorchTensors(StorageReader storages, std::shared_ptr<MemoryBudget> budget)
-      : storages_(std::move(storages)), budget_(std::move(budget)) {}
+  // `pickle` are the bytes that calls come from; some pickles hold storages themselves.
+  TorchTensors(StorageReader storages, OwnedBytes pickle, std::shared_ptr<MemoryBudget> budget)
+      : storages_(std::move(storages)), pickle_(std::move(pickle)), budget_(std::move(budget)) {}
 
   // `where` names the tensor in errors. Throws kFormat, kLimit; kUnsupported for a good tensor of a kind that is not
   // read.
@@ -60,6 +58,7 @@ class TorchTensors {
 
  private:
   StorageReader storages_;
+  OwnedBytes pickle_;
   std::shared_ptr<MemoryBudget> budget_;
 };
 

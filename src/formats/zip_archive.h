@@ -38,9 +38,10 @@ struct OwnedBytes {
   }
 
   // Loads what it reads.
-  ByteReader reader(std::string where) const {
+  ByteReader reader(std::string where, std::size_t position = 0) const {
     const ByteSource* source = ByteSource::of(owner);
-    return source == nullptr ? ByteReader(bytes, std::move(where)) : ByteReader(*source, bytes, std::move(where));
+    return source == nullptr ? ByteReader(bytes, std::move(where), position)
+                             : ByteReader(*source, bytes, std::move(where), position);
   }
 };
 

@@ -64,12 +64,12 @@ void compare(std::uint32_t expected, uLong found, const std::string& where) {
   fail(ErrorCode::kFormat, where, "its bytes are damaged: checksum {:08x} instead of {:08x}", found, expected);
 }
 
-uLong checksum(std::span<const std::byte> bytes) {
+uLong crc_of(std::span<const std::byte> bytes) {
   return ::crc32_z(::crc32_z(0, nullptr, 0), reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
 }
 
 // Of bytes of the file, which are not kept in memory.
-uLong checksum(const CheckedFile& file, std::span<const std::byte> bytes) {
+uLong crc_of(const CheckedFile& file, std::span<const std::byte> bytes) {
   AlignedBuffer<std::byte> window(std::min(kStep, bytes.size()));
   uLong crc = ::crc32_z(0, nullptr, 0);
   for (std::size_t at = 0; at < bytes.size(); at += kStep) {
@@ -85,7 +85,7 @@ void unpack(const CheckedFile& file, std::span<const std::byte> packed, std::uin
   if (!inflate_all(file, packed, out, where)) {
     fail(ErrorCode::kFormat, where, "its {} packed bytes do not unpack to {}", packed.size(), out.size());
   }
-  compare(crc, checksum(out), where);
+  compare(crc, crc_of(out), where);
 }
 
 // A stored entry whose checksum is compared when somebody first asks for its bytes.
@@ -110,7 +110,7 @@ class StoredEntry : public ByteSource {
     if (checked_.load(std::memory_order_acquire)) return;
     const std::lock_guard lock(checking_);
     if (checked_.load(std::memory_order_relaxed)) return;
-    compare(crc_, checksum(*file_, bytes_), where_);
+    compare(crc_, crc_of(*file_, bytes_), where_);
     checked_.store(true, std::memory_order_release);
   }
 
@@ -134,7 +134,7 @@ OwnedBytes ZipArchive::read(const ZipEntry& entry, MemoryBudget& budget) const {
   check_ratio(entry);
   const std::span<const std::byte> packed = file_->range().subspan(entry.data_offset, entry.packed_size);
   if (entry.method == zip::kStored) {
-    compare(entry.crc, checksum(*file_, packed), place(entry));
+    compare(entry.crc, crc_of(*file_, packed), place(entry));
     return {packed, file_};
   }
   budget.charge(entry.size, "deflated entries");

@@ -46,7 +46,7 @@ std::string find_network(TensorFile& file, const std::string& path) {
   if (file.format == "safetensors") return "";
   for (const std::string_view wanted : kContainers) {
     const auto found = std::ranges::find_if(file.containers, [&](const TensorContainer& container) {
-      return container.path == wanted && (container.type == "dict");
+      return container.path == wanted && container.type != "list" && container.type != "tuple";
     });
     if (found == file.containers.end()) continue;
     Paths paths;

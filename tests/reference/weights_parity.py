@@ -8,6 +8,7 @@ import collections
 import json
 import os
 import pathlib
+import pickle
 import struct
 import subprocess
 import sys
@@ -168,15 +169,29 @@ for legacy in (False, True):
                          **options)
         check_round_trip({"state_dict": "resnet50", "model_ema": averaged}, averaged, f"EMA alone, {kind}", "model_ema",
                          **options)
-        check_refused(model, "save its state_dict() instead", f"whole model, {kind}", **options)
-        check_refused({"net": weights}, "its keys are: 'net'", f"unknown container, {kind}", **options)
-        check_refused([weights], "holds no dictionary of tensors", f"a list, {kind}", **options)
-        check_refused({"a": torch.ones(2), "f": os.system}, "'posix.system' is not one of the names", f"a function, {kind}",
-                      **options)
+        check_round_trip(model, weights, f"whole model, {kind}", **options)
+        check_round_trip({"model": torch.nn.DataParallel(model), **rest},
+                         {f"module.{name}": tensor for name, tensor in weights.items()}, f"whole model in a checkpoint, {kind}",
+                         "model", **options)
+        check_refused({"net": weights}, "there are some in 'net'", f"unknown container, {kind}", **options)
+        check_refused([weights], "there are some in '0'", f"a list, {kind}", **options)
+        check_round_trip({"a": torch.ones(2), "f": os.system}, {"a": torch.ones(2)}, f"a function, {kind}", **options)
 
-torch.jit.save(torch.jit.script(torch.nn.ReLU()), path("script.pth"))
-result = convert("script.pth", "out.pth")
-assert result.returncode == 1 and "TorchScript" in result.stderr, result.stderr
+# Other packagings, through the same file.
+for name, write in (("script", lambda: torch.jit.save(torch.jit.script(model), path("in.pth"))),
+                    ("trace", lambda: torch.jit.save(torch.jit.trace(model.eval(), torch.zeros(1, 3, 8, 8)), path("in.pth"))),
+                    ("export", lambda: torch.export.save(torch.export.export(model, (torch.zeros(1, 3, 8, 8),)), path("in.pt2"))),
+                    *((f"pickle {protocol}", lambda protocol=protocol: pickle.dump(dict(weights), open(path("in.pth"), "wb"), protocol))
+                      for protocol in range(6)),
+                    ("arrays", lambda: pickle.dump({k: v.numpy() for k, v in weights.items()}, open(path("in.pth"), "wb"))),
+                    ("npz", lambda: np.savez(open(path("in.pth"), "wb"), **{k: v.numpy() for k, v in weights.items()})),
+                    ("npz, packed", lambda: np.savez_compressed(open(path("in.pth"), "wb"),
+                                                                **{k: v.numpy() for k, v in weights.items()}))):
+    write()
+    result = convert("in.pt2" if name == "export" else "in.pth", "out.pth")
+    assert result.returncode == 0, f"{name}: {result.stderr}"
+    check_same(weights, torch.load(path("out.pth"), weights_only=True), name)
+    checks += 1
 
 # safetensors by hand -> ours -> torch, and back.
 dense = {key: value.detach().contiguous() for key, value in every.items()}
