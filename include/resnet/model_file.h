@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "resnet/architecture.h"
@@ -16,6 +17,28 @@
 
 namespace resnet {
 
+// A field of an architecture that tensors do not tell.
+struct ToldField {
+  std::string name;    // "stem_pool"
+  std::string value;   // "max"
+  std::string source;  // "config.json"; empty for what is assumed because nobody says it
+};
+
+// How a network was found in a file that does not describe itself; all is empty for one that does.
+struct Finding {
+  std::string prefix;                                    // of its tensors' names: "module.encoder_q."
+  std::string names;                                     // who gives such names: "torchvision", "Hugging Face", ...
+  bool by_order = false;                                 // nobody known: its tensors were taken by shapes and order
+  std::string head;                                      // the module that is its classifier: "classifier.1"
+  std::vector<std::string> heads;                        // those that LoadOptions::head takes
+  std::vector<std::string> others;                       // prefixes of other networks, which LoadOptions::take takes
+  std::vector<std::string> passed_over;                  // tensors that are no part of it
+  std::vector<std::pair<std::string, std::string>> map;  // names in the file and torchvision's, where they differ
+  std::vector<ToldField> said;                           // by the file's own words
+  std::vector<ToldField> assumed;
+  std::vector<std::string> notes;  // for people: what was decided, and what was made plain
+};
+
 // A network and its weights, named as expand(architecture) names them.
 struct Model {
   Architecture architecture;
@@ -23,6 +46,7 @@ struct Model {
   std::vector<std::string> classes;             // empty where the file has none
   std::optional<Preprocessing> preprocessing;   // empty where the file has none
   std::map<std::string, std::string> metadata;  // other keys, kept as they were read
+  Finding finding = {};
 };
 
 // What the caller knows better than the file.
@@ -34,12 +58,24 @@ struct LoadOptions {
   // Load weights also where some are NaN, infinite or beyond float32's range: to look for the reason. What such a
   // network answers has no meaning.
   bool allow_nonfinite = false;
+
+  // Of several networks in a file the one with this in its prefix ("encoder_k"); of several heads the one of this name.
+  // "none" is no head: a backbone.
+  std::string take = {};
+  std::string head = {};
+
+  // Of the network, instead of what the file says or its tensors show.
+  ArchitectureChanges changes = {};
 };
 
-// Of a checkpoint of `resnet train` the newest weights are taken, not their average. Reads, renames (prefixes module.,
-// _orig_mod., model., backbone.; layouts torchvision, timm, tutorial; classifier fc or linear) and checks every tensor.
-// Throws kMismatch listing each missing, unexpected and misshapen tensor; kUnsupported naming the tensors, and how many
-// of their values, where values are not finite and the options do not allow it.
+// `path` is a file or a folder that holds one, such as those of Hugging Face's hub.
+//
+// Of a checkpoint of `resnet train` the newest weights are taken, not their average. In a file that does not describe
+// itself the network is looked for, whatever stands before the names of its tensors and whoever gave them
+// (docs/checkpoints.md); `finding` says what was found. Checks every tensor. Throws kMismatch listing each missing,
+// unexpected and misshapen tensor; kUnsupported for a network that this program does not have, for several where
+// nothing says which, and, naming the tensors and how many of their values, where values are not finite and the
+// options do not allow it; kNotFound for a name in the options that nothing has.
 Model load_model(const std::string& path, const LoadOptions& options = {});
 
 // The same for a file that was read already; `path` names it in errors.

@@ -11,17 +11,6 @@
 #include "weights/change_layout.h"
 
 namespace resnet::cli {
-namespace {
-
-// An error about a field of the architecture, told as one about the option that sets it.
-Usage as_usage(const Error& error) {
-  std::string text = error.what();
-  std::replace(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(error.where().size()), '_', '-');
-  return Usage("--" + text);
-}
-
-}  // namespace
-
 std::vector<int> parse_numbers(const std::string& text, const std::string& option) {
   std::vector<int> numbers;
   const char* place = text.data();
@@ -40,24 +29,7 @@ std::vector<int> parse_numbers(const std::string& text, const std::string& optio
 
 void ArchitectureOptions::add_to(Command& command, const std::string& label, const std::string& description) {
   command.add_option(label, network_, description);
-  for (const ArchitectureField* field : listed_fields()) {
-    Given& given = given_.emplace_back(Given{field, nullptr, {}});
-    const std::string flag = flag_of(field->name);
-    const std::string help(field->help);
-    std::visit(
-        [&](const auto& usual) {
-          using Value = std::decay_t<decltype(usual)>;
-          if constexpr (std::is_same_v<Value, bool>) {
-            given.option = command.add_flag(flag, given.value.emplace<bool>(), help);
-          } else if constexpr (std::is_arithmetic_v<Value>) {
-            given.option = command.add_option(flag, given.value.emplace<Value>(), help);
-          } else {
-            given.option = command.add_option(flag, given.value.emplace<std::string>(), help);
-          }
-        },
-        get(*field, Architecture()));
-    given.option->group("Architecture");
-  }
+  fields_.add_to(command, listed_fields(), "Architecture");
 }
 
 bool ArchitectureOptions::is_file() const {
@@ -67,22 +39,10 @@ bool ArchitectureOptions::is_file() const {
   return network_.find_first_of("/.") != std::string::npos || std::filesystem::exists(network_, ignored);
 }
 
-ArchitectureChanges ArchitectureOptions::changes() const {
-  ArchitectureChanges changes;
-  for (const Given& given : given_) {
-    if (given.option->count() == 0) continue;
-    const bool is_list = std::holds_alternative<std::vector<int>>(get(*given.field, Architecture()));
-    set(*given.field, changes,
-        is_list ? parse_numbers(std::get<std::string>(given.value), flag_of(given.field->name))
-                : std::visit([](const auto& value) -> FieldValue { return value; }, given.value));
-  }
-  return changes;
-}
-
 Architecture ArchitectureOptions::architecture() const {
   if (!network_.empty()) find_architecture(network_);  // an unknown name is not an option's fault
   try {
-    const ArchitectureChanges said = changes();
+    const ArchitectureChanges said = fields_.changes();
     if (network_.empty() && (!said.get(&Architecture::block) || !said.get(&Architecture::depths))) {
       throw Usage("name a network, or describe one with --block and --depths");
     }
@@ -100,12 +60,11 @@ Model ArchitectureOptions::load_file(const LoadOptions& load) const {
 }
 
 std::optional<Layout> ArchitectureOptions::layout_alone(const std::string& reason) const {
-  for (const Given& given : given_) {
-    if (given.field->rank == FieldRank::kNaming || given.option->count() == 0) continue;
-    throw Usage(fmt::format("{}: {}", given.option->get_name(), reason));
+  if (const std::string other = fields_.given_beside(FieldRank::kNaming); !other.empty()) {
+    throw Usage(fmt::format("{}: {}", other, reason));
   }
   try {
-    return changes().get(&Architecture::layout);
+    return fields_.changes().get(&Architecture::layout);
   } catch (const Error& error) {
     throw as_usage(error);
   }

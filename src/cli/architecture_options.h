@@ -2,13 +2,11 @@
 // name of the catalog, or the general form (--block --depths ...), and options that change either.
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
-#include "arch/schema.h"
+#include "cli/field_options.h"
 #include "cli/options.h"
 #include "resnet/architecture.h"
 #include "resnet/model_file.h"
@@ -41,16 +39,8 @@ class ArchitectureOptions {
   std::optional<Layout> layout_alone(const std::string& reason) const;
 
  private:
-  // What the option of a field said.
-  struct Given {
-    const ArchitectureField* field;
-    Option* option;
-    std::variant<int, double, bool, std::string> value;  // a list is a text
-  };
-  ArchitectureChanges changes() const;
-
   std::string network_;
-  std::deque<Given> given_;  // in the order of --help; options point to the values
+  FieldOptions fields_;
 };
 
 // "3,4,6,3" as numbers. Throws Usage, naming `option`.

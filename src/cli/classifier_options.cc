@@ -7,6 +7,7 @@
 #include "cli/engine_options.h"
 #include "console/output.h"
 #include "weights/nonfinite.h"
+#include "weights/open_fields.h"
 
 namespace resnet::cli {
 
@@ -30,6 +31,7 @@ void add_precision_option(Command& command, std::optional<Precision>& precision)
 void add_classifier_arguments(Command& command, ClassifierArguments& arguments, bool runs) {
   command.add_option("model", arguments.model, "Model file: .safetensors, .pth, .pt, .th or .bin")->required();
   command.add_option("--arch", arguments.architecture, "The network's name, instead of what the file says or shows");
+  add_which_options(command, arguments.which);
   if (runs) add_precision_option(command, arguments.engine.precision);
   add_shared_classifier_options(command, arguments);
 }
@@ -46,14 +48,51 @@ void add_shared_classifier_options(Command& command, ClassifierArguments& argume
   add_nonfinite_option(command, arguments.allow_nonfinite);
 }
 
+void WhichNetwork::apply_to(LoadOptions& load) const {
+  load.take = take;
+  load.head = head;
+  try {
+    load.changes = fields.changes();
+  } catch (const Error& error) {
+    throw as_usage(error);
+  }
+}
+
+void add_which_options(Command& command, WhichNetwork& which) {
+  constexpr const char* kGroup = "What a file does not say of its network";
+  command
+      .add_option("--take", which.take,
+                  "Of several networks in the file the one whose tensors' names begin so, or have this part: "
+                  "model_ema, encoder_k")
+      ->group(kGroup);
+  command
+      .add_option("--head", which.head,
+                  "Of several classifiers behind the network the one of this name; none: a backbone without one")
+      ->group(kGroup);
+  which.fields.add_to(command, fields_beyond_tensors(), kGroup);
+}
+
 void add_nonfinite_option(Command& command, bool& allow) {
   command.add_flag(
       "--allow-nonfinite", allow,
       "Go on where weights or answers are NaN or infinite, which is an error otherwise: to look for the reason");
 }
 
+std::string flags_of(const std::vector<ToldField>& fields) {
+  std::string text;
+  for (const ToldField& field : fields) {
+    text += fmt::format("{}{}{}{}", text.empty() ? "" : " ", flag_of(field.name),
+                        field.value == "true" || field.value == "false" ? "=" : " ", field.value);
+  }
+  return text;
+}
+
 Model load_model_aloud(const std::string& path, const LoadOptions& options) {
   Model model = load_model(path, options);
+  for (const std::string& note : model.finding.notes) say(fmt::format("{}: {}", path, note));
+  if (const std::string assumed = flags_of(model.finding.assumed); !assumed.empty()) {
+    say(fmt::format("{}: assumed, as its tensors do not tell: {}", path, assumed));
+  }
   if (options.allow_nonfinite) say_nonfinite(path, model.weights);
   return model;
 }
@@ -67,6 +106,7 @@ Model load_classifier_model(const ClassifierArguments& arguments, Head head) {
   LoadOptions load;
   if (arguments.architecture) load.architecture = find_architecture(*arguments.architecture);
   load.allow_nonfinite = arguments.allow_nonfinite;
+  arguments.which.apply_to(load);
   Model model = load_model_aloud(arguments.model, load);
   if (head == Head::kNeeded) require_head(model.architecture, arguments.model);
   const ResolvedPreprocessing resolved =

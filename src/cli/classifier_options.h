@@ -5,11 +5,23 @@
 #include <optional>
 #include <string>
 
+#include "cli/field_options.h"
 #include "cli/options.h"
 #include "cli/preprocess_options.h"
 #include "resnet/classifier.h"
 
 namespace resnet::cli {
+
+// What files that do not describe themselves leave open: which part of one is the model, where it holds several, and
+// what of the network its tensors do not tell.
+struct WhichNetwork {
+  std::string take;
+  std::string head;
+  FieldOptions fields;
+
+  // Throws Usage for a field's value that is none.
+  void apply_to(LoadOptions& load) const;
+};
 
 struct ClassifierArguments {
   std::string model;
@@ -19,6 +31,7 @@ struct ClassifierArguments {
   bool ignore_orientation = false;
   std::int64_t max_pixels = kMaxPixels;
   bool allow_nonfinite = false;
+  WhichNetwork which;
 
   DecodeOptions decode_options() const;
 };
@@ -33,10 +46,17 @@ void add_shared_classifier_options(Command& command, ClassifierArguments& argume
 // --precision. `precision` must live as long as the command.
 void add_precision_option(Command& command, std::optional<Precision>& precision);
 
+// --take, --head and a flag for each field that tensors do not tell. `which` must live as long as the command.
+void add_which_options(Command& command, WhichNetwork& which);
+
 // --allow-nonfinite. `allow` must live as long as the command.
 void add_nonfinite_option(Command& command, bool& allow);
 
-// What load_model() gives; where --allow-nonfinite was given, the values that are not finite are said on stderr.
+// "--stem-pool max --stem-stride 2": as commands take them.
+std::string flags_of(const std::vector<ToldField>& fields);
+
+// What load_model() gives. What was decided about a file that does not describe itself is said on stderr, and where
+// --allow-nonfinite was given the values that are not finite.
 Model load_model_aloud(const std::string& path, const LoadOptions& options);
 void say_nonfinite(const std::string& path, const StateDict& weights);
 

@@ -23,6 +23,7 @@ struct Options {
   std::string layout;
   PreprocessOptions preprocess;
   bool allow_nonfinite = false;
+  WhichNetwork which;
 
   bool says_preprocessing() const {
     return preprocess.preset || preprocess.size || preprocess.resize || preprocess.interpolation ||
@@ -56,6 +57,7 @@ void convert(const Options& options) {
   LoadOptions load;
   if (!options.architecture.empty()) load.architecture = find_architecture(options.architecture);
   load.allow_nonfinite = options.allow_nonfinite;
+  options.which.apply_to(load);
   Model model = load_model_aloud(options.input, load);
   if ((torch || !options.layout.empty()) && is_quantized(expand(model.architecture), model.weights)) {
     model.weights = dequantized(expand(model.architecture), model.weights);
@@ -80,6 +82,7 @@ void add_convert(Command& app) {
   command->add_option("IN", options->input, "A .safetensors or PyTorch file")->required();
   command->add_option("OUT", options->output, "The file to write: .safetensors, .pth, .pt, .th or .bin")->required();
   command->add_option("--arch", options->architecture, "Name of the architecture, where it is not what the file shows");
+  add_which_options(*command, options->which);
   command->add_option("--classes", options->classes,
                       "File with the names of the classes: lines, also behind WordNet ids, or a JSON array or object");
   command->add_option("--layout", options->layout, "torchvision (biases folded into batch norm) or tutorial")

@@ -19,6 +19,7 @@ struct Options {
   bool int8 = false;
   bool json = false;
   bool allow_nonfinite = false;
+  WhichNetwork which;
 };
 
 void print_json(const Options& options, const Model& model, const OnnxFile& file) {
@@ -42,6 +43,7 @@ void export_model(const Options& options) {
   LoadOptions load;
   if (!options.architecture.empty()) load.architecture = find_architecture(options.architecture);
   load.allow_nonfinite = options.allow_nonfinite;
+  options.which.apply_to(load);
   const Model model = load_model_aloud(options.model, load);
   const OnnxFile file = export_onnx(model, options.output, {.int8 = options.int8});
   if (options.json) {
@@ -62,6 +64,7 @@ void add_export(Command& app) {
   command->add_option("MODEL", options->model, "A .safetensors or PyTorch file")->required();
   command->add_option("OUT", options->output, "The .onnx file to write")->required();
   command->add_option("--arch", options->architecture, "Name of the architecture, where it is not what the file shows");
+  add_which_options(*command, options->which);
   command->add_flag("--int8", options->int8, "Keep the int8 of a file that `resnet quantize` wrote, as QDQ");
   add_nonfinite_option(*command, options->allow_nonfinite);
   command->add_flag("--json", options->json, "Print JSON");

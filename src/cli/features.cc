@@ -48,6 +48,8 @@ class RowWriter {
     notes_.model = command.classifier.model;
     notes_.model_sha256 = std::move(model_sha256);
     notes_.architecture = command.classifier.architecture;
+    notes_.take = command.classifier.which.take;
+    notes_.head = command.classifier.which.head;
     notes_.precision = classifier.engine().precision();
     notes_.layer = command.layer;
     notes_.apply_orientation = !command.classifier.ignore_orientation;

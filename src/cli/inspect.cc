@@ -5,6 +5,7 @@
 
 #include "arch/describe.h"
 #include "base/text.h"
+#include "cli/classifier_options.h"
 #include "cli/command.h"
 #include "console/json.h"
 #include "console/numbers.h"
@@ -12,6 +13,7 @@
 #include "resnet/error.h"
 #include "resnet/model_file.h"
 #include "weights/architecture_json.h"
+#include "weights/model_source.h"
 #include "weights/nonfinite.h"
 
 namespace resnet::cli {
@@ -20,6 +22,7 @@ namespace {
 struct Options {
   std::string path;
   bool json = false;
+  WhichNetwork which;
 };
 
 struct Totals {
@@ -38,23 +41,57 @@ Totals count(const StateDict& tensors) {
   return totals;
 }
 
-// The architecture, or why there is none.
+// The architecture and how it was found, or why there is none.
 struct Verdict {
   std::optional<Architecture> architecture;
+  Finding finding;
+  std::size_t classes_named = 0;
+  bool says_preprocessing = false;
   std::string problem;
 };
 
-Verdict judge(TensorFile file, const std::string& path) {
+Verdict judge(TensorFile file, const Options& options) {
+  const std::string& path = options.path;
   try {
-    return {load_model(std::move(file), path, {.allow_nonfinite = true}).architecture, ""};
+    LoadOptions load;
+    load.allow_nonfinite = true;
+    options.which.apply_to(load);
+    Model model = load_model(std::move(file), path, load);
+    return {model.architecture, std::move(model.finding), model.classes.size(), model.preprocessing.has_value(), ""};
   } catch (const Error& error) {
     const std::string message = error.what();
-    return {std::nullopt, message.starts_with(path + ": ") ? message.substr(path.size() + 2) : message};
+    return {std::nullopt, {}, 0, false, message.starts_with(path + ": ") ? message.substr(path.size() + 2) : message};
   }
 }
 
+JsonObject told_json(const std::vector<ToldField>& fields) {
+  JsonObject json;
+  for (const ToldField& field : fields) {
+    json.add(field.name, field.source.empty() ? Json(field.value)
+                                              : Json(JsonObject{{"value", field.value}, {"source", field.source}}));
+  }
+  return json;
+}
+
+JsonObject found_json(const Finding& finding) {
+  JsonObject map;
+  for (const auto& [in_file, plain] : finding.map) map.add(in_file, plain);
+  return {{"prefix", finding.prefix},
+          {"names", finding.names},
+          {"by_order", finding.by_order},
+          {"head", finding.head},
+          {"heads", finding.heads},
+          {"others", finding.others},
+          {"passed_over", finding.passed_over},
+          {"map", map},
+          {"said", told_json(finding.said)},
+          {"assumed", told_json(finding.assumed)},
+          {"notes", finding.notes}};
+}
+
 // Tensor by tensor, so that a file of many tensors needs no tree of them all.
-void print_json(TensorFile file, const std::string& path) {
+void print_json(TensorFile file, const Options& options) {
+  const std::string& path = options.path;
   const Totals totals = count(file.tensors);
   JsonArray nonfinite;
   for (const NonfiniteTensor& found : find_nonfinite(file.tensors)) {
@@ -72,12 +109,18 @@ void print_json(TensorFile file, const std::string& path) {
   }
   JsonObject metadata;
   for (const auto& [key, value] : file.metadata) metadata.add(key, value);
-  const Verdict verdict = judge(std::move(file), path);
+  JsonArray opaque;
+  for (const OpaquePart& part : file.opaque) {
+    opaque.add(JsonObject{{"path", part.path}, {"type", part.type}, {"why", part.why}});
+  }
+  const Verdict verdict = judge(std::move(file), options);
   fmt::print("],\n\"tensor_count\":{},\"value_count\":{},\"total_bytes\":{},\"nonfinite\":{},\n\"metadata\":{},\n",
              totals.tensors, totals.values, totals.bytes, nonfinite.text(), metadata.text());
   const Json architecture = verdict.architecture ? Json(architecture_json(*verdict.architecture)) : Json();
   const Json problem = verdict.architecture ? Json() : Json(verdict.problem);
-  fmt::print("\"architecture\":{},\"problem\":{}}}\n", architecture.text(), problem.text());
+  fmt::print("\"opaque\":{},\n\"architecture\":{},\"problem\":{}", opaque.text(), architecture.text(), problem.text());
+  if (verdict.architecture) fmt::print(",\n\"found\":{}", found_json(verdict.finding).text());
+  fmt::print("}}\n");
 }
 
 // Row by row, so that a file of many tensors needs no table of them all.
@@ -95,7 +138,36 @@ void print_tensors(const StateDict& tensors) {
   fmt::print("\n");
 }
 
-void print_text(TensorFile file, const std::string& path) {
+// How the network was found.
+void print_finding(const Verdict& verdict) {
+  const Finding& finding = verdict.finding;
+  const auto print = [](const char* what, const std::string& text) {
+    if (!text.empty()) fmt::print("{:<13} {}\n", what, text);
+  };
+  const auto list = [](const std::vector<std::string>& names) {
+    constexpr std::size_t kShown = 10;
+    std::string text;
+    for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) {
+      text += fmt::format("{}{}", i == 0 ? "" : ", ", one_line(names[i]));
+    }
+    if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
+    return text;
+  };
+  print("names of", finding.names);
+  print("prefix", one_line(finding.prefix));
+  print("head", one_line(finding.head));
+  if (finding.heads.size() > 1) print("--head takes", list(finding.heads));
+  print("--take takes", list(finding.others));
+  if (verdict.classes_named > 0) print("class names", fmt::format("{}", verdict.classes_named));
+  if (verdict.says_preprocessing) print("preprocessing", "said by the file");
+  for (const ToldField& field : finding.said) print("said", flags_of({field}) + "  (" + one_line(field.source) + ")");
+  print("assumed", flags_of(finding.assumed));
+  print("passed over", list(finding.passed_over));
+  for (const std::string& note : finding.notes) print("note", note);
+  for (const auto& [in_file, plain] : finding.map) print("renamed", one_line(in_file) + " -> " + plain);
+}
+
+void print_text(TensorFile file, const Options& options) {
   print_tensors(file.tensors);
   const Totals totals = count(file.tensors);
   fmt::print("format        {}\n", file.format);
@@ -107,22 +179,27 @@ void print_text(TensorFile file, const std::string& path) {
                grouped(found.values));
   }
   for (const auto& [key, value] : file.metadata) fmt::print("metadata      {}: {}\n", one_line(key), one_line(value));
-  const Verdict verdict = judge(std::move(file), path);
+  for (const OpaquePart& part : file.opaque) {
+    fmt::print("not read      {}: {}{}{}\n", one_line(part.path), one_line(part.type), part.why.empty() ? "" : ", ",
+               one_line(part.why));
+  }
+  const Verdict verdict = judge(std::move(file), options);
   if (verdict.architecture) {
     fmt::print("architecture  {}: {}, {} layout, {} input channels, {} classes\n", verdict.architecture->name,
                headline(*verdict.architecture), name(verdict.architecture->layout), verdict.architecture->in_channels,
                verdict.architecture->classes);
+    print_finding(verdict);
   } else {
     fmt::print("architecture  none: {}\n", printable(verdict.problem));
   }
 }
 
 void inspect(const Options& options) {
-  TensorFile file = read_tensor_file(options.path);
+  TensorFile file = read_model_source(options.path);
   if (options.json) {
-    print_json(std::move(file), options.path);
+    print_json(std::move(file), options);
   } else {
-    print_text(std::move(file), options.path);
+    print_text(std::move(file), options);
   }
 }
 
@@ -131,8 +208,12 @@ void inspect(const Options& options) {
 void add_inspect(Command& app) {
   Command* command = app.add_subcommand("inspect", "Print the tensors and the metadata of a file");
   auto options = std::make_shared<Options>();
-  command->add_option("FILE", options->path, "A .safetensors or PyTorch file (.pth, .pt, .th, .bin)")->required();
+  command
+      ->add_option("FILE", options->path,
+                   "A .safetensors or PyTorch file (.pth, .pt, .th, .bin), or a folder that holds one")
+      ->required();
   command->add_flag("--json", options->json, "Print everything as JSON");
+  add_which_options(*command, options->which);
   command->footer(
       "Example:\n"
       "  resnet inspect resnet50.safetensors");

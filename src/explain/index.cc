@@ -32,6 +32,8 @@ IndexNotes parse_notes(std::span<const std::byte> bytes, std::int64_t rows, cons
   notes.model = text_of(json, "model", where);
   notes.model_sha256 = text_of(json, "model_sha256", where);
   if (json.contains("architecture")) notes.architecture = text_of(json, "architecture", where);
+  if (json.contains("take")) notes.take = text_of(json, "take", where);
+  if (json.contains("head")) notes.head = text_of(json, "head", where);
   notes.precision = parse_precision(text_of(json, "precision", where));
   notes.layer = text_of(json, "layer", where);
   const auto turned = json.find("apply_orientation");
@@ -58,6 +60,8 @@ IndexNotes parse_notes(std::span<const std::byte> bytes, std::int64_t rows, cons
 std::vector<std::uint8_t> to_json(const IndexNotes& notes) {
   JsonObject json = {{kVersion, 1}, {"model", notes.model}, {"model_sha256", notes.model_sha256}};
   if (notes.architecture) json.add("architecture", *notes.architecture);
+  if (!notes.take.empty()) json.add("take", notes.take);
+  if (!notes.head.empty()) json.add("head", notes.head);
   json.add("precision", name(notes.precision));
   json.add("layer", notes.layer);
   json.add("apply_orientation", notes.apply_orientation);

@@ -28,6 +28,8 @@ struct IndexNotes {
   bool apply_orientation = true;  // pictures were turned as their EXIF data says
   Preprocessing preprocessing;
   std::vector<std::string> paths;  // one per row
+  std::string take = {};           // which network of the file, and which head, where the user said it (LoadOptions)
+  std::string head = {};
 };
 
 // The bytes of the second array.

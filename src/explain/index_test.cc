@@ -46,7 +46,9 @@ class IndexTest : public ::testing::Test {
 };
 
 TEST_F(IndexTest, FindsTheSmallestAngles) {
-  write(text(notes({"a", "b", "c", "zero"})), std::vector<float>{1, 0, 3, 3, -2, 0, 0, 0}, 2);
+  IndexNotes said = notes({"a", "b", "c", "zero"});
+  said.take = "teacher";
+  write(text(said), std::vector<float>{1, 0, 3, 3, -2, 0, 0, 0}, 2);
   const EmbeddingIndex index = EmbeddingIndex::open(path_);
   EXPECT_EQ(index.size(), 2);
   EXPECT_EQ(index.notes().precision, Precision::kInt8);
@@ -54,6 +56,8 @@ TEST_F(IndexTest, FindsTheSmallestAngles) {
   EXPECT_FALSE(index.notes().apply_orientation);
   EXPECT_EQ(index.notes().preprocessing, preset("timm"));
   EXPECT_EQ(index.notes().paths[1], "b");
+  EXPECT_EQ(index.notes().take, "teacher");
+  EXPECT_EQ(index.notes().head, "");
   const std::vector<float> query = {5, 0};
   const std::vector<Match> matches = index.nearest(query, 9);
   ASSERT_EQ(matches.size(), 4U);

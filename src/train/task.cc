@@ -206,10 +206,12 @@ Task make_task(const Recipe& recipe, const Worker& worker) {
   Task task;
   task.recipe = recipe;
   if (model) take_network(task.recipe, model->architecture);
-  if (model && recipe.allow_nonfinite) {
-    if (const auto found = find_nonfinite(model->weights); !found.empty()) {
-      task.notice = fmt::format("{}: {}", recipe.from, describe(found));
+  if (model) {
+    std::vector<std::string> said = model->finding.notes;
+    if (recipe.allow_nonfinite) {
+      if (const auto found = find_nonfinite(model->weights); !found.empty()) said.push_back(describe(found));
     }
+    if (!said.empty()) task.notice = fmt::format("{}: {}", recipe.from, fmt::join(said, "; "));
   }
   task.worker = worker;
   task.threads = thread_count(recipe, worker);

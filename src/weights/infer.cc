@@ -53,7 +53,7 @@ class Inference {
     count_blocks();
     read_stem();
     read_blocks();
-    a_.classes = size("fc.weight", 0, 2);
+    a_.classes = tensors_.contains("fc.weight") ? size("fc.weight", 0, 2) : 0;
     a_.conv_bias = has_conv_bias(tensors_);
     check();
     read_shortcut();
@@ -108,11 +108,12 @@ class Inference {
     a_.in_channels = size("conv1.weight", 1, 4);
     a_.stem_width = size("conv1.weight", 0, 4);
     const int kernel = size("conv1.weight", 2, 4);
-    if (kernel != 3 && kernel != 7) {
-      fail(ErrorCode::kMismatch, where_, "cannot tell the architecture: conv1.weight is {}x{}, neither 7x7 nor 3x3",
+    if (kernel % 2 == 0 || kernel != size("conv1.weight", 3, 4)) {
+      fail(ErrorCode::kMismatch, where_, "cannot tell the architecture: conv1.weight is {}x{}, which is no stem's",
            kernel, size("conv1.weight", 3, 4));
     }
-    a_.stem = kernel == 7 ? Stem::kImageNet : Stem::kCifar;
+    a_.stem = kernel <= 3 ? Stem::kCifar : Stem::kImageNet;
+    a_.stem_kernel = kernel == 3 || kernel == 7 ? 0 : kernel;
   }
 
   void read_blocks() {
@@ -200,6 +201,7 @@ Architecture with_sizes_of(const StateDict& tensors, Layout layout, Architecture
     if (size >= 1 && size <= std::numeric_limits<int>::max()) value = static_cast<int>(size);
   };
   read(architecture.stem == Stem::kDeep ? "conv1.0.weight" : "conv1.weight", 1, 4, architecture.in_channels);
+  if (!tensors.empty()) architecture.classes = 0;
   read("fc.weight", 0, 2, architecture.classes);
   architecture.conv_bias = has_conv_bias(tensors);
   return adopt_layout(architecture, layout);

@@ -106,8 +106,8 @@ TEST(InferTest, SaysWhyItCannotTell) {
     weights.set(name, zeros_view(DType::kF32, std::move(shape)));
     return refusal(weights);
   };
-  EXPECT_EQ(changed("conv1.weight", {64, 3, 5, 5}),
-            "m.pth: cannot tell the architecture: conv1.weight is 5x5, neither 7x7 nor 3x3");
+  EXPECT_EQ(changed("conv1.weight", {64, 3, 4, 4}),
+            "m.pth: cannot tell the architecture: conv1.weight is 4x4, which is no stem's");
   EXPECT_EQ(changed("conv1.weight", {64}),
             "m.pth: cannot tell the architecture: conv1.weight has the shape 64, not 4 dimensions");
   EXPECT_EQ(changed("fc.weight", {0, 2048}), "m.pth: cannot tell the architecture: fc.weight has the shape 0x2048");

@@ -6,17 +6,21 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "formats/safetensors.h"
 #include "formats/torch_file.h"
 #include "program/check_weights.h"
 #include "program/quantized.h"
 #include "resnet/graph.h"
 #include "weights/checkpoint.h"
-#include "weights/find_network.h"
+#include "weights/file_words.h"
 #include "weights/infer.h"
 #include "weights/metadata.h"
+#include "weights/model_source.h"
 #include "weights/nonfinite.h"
+#include "weights/open_fields.h"
 #include "weights/output_format.h"
+#include "weights/recognise.h"
 #include "weights/tensor_names.h"
 
 namespace resnet {
@@ -45,9 +49,6 @@ Architecture choose_architecture(const TensorFile& file, Layout layout, const Lo
   return infer_architecture(file.tensors, layout, path);
 }
 
-// What torch.optim.swa_utils.AveragedModel (torchvision's model_ema) keeps beside the weights.
-constexpr std::string_view kAveragedCount = "n_averaged";
-
 // The tensors under the names and in the order of the graph's, checked; zeros for those that may lack.
 StateDict take_weights(const Graph& graph, const StateDict& tensors, const std::string& path) {
   StateDict weights;
@@ -67,10 +68,51 @@ StateDict take_weights(const Graph& graph, const StateDict& tensors, const std::
   Mismatches mismatches;
   compare_weights(graph, weights, mismatches);
   for (const auto& [name, tensor] : tensors) {
-    if (!known.contains(name) && name != kAveragedCount) mismatches.unexpected(name);
+    if (!known.contains(name)) mismatches.unexpected(name);
   }
   mismatches.report(path, graph.architecture);
   return weights;
+}
+
+// Of a file that describes itself: gives tensors torchvision's names; the layout that they had.
+Layout use_plain_names(StateDict& tensors, const std::string& path) {
+  const bool tutorial =
+      std::any_of(tensors.begin(), tensors.end(), [](const auto& entry) { return is_tutorial_name(entry.first); });
+  try {
+    tensors.rename(torchvision_name);
+  } catch (const Error& error) {
+    fail(error.code(), path, "{}", error.what());
+  }
+  return tutorial ? Layout::kTutorial : Layout::kTorchvision;
+}
+
+// Takes for a network that was inferred what the file says of it, and notes what nobody does.
+void take_words(const TensorFile& file, const LoadOptions& options, const std::string& path, Model& model) {
+  if (options.architecture) return;
+  const FileWords words = read_words(file, model.finding.prefix, model.architecture, path);
+  words.changes.apply_to(model.architecture);
+  model.preprocessing = words.preprocessing;
+  Architecture shown = model.architecture;
+  options.changes.apply_to(shown);
+  for (const ArchitectureField* field : fields_beyond_tensors()) {
+    if (options.changes.says(*field) || !is_open(*field, shown)) continue;
+    const std::string name(field->name);
+    const std::string value = value_text(*field, shown);
+    if (const auto source = words.sources.find(name); source != words.sources.end()) {
+      model.finding.said.push_back({name, value, source->second});
+    } else {
+      model.finding.assumed.push_back({name, value, ""});
+    }
+  }
+}
+
+void note_backbone(const LoadOptions& options, const std::string& beside, Model& model) {
+  if (options.head == "none") return;
+  const std::string place = model.finding.prefix.empty() ? "it" : fmt::format("`{}`", one_line(model.finding.prefix));
+  model.finding.notes.push_back(fmt::format(
+      "{} holds a {} without a classifier{}", place, model.architecture.name,
+      beside.empty() ? ""
+                     : fmt::format("; {} is none: it reads no pooled features, or is a projection", one_line(beside))));
 }
 
 void check_finite(const StateDict& weights, const std::string& path) {
@@ -95,27 +137,35 @@ void check_weights(const Graph& graph, const StateDict& weights, const std::stri
 }
 
 Model load_model(const std::string& path, const LoadOptions& options) {
-  return load_model(read_tensor_file(path), path, options);
+  return load_model(read_model_source(path), path, options);
 }
 
 Model load_model(TensorFile file, const std::string& path, const LoadOptions& options) {
   if (is_checkpoint(file)) take_network(file);
-  find_network(file, path);
-  describes_model(file.metadata, path);
-  const bool tutorial = std::any_of(file.tensors.begin(), file.tensors.end(),
-                                    [](const auto& entry) { return is_tutorial_name(entry.first); });
-  try {
-    file.tensors.rename(torchvision_name);
-  } catch (const Error& error) {
-    fail(error.code(), path, "{}", error.what());
-  }
   Model model;
-  model.architecture = choose_architecture(file, tutorial ? Layout::kTutorial : Layout::kTorchvision, options, path);
+  Layout layout = Layout::kTorchvision;
+  std::string beside;
+  const bool described = describes_model(file.metadata, path);
+  if (described) {
+    layout = use_plain_names(file.tensors, path);
+  } else {
+    Recognised recognised = recognise(file.tensors, options, path);
+    layout = recognised.layout;
+    file.tensors = std::move(recognised.tensors);
+    model.finding = std::move(recognised.finding);
+    beside = std::move(recognised.beside);
+  }
+  model.architecture = choose_architecture(file, layout, options, path);
+  if (!described) take_words(file, options, path, model);
+  options.changes.apply_to(model.architecture);
+  model.architecture = plainly_said(std::move(model.architecture));
   check_block_count(model.architecture, file.tensors, path);
   model.weights = take_weights(expand(model.architecture), file.tensors, path);
   if (!options.allow_nonfinite) check_finite(model.weights, path);
   model.classes = read_classes(file.metadata, model.architecture.classes, path);
-  model.preprocessing = read_preprocessing(file.metadata, model.architecture.in_channels, path);
+  if (auto how = read_preprocessing(file.metadata, model.architecture.in_channels, path)) model.preprocessing = how;
+  if (!described && model.classes.empty()) model.classes = find_class_names(file, model.architecture.classes);
+  if (!described && model.architecture.classes == 0) note_backbone(options, beside, model);
   model.metadata = other_keys(file.metadata);
   return model;
 }

@@ -106,7 +106,7 @@ for flags in ([], ["--json"]):  # no table and no tree of them all
 write("text.pth", "no model")
 assert refused("inspect", "text.pth").startswith("text.pth: ")
 assert refused("inspect", "absent.pth") == "absent.pth: cannot open: No such file or directory"
-assert refused("inspect", ".") == ".: is a directory, not a file"
+assert refused("inspect", ".") .startswith(".: is a directory of several files of weights, name one of them: ")
 
 # convert: classes and preprocessing are kept, and can be changed one by one.
 names = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

@@ -1,0 +1,123 @@
+#include "weights/model_source.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/list_file.h"
+#include "base/text.h"
+
+namespace resnet {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr std::size_t kMaxTextBytes = std::size_t{16} << 20;
+constexpr std::size_t kMaxShards = 1000;
+constexpr const char* kConfigs[] = {"config.json", "preprocessor_config.json"};
+// In the order in which they are looked for.
+constexpr const char* kWeights[] = {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
+                                    "pytorch_model.bin.index.json"};
+
+bool is_there(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+bool is_folder(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_directory(path, ignored);
+}
+
+bool is_index(const fs::path& path) { return path.string().ends_with(".index.json"); }
+
+bool is_weights(const fs::path& path) {
+  constexpr const char* kEndings[] = {".safetensors", ".pth", ".pt", ".th", ".bin", ".ckpt", ".pkl", ".tar"};
+  return std::any_of(std::begin(kEndings), std::end(kEndings),
+                     [&](const char* ending) { return path.extension() == ending; });
+}
+
+// Names of an index's files, in its order.
+std::vector<std::string> shards_of(const fs::path& index) {
+  const TextFile file = TextFile::open(index.string(), kMaxTextBytes);
+  const Json json = Json::parse(file.text(), nullptr, /*allow_exceptions=*/false);
+  const auto map = json.is_object() ? json.find("weight_map") : json.end();
+  if (!json.is_object() || map == json.end() || !map->is_object()) {
+    fail(ErrorCode::kFormat, index.string(), "not an index of shards: it has no weight_map");
+  }
+  std::vector<std::string> shards;
+  for (const auto& [tensor, shard] : map->items()) {
+    const std::string name = shard.is_string() ? shard.get<std::string>() : "";
+    if (name.empty() || name.find('/') != std::string::npos || name == "..") {
+      fail(ErrorCode::kFormat, index.string(), "tensor '{}' is in no file of this folder", one_line(tensor));
+    }
+    if (std::find(shards.begin(), shards.end(), name) == shards.end()) shards.push_back(name);
+    if (shards.size() > kMaxShards) fail(ErrorCode::kLimit, index.string(), "more than {} shards", kMaxShards);
+  }
+  return shards;
+}
+
+TensorFile read_shards(const fs::path& index) {
+  TensorFile all;
+  for (const std::string& shard : shards_of(index)) {
+    TensorFile file = read_tensor_file((index.parent_path() / shard).string());
+    if (all.format.empty()) {
+      all = std::move(file);
+      continue;
+    }
+    for (const auto& [name, tensor] : file.tensors) {
+      if (all.tensors.contains(name)) {
+        fail(ErrorCode::kFormat, index.string(), "tensor '{}' is in several shards", one_line(name));
+      }
+      all.tensors.add(name, tensor);
+    }
+  }
+  if (all.format.empty()) fail(ErrorCode::kFormat, index.string(), "an index of no tensors");
+  return all;
+}
+
+fs::path weights_in(const fs::path& folder) {
+  for (const char* name : kWeights) {
+    if (is_there(folder / name)) return folder / name;
+  }
+  std::vector<std::string> found;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (is_weights(it->path()) && !is_folder(it->path())) found.push_back(it->path().filename().string());
+  }
+  if (error) fail(ErrorCode::kIo, folder.string(), "{}", error.message());
+  std::sort(found.begin(), found.end());
+  if (found.empty())
+    fail(ErrorCode::kNotFound, folder.string(), "is a directory without weights: no model.safetensors in it");
+  if (found.size() > 1) {
+    constexpr std::size_t kShown = 5;
+    const std::size_t more = found.size() - std::min(found.size(), kShown);
+    found.resize(found.size() - more);
+    for (std::string& name : found) name = one_line(name);
+    fail(ErrorCode::kUnsupported, folder.string(), "is a directory of several files of weights, name one of them: {}{}",
+         fmt::join(found, ", "), more > 0 ? fmt::format(" and {} more", more) : "");
+  }
+  return folder / found.front();
+}
+
+}  // namespace
+
+TensorFile read_model_source(const std::string& path) {
+  const bool folder = is_folder(path);
+  const fs::path weights = folder ? weights_in(path) : fs::path(path);
+  TensorFile file = is_index(weights) ? read_shards(weights) : read_tensor_file(weights.string());
+  const bool known = std::find(std::begin(kWeights), std::end(kWeights), weights.filename()) != std::end(kWeights);
+  if (folder || known) {
+    for (const char* name : kConfigs) {
+      const fs::path config = weights.parent_path() / name;
+      if (!is_there(config)) continue;
+      file.values[name] = std::string(TextFile::open(config.string(), kMaxTextBytes).text());
+    }
+  }
+  return file;
+}
+
+}  // namespace resnet

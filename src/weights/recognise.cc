@@ -1,0 +1,333 @@
+#include "weights/recognise.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "weights/bookkeeping.h"
+#include "weights/find_head.h"
+#include "weights/found_network.h"
+#include "weights/infer.h"
+#include "weights/plain_weights.h"
+#include "weights/tensor_names.h"
+
+namespace resnet {
+namespace {
+
+constexpr std::size_t kShown = 5;
+
+// Networks that are like ours and are not ours, by what their tensors' names hold.
+struct LookAlike {
+  std::string_view sign;
+  std::string_view name;
+};
+constexpr LookAlike kLookAlikes[] = {
+    {".se.", "squeeze-and-excitation"},
+    {".se_module.", "squeeze-and-excitation (SE-ResNet)"},
+    {".squeeze.", "squeeze-and-excitation"},
+    {".excitation.", "squeeze-and-excitation"},
+    {".fc1.", "squeeze-and-excitation or split attention"},
+    {".fc2.", "squeeze-and-excitation or split attention"},
+    {".attn.", "attention in its blocks"},
+    {".attention.", "attention in its blocks"},
+    {".cbam.", "CBAM attention"},
+    {".eca.", "efficient channel attention (ECA)"},
+    {".IN.", "instance norm (IBN-Net)"},
+    {".convs.", "scales within a block (Res2Net)"},
+    {".conv2_offset.", "deformable convolutions"},
+    {".aa.", "anti-aliasing"},
+};
+
+bool has_part(std::string_view prefix, std::string_view part) {
+  for (std::size_t begin = 0; begin < prefix.size();) {
+    const std::size_t dot = prefix.find('.', begin);
+    if (prefix.substr(begin, dot - begin) == part) return true;
+    begin = dot + 1;
+  }
+  return false;
+}
+
+// Of several networks those of lower rank are taken: what the tool that writes such files takes itself.
+struct Preference {
+  std::string_view part;
+  int rank;
+};
+constexpr Preference kPreferences[] = {
+    {"state_dict_ema", 0},     // timm
+    {"teacher", 0},            // DINO: averaged
+    {"state_dict", 1},         //
+    {"model", 1},              // torchvision
+    {"model_ema", 3},          // torchvision, DeiT: evaluated where it is asked for
+    {"student", 3},            // DINO
+    {"ema", 3},                //
+    {"ema_model", 3},          //
+    {"model_averaged", 3},     //
+    {"swa_model", 3},          //
+    {"swa_state_dict", 3},     //
+    {"ema_state_dict", 3},     //
+    {"encoder_k", 3},          // MoCo
+    {"momentum_encoder", 3},   //
+    {"encoder_key", 3},        //
+    {"target_encoder", 3},     // BYOL
+    {"target_network", 3},     //
+    {"backbone_momentum", 3},  // lightly
+};
+
+int rank_of(const FoundNetwork& network) {
+  int rank = 1;
+  for (const Preference& preference : kPreferences) {
+    if (!has_part(network.prefix, preference.part)) continue;
+    if (preference.rank != 1) return preference.rank;
+  }
+  return rank;
+}
+
+std::string shown(const FoundNetwork& network) {
+  return network.prefix.empty() ? "the top" : fmt::format("`{}`", one_line(network.prefix));
+}
+
+std::string list(const std::vector<FoundNetwork>& networks) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(networks.size(), kShown); ++i) {
+    text += fmt::format("{}{}", i == 0 ? "" : ", ", shown(networks[i]));
+  }
+  if (networks.size() > kShown) text += fmt::format(" and {} more", networks.size() - kShown);
+  return text;
+}
+
+// The same names in the same shapes.
+bool is_like(const StateDict& tensors, const FoundNetwork& a, const FoundNetwork& b) {
+  std::set<std::pair<std::string_view, Shape>> of_a;
+  const auto has_shape = [](const NameInFile& name) { return !name.plain.ends_with("num_batches_tracked"); };
+  for (const NameInFile& name : a.names) {
+    if (has_shape(name)) of_a.emplace(name.plain, tensors.at(name.in_file).shape());
+  }
+  return std::all_of(b.names.begin(), b.names.end(), [&](const NameInFile& name) {
+    return !has_shape(name) || of_a.contains({name.plain, tensors.at(name.in_file).shape()});
+  });
+}
+
+bool is_named(const FoundNetwork& network, const std::string& take) {
+  const std::string with_dot = take.ends_with('.') ? take : take + ".";
+  return network.prefix == with_dot || network.prefix.ends_with("." + with_dot) ||
+         network.prefix.starts_with(with_dot) || has_part(network.prefix, take);
+}
+
+class Recogniser {
+ public:
+  Recogniser(const StateDict& tensors, const LoadOptions& options, const std::string& path)
+      : tensors_(tensors), options_(options), path_(path) {}
+
+  Recognised run() {
+    networks_ = find_networks(tensors_);
+    if (networks_.empty()) refuse();
+    choose();
+    StateDict stored = stored_tensors();
+    take_head(stored);
+    result_.tensors = make_plain(stored, path_, result_.finding.notes);
+    add_head();
+    list_passed_over();
+    return std::move(result_);
+  }
+
+ private:
+  const FoundNetwork& network() const { return networks_[chosen_]; }
+
+  void choose() {
+    if (!options_.take.empty()) {
+      take_named();
+    } else {
+      const auto lowest = std::min_element(networks_.begin(), networks_.end(),
+                                           [](const auto& a, const auto& b) { return rank_of(a) < rank_of(b); });
+      chosen_ = static_cast<std::size_t>(lowest - networks_.begin());
+      for (std::size_t i = 0; i < networks_.size(); ++i) {
+        const bool rival = i != chosen_ &&
+                           (rank_of(networks_[i]) == rank_of(network()) || !is_like(tensors_, network(), networks_[i]));
+        if (!rival) continue;
+        fail(ErrorCode::kUnsupported, path_, "holds {} networks: {}; --take NAME takes one", networks_.size(),
+             list(networks_));
+      }
+    }
+    Finding& finding = result_.finding;
+    finding.prefix = network().prefix;
+    finding.names = network().whose;
+    finding.by_order = network().by_order;
+    for (std::size_t i = 0; i < networks_.size(); ++i) {
+      if (i != chosen_) finding.others.push_back(networks_[i].prefix);
+    }
+    if (networks_.size() > 1 && options_.take.empty()) {
+      finding.notes.push_back(fmt::format("the network of {} is taken; --take NAME takes another one: {}",
+                                          shown(network()), fmt::join(finding.others, ", ")));
+    }
+    if (network().by_order) {
+      finding.notes.push_back(fmt::format(
+          "nobody is known to give such names: the network is taken by the shapes and the order of its tensors, {} for "
+          "{}; resnet inspect lists them",
+          one_line(network().names.front().in_file), network().names.front().plain));
+    }
+  }
+
+  void take_named() {
+    std::vector<std::size_t> named;
+    for (std::size_t i = 0; i < networks_.size(); ++i) {
+      if (is_named(networks_[i], options_.take)) named.push_back(i);
+    }
+    if (named.size() == 1) {
+      chosen_ = named.front();
+      return;
+    }
+    fail(ErrorCode::kNotFound, path_, "{} called '{}'; there are {}", named.empty() ? "no network is" : "several are",
+         one_line(options_.take), list(networks_));
+  }
+
+  StateDict stored_tensors() {
+    StateDict stored;
+    stored.reserve(tensors_.size());
+    for (const NameInFile& name : network().names) {
+      stored.add(name.plain, tensors_.at(name.in_file));
+      if (is_tutorial_name(name.in_file)) result_.layout = Layout::kTutorial;
+      if (name.in_file.substr(network().prefix.size()) != name.plain) {
+        result_.finding.map.emplace_back(name.in_file, name.plain);
+      }
+    }
+    return stored;
+  }
+
+  // What is another network's, seen from the chosen one: "ema." of "ema.module.resnet.".
+  std::vector<std::string> excluded() const {
+    std::vector<std::string> prefixes;
+    for (std::size_t i = 0; i < networks_.size(); ++i) {
+      if (i == chosen_) continue;
+      const std::string& other = networks_[i].prefix;
+      std::size_t end = 0;
+      do {
+        const std::size_t dot = other.find('.', end);
+        if (dot == std::string::npos) break;
+        end = dot + 1;
+      } while (network().prefix.starts_with(other.substr(0, end)));
+      if (end > 0) prefixes.push_back(other.substr(0, end));
+    }
+    return prefixes;
+  }
+
+  // Channels behind the last block; 0 where that is not to be told.
+  static std::int64_t features_of(const StateDict& stored) {
+    std::int64_t features = 0;
+    int stage = 1;
+    for (;; ++stage) {
+      const std::string path = fmt::format("layer{}.0.", stage);
+      std::int64_t here = 0;
+      for (const char* conv : {"conv1", "conv2", "conv3"}) {
+        for (const char* leaf : {".weight", ".weight_orig", ".weight_v", ".parametrizations.weight.original"}) {
+          const Tensor* weight = stored.find(path + conv + leaf);
+          if (weight != nullptr && weight->shape().size() == 4) here = weight->shape()[0];
+        }
+      }
+      if (here == 0) return features;
+      features = here;
+    }
+  }
+
+  void take_head(StateDict& stored) {
+    features_ = features_of(stored);
+    refuse_twice();
+    refuse_attention_pooling();
+    search_ = find_head(tensors_, network(), features_, excluded(), options_.head, path_);
+    refuse_look_alikes();
+    for (const std::string& name : search_.unexpected) {
+      const std::string plain = name.substr(network().prefix.size());
+      if (!stored.contains(plain)) stored.add(plain, tensors_.at(name));
+    }
+    Finding& finding = result_.finding;
+    finding.head = search_.head.module;
+    finding.heads = search_.others;
+    finding.notes.insert(finding.notes.end(), search_.notes.begin(), search_.notes.end());
+    if (search_.head.module.empty() && !search_.set_aside.empty()) result_.beside = search_.set_aside.front();
+  }
+
+  // One tensor behind a wrapper's prefix and without it, "module.fc.bias" and "fc.bias".
+  void refuse_twice() const {
+    const std::vector<std::string> others = excluded();
+    for (const auto& [name, tensor] : tensors_) {
+      if (!name.starts_with(network().prefix)) continue;
+      const std::string_view behind = std::string_view(name).substr(network().prefix.size());
+      const std::string plain = torchvision_name(behind);
+      if (plain == behind || !behind.ends_with(plain) || !tensors_.contains(network().prefix + plain)) continue;
+      const auto is_other = [&](const std::string& prefix) { return name.starts_with(prefix); };
+      if (std::any_of(others.begin(), others.end(), is_other)) continue;
+      fail(ErrorCode::kFormat, path_, "tensor '{}': is there twice", one_line(plain));
+    }
+  }
+
+  void refuse_attention_pooling() const {
+    for (const auto& [name, tensor] : tensors_) {
+      if (name.starts_with(network().prefix + "attnpool.")) {
+        fail(ErrorCode::kUnsupported, path_,
+             "a network with attention pooling (CLIP), which this program does not have: {}", one_line(name));
+      }
+    }
+  }
+
+  void refuse_look_alikes() const {
+    for (const std::string& name : search_.unexpected) {
+      for (const LookAlike& other : kLookAlikes) {
+        if (name.find(other.sign) == std::string::npos) continue;
+        fail(ErrorCode::kUnsupported, path_, "a network with {}, which this program does not have: {}", other.name,
+             one_line(name));
+      }
+    }
+  }
+
+  void add_head() {
+    if (search_.head.module.empty()) return;
+    const std::int64_t classes = search_.head.weight.shape()[0];
+    result_.tensors.set("fc.weight", search_.head.weight);
+    result_.tensors.set("fc.bias", search_.head.bias ? *search_.head.bias : Tensor::zeros(DType::kF32, {classes}));
+    const std::string plain_head = network().prefix + "fc";
+    if (search_.head.module != plain_head) {
+      result_.finding.map.emplace_back(search_.head.module + ".weight", "fc.weight");
+      if (search_.head.bias) result_.finding.map.emplace_back(search_.head.module + ".bias", "fc.bias");
+    }
+  }
+
+  void list_passed_over() {
+    std::set<std::string_view> used;
+    for (const NameInFile& name : network().names) used.insert(name.in_file);
+    const std::string head = search_.head.module + ".";
+    for (const auto& [name, tensor] : tensors_) {
+      const bool of_head = !search_.head.module.empty() && name.starts_with(head);
+      if (!of_head && !used.contains(name)) result_.finding.passed_over.push_back(name);
+    }
+  }
+
+  [[noreturn]] void refuse() const {
+    std::string first;
+    for (const auto& [name, tensor] : tensors_) {
+      if (tensor.shape().size() == 4) {
+        first = fmt::format("; its first convolution is {} ({})", one_line(name), to_string(tensor.shape()));
+        break;
+      }
+    }
+    if (first.empty()) fail(ErrorCode::kMismatch, path_, "cannot tell the architecture: there is no conv1.weight");
+    fail(ErrorCode::kMismatch, path_, "cannot tell the architecture: no residual network among its {} tensors{}",
+         tensors_.size(), first);
+  }
+
+  const StateDict& tensors_;
+  const LoadOptions& options_;
+  const std::string& path_;
+  std::vector<FoundNetwork> networks_;
+  std::size_t chosen_ = 0;
+  std::int64_t features_ = 0;
+  HeadSearch search_;
+  Recognised result_;
+};
+
+}  // namespace
+
+Recognised recognise(const StateDict& tensors, const LoadOptions& options, const std::string& path) {
+  return Recogniser(tensors, options, path).run();
+}
+
+}  // namespace resnet

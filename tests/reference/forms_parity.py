@@ -1,0 +1,363 @@
+"""Checkpoints in the forms in which people save them, against PyTorch: the same network under many names, wrappers and
+packagings, with other heads and stored weights. Each answer of `resnet predict` is PyTorch's, or the file is refused in one
+line; which forms may be refused is said here. Forms of other libraries (torchvision, timm, transformers) are made
+where these are installed. Exits with 77 where torch is not installed.
+
+    RESNET=build/dev/resnet .venv/bin/python tests/reference/forms_parity.py [WORDS_OF_A_FORM]
+"""
+import collections
+import copy
+import datetime
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+try:
+    import torch
+    from torch import nn
+    from torch.nn.utils import fusion, parametrizations, prune
+except ImportError:
+    print("skipped: PyTorch is not installed")
+    sys.exit(77)
+
+import numpy
+
+import models
+
+RESNET = os.environ["RESNET"]
+CLASSES = 7
+only = " ".join(sys.argv[1:])
+folder = tempfile.TemporaryDirectory()
+torch.manual_seed(0)
+picture = torch.randn(1, 3, 64, 64)
+numpy.save(os.path.join(folder.name, "x.npy"), picture.numpy())
+
+
+# ---- networks ----------------------------------------------------------------------------------------------------------
+
+
+def network(block="basic", **changes):
+    options = models.Options(block=block, depths=(2, 1, 2), widths=(8, 16, 24), stem_width=8, classes=CLASSES)
+    return randomize(models.build(options, **changes))
+
+
+def randomize(model):
+    """Statistics and scales that a wrong pairing would show."""
+    for module in model.modules():
+        if isinstance(module, (nn.BatchNorm2d, nn.BatchNorm1d)):
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.normal_(module.bias, 0, 0.3)
+            nn.init.normal_(module.running_mean, 0, 0.3)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+    return model.eval()
+
+
+NETWORKS = {
+    "basic": network(),
+    "bottleneck": network("bottleneck"),
+    "deep": network("bottleneck", stem="deep", shortcut="average_pool"),
+    "cifar": network(stem="cifar"),
+}
+
+
+# ---- names: functions of torchvision's -----------------------------------------------------------------------------------
+
+
+def rules(*pairs):
+    """The first pattern that fits rules; {n+1} and the like count."""
+
+    def rename(name):
+        for pattern, replacement in pairs:
+            match = re.match(pattern, name)
+            if match:
+                text = re.sub(r"\{(\d)([+*]\d+)?([+-]\d+)?\}",
+                              lambda m: str(eval(match.group(int(m[1])) + (m[2] or "") + (m[3] or ""))), replacement)
+                return text + name[match.end():]
+        return name
+
+    return rename
+
+
+HUGGING_FACE = rules(
+    (r"conv1\.", "resnet.embedder.embedder.convolution."), (r"bn1\.", "resnet.embedder.embedder.normalization."),
+    (r"layer(\d)\.(\d)\.conv(\d)\.", "resnet.encoder.stages.{1-1}.layers.{2}.layer.{3-1}.convolution."),
+    (r"layer(\d)\.(\d)\.bn(\d)\.", "resnet.encoder.stages.{1-1}.layers.{2}.layer.{3-1}.normalization."),
+    (r"layer(\d)\.(\d)\.downsample\.0\.", "resnet.encoder.stages.{1-1}.layers.{2}.shortcut.convolution."),
+    (r"layer(\d)\.(\d)\.downsample\.1\.", "resnet.encoder.stages.{1-1}.layers.{2}.shortcut.normalization."),
+    (r"fc\.", "classifier.1."))
+DETECTRON2 = rules(
+    (r"conv1\.", "stem.conv1."), (r"bn1\.", "stem.conv1.norm."), (r"layer(\d)\.(\d)\.conv(\d)\.", "res{1+1}.{2}.conv{3}."),
+    (r"layer(\d)\.(\d)\.bn(\d)\.", "res{1+1}.{2}.conv{3}.norm."), (r"layer(\d)\.(\d)\.downsample\.0\.", "res{1+1}.{2}.shortcut."),
+    (r"layer(\d)\.(\d)\.downsample\.1\.", "res{1+1}.{2}.shortcut.norm."), (r"fc\.", "linear."))
+WEIAICUNZAI = rules(
+    (r"conv1\.", "conv1.0."), (r"bn1\.", "conv1.1."),
+    (r"layer(\d)\.(\d)\.conv(\d)\.", "conv{1+1}_x.{2}.residual_function.{3*3-3}."),
+    (r"layer(\d)\.(\d)\.bn(\d)\.", "conv{1+1}_x.{2}.residual_function.{3*3-2}."),
+    (r"layer(\d)\.(\d)\.downsample\.", "conv{1+1}_x.{2}.shortcut."))
+PYTORCHCV = rules(
+    (r"conv1\.", "features.init_block.conv.conv."), (r"bn1\.", "features.init_block.conv.bn."),
+    (r"layer(\d)\.(\d)\.conv(\d)\.", "features.stage{1}.unit{2+1}.body.conv{3}.conv."),
+    (r"layer(\d)\.(\d)\.bn(\d)\.", "features.stage{1}.unit{2+1}.body.conv{3}.bn."),
+    (r"layer(\d)\.(\d)\.downsample\.0\.", "features.stage{1}.unit{2+1}.identity_conv.conv."),
+    (r"layer(\d)\.(\d)\.downsample\.1\.", "features.stage{1}.unit{2+1}.identity_conv.bn."), (r"fc\.", "output."))
+NOBODY = rules(
+    (r"conv1\.", "net.begin.c."), (r"bn1\.", "net.begin.n."), (r"layer(\d)\.(\d)\.conv(\d)\.", "net.trunk.part{1}.piece{2}.c{3}."),
+    (r"layer(\d)\.(\d)\.bn(\d)\.", "net.trunk.part{1}.piece{2}.n{3}."), (r"layer(\d)\.(\d)\.downsample\.0\.", "net.trunk.part{1}.piece{2}.side.c."),
+    (r"layer(\d)\.(\d)\.downsample\.1\.", "net.trunk.part{1}.piece{2}.side.n."), (r"fc\.", "net.end."))
+
+
+def children(first):
+    return rules((r"conv1\.", "0."), (r"bn1\.", "1."), (r"layer(\d)\.", "{1+%d}." % (first - 1)), (r"fc\.", "9."))
+
+
+# Those that can say a network with three convolutions in its stem and pooled shortcuts, too.
+NAMES = {
+    "torchvision": lambda name: name,
+    "kuangliu": rules((r"fc\.", "linear."), (r"(layer\d\.\d)\.downsample\.", "{0}")),
+    "Cadene": rules((r"fc\.", "last_linear.")),
+    "children": children(4),
+}
+NAMES["kuangliu"] = lambda name: name.replace("downsample", "shortcut").replace("fc.", "linear.")
+PLAIN_NAMES = {
+    "tutorial": lambda name: name.replace("downsample", "identity_downsample"),
+    "Hugging Face": HUGGING_FACE,
+    "detectron2": DETECTRON2,
+    "weiaicunzai": WEIAICUNZAI,
+    "pytorchcv": PYTORCHCV,
+    "NVIDIA": rules((r"layer(\d)\.", "layers.{1-1}.")),
+    "children of a CIFAR network": children(3),
+    "children without activations": children(2),
+    "stages": rules((r"layer(\d)\.", "stages.{1-1}.")),
+    "nobody": NOBODY,
+}
+
+
+# ---- packagings ------------------------------------------------------------------------------------------------------------
+
+
+def prefixed(state, prefix):
+    return collections.OrderedDict((prefix + name, tensor) for name, tensor in state.items())
+
+
+def optimizer_state(state):
+    momenta = {i: {"momentum_buffer": torch.zeros_like(tensor)} for i, tensor in enumerate(state.values())}
+    return {"state": momenta, "param_groups": [{"lr": 0.1, "params": list(momenta)}]}
+
+
+PACKAGINGS = {
+    "state dict": lambda state: state,
+    "DataParallel": lambda state: prefixed(state, "module."),
+    "a trainer's checkpoint": lambda state: {"epoch": 3, "state_dict": prefixed(state, "module."), "best_acc1": 71.2,
+                                             "optimizer": optimizer_state(state), "when": datetime.datetime(2020, 1, 2)},
+    "Lightning": lambda state: {"epoch": 3, "global_step": 9, "pytorch-lightning_version": "2.0.0",
+                                "state_dict": prefixed(state, "model."), "callbacks": {}, "lr_schedulers": [],
+                                "optimizer_states": [optimizer_state(state)], "hyper_parameters": {"lr": 0.1}},
+    "deep inside": lambda state: {"run": [{"nets": {"a": prefixed(state, "_orig_mod.")}}, 3]},
+}
+
+
+# ---- checks ------------------------------------------------------------------------------------------------------------------
+
+results = collections.Counter()
+
+
+def answer(path, *options):
+    """The logits, or the line that refuses."""
+    result = subprocess.run(
+        [RESNET, "predict", path, os.path.join(folder.name, "x.npy"), "--json", "--logits", "--size", "64",
+         "--threads", "1", *options], capture_output=True, text=True)
+    if result.returncode != 0:
+        assert result.returncode == 1 and result.stderr.count("\n") >= 1, result.stderr
+        line = result.stderr.strip().split("\n")[-1]
+        assert len(line) <= 500, line
+        return None, line
+    return torch.tensor(json.loads(result.stdout)["logits"], dtype=torch.float64), result.stderr
+
+
+def check(form, save, expected, options=(), may_refuse=""):
+    """`save` writes the file at a path. `expected`: the logits, None for a file that must be refused."""
+    if only and only not in form:
+        return
+    path = os.path.join(folder.name, "m.pth")
+    save(path)
+    found, text = answer(path, *options)
+    if found is None:
+        kind = "refused" if expected is None or (may_refuse and may_refuse in text) else "WRONGLY REFUSED"
+    elif expected is None:
+        kind = "WRONG: not refused"
+    else:
+        wanted = expected.double()[0]
+        error = float((found - wanted).abs().max() / wanted.abs().max()) if found.shape == wanted.shape else 1
+        kind = "right" if error < 1e-4 else f"WRONG by {error:.2g}"
+    results[kind.split(" by ")[0].split(":")[0]] += 1
+    if kind not in ("right", "refused"):
+        print(f"{form}: {kind}: {text.strip()[:400].replace(folder.name, '')}")
+
+
+@torch.no_grad()
+def logits(model):
+    return model.eval()(picture)
+
+
+def check_names():
+    for network_name, model in NETWORKS.items():
+        state, expected = model.state_dict(), logits(model)
+        tables = dict(NAMES)
+        if network_name != "deep":
+            tables.update(PLAIN_NAMES)
+        options = ("--arch", "x") if network_name == "none" else ()
+        for who, rename in tables.items():
+            renamed = collections.OrderedDict((rename(name), tensor) for name, tensor in state.items())
+            for packaging, pack in PACKAGINGS.items():
+                check(f"{network_name}, {who}, {packaging}", lambda path: torch.save(pack(renamed), path), expected,
+                      options)
+
+
+class Headed(nn.Module):
+    """A body without its last layer, and a head."""
+
+    def __init__(self, body, head, name="head"):
+        super().__init__()
+        self.backbone = copy.deepcopy(body)
+        self.backbone.fc = nn.Identity()
+        setattr(self, name, randomize(head))
+        self.name = name
+
+    def forward(self, x):
+        return getattr(self, self.name)(self.backbone(x))
+
+
+def check_heads():
+    body = NETWORKS["basic"]
+    features = 24
+    heads = {
+        "linear": nn.Linear(features, CLASSES),
+        "no bias": nn.Linear(features, CLASSES, bias=False),
+        "dropout": nn.Sequential(nn.Dropout(0.5), nn.Linear(features, CLASSES)),
+        "flatten, ReLU, dropout": nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Dropout(0.2), nn.Linear(features, CLASSES)),
+        "batch norm": nn.Sequential(nn.BatchNorm1d(features), nn.Linear(features, CLASSES)),
+        "1x1 convolution": nn.Sequential(nn.Unflatten(1, (features, 1, 1)), nn.Conv2d(features, CLASSES, 1), nn.Flatten()),
+    }
+    for what, head in heads.items():
+        for name in ("fc", "classifier", "cls_head"):
+            model = Headed(body, head, name).eval()
+            check(f"head, {what}, {name}", lambda path: torch.save(model.state_dict(), path), logits(model))
+    model = copy.deepcopy(body)
+    model.fc = nn.Sequential(nn.Dropout(0.5), nn.Linear(features, CLASSES))
+    check("head, fc.1", lambda path: torch.save(model.state_dict(), path), logits(model))
+    deep = nn.Sequential(nn.Linear(features, 10), nn.ReLU(), nn.Linear(10, CLASSES))
+    model = Headed(body, deep).eval()
+    check("head of two layers", lambda path: torch.save(model.state_dict(), path), logits(model),
+          may_refuse="more than one linear layer")
+    two = Headed(body, nn.Linear(features, CLASSES), "first").eval()
+    two.second = nn.Linear(features, 3)
+    check("two heads", lambda path: torch.save(two.state_dict(), path), None)
+    check("one of two heads", lambda path: torch.save(two.state_dict(), path), logits(two), ("--head", "first"))
+    model = Headed(body, nn.Sequential(nn.BatchNorm1d(features), nn.ReLU(), nn.Linear(features, CLASSES))).eval()
+    check("batch norm and ReLU", lambda path: torch.save(model.state_dict(), path), None)
+
+
+def stored(model, change):
+    model = copy.deepcopy(model)
+    for name, module in list(model.named_modules()):
+        if isinstance(module, nn.Conv2d) and "downsample" not in name:
+            change(module)
+    return model.eval()
+
+
+def fused(model):
+    """Every convolution takes in the batch norm that its block calls behind it."""
+    model = copy.deepcopy(model).eval()
+    for module in model.modules():
+        for i in (1, 2, 3):
+            if hasattr(module, f"conv{i}") and hasattr(module, f"bn{i}"):
+                setattr(module, f"conv{i}", fusion.fuse_conv_bn_eval(getattr(module, f"conv{i}"), getattr(module, f"bn{i}")))
+                setattr(module, f"bn{i}", nn.Identity())
+        if getattr(module, "downsample", None) is not None:
+            conv, norm = module.downsample
+            module.downsample = nn.Sequential(fusion.fuse_conv_bn_eval(conv, norm))
+    return model
+
+
+def check_stored():
+    changes = {
+        "pruned": lambda conv: prune.l1_unstructured(conv, "weight", 0.4),
+        "pruned channels": lambda conv: prune.ln_structured(conv, "weight", 0.3, n=2, dim=0),
+        "weight norm": lambda conv: nn.utils.weight_norm(conv),
+        "weight norm as parametrization": lambda conv: parametrizations.weight_norm(conv),
+        "weight norm of the whole": lambda conv: nn.utils.weight_norm(conv, dim=None),
+        "spectral norm": lambda conv: nn.utils.spectral_norm(conv),
+        "spectral norm as parametrization": lambda conv: parametrizations.spectral_norm(conv),
+    }
+    for network_name in ("basic", "bottleneck"):
+        for what, change in changes.items():
+            model = stored(NETWORKS[network_name], change)
+            check(f"{what}, {network_name}", lambda path: torch.save(model.state_dict(), path), logits(model))
+        model = fused(NETWORKS[network_name])
+        check(f"fused, {network_name}", lambda path: torch.save(model.state_dict(), path), logits(model))
+    for dtype in (torch.float16, torch.bfloat16, torch.float64):
+        half = {name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+                for name, tensor in NETWORKS["basic"].state_dict().items()}
+        model = network()
+        model.load_state_dict(half)
+        check(f"{dtype}", lambda path: torch.save(half, path), logits(model))
+
+
+def check_several():
+    one, other = network(), network()
+    state, averaged = one.state_dict(), other.state_dict()
+    check("timm's averages", lambda path: torch.save({"state_dict": state, "state_dict_ema": averaged, "arch": "x"}, path),
+          logits(other))
+    check("timm's averages, not taken",
+          lambda path: torch.save({"state_dict": state, "state_dict_ema": averaged, "arch": "x"}, path), logits(one),
+          ("--take", "state_dict"))
+    check("torchvision's averages", lambda path: torch.save({"model": state, "model_ema": prefixed(averaged, "module.")}, path),
+          logits(one))
+    swa = torch.optim.swa_utils.AveragedModel(other)
+    check("AveragedModel", lambda path: torch.save(swa.state_dict(), path), logits(other))
+    check("an ensemble", lambda path: torch.save({"a": state, "b": averaged}, path), None)
+    check("one of an ensemble", lambda path: torch.save({"a": state, "b": averaged}, path), logits(other), ("--take", "b"))
+    body = {name: tensor for name, tensor in state.items() if not name.startswith("fc")}
+    head = prefixed({"weight": state["fc.weight"], "bias": state["fc.bias"]}, "head.")
+    check("DINO", lambda path: torch.save({"student": prefixed(body, "module.backbone.") | prefixed(head, "module."),
+                                           "teacher": prefixed(body, "backbone.") | head}, path), logits(one))
+
+
+def check_others():
+    """Networks that are not ours."""
+
+    class Gate(nn.Module):
+        def __init__(self, channels):
+            super().__init__()
+            self.fc1 = nn.Conv2d(channels, 4, 1)
+            self.fc2 = nn.Conv2d(4, channels, 1)
+
+    model = network()
+    for stage in (model.layer1, model.layer2, model.layer3):
+        for block in stage:
+            block.se = Gate(block.conv2.out_channels)
+    check("squeeze-and-excitation", lambda path: torch.save(model.state_dict(), path), None)
+    model = network()
+    for module in model.modules():
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(module, name, nn.GroupNorm(4, child.num_features))
+    check("group norm", lambda path: torch.save(model.state_dict(), path), None)
+    body = {name: tensor for name, tensor in network().state_dict().items() if not name.startswith("fc")}
+    check("no classifier", lambda path: torch.save(prefixed(body, "module.encoder_q."), path), None)
+    check("not a network", lambda path: torch.save({"a": torch.zeros(3)}, path), None)
+    check("another network", lambda path: torch.save(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Linear(8, 3)).state_dict(), path),
+          None)
+
+
+if __name__ == "__main__":
+    check_names()
+    check_heads()
+    check_stored()
+    check_several()
+    check_others()
+    print(", ".join(f"{count} {kind}" for kind, count in sorted(results.items())), f"of {sum(results.values())} forms")
+    sys.exit(0 if set(results) <= {"right", "refused"} else 1)
