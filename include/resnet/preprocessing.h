@@ -13,6 +13,11 @@
 
 namespace resnet {
 
+// The order of a picture's three channels: Caffe's and OpenCV's is BGR.
+enum class ChannelOrder { kRgb, kBgr };
+std::string_view name(ChannelOrder value) noexcept;       // "rgb", "bgr"
+ChannelOrder parse_channel_order(std::string_view text);  // throws kInvalidArgument
+
 // How a set of weights wants its pictures. Belongs to weights, not to an architecture.
 struct Preprocessing {
   int height = 224;  // of the tensor
@@ -21,6 +26,8 @@ struct Preprocessing {
   Interpolation interpolation = Interpolation::kBilinear;
   std::vector<float> mean = {0.485F, 0.456F, 0.406F};  // per channel, of values in 0..1
   std::vector<float> std = {0.229F, 0.224F, 0.225F};
+  ChannelOrder channels = ChannelOrder::kRgb;  // of the tensor, and so of mean and std; of arrays, which are taken to
+                                               // be RGB, too
 
   bool operator==(const Preprocessing&) const = default;
 };
@@ -42,10 +49,10 @@ Preprocessing preset(std::string_view name);
 // mean without a std, a std that is not above zero, ...
 void validate(const Preprocessing& how);
 
-// Resize the shorter side, crop the centre, scale to 0..1, subtract mean, divide by std. Writes channels x height x
-// width floats (CHW). Where the crop is larger than the picture, black surrounds it. Throws kMismatch where `out`, the
-// channels or an unresized picture do not fit `how`, or the number of pixels is not what the sizes say; `where` names
-// the picture in errors.
+// Resize the shorter side, crop the centre, put the channels in order, scale to 0..1, subtract mean, divide by std.
+// Writes channels x height x width floats (CHW). Where the crop is larger than the picture, black surrounds it. Throws
+// kMismatch where `out`, the channels or an unresized picture do not fit `how`, or the number of pixels is not what the
+// sizes say; `where` names the picture in errors.
 void preprocess(const ImageView& image, const Preprocessing& how, std::span<float> out,
                 std::string_view where = "picture");
 

@@ -25,10 +25,7 @@ struct Options {
   bool allow_nonfinite = false;
   WhichNetwork which;
 
-  bool says_preprocessing() const {
-    return preprocess.preset || preprocess.size || preprocess.resize || preprocess.interpolation ||
-           !preprocess.mean.empty() || !preprocess.std.empty();
-  }
+  bool says_preprocessing() const { return preprocess.says_anything(); }
 };
 
 void set_classes(Model& model, const std::string& path) {

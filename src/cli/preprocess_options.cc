@@ -34,6 +34,7 @@ void apply(const PreprocessOptions& options, Preprocessing& how) {
   if (options.interpolation) how.interpolation = parse_interpolation(*options.interpolation);
   if (!options.mean.empty()) how.mean = options.mean;
   if (!options.std.empty()) how.std = options.std;
+  if (options.channels) how.channels = *options.channels;
 }
 
 // Fills in what no flag said and no preset or file decides; tells what it was.
@@ -55,6 +56,10 @@ std::string assume(const PreprocessOptions& options, int channels, Preprocessing
 
 }  // namespace
 
+bool PreprocessOptions::says_anything() const {
+  return preset || size || resize || interpolation || !mean.empty() || !std.empty() || channels;
+}
+
 void add_preprocess_options(Command& command, PreprocessOptions& options) {
   const std::string group = "How pictures become tensors";
   command
@@ -71,6 +76,13 @@ void add_preprocess_options(Command& command, PreprocessOptions& options) {
   command.add_option("--std", options.std, "Per channel: 0.229,0.224,0.225")
       ->delimiter(',')
       ->allow_extra_args(false)
+      ->group(group);
+  command
+      .add_option_function(
+          "--channel-order", [&options](const std::string& text) { options.channels = parse_channel_order(text); },
+          "rgb, or bgr as OpenCV and Caffe have it; --mean and --std are in this order")
+      ->check(IsMember({"rgb", "bgr"}))
+      ->type_name("NAME")
       ->group(group);
 }
 

@@ -20,9 +20,13 @@ struct PreprocessOptions {
   std::optional<std::string> interpolation;
   std::vector<float> mean;
   std::vector<float> std;
+  std::optional<ChannelOrder> channels;
+
+  bool says_anything() const;
 };
 
-// Adds --preset, --size, --resize, --interpolation, --mean, --std. `options` must live as long as the command.
+// Adds --preset, --size, --resize, --interpolation, --mean, --std, --channel-order. `options` must live as long as the
+// command.
 void add_preprocess_options(Command& command, PreprocessOptions& options);
 
 // Adds --max-pixels. `max_pixels` must live as long as the command.

@@ -27,13 +27,11 @@ Image resize_shorter(const Image& image, int size, Interpolation interpolation) 
 
 Transform::Transform(const Preprocessing& how, const std::optional<Augmentation>& augmentation, bool channels_last,
                      std::int64_t max_pixels)
-    : how_(how), augmentation_(augmentation) {
-  validate(how);
+    : how_((validate(how), how)), augmentation_(augmentation), tables_(how) {
   if (augmentation) validate(*augmentation);
   layout_ = {static_cast<int>(how.mean.size()), how.height, how.width, channels_last};
   decode_.mode = how.mean.size() == 1 ? ColorMode::kGray : ColorMode::kRgb;
   decode_.max_pixels = max_pixels;
-  tables_ = value_tables(how);
 }
 
 DecodeOptions Transform::decode_options(PictureNotes* notes) const {

@@ -48,7 +48,7 @@ class Transform {
   std::optional<Augmentation> augmentation_;
   Layout layout_;
   DecodeOptions decode_;
-  std::vector<ValueTable> tables_;
+  ValueTables tables_;
 };
 
 }  // namespace resnet

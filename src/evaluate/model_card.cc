@@ -58,6 +58,7 @@ std::string card_html(const ModelCard& card) {
   add("Pictures", how.resize == 0
                       ? "not resized"
                       : fmt::format("shorter side to {}, {}, centre crop", how.resize, name(how.interpolation)));
+  if (how.channels == ChannelOrder::kBgr) add("Channels", "blue, green, red");
   add("Normalised", fmt::format("mean {}, standard deviation {}", fmt::join(how.mean, " "), fmt::join(how.std, " ")));
   add("Processor", fmt::format("{}, {} thread{}", card.processor, card.threads, card.threads == 1 ? "" : "s"));
   return list + "</dl>\n";

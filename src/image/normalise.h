@@ -13,15 +13,18 @@ namespace resnet {
 
 using ValueTable = std::array<float, 256>;
 
-// One for each channel of `how`.
-std::vector<ValueTable> value_tables(const Preprocessing& how);
+struct ValueTables {
+  explicit ValueTables(const Preprocessing& how);
+
+  std::vector<ValueTable> of;  // each channel of the tensor
+  bool reversed;               // the tensor's first channel is the picture's last
+};
 
 // Planes of floats, each `plane` values behind the one before, their rows `row` values apart. `image` has as many
 // channels as there are tables.
-void normalise_planes(const Image& image, const std::vector<ValueTable>& tables, float* out, std::size_t row,
-                      std::size_t plane);
+void normalise_planes(const Image& image, const ValueTables& tables, float* out, std::size_t row, std::size_t plane);
 
 // Floats in the order of the pixels (channels last).
-void normalise_interleaved(const Image& image, const std::vector<ValueTable>& tables, float* out);
+void normalise_interleaved(const Image& image, const ValueTables& tables, float* out);
 
 }  // namespace resnet

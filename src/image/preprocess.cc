@@ -79,10 +79,10 @@ Plan make_plan(int width, int height, const Preprocessing& how, std::string_view
 void normalise(const Image& image, const Plan& plan, const Preprocessing& how, std::span<float> out) {
   const auto row = static_cast<std::size_t>(how.width);
   const std::size_t plane = static_cast<std::size_t>(how.height) * row;
-  const std::vector<ValueTable> tables = value_tables(how);
+  const ValueTables tables(how);
   if (image.width != how.width || image.height != how.height) {
-    for (std::size_t c = 0; c < tables.size(); ++c) {
-      std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(c * plane), plane, tables[c][0]);
+    for (std::size_t c = 0; c < tables.of.size(); ++c) {
+      std::fill_n(out.begin() + static_cast<std::ptrdiff_t>(c * plane), plane, tables.of[c][0]);
     }
   }
   float* first = out.data() + static_cast<std::ptrdiff_t>(plan.top) * how.width + plan.left;
@@ -148,6 +148,14 @@ Interpolation parse_interpolation(std::string_view text) {
   fail(ErrorCode::kInvalidArgument, "interpolation", "'{}' is neither bilinear nor bicubic", text);
 }
 
+std::string_view name(ChannelOrder value) noexcept { return value == ChannelOrder::kRgb ? "rgb" : "bgr"; }
+
+ChannelOrder parse_channel_order(std::string_view text) {
+  if (text == "rgb") return ChannelOrder::kRgb;
+  if (text == "bgr") return ChannelOrder::kBgr;
+  fail(ErrorCode::kInvalidArgument, "channels", "'{}' is neither rgb nor bgr", text);
+}
+
 std::string_view name(Preset value) noexcept { return kPresets[static_cast<std::size_t>(value)]; }
 
 Preprocessing preset(Preset value) {
@@ -184,6 +192,9 @@ void validate(const Preprocessing& how) {
   check("resize", how.resize, 0);
   if (how.mean.empty() || how.mean.size() != how.std.size()) {
     fail(ErrorCode::kInvalidArgument, "std", "{} of it for {} means", how.std.size(), how.mean.size());
+  }
+  if (how.channels != ChannelOrder::kRgb && how.mean.size() != 3) {
+    fail(ErrorCode::kInvalidArgument, "channels", "{} of them have no order of colours", how.mean.size());
   }
   for (const float mean : how.mean) {
     if (!std::isfinite(mean)) fail(ErrorCode::kInvalidArgument, "mean", "{} is not finite", mean);

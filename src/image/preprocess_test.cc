@@ -95,6 +95,26 @@ TEST(PreprocessTest, NormalisesInFloat32) {
   }
 }
 
+TEST(PreprocessTest, PutsChannelsInOrder) {
+  const Image image{2, 1, 3, {10, 20, 30, 40, 50, 60}};
+  Preprocessing how = plain(0, 1, 2);
+  how.mean = {1.0F / 255, 2.0F / 255, 3.0F / 255};
+  how.std = {1.0F / 255, 1.0F / 255, 1.0F / 255};
+  const auto rounded = [&] {
+    std::vector<float> values = tensor_of(image, how);
+    for (float& value : values) value = std::round(value);
+    return values;
+  };
+  EXPECT_THAT(rounded(), ::testing::ElementsAre(9, 39, 18, 48, 27, 57));
+  how.channels = ChannelOrder::kBgr;
+  EXPECT_THAT(rounded(), ::testing::ElementsAre(29, 59, 18, 48, 7, 37));
+  EXPECT_EQ(parse_channel_order(name(ChannelOrder::kBgr)), ChannelOrder::kBgr);
+  EXPECT_EQ(error_of([] { parse_channel_order("grb"); }), ErrorCode::kInvalidArgument);
+  Preprocessing gray = plain(0, 1, 2, 1);
+  gray.channels = ChannelOrder::kBgr;
+  EXPECT_EQ(error_of([&] { validate(gray); }), ErrorCode::kInvalidArgument);
+}
+
 TEST(PreprocessTest, Presets) {
   EXPECT_EQ(preset("torchvision").resize, 256);
   EXPECT_EQ(preset("torchvision-v2").resize, 232);

@@ -51,6 +51,7 @@ Preprocessing parse_preprocessing(JsonFields& fields, int channels) {
   p.interpolation = parse_interpolation(fields.text("interpolation"));
   p.mean = fields.floats("mean");
   p.std = fields.floats("std");
+  if (fields.has("channels")) p.channels = parse_channel_order(fields.text("channels"));
   fields.done();
   check_channels(p, channels);
   validate(p);
@@ -93,9 +94,11 @@ Json to_json(const Architecture& a) {
 }
 
 Json to_json(const Preprocessing& p) {
-  return {{"height", p.height},      {"width", p.width},
-          {"resize", p.resize},      {"interpolation", name(p.interpolation)},
-          {"mean", numbers(p.mean)}, {"std", numbers(p.std)}};
+  Json json = {{"height", p.height},      {"width", p.width},
+               {"resize", p.resize},      {"interpolation", name(p.interpolation)},
+               {"mean", numbers(p.mean)}, {"std", numbers(p.std)}};
+  if (p.channels != ChannelOrder::kRgb) json["channels"] = name(p.channels);  // which the first version had not
+  return json;
 }
 
 Metadata to_metadata(const Model& model) {

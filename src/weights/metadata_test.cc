@@ -50,6 +50,9 @@ TEST(MetadataTest, KeepsEveryFieldOfEveryArchitecture) {
 TEST(MetadataTest, WritesNumbersAsPeopleDo) {
   EXPECT_EQ(to_json(Preprocessing{}).dump(), R"({"height":224,"width":224,"resize":256,"interpolation":"bilinear",)"
                                              R"("mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]})");
+  Preprocessing blue_first;
+  blue_first.channels = ChannelOrder::kBgr;
+  EXPECT_EQ(read_preprocessing({{kPreprocessingKey, to_json(blue_first).dump()}}, 3, "m"), blue_first);
   Preprocessing odd;
   odd.mean = {1.0F / 3, 0x1.fffffep-1F, 1e-30F};
   Model model = example();
