@@ -35,6 +35,7 @@ void add_preprocess(Command& app);
 void add_predict(Command& app);
 void add_eval(Command& app);
 void add_compare(Command& app);
+void add_check(Command& app);
 void add_explain(Command& app);
 void add_features(Command& app);
 void add_similar(Command& app);

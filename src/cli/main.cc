@@ -21,6 +21,7 @@ int main(int argc, char** argv) {
   add_predict(app);
   add_eval(app);
   add_compare(app);
+  add_check(app);
   add_explain(app);
   add_features(app);
   add_similar(app);

@@ -3,19 +3,19 @@
 #include <string>
 #include <vector>
 
-#include "base/error.h"
-#include "engine/execute.h"
-#include "engine/plan.h"
-#include "program/scale_shift.h"
+#include "engine/observe.h"
 
 namespace resnet {
 namespace {
 
-// Per channel over all pixels of an NHWC value.
-void set_statistics(StateDict& weights, const std::string& path, const FeatureShape& shape, const float* values) {
+// Per channel over all pixels.
+void set_statistics(StateDict& weights, const NormInput& seen) {
+  const FeatureShape& shape = seen.shape;
+  const std::string& path = seen.node->path;
+  const float* values = seen.values.data();
   const std::int64_t pixels = shape.batch * shape.height * shape.width;
   const auto channels = static_cast<std::size_t>(shape.channels);
-  const auto row = static_cast<std::int64_t>(padded_channels(static_cast<int>(shape.channels)));
+  const std::int64_t row = seen.row;
   std::vector<double> sum(channels), squares(channels);
   for (std::int64_t pixel = 0; pixel < pixels; ++pixel) {
     for (std::size_t c = 0; c < channels; ++c) sum[c] += values[pixel * row + static_cast<std::int64_t>(c)];
@@ -38,25 +38,10 @@ void set_statistics(StateDict& weights, const std::string& path, const FeatureSh
 StateDict calibrate_batch_norms(const Graph& graph, const StateDict& weights, std::span<const float> input,
                                 const FeatureShape& shape, int threads) {
   StateDict calibrated = weights;
-  const Kernels& kernels = best_kernels();
-  Workspace workspace(threads == 0 ? available_processors() : threads);
-  require_weights(graph, weights);
-  const PlanBasis basis = plan_basis(lower(graph, Lowering::kNodes), weights, kernels);
-  Constants constants(basis.program, weights);
-  Plan plan = make_plan(basis, shape, {Algorithms::kDirect}, constants, workspace.team);
-  if (static_cast<std::int64_t>(input.size()) != shape.count()) {
-    fail(ErrorCode::kMismatch, "input", "{} values, but the shape needs {}", input.size(), shape.count());
-  }
-  workspace.fit(plan);
-  for (PlanStep& step : plan.steps) {
-    if (step.op == Op::kBatchNorm) {
-      const Node& norm = graph.nodes[step.operation.node];
-      set_statistics(calibrated, norm.path, step.input_shape,
-                     reinterpret_cast<const float*>(workspace.arena.data() + step.input_offset));
-      step.constants = scale_shift_constants(batch_norm(calibrated, norm));
-    }
-    run_step(step, kernels, input.data(), workspace);
-  }
+  observe_norms(graph, calibrated, input, shape, threads, [&](const NormInput& seen) {
+    set_statistics(calibrated, seen);
+    return true;
+  });
   return calibrated;
 }
 

@@ -38,7 +38,7 @@ def use_program(installed, folder):
     run([installed, "make-dataset", "shapes", "--out", shapes, "--size", "32", "--train", "128", "--val", "20"])
     run([installed, "--version"])
     commands = [["summary", "resnet50"], ["draw", "resnet18", "-o", f"{folder}/net.svg"],
-                ["inspect", model], ["predict", model, picture], ["preprocess", picture, "-o", f"{folder}/tensor.npy", "--model", model],
+                ["inspect", model], ["check", model], ["predict", model, picture], ["preprocess", picture, "-o", f"{folder}/tensor.npy", "--model", model],
                 ["explain", model, picture, "-o", f"{folder}/explained"], ["features", model, picture, "-o", f"{folder}/f.npy"],
                 ["similar", f"{folder}/f.npy", picture], ["export", model, f"{folder}/m.onnx"],
                 ["quantize", model, f"{shapes}/val", "-o", f"{folder}/int8.safetensors", "--min-agreement", "0"],

@@ -1,0 +1,89 @@
+"""`resnet check`: what it prints, its flags and exit status, on networks that others trained and on one that nobody did."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import pictures
+
+RESNET = os.environ["RESNET"]
+DATA = os.environ.get("RESNET_TEST_DATA", "")
+WEIGHTS = os.path.join(DATA, "weights", "resnet20-12fca82f.th")
+CIFAR = os.path.join(DATA, "data", "cifar10-jpeg.tar.gz")
+
+
+def run(*arguments):
+    return subprocess.run([RESNET, "check", *arguments], capture_output=True, text=True)
+
+
+class CheckTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.model = os.path.join(cls.folder.name, "m.safetensors")
+        subprocess.run([RESNET, "init", "resnet20", "--classes", "10", "-o", cls.model], check=True, capture_output=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def test_says_that_nobody_trained_it(self):
+        result = run(self.model, "--preset", "cifar", "--limit", "4", "--json")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        report = json.loads(result.stdout)
+        self.assertTrue(report["drawn"])
+        self.assertEqual(report["pictures"], 4)
+        self.assertIn({"tensor": "bn1", "problem": "was never updated: its means are 0 and its variances 1"}, report["weights"])
+
+    def test_refuses(self):
+        one = pictures.write(os.path.join(self.folder.name, "one.png"), pictures.png(32, 32, 5))
+        for arguments, message in ((["--limit", "1"], "--limit"), ([one], "pictures: 1 could be read, but a check needs two"),
+                                   (["nowhere"], "nowhere"), (["--channel-order", "grb"], "--channel-order")):
+            result = run(self.model, "--preset", "cifar", *arguments)
+            self.assertNotEqual(result.returncode, 0)
+            self.assertIn(message, result.stderr)
+            self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+
+
+@unittest.skipUnless(os.path.exists(WEIGHTS), "RESNET_TEST_DATA has no weights")
+class TrainedTest(unittest.TestCase):
+    """The truth: RGB, ImageNet's mean and std, no pooling, option A, ReLU (its author's words)."""
+
+    def check(self, *arguments, status=0):
+        result = run(WEIGHTS, "--preset", "cifar", CIFAR, "--only", "test", "--json", *arguments)
+        self.assertEqual(result.returncode, status, result.stderr)
+        return json.loads(result.stdout)
+
+    def test_is_what_it_is(self):
+        for pictures_at_most in ("16", "64"):
+            report = self.check("--limit", pictures_at_most)
+            first = report["hypotheses"][0]
+            self.assertTrue(first["stated"])
+            self.assertEqual(first["mean"], [0.485, 0.456, 0.406])
+            self.assertEqual((first["channels"], first["range"], first["stem_pool"], first["activation"], first["shortcut"]),
+                             ("rgb", "0..1", "none", "relu", "padding"))
+            self.assertFalse(report["contradicted"])
+            self.assertEqual(report["flags"], "")
+            distances = [hypothesis["distance"] for hypothesis in report["hypotheses"]]
+            self.assertEqual(distances, sorted(distances))
+            self.assertLess(distances[0], 0.03)
+
+    def test_contradicts_what_was_said(self):
+        for said, found in ((["--mean", "0,0,0", "--std", "0.00392,0.00392,0.00392"], "--mean 0.485,0.456,0.406 --std 0.229,0.224,0.225"),
+                            (["--stem-pool", "max"], "--stem-pool none"), (["--activation", "gelu"], "--activation relu"),
+                            (["--shortcut", "none"], "--shortcut padding"),
+                            (["--channel-order", "bgr", "--limit", "256"], "--channel-order rgb")):
+            report = self.check(*said, status=1)
+            self.assertTrue(report["contradicted"], said)
+            self.assertEqual(report["flags"], found)
+            self.assertNotEqual(report["verdict"], "cannot tell")
+        plain = run(WEIGHTS, "--preset", "cifar", CIFAR, "--only", "test", "--stem-pool", "max")
+        self.assertEqual(plain.returncode, 1)
+        self.assertIn("flags     --stem-pool none\n", plain.stdout)
+        self.assertIn("its batch norms contradict what it says", plain.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv, verbosity=2)
