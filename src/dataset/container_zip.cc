@@ -12,13 +12,15 @@
 namespace resnet {
 namespace {
 
-// "./a//b/" -> "a/b"; the archive's reader has refused what leads out of it.
-std::string plain_path(std::string_view name) {
+// "./a//b/" -> "a/b"; the archive's reader has refused what leads out of it. Old programs of Windows write "a\b".
+std::string plain_path(const ZipEntry& entry) {
+  std::string name(entry.name);
+  if (entry.from_dos && name.find('/') == name.npos) std::replace(name.begin(), name.end(), '\\', '/');
   std::string path;
   for (std::size_t begin = 0; begin < name.size();) {
     const std::size_t end = std::min(name.find('/', begin), name.size());
-    const std::string_view part = name.substr(begin, end - begin);
-    if (!part.empty() && part != ".") path += (path.empty() ? "" : "/") + std::string(part);
+    const std::string part = name.substr(begin, end - begin);
+    if (!part.empty() && part != ".") path += (path.empty() ? "" : "/") + part;
     begin = end + 1;
   }
   return path;
@@ -27,7 +29,10 @@ std::string plain_path(std::string_view name) {
 class ZipContainer : public Container, public std::enable_shared_from_this<ZipContainer> {
  public:
   explicit ZipContainer(const std::string& path)
-      : path_(path), file_(CheckedFile::open(path)), budget_(file_->size(), path), zip_(file_, path, budget_) {
+      : path_(path),
+        file_(CheckedFile::open(path)),
+        budget_(file_->size(), path),
+        zip_(file_, path, budget_, ZipNames::kFiles) {
     order_.resize(zip_.entries().size());
     std::iota(order_.begin(), order_.end(), std::size_t{0});
     std::sort(order_.begin(), order_.end(), [this](std::size_t a, std::size_t b) {
@@ -73,10 +78,11 @@ class ZipWalk : public Walk {
       const ZipEntry& entry = zip_->entry(next_);
       file_ = {};
       file_.number = next_++;
-      file_.path = plain_path(entry.name);
+      file_.path = plain_path(entry);
       file_.size = entry.size;
       if (file_.path.empty()) continue;
-      if (entry.name.ends_with('/')) file_.kind = ContainedFile::Kind::kFolder;
+      if (entry.name.ends_with('/') || (entry.from_dos && entry.name.ends_with('\\')))
+        file_.kind = ContainedFile::Kind::kFolder;
       if (entry.is_link) {
         file_.kind = ContainedFile::Kind::kLink;
         const FileBytes target = zip_->read(file_, kMaxTarget);

@@ -7,6 +7,7 @@
 
 #include "dataset/labels_file.h"
 #include "dataset/test_directory.h"
+#include "formats/test_archives.h"
 #include "resnet/error.h"
 
 namespace resnet {
@@ -165,6 +166,9 @@ TEST_F(DatasetTest, ReadsWebDatasets) {
   archive("data.tar", "--sort=name");
   EXPECT_THAT(error_of("data.tar"), HasSubstr("data/001.png: the second picture beside"));
   fs::remove(directory_ / "data/001.jpg");
+  write("upper/0.JPG");
+  write("upper/0.CLS", "3");
+  EXPECT_THAT(items("upper"), ElementsAre("3 upper/0.JPG"));
   write("data/paper.cls", "a style of LaTeX's");
   archive("data.tar", "--sort=name");
   EXPECT_EQ(items("data.tar"), expected);
@@ -299,6 +303,43 @@ TEST_F(DatasetTest, ReadsZipArchives) {
   EXPECT_THAT(error_of("empty.zip"), HasSubstr("there are no pictures in it"));
   write("large.zip", "7z\xBC\xAF\x27\x1C");
   EXPECT_THAT(error_of("large.zip"), HasSubstr("is a 7z archive, which is not read"));
+}
+
+// As Windows's first zip programs pack folders, and as programs pack names that are no UTF-8.
+TEST_F(DatasetTest, ReadsZipArchivesOfOldPrograms) {
+  using test::Entry;
+  write("old.zip", test::archive({Entry{.name = "dog\\", .data = ""}, Entry{.name = "dog\\2.png", .data = "dog"},
+                                  Entry{.name = "cat\\1.jpg", .data = "cat"}}));
+  EXPECT_THAT(items("old.zip"), ElementsAre("dog old.zip:dog/2.png", "cat old.zip:cat/1.jpg"));
+  write("cp437.zip", test::archive({Entry{.name = "cat/k\x84tzchen.png", .data = "cat"}}));
+  EXPECT_THAT(items("cp437.zip"), ElementsAre("cat cp437.zip:cat/k\x84tzchen.png"));
+}
+
+TEST_F(DatasetTest, LabelsFilesFitArchivesOfTheWholeFolder) {
+  for (const char* file : {"a/1.jpg", "a/2.jpg", "b/1.jpg"}) write(std::string("data/") + file);
+  write("labels.csv", "b/1.jpg,cat\n./a/1.jpg,dog\n");
+  write("absent.csv", "b/1.jpg,cat\nb/2.jpg,cat\n");
+  write("data/.hidden/x.jpg");
+  archive_files("inside.tar", "-C data .");
+  archive_files("whole.tar", "data");
+  ASSERT_EQ(std::system(("mkdir -p '" + at("far/off") + "'; mv '" + at("data") + "' '" + at("far/off") + "'").c_str()),
+            0);
+  archive_files("far.tar.gz", "far", "-z");
+  write("far/.DS_Store");
+  zip("far.zip", "far", "far/");
+  const auto classes = [&](const std::string& name, const std::string& labels) {
+    std::vector<std::string> result;
+    const auto source = Dataset::open(at(name), {"", at(labels), true}).items();
+    while (const auto item = source->next()) {
+      result.push_back(item->label + " " + item->path.substr(item->path.size() - 7));
+    }
+    std::sort(result.begin(), result.end());
+    return result;
+  };
+  for (const char* name : {"far/off/data", "inside.tar", "whole.tar", "far.tar.gz", "far.zip"}) {
+    EXPECT_THAT(classes(name, "labels.csv"), ElementsAre("cat b/1.jpg", "dog a/1.jpg")) << name;
+  }
+  EXPECT_THAT(classes("far.zip", "absent.csv"), ElementsAre("cat b/1.jpg", "cat b/2.jpg"));  // its reader says so
 }
 
 TEST_F(DatasetTest, RefusesLinksInArchives) {

@@ -53,6 +53,19 @@ void Labeller::add(std::size_t file, std::uint32_t label, std::uint32_t part) {
   index_->pictures.push_back({static_cast<std::uint32_t>(file), label, 0, part});
 }
 
+// The folder that all files lie in, "" or with "/".
+std::string Labeller::common_folder() const {
+  std::optional<std::string> common;
+  for (const ListedFile& file : listing_.files) {
+    const std::string& path = file.place.path;
+    if (file.place.kind == ContainedFile::Kind::kFolder || is_hidden(path)) continue;
+    if (!common) common = path;
+    const auto [end, unused] = std::mismatch(common->begin(), common->end(), path.begin(), path.end());
+    common->erase(end, common->end());
+  }
+  return common ? common->substr(0, common->rfind('/') + 1) : "";
+}
+
 void Labeller::by_labels_file(const std::vector<LabelledFile>& labels) {
   index_->labels_may_be_indices = true;
   std::map<std::string, const LabelledFile*> unseen;
@@ -61,6 +74,18 @@ void Labeller::by_labels_file(const std::vector<LabelledFile>& labels) {
   for (const LabelledFile& label : labels) {
     if (!unseen.emplace(normal(label.path), &label).second) absent.push_back(&label);  // ./a.jpg beside a.jpg
   }
+  // The paths begin at the top, or in a folder that holds everything, as archives often have one.
+  const auto fits = [&](const std::string& base) {
+    return std::any_of(listing_.files.begin(), listing_.files.end(), [&](const ListedFile& file) {
+      return file.place.path.starts_with(base) && unseen.contains(file.place.path.substr(base.size()));
+    });
+  };
+  const std::string common = base_.empty() ? common_folder() : "";
+  for (std::size_t end = 0; !fits(base_) && end < common.size();) {
+    end = common.find('/', end) + 1;
+    if (const std::string base = common.substr(0, end); fits(base)) base_ = base;
+  }
+  index_->root = base_.size();
   const auto take = [&](std::size_t file, const LabelledFile& label) {
     add(file, number_of(label.label, all_digits(label.label)));
   };
@@ -68,7 +93,7 @@ void Labeller::by_labels_file(const std::vector<LabelledFile>& labels) {
     return path.starts_with(base_) && unseen.contains(path.substr(base_.size()));
   });
   for (std::size_t i = 0; i < listing_.files.size(); ++i) {
-    if (!is_file(listing_.files[i])) continue;
+    if (!is_file(listing_.files[i]) || !listing_.files[i].place.path.starts_with(base_)) continue;
     const auto found = unseen.find(inside(i));
     if (found == unseen.end()) continue;
     take(i, *found->second);
@@ -162,7 +187,7 @@ std::map<std::string, std::size_t> Labeller::cls_of(const std::vector<std::size_
   std::map<std::string, std::size_t> cls;
   for (std::size_t i = 0; i < listing_.files.size(); ++i) {
     const ListedFile& file = listing_.files[i];
-    if (file.place.path.ends_with(".cls") && is_file(file) && !is_hidden(inside(i))) cls.emplace(key_of(i), i);
+    if (is_cls(file.place.path) && is_file(file) && !is_hidden(inside(i))) cls.emplace(key_of(i), i);
   }
   const bool some = !cls.empty() && std::any_of(pictures.begin(), pictures.end(),
                                                 [&](std::size_t picture) { return cls.contains(key_of(picture)); });

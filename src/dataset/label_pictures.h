@@ -47,6 +47,7 @@ class Labeller {
   std::uint32_t number_of(const std::string& text, bool is_index);
   void add(std::size_t file, std::uint32_t label, std::uint32_t part = 0);
   std::string inside(std::size_t file) const { return listing_.files[file].place.path.substr(base_.size()); }
+  std::string common_folder() const;
   std::vector<std::size_t> find_pictures() const;
   [[noreturn]] void fail_empty(bool classes) const;
   void add_by_cls(const std::vector<std::size_t>& pictures, const std::map<std::string, std::size_t>& cls);

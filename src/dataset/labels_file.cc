@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/list_file.h"
+#include "base/text.h"
 
 namespace resnet {
 namespace {
@@ -98,7 +99,8 @@ std::vector<LabelledFile> read_labels_file(const std::string& path) {
   if (result.empty()) fail(ErrorCode::kFormat, path, "holds no labels");
   std::unordered_set<std::string_view, KeyedHash> seen;
   for (const LabelledFile& labelled : result) {
-    if (!seen.insert(labelled.path).second) fail(ErrorCode::kFormat, path, "'{}' is there twice", labelled.path);
+    if (!seen.insert(labelled.path).second)
+      fail(ErrorCode::kFormat, path, "'{}' is there twice", one_line(labelled.path));
   }
   return result;
 }

@@ -50,7 +50,7 @@ class Lister {
  private:
   void read_now(const Container& from, Walk& walk, ListedFile& file) {
     const std::string& path = file.place.path;
-    if (path.ends_with(".cls")) file.text = read_label(walk);
+    if (is_cls(path)) file.text = read_label(walk);
     if (from.reads_anywhere()) return;
     const bool cifar = cifar_name(file_name(path)).has_value() && file.place.size <= kMaxFileBytes;
     if (!cifar && !(keep_ && wanted_(path))) return;
@@ -103,6 +103,13 @@ std::string target_of(const ContainedFile& link) {
 }
 
 }  // namespace
+
+bool is_cls(std::string_view path) noexcept {
+  constexpr std::string_view kEnding = ".cls";
+  if (path.size() < kEnding.size()) return false;
+  const auto same = [](char a, char b) { return ('A' <= a && a <= 'Z' ? a + 32 : a) == b; };
+  return std::ranges::equal(path.substr(path.size() - kEnding.size()), kEnding, same);
+}
 
 Listing list_files_of(std::vector<std::shared_ptr<const Container>> containers, const std::string& where,
                       const Wanted& wanted, std::optional<std::size_t> keep) {

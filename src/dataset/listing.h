@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataset/index.h"
@@ -22,6 +23,9 @@ struct Listing {
 
   std::string name(const ListedFile& file) const { return containers[file.container]->name_of(file.place.path); }
 };
+
+// Does a path end in ".cls", in letters of any case?
+bool is_cls(std::string_view path) noexcept;
 
 // Lists the containers. Of a file that is there twice in an archive, the last one holds, as for tar itself.
 //

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/nearest.h"
+#include "base/text.h"
 #include "model/imagenet_classes.h"
 
 namespace resnet {
@@ -23,7 +24,7 @@ std::optional<int> index_of(const std::string& text, int classes) {
 std::string some_of(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 3;
   std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i ? ", '" : "'") + names[i] + "'";
+  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i ? ", '" : "'") + one_line(names[i]) + "'";
   if (names.size() > kShown) text += fmt::format(" and {} more", names.size() - kShown);
   return text;
 }
@@ -64,7 +65,8 @@ ClassMap::ClassMap(const Classifier& classifier, std::span<const std::string> la
   }
   std::vector<std::string> strangers;
   for (const std::string& label : labels) {
-    if (twice.contains(label)) fail(ErrorCode::kMismatch, model, "two classes of the model are named '{}'", label);
+    if (twice.contains(label))
+      fail(ErrorCode::kMismatch, model, "two classes of the model are named '{}'", one_line(label));
     const auto found = known.find(label);
     const std::optional<int> index =
         found != known.end() ? found->second : (indices_allowed ? index_of(label, classes) : std::nullopt);
@@ -120,7 +122,7 @@ bool ClassMap::take_numbers(std::span<const std::string> labels, const std::vect
 
 int ClassMap::at(const std::string& label) const {
   const auto found = indices_.find(label);
-  if (found == indices_.end()) fail(ErrorCode::kMismatch, "classes", "'{}' was not there before", label);
+  if (found == indices_.end()) fail(ErrorCode::kMismatch, "classes", "'{}' was not there before", one_line(label));
   return found->second;
 }
 

@@ -97,6 +97,12 @@ void TarReader::check_sum(const Block& block) const {
     plain += value;
     as_signed += static_cast<std::int8_t>(value);
   }
+  const std::string_view sum = text_of(field_of(block, kChecksumField));
+  if (header_ == 0 && (sum.empty() || sum.find_first_not_of(" 01234567") != sum.npos)) {
+    fail_here(ErrorCode::kFormat,
+              "no tar header: the checksum is no octal number; archives that are read are .zip and .tar, plain or "
+              "packed by gzip, bzip2, xz or Zstandard");
+  }
   const auto stored = static_cast<std::int64_t>(number(field_of(block, kChecksumField), "no tar header: the checksum"));
   if (stored != plain && stored != as_signed) {
     fail_here(ErrorCode::kFormat, fmt::format("no tar header: its checksum is {}, but says {}", plain, stored));

@@ -23,18 +23,34 @@ std::uint32_t signature_at(std::span<const std::byte> bytes, std::size_t positio
 }
 
 // What is wrong with a name; null where nothing is.
-const char* name_problem(std::string_view name) {
+const char* name_problem(std::string_view name, ZipNames names) {
   if (name.empty()) return "has no name";
-  if (one_line(name, name.size() + 1) != name) {  // nothing had to be escaped
-    return "has a name that is not plain text";
-  }
-  if (name.front() == '/' || name.find('\\') != std::string_view::npos) return "has a name that leaves the archive";
+  const auto is_ascii_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+  const bool plain = names == ZipNames::kFiles ? std::none_of(name.begin(), name.end(), is_ascii_control)
+                                               : printable(name) == name;  // nothing had to be escaped
+  if (!plain) return "has a name that is not plain text";
+  if (name.front() == '/') return "has a name that leaves the archive";
+  if (names == ZipNames::kPlain && name.find('\\') != name.npos) return "has a name that leaves the archive";
+  constexpr std::string_view kSeparators = "/\\";  // whichever a program takes for them
   for (std::size_t begin = 0; begin <= name.size();) {
-    const std::size_t end = std::min(name.find('/', begin), name.size());
+    const std::size_t end = std::min(name.find_first_of(kSeparators, begin), name.size());
     if (name.substr(begin, end - begin) == "..") return "has a name that leaves the archive";
     begin = end + 1;
   }
   return nullptr;
+}
+
+// Of the methods that programs offer beside "deflate" (APPNOTE 4.4.5); empty for others.
+const char* method_name(std::uint16_t method) {
+  switch (method) {
+    case 9: return " (Deflate64)";
+    case 12: return " (bzip2)";
+    case 14: return " (LZMA)";
+    case 93: return " (Zstandard)";
+    case 95: return " (xz)";
+    case 98: return " (PPMd)";
+    default: return "";
+  }
 }
 
 // The numbers of the zip64 extra field that the header left out, in their order.
@@ -58,8 +74,8 @@ void read_extra64(std::string_view extra, const std::string& where,
 
 }  // namespace
 
-ZipArchive::ZipArchive(std::shared_ptr<const CheckedFile> file, std::string path, MemoryBudget& budget)
-    : file_(std::move(file)), path_(std::move(path)), budget_(budget) {
+ZipArchive::ZipArchive(std::shared_ptr<const CheckedFile> file, std::string path, MemoryBudget& budget, ZipNames names)
+    : file_(std::move(file)), path_(std::move(path)), budget_(budget), names_(names) {
   constexpr std::size_t kReleaseEvery = 128;  // headers; each touches a few pages
   const Directory directory = find_directory();
   constexpr std::size_t kSmallestHeader = 46;
@@ -179,21 +195,23 @@ ZipEntry ZipArchive::read_directory_header(ByteReader& reader) const {
   std::uint64_t disk = reader.number<std::uint16_t>();
   reader.take(2);  // internal attributes
   const auto attributes = reader.number<std::uint32_t>();
-  constexpr unsigned kUnix = 3, kFormatBits = 0170000, kLink = 0120000;
+  constexpr unsigned kDos = 0, kUnix = 3, kFormatBits = 0170000, kLink = 0120000;
+  entry.from_dos = made_by >> 8 == kDos;
   entry.is_link = made_by >> 8 == kUnix && (attributes >> 16 & kFormatBits) == kLink;
   entry.header_offset = reader.number<std::uint32_t>();
   entry.name = reader.text(name_size);
   const std::string_view extra = reader.text(extra_size);
   reader.take(comment_size);
 
-  if (const char* problem = name_problem(entry.name)) fail(ErrorCode::kFormat, place(entry), "{}", problem);
+  if (const char* problem = name_problem(entry.name, names_)) fail(ErrorCode::kFormat, place(entry), "{}", problem);
   read_extra64(
       extra, place(entry),
       {{&entry.size, zip::kInExtra64}, {&entry.packed_size, zip::kInExtra64}, {&entry.header_offset, zip::kInExtra64}});
   if (disk != 0) fail(ErrorCode::kUnsupported, place(entry), "is in another part of the archive");
   if ((entry.flags & kEncrypted) != 0) fail(ErrorCode::kUnsupported, place(entry), "is encrypted");
   if ((entry.flags & kPatch) != 0 || (entry.method != zip::kStored && entry.method != zip::kDeflated)) {
-    fail(ErrorCode::kUnsupported, place(entry), "is packed by method {}, neither stored nor deflated", entry.method);
+    fail(ErrorCode::kUnsupported, place(entry), "is packed by method {}{}, neither stored nor deflated: pack it anew",
+         entry.method, method_name(entry.method));
   }
   if (entry.method == zip::kStored && entry.packed_size != entry.size) {
     fail(ErrorCode::kFormat, place(entry), "is stored, yet {} bytes make {}", entry.packed_size, entry.size);

@@ -24,7 +24,14 @@ struct ZipEntry {
   std::uint32_t crc = 0;
   std::uint16_t flags = 0;
   std::uint16_t method = 0;
-  bool is_link = false;  // a symbolic link, as Unix programs pack it: its bytes are what it names
+  bool is_link = false;   // a symbolic link, as Unix programs pack it: its bytes are what it names
+  bool from_dos = false;  // packed by a program of DOS's or Windows's family
+};
+
+// Which names entries may have, beside those that lead out of the archive, which none may.
+enum class ZipNames {
+  kPlain,  // UTF-8 without control characters and backslashes
+  kFiles,  // those of files: any bytes but control characters
 };
 
 // Bytes, and what keeps them alive. Those of a source must be loaded before anybody looks at them.
@@ -49,7 +56,8 @@ class ZipArchive {
  public:
   // Reads and checks the directory and every entry's header. `path` names the file in errors. Throws kFormat, kLimit,
   // kUnsupported. `budget` must outlive the archive.
-  ZipArchive(std::shared_ptr<const CheckedFile> file, std::string path, MemoryBudget& budget);
+  ZipArchive(std::shared_ptr<const CheckedFile> file, std::string path, MemoryBudget& budget,
+             ZipNames names = ZipNames::kPlain);
 
   std::span<const ZipEntry> entries() const noexcept { return entries_; }  // sorted by name
   const ZipEntry* find(std::string_view name) const noexcept;              // null where there is none
@@ -82,6 +90,7 @@ class ZipArchive {
   std::shared_ptr<const CheckedFile> file_;
   std::string path_;
   MemoryBudget& budget_;
+  ZipNames names_;
   std::vector<ZipEntry> entries_;
 };
 

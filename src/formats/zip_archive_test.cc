@@ -131,6 +131,7 @@ TEST_F(ZipArchiveTest, RefusesEncryption) {
 
 TEST_F(ZipArchiveTest, RefusesOtherMethods) {
   EXPECT_THAT(refusal(archive({{.name = "a", .method = 12}})), HasSubstr("is packed by method 12"));
+  EXPECT_THAT(refusal(archive({{.name = "a", .method = 9}})), HasSubstr("method 9 (Deflate64), neither"));
   EXPECT_THAT(refusal(archive({{.name = "a", .flags = 1 << 5}})), HasSubstr("is packed by method"));
 }
 
@@ -158,6 +159,26 @@ TEST_F(ZipArchiveTest, RefusesNamesThatLeaveTheArchive) {
   }
   EXPECT_THAT(refusal(archive({{.name = ""}})), HasSubstr("has no name"));
   EXPECT_EQ(contents(archive({{.name = "..a/b../.c"}})), "..a/b../.c=|");
+}
+
+TEST_F(ZipArchiveTest, TakesNamesOfFilesWhereItIsAskedTo) {
+  const auto refused = [&](const std::string& name) -> std::string {
+    const std::string bytes = archive({{.name = name}});
+    MemoryBudget budget(bytes.size(), path("m.zip"));
+    try {
+      const ZipArchive zip(file_of_bytes(bytes), path("m.zip"), budget, ZipNames::kFiles);
+      EXPECT_NE(zip.find(name), nullptr);
+      EXPECT_TRUE(zip.entries()[0].from_dos);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  };
+  for (const char* name : {"\xFF.jpg", "a\\b", "\x81/\xC2\x9B"}) EXPECT_EQ(refused(name), "no error") << name;
+  for (const char* name : {"..", "a\\..\\..\\b", "..\\a", "/a"}) {
+    EXPECT_THAT(refused(name), HasSubstr("leaves the archive")) << name;
+  }
+  for (const char* name : {"a\nb", "\x1B[2J", "a\x7F"}) EXPECT_THAT(refused(name), HasSubstr("not plain text")) << name;
 }
 
 TEST_F(ZipArchiveTest, RefusesEntriesBeyondTheData) {
