@@ -12,10 +12,8 @@
 namespace resnet {
 namespace {
 
-// "./a//b/" -> "a/b"; the archive's reader has refused what leads out of it. Old programs of Windows write "a\b".
-std::string plain_path(const ZipEntry& entry) {
-  std::string name(entry.name);
-  if (entry.from_dos && name.find('/') == name.npos) std::replace(name.begin(), name.end(), '\\', '/');
+// "./a//b/" -> "a/b"; the archive's reader has refused what leads out of it.
+std::string plain_path(const std::string& name) {
   std::string path;
   for (std::size_t begin = 0; begin < name.size();) {
     const std::size_t end = std::min(name.find('/', begin), name.size());
@@ -38,11 +36,20 @@ class ZipContainer : public Container, public std::enable_shared_from_this<ZipCo
     std::sort(order_.begin(), order_.end(), [this](std::size_t a, std::size_t b) {
       return zip_.entries()[a].header_offset < zip_.entries()[b].header_offset;
     });
+    backslashes_ = std::ranges::none_of(
+        zip_.entries(), [](const ZipEntry& entry) { return entry.name.find('/') != std::string_view::npos; });
   }
 
   bool reads_anywhere() const noexcept override { return true; }
   std::string name_of(const std::string& path) const override { return path_ + ":" + path; }
   std::unique_ptr<Walk> walk() const override;
+
+  // With "/" between folders; programs of Windows have written backslashes.
+  std::string name_of_file(const ZipEntry& entry) const {
+    std::string name(entry.name);
+    if (backslashes_) std::replace(name.begin(), name.end(), '\\', '/');
+    return name;
+  }
 
   // The entries in the order in which they lie in the file.
   std::size_t size() const { return order_.size(); }
@@ -66,6 +73,7 @@ class ZipContainer : public Container, public std::enable_shared_from_this<ZipCo
   MemoryBudget budget_;
   ZipArchive zip_;
   std::vector<std::size_t> order_;
+  bool backslashes_ = false;  // nothing else stands between folders
 };
 
 class ZipWalk : public Walk {
@@ -78,11 +86,11 @@ class ZipWalk : public Walk {
       const ZipEntry& entry = zip_->entry(next_);
       file_ = {};
       file_.number = next_++;
-      file_.path = plain_path(entry);
+      const std::string name = zip_->name_of_file(entry);
+      file_.path = plain_path(name);
       file_.size = entry.size;
       if (file_.path.empty()) continue;
-      if (entry.name.ends_with('/') || (entry.from_dos && entry.name.ends_with('\\')))
-        file_.kind = ContainedFile::Kind::kFolder;
+      if (name.ends_with('/')) file_.kind = ContainedFile::Kind::kFolder;
       if (entry.is_link) {
         file_.kind = ContainedFile::Kind::kLink;
         const FileBytes target = zip_->read(file_, kMaxTarget);

@@ -195,8 +195,7 @@ ZipEntry ZipArchive::read_directory_header(ByteReader& reader) const {
   std::uint64_t disk = reader.number<std::uint16_t>();
   reader.take(2);  // internal attributes
   const auto attributes = reader.number<std::uint32_t>();
-  constexpr unsigned kDos = 0, kUnix = 3, kFormatBits = 0170000, kLink = 0120000;
-  entry.from_dos = made_by >> 8 == kDos;
+  constexpr unsigned kUnix = 3, kFormatBits = 0170000, kLink = 0120000;
   entry.is_link = made_by >> 8 == kUnix && (attributes >> 16 & kFormatBits) == kLink;
   entry.header_offset = reader.number<std::uint32_t>();
   entry.name = reader.text(name_size);

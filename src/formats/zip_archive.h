@@ -24,8 +24,7 @@ struct ZipEntry {
   std::uint32_t crc = 0;
   std::uint16_t flags = 0;
   std::uint16_t method = 0;
-  bool is_link = false;   // a symbolic link, as Unix programs pack it: its bytes are what it names
-  bool from_dos = false;  // packed by a program of DOS's or Windows's family
+  bool is_link = false;  // a symbolic link, as Unix programs pack it: its bytes are what it names
 };
 
 // Which names entries may have, beside those that lead out of the archive, which none may.
