@@ -3,13 +3,14 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <climits>
 #include <csignal>
 #include <cstring>
+
+#include "base/file_name.h"
 
 namespace resnet {
 namespace {
@@ -43,14 +44,7 @@ std::string temporary_name_beside(const std::string& path) {
   const std::size_t slash = path.rfind('/');
   const std::size_t begin = slash == std::string::npos ? 0 : slash + 1;
   const std::string folder = slash == std::string::npos ? "." : path.substr(0, begin);
-  const long limit = ::pathconf(folder.c_str(), _PC_NAME_MAX);
-  const std::size_t most = limit > 0 ? static_cast<std::size_t>(limit) : NAME_MAX;
-  std::string name = path.substr(begin);
-  if (std::size_t kept = most - std::min(suffix.size(), most); kept < name.size()) {
-    while (kept > 0 && (static_cast<unsigned char>(name[kept]) & 0xC0U) == 0x80) --kept;  // not inside a letter
-    name.resize(kept);
-  }
-  return path.substr(0, begin) + name + suffix;
+  return path.substr(0, begin) + cut_file_name(path.substr(begin), folder, suffix.size()) + suffix;
 }
 
 TemporaryName::TemporaryName(const std::string& path) noexcept : slot_(0) {

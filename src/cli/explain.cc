@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "base/error.h"
+#include "base/file_name.h"
 #include "base/nearest.h"
 #include "base/text.h"
 #include "cli/classifier_options.h"
@@ -53,13 +55,22 @@ std::optional<int> find_class(const Classifier& classifier, const std::string& t
        nearest(text, labels, 1)[0]);
 }
 
-// A file name for a picture's sheet that no other picture of this run has.
-std::string sheet_path(const std::string& directory, const std::string& picture, std::set<std::string>& taken) {
-  const std::string stem = picture == "-" ? "stdin" : std::filesystem::path(picture).stem().string();
-  std::string name = stem + "-explained.png";
-  for (int i = 2; !taken.insert(name).second; ++i) name = fmt::format("{}-{}-explained.png", stem, i);
-  return (std::filesystem::path(directory) / name).string();
-}
+// File names of pictures' sheets, of which no two of a run are one.
+class SheetNames {
+ public:
+  std::string take(const std::string& directory, const std::string& picture) {
+    const std::string stem = picture == "-" ? "stdin" : std::filesystem::path(picture).stem().string();
+    for (int& number = numbers_[stem];;) {
+      const std::string ending = ++number == 1 ? "-explained.png" : fmt::format("-{}-explained.png", number);
+      const std::string name = cut_file_name(stem, directory, ending.size()) + ending;
+      if (taken_.insert(name).second) return (std::filesystem::path(directory) / name).string();
+    }
+  }
+
+ private:
+  std::set<std::string> taken_;
+  std::map<std::string, int> numbers_;  // the last one of each picture's name
+};
 
 void make_directory(const std::string& path) {
   std::error_code error;
@@ -92,7 +103,7 @@ class ExplainRun {
     }
     std::string sheet;
     if (writes_sheets()) {
-      sheet = sheet_path(command_.directory, path, taken_);
+      sheet = names_.take(command_.directory.empty() ? "." : command_.directory, path);
       write_image(sheet, draw(path, sight, map));
     }
     if (!command_.raw.empty()) keep(map);
@@ -198,7 +209,7 @@ class ExplainRun {
   const Explainer explainer_;
   const std::optional<int> class_;
   AnswerCheck answers_;
-  std::set<std::string> taken_;
+  SheetNames names_;
   std::vector<float> maps_;  // of one size, for --raw
   std::int64_t misfits_ = 0;
   std::int64_t height_ = 0;
