@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json_text.h"
+#include "base/text.h"
 #include "console/json.h"
 #include "formats/npy.h"
 #include "weights/metadata.h"
@@ -13,7 +14,7 @@
 namespace resnet {
 namespace {
 
-using Parsed = nlohmann::ordered_json;
+using Parsed = nlohmann::json;  // whose objects copy no member when they grow, as those of ordered ones do
 
 constexpr const char* kVersion = "resnet_index";
 
@@ -21,6 +22,23 @@ std::string text_of(const Parsed& json, const char* key, const std::string& wher
   const auto found = json.find(key);
   if (found == json.end() || !found->is_string()) fail(ErrorCode::kFormat, where, "the index has no text '{}'", key);
   return restore_bytes(found->get<std::string>());
+}
+
+// What nobody but us writes need not be looked into at any depth.
+bool is_flat(const Parsed& value) {
+  const auto is_plain = [](const Parsed& item) { return item.is_primitive(); };
+  return std::all_of(value.begin(), value.end(), [&](const Parsed& member) {
+    return is_plain(member) || (member.is_array() && std::all_of(member.begin(), member.end(), is_plain));
+  });
+}
+
+Precision precision_of(const Parsed& json, const std::string& where) {
+  try {
+    return parse_precision(text_of(json, "precision", where));
+  } catch (const Error& error) {
+    if (error.where() == where) throw;
+    fail(ErrorCode::kFormat, where, "{}", one_line(error.what()));
+  }
 }
 
 IndexNotes parse_notes(std::span<const std::byte> bytes, std::int64_t rows, const std::string& where) {
@@ -34,17 +52,20 @@ IndexNotes parse_notes(std::span<const std::byte> bytes, std::int64_t rows, cons
   if (json.contains("architecture")) notes.architecture = text_of(json, "architecture", where);
   if (json.contains("take")) notes.take = text_of(json, "take", where);
   if (json.contains("head")) notes.head = text_of(json, "head", where);
-  notes.precision = parse_precision(text_of(json, "precision", where));
+  notes.precision = precision_of(json, where);
   notes.layer = text_of(json, "layer", where);
   const auto turned = json.find("apply_orientation");
   if (turned == json.end() || !turned->is_boolean()) {
     fail(ErrorCode::kFormat, where, "the index does not say whether pictures were turned");
   }
   notes.apply_orientation = turned->get<bool>();
-  const Parsed& how = json.value("preprocessing", Parsed());
+  const Parsed nothing;
+  const auto member = [&](const char* key) -> const Parsed& { return json.contains(key) ? json[key] : nothing; };
+  const Parsed& how = member("preprocessing");
+  if (!is_flat(how)) fail(ErrorCode::kFormat, where, "what the index says of preprocessing is nothing of ours");
   const int channels = how.is_object() && how.contains("mean") ? static_cast<int>(how["mean"].size()) : 0;
   notes.preprocessing = *read_preprocessing({{kPreprocessingKey, how.dump()}}, channels, where);
-  const Parsed& paths = json.value("paths", Parsed());
+  const Parsed& paths = member("paths");
   if (!paths.is_array() || static_cast<std::int64_t>(paths.size()) != rows) {
     fail(ErrorCode::kFormat, where, "the index does not name a path for each of its {} rows", rows);
   }

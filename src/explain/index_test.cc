@@ -100,6 +100,29 @@ TEST_F(IndexTest, RefusesWhatIsNoIndex) {
   wrong.replace(wrong.find("\"height\":224"), 12, "\"height\":-1");
   write(wrong, rows, 2);
   EXPECT_THAT(error(), HasSubstr("preprocessing"));
+  wrong = text(notes({"a"}));
+  wrong.replace(wrong.find("\"int8\""), 6, "\"int7\"");
+  write(wrong, rows, 2);
+  EXPECT_THAT(error(), HasSubstr(path_ + ": precision: 'int7'"));
+}
+
+// Functions of the JSON library's that call themselves for each level would run out of stack.
+TEST_F(IndexTest, RefusesWhatIsNestedDeeply) {
+  constexpr std::size_t kLevels = 1'000'000;
+  const std::string arrays = std::string(kLevels, '[') + std::string(kLevels, ']');
+  std::string objects;
+  for (std::size_t i = 0; i < kLevels; ++i) objects += "{\"a\":";
+  objects += "1" + std::string(kLevels, '}');
+  const std::string good = text(notes({"a"}));
+  const std::string how = good.substr(good.find("{\"height\""), good.find('}') + 1 - good.find("{\"height\""));
+  for (const std::string& part : {how, std::string("[\"a\"]"), std::string("1")}) {
+    for (const std::string& deep : {arrays, objects}) {
+      std::string wrong = good;
+      wrong.replace(wrong.find(part), part.size(), deep);
+      write(wrong, std::vector<float>{1, 2}, 2);
+      EXPECT_THAT(error(), HasSubstr("index")) << part;
+    }
+  }
 }
 
 }  // namespace
