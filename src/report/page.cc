@@ -25,20 +25,33 @@ std::string base64(std::span<const std::byte> bytes) {
   return text;
 }
 
+// The character at `at`, or what stands for one that pages may not hold. Moves `at` to the character's last byte.
+void append_visible(std::string_view text, std::size_t& at, std::string& result) {
+  if (!is_control(text.substr(at))) {
+    result += text[at];
+    return;
+  }
+  const std::size_t size = text[at] == '\xC2' ? 2 : text[at] == '\xE2' ? 3 : 1;
+  result += printable(text.substr(at, size));
+  at += size - 1;
+}
+
 }  // namespace
 
 std::string escape_html(std::string_view text) {
   std::string result;
   while (!text.empty()) {
     const std::size_t good = valid_utf8_prefix(text);
-    for (const char c : text.substr(0, good)) {
-      switch (c) {
+    for (std::size_t i = 0; i < good; ++i) {
+      switch (const char c = text[i]) {
         case '&': result += "&amp;"; break;
         case '<': result += "&lt;"; break;
         case '>': result += "&gt;"; break;
         case '"': result += "&quot;"; break;
         case '\'': result += "&#39;"; break;
-        default: result += c;
+        case '\n':
+        case '\t': result += c; break;
+        default: append_visible(text.substr(0, good), i, result);
       }
     }
     text.remove_prefix(good);

@@ -12,7 +12,8 @@
 
 namespace resnet {
 
-// Text for HTML, also within quotes. Bytes that are no UTF-8 become U+FFFD.
+// Text for HTML, also within quotes. Bytes that are no UTF-8 become U+FFFD, control
+// characters but line ends and tabs "\x1b".
 std::string escape_html(std::string_view text);
 
 // <img> of a picture that is inside the page.

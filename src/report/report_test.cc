@@ -146,6 +146,11 @@ TEST(PageTest, EscapesEverythingThatIsText) {
   EXPECT_THAT(html, Not(HasSubstr("https://")));
 }
 
+TEST(PageTest, ControlCharactersAreShown) {
+  EXPECT_EQ(escape_html("a\x1B[31m\x7F\r\n\tz"), "a\\x1b[31m\\x7f\\x0d\n\tz");
+  EXPECT_EQ(escape_html("\u0085\u2028\u00E9\u201C"), "\\xc2\\x85\\xe2\\x80\\xa8\u00E9\u201C");
+}
+
 TEST(PageTest, PicturesAreBase64) {
   EXPECT_THAT(png_address({1, 1, 1, {0}}), HasSubstr("data:image/png;base64,iVBORw0KGgo"));
   EXPECT_THAT(html_image({2, 3, 3, std::vector<std::uint8_t>(18)}, "x"),
