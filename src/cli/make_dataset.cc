@@ -21,7 +21,7 @@ struct Options {
 void make_dataset(const Options& options) {
   const ShapesOptions& shapes = options.shapes;
   Progress progress("pictures", static_cast<std::size_t>(shapes.train) + static_cast<std::size_t>(shapes.val));
-  catch_signals();
+  catch_signals(SecondSignal::kPasses);  // a folder is to be removed
   make_shapes(options.out, shapes, [&](int done) {
     progress.update(done);
     if (stop_signal() != 0) throw Interrupted();  // which removes what is there so far

@@ -30,6 +30,8 @@ void remove_and_end(int signal) {
   if (end_temporary_files(signal)) end_by_signal(signal);
 }
 
+void note(int signal) { noted_signal = signal; }
+
 void ask_to_stop(int signal) {
   if (noted_signal != 0 && end_temporary_files(signal)) std::_Exit(128 + signal);
   noted_signal = signal;
@@ -53,11 +55,13 @@ void remove_temporary_files_at_signals() {
   std::signal(SIGXFSZ, SIG_IGN);
 }
 
-void catch_signals() {
+void catch_signals(SecondSignal second) {
   sigset_t signals;
   sigemptyset(&signals);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
-    if (signal != SIGHUP || !is_ignored(signal)) handle(signal, ask_to_stop);  // nohup is meant
+    if (signal != SIGHUP || !is_ignored(signal)) {  // nohup is meant
+      handle(signal, second == SecondSignal::kEnds ? ask_to_stop : note);
+    }
     sigaddset(&signals, signal);
   }
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // blocked by who started this process, until now

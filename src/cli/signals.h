@@ -11,8 +11,10 @@ void hold_standard_descriptors();
 // was ignored at the start stays so. A file above the limit on sizes is an error and no signal.
 void remove_temporary_files_at_signals();
 
-// From now on SIGINT, SIGTERM and SIGHUP are only noted; a second one ends the process at once.
-void catch_signals();
+// From now on SIGINT, SIGTERM and SIGHUP are only noted. A second one ends the process at once, or is let pass where it
+// ends soon in any case, and has to.
+enum class SecondSignal { kEnds, kPasses };
+void catch_signals(SecondSignal second = SecondSignal::kEnds);
 
 // The signal that asked the run to end; 0: none yet.
 int stop_signal();

@@ -48,23 +48,22 @@ void write_picture(const Picture& picture, int size) {
 }
 
 void write_pictures(const std::vector<Picture>& pictures, int size, const std::function<void(int)>& progress) {
-  constexpr std::size_t kAtOnce = 64;  // between two reports
   ThreadPool pool(available_processors());
   std::mutex mutex;
   std::exception_ptr failure;
-  for (std::size_t begin = 0; begin < pictures.size(); begin += kAtOnce) {
-    const std::size_t count = std::min(kAtOnce, pictures.size() - begin);
-    pool.run(static_cast<int>(count), [&](int task, int /*worker*/) {
-      try {
-        write_picture(pictures[begin + static_cast<std::size_t>(task)], size);
-      } catch (...) {
-        const std::lock_guard lock(mutex);
-        if (!failure) failure = std::current_exception();
-      }
-    });
-    if (failure) std::rethrow_exception(failure);
-    progress(static_cast<int>(begin + count));
-  }
+  int done = 0;
+  pool.run(static_cast<int>(pictures.size()), [&](int task, int /*worker*/) {
+    try {
+      if (const std::lock_guard lock(mutex); failure) return;
+      write_picture(pictures[static_cast<std::size_t>(task)], size);
+      const std::lock_guard lock(mutex);
+      if (!failure) progress(++done);
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = std::current_exception();
+    }
+  });
+  if (failure) std::rethrow_exception(failure);
 }
 
 void check(const std::string& directory, const ShapesOptions& options) {

@@ -27,7 +27,8 @@ struct ShapesOptions {
 };
 
 // Makes DIRECTORY/train/SHAPE/00001.jpg, ... and DIRECTORY/val/..., which open_training_data() reads. The directory
-// appears when all is there; the same options give the same pictures. `progress` is told how many there are already.
+// appears when all is there; the same options give the same pictures. `progress` is told how many there are already,
+// one call at a time, from any thread; what it throws ends the work.
 // Throws kInvalidArgument for options outside their range and a directory that holds something, kIo.
 void make_shapes(const std::string& directory, const ShapesOptions& options, const std::function<void(int)>& progress);
 
