@@ -1,8 +1,32 @@
 #include "cli/options.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+
+#include "base/text.h"
 
 namespace resnet::cli {
+namespace {
+
+// `members` or a range of CLI11's, which --help describes, in words of ours: its own take what is no number for one of
+// the range, and may say nothing but the value.
+CLI::Validator in_our_words(const CLI::Validator& check, const std::string& expected) {
+  CLI::Validator ours = check;
+  ours.operation([check, expected](const std::string& text) -> std::string {
+    try {
+      if (check(text).empty() && !std::isnan(std::strtod(text.c_str(), nullptr))) return "";
+    } catch (const CLI::ParseError&) {
+    }
+    return fmt::format("'{}' is not {}", one_line(text), expected);
+  });
+  return ours;
+}
+
+}  // namespace
 
 std::size_t Option::count() const { return option_->count(); }
 std::string Option::get_name() const { return option_->get_name(); }
@@ -18,12 +42,21 @@ Option* Option::excludes(const Option* other) {
 }
 
 Option* Option::check(const Range& range) {
-  std::visit([this](const auto& limits) { option_->check(CLI::Range(limits.first, limits.second)); }, range.limits);
+  std::visit(
+      [this](const auto& limits) {
+        const auto [low, high] = limits;
+        option_->check(in_our_words(CLI::Range(low, high), fmt::format("a number from {} to {}", low, high)));
+      },
+      range.limits);
   return this;
 }
 
 Option* Option::check(const IsMember& members) {
-  std::visit([this](const auto& values) { option_->check(CLI::IsMember(values)); }, members.values);
+  std::visit(
+      [this](const auto& values) {
+        option_->check(in_our_words(CLI::IsMember(values), fmt::format("one of {}", fmt::join(values, ", "))));
+      },
+      members.values);
   return this;
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "cli/classifier_options.h"
 #include "cli/command.h"
 #include "cli/engine_options.h"
@@ -51,9 +52,10 @@ class Predictor {
 
  private:
   void print(const std::string& path, std::span<const float> logits) {
-    Answer answer{path, {}, {}};
-    for (Guess& guess : classifier_.top(logits, command_.top)) {
-      answer.classes.push_back({guess.index, std::move(guess.label), guess.probability});
+    const auto shown = [this](const std::string& name) { return for_eyes_ ? printable(name) : name; };
+    Answer answer{shown(path), {}, {}};
+    for (const Guess& guess : classifier_.top(logits, command_.top)) {
+      answer.classes.push_back({guess.index, shown(guess.label), guess.probability});
     }
     if (command_.logits) answer.logits = logits;
     if (command_.format() == AnswerFormat::kPlain && !first_) fmt::print("\n");
@@ -64,6 +66,7 @@ class Predictor {
   const PredictCommand& command_;
   const Classifier& classifier_;
   AnswerCheck answers_;
+  bool for_eyes_ = command_.csv && ::isatty(STDOUT_FILENO) == 1;  // CSV for programs holds names as they are
   bool first_ = true;
 };
 

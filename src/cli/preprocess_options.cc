@@ -13,19 +13,19 @@
 namespace resnet::cli {
 namespace {
 
-int parse_side(std::string_view text) {
+int parse_side(std::string_view side, std::string_view size) {
   int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    throw Usage(fmt::format("--size: '{}' is neither a number of pixels nor HEIGHTxWIDTH", text));
+  const auto [end, error] = std::from_chars(side.data(), side.data() + side.size(), value);
+  if (error != std::errc() || end != side.data() + side.size()) {
+    throw Usage(fmt::format("--size: '{}' is neither a number of pixels nor HEIGHTxWIDTH", size));
   }
   return value;
 }
 
 void parse_size(std::string_view text, Preprocessing& how) {
   const std::size_t cross = text.find('x');
-  how.height = parse_side(text.substr(0, cross));
-  how.width = cross == std::string_view::npos ? how.height : parse_side(text.substr(cross + 1));
+  how.height = parse_side(text.substr(0, cross), text);
+  how.width = cross == std::string_view::npos ? how.height : parse_side(text.substr(cross + 1), text);
 }
 
 void apply(const PreprocessOptions& options, Preprocessing& how) {

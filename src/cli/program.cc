@@ -71,6 +71,10 @@ std::string text_of(const CLI::ParseError& error) {
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr && text.ends_with(" missing")) {
     return text.substr(0, text.find(": ")) + ": its value is missing";
   }
+  // "--top: At Most 1 required but received 2"
+  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr && text.find("At Most 1 required") != text.npos) {
+    return text.substr(0, text.find(": ")) + ": is given more than once";
+  }
   // "Could not convert: --size = nan"
   constexpr std::string_view kConversion = "Could not convert: ";
   if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr && text.starts_with(kConversion)) {
@@ -107,6 +111,7 @@ int run_program(Command& program, int argc, char** argv) {
   } catch (const Error& error) {
     return report(error.what(), kFailure);
   } catch (const std::exception& fault) {
+    if (std::ferror(stdout) != 0) return report("cannot write to standard output", kFailure);
     return report(describe_fault(fault), kFailure);
   }
   return 0;

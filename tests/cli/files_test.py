@@ -198,6 +198,10 @@ class ClosedStreamsTest(FilesTest):
     def test_streams_fail_as_closed_ones_do(self):
         done = self.run_closed(">&-", "predict", self.model, self.picture)
         self.assertEqual((done.returncode, done.stderr), (1, b"resnet: cannot write to standard output\n"))
+        for arguments in (["inspect", self.model], ["summary", "resnet152"]):  # more than a buffer holds
+            for closed in (">&-", ">/dev/full"):
+                done = self.run_closed(closed, *arguments)
+                self.assertEqual((done.returncode, done.stderr), (1, b"resnet: cannot write to standard output\n"))
         done = self.run_closed("<&-", "predict", self.model, "-")
         self.assertEqual((done.returncode, done.stderr),
                          (1, b"resnet: standard input: cannot read: Bad file descriptor\n"))
@@ -284,6 +288,15 @@ class ReplacingTest(FilesTest):
         self.ok("features", self.model, self.picture, "-o", f"{self.folder}/{'f' * 246}.npy")
         self.assertEqual(self.listing(), ["d" * 250, "f" * 246 + ".npy", name])
 
+    def test_sheets_of_pictures_with_long_names(self):
+        stems = ["p" * 251, "p" * 250, "\u00fc" * 125, "short"]
+        for stem in stems:
+            pictures.write(f"{self.folder}/photos/{stem}.png", pictures.png(40, 40))
+        self.ok("explain", self.model, f"{self.folder}/photos", "-o", f"{self.folder}/sheets")
+        sheets = sorted(os.listdir(f"{self.folder}/sheets"))
+        self.assertEqual(sheets, sorted(["p" * 241 + "-explained.png", "p" * 239 + "-2-explained.png",
+                                         "\u00fc" * 120 + "-explained.png", "short-explained.png"]))
+
     def test_a_folder_that_is_there_stays(self):
         out = f"{self.folder}/shapes"
         os.mkdir(out)
@@ -297,13 +310,15 @@ class ReplacingTest(FilesTest):
 class InterruptsTest(FilesTest):
     SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 
-    def check(self, arguments, number, before=()):
+    def check(self, arguments, number, before=(), times=1):
         program = subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                    cwd=self.folder)
         try:
             # Something has been begun that is not to stay.
             wait_for(lambda: len(os.listdir(self.folder)) > len(before) or program.poll() is not None, "a file")
-            program.send_signal(number)
+            for _ in range(times):
+                program.send_signal(number)
+                time.sleep(0.01)
             _, err = program.communicate(timeout=60)
         finally:
             program.kill()
@@ -320,6 +335,12 @@ class InterruptsTest(FilesTest):
     def test_make_dataset(self):
         for number in self.SIGNALS:
             self.check(["make-dataset", "shapes", "--out", "shapes", "--train", 100000], number)
+        self.check(["make-dataset", "shapes", "--out", "shapes", "--train", 100000], signal.SIGINT, times=2)
+        # Pictures that take long to draw hold nobody up.
+        begin = time.monotonic()
+        self.check(["make-dataset", "shapes", "--out", "shapes", "--train", 100000, "--size", 1024], signal.SIGINT)
+        if not pictures.SANITIZED:
+            self.assertLess(time.monotonic() - begin, 10)
 
     def test_reports(self):
         data = f"{self.root}/many/cat"

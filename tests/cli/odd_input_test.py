@@ -160,6 +160,18 @@ class OddInputTest(unittest.TestCase):
                       [command, "--threads"], [command, "\udcff\x1b[31m"], [command, "--\udcff"]]
         self.check_all(cases)
 
+    def test_what_is_no_number_is_in_no_range(self):
+        data, out = f"{self.root}/data", f"{self.root}/nan.safetensors"
+        for arguments, expected in (
+                (["quantize", self.model, data, "-o", out, "--min-agreement", "nan"], "'nan' is not a number from 0 to 1"),
+                (["predict", self.model, self.picture, "--top", "x"], "'x' is not a number from 1 to 10000000"),
+                (["predict", self.model, self.picture, "--precision", "x"], "'x' is not one of fp32, bf16, int8, auto"),
+                (["predict", self.model, self.picture, "--size", "32x"], "--size: '32x' is neither"),
+                (["predict", self.model, self.picture, "--top", "3", "--top", "4"], "--top: is given more than once")):
+            done = resnet(*arguments)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(expected, done.stderr.decode())
+
     def test_a_labels_file_with_a_number_that_no_number_can_hold(self):
         done = resnet("eval", self.model, f"{self.root}/data", "--labels", self.odd["digits"])
         self.assertEqual(done.returncode, 1)

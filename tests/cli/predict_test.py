@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import os
+import pty
 import subprocess
 import tempfile
 import unittest
@@ -60,6 +61,17 @@ class PredictTest(unittest.TestCase):
         self.assertEqual(list(rows[0]), ["path", "rank", "index", "class", "probability", "logit"])
         self.assertEqual([row["rank"] for row in rows], ["1", "2", "3"] * 2)
         self.assertEqual({row["class"] for row in rows}, {"cat", "dog", "sea, deep"})
+
+    def test_csv_on_a_terminal_cannot_steer_it(self):
+        path = pictures.write(f"{self.folder.name}/odd/a\x1b[31m.png", pictures.png(40, 40))
+        self.assertIn(b"\x1b[31m", resnet("predict", self.model, path, "--csv").stdout)
+        ours, theirs = pty.openpty()
+        with open(ours, "rb", buffering=0) as terminal:
+            subprocess.run([os.environ["RESNET"], "predict", self.model, path, "--csv", "--top", "1"], stdout=theirs, check=True)
+            os.close(theirs)
+            shown = terminal.read(65536)
+        self.assertIn(b"a\\x1b[31m.png,1,", shown)
+        self.assertNotIn(b"\x1b", shown)
 
     def test_many_files_are_in_order_and_equal_single_ones(self):
         lines = self.lines(f"{self.folder.name}/photos", "--logits")
