@@ -6,6 +6,7 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string_view>
 
 #include "base/error.h"
@@ -30,6 +31,16 @@ std::string line_of(const ImageSet& images, std::size_t image) {
 }
 
 std::uint64_t hash_of(std::string_view line) { return sip_hash(line, {0, 0}); }
+
+// Does a file hold just this? What cannot be read does not.
+bool holds(const std::string& path, std::string_view text) {
+  try {
+    const std::vector<std::byte> bytes = read_file(path, text.size());
+    return std::ranges::equal(bytes, std::as_bytes(std::span(text)));
+  } catch (const Error&) {
+    return false;
+  }
+}
 
 // The path behind the second tab.
 std::string_view path_of(std::string_view line) { return line.substr(line.rfind('\t') + 1); }
@@ -148,8 +159,7 @@ std::optional<DataList> DataList::read(const std::string& path, const DataRecord
 void DataList::write(const std::string& path) const {
   std::string text;
   for (const std::string& line : lines_) text += line + "\n";
-  std::ifstream held(path, std::ios::binary);
-  if (held && std::string(std::istreambuf_iterator<char>(held), {}) == text) return;
+  if (holds(path, text)) return;
   AtomicFile file(path);
   file.write(text);
   file.commit();

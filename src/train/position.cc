@@ -66,14 +66,15 @@ void Position::put_into(Checkpoint& checkpoint, const Architecture& architecture
 
 Position Position::from(const Checkpoint& checkpoint, const Architecture& architecture,
                         const std::vector<std::string>& classes, const std::string& where) {
+  // Before the network, which other numbers of classes change as well.
+  if (const std::string& learned = value_of(checkpoint, kClasses, where); learned != nlohmann::json(classes).dump()) {
+    fail(ErrorCode::kMismatch, where, "has learned other classes than the data holds: {}, not {}",
+         one_line(learned, 300), one_line(fmt::format("{}", fmt::join(classes, ", ")), 300));
+  }
   const std::string expected = to_json(architecture).dump();
   const std::string& held = value_of(checkpoint, kArchitecture, where);
   if (held != expected) {
     fail(ErrorCode::kMismatch, where, "is a checkpoint of another network: {}, not {}", held, expected);
-  }
-  if (const std::string& learned = value_of(checkpoint, kClasses, where); learned != nlohmann::json(classes).dump()) {
-    fail(ErrorCode::kMismatch, where, "has learned other classes than the data holds: {}, not {}",
-         one_line(learned, 300), one_line(fmt::format("{}", fmt::join(classes, ", ")), 300));
   }
   Position at;
   try {

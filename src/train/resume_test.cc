@@ -102,6 +102,20 @@ TEST_F(ResumeTest, RefusesOtherPictures) {
   EXPECT_THAT(go_on(), HasSubstr("goes on from")) << "they are as they were";
 }
 
+TEST_F(ResumeTest, NamesOtherClassesBeforeWhatFollowsFromThem) {
+  begin();
+  write("data/elk/0.npy", 7);
+  EXPECT_THAT(refusal(),
+              HasSubstr("has learned other classes than the data holds: [\"cat\",\"dog\"], not cat, dog, elk"));
+}
+
+TEST_F(ResumeTest, NamesAFolderInThePlaceOfItsList) {
+  begin();
+  fs::remove(directory_ / "run/pictures.txt");
+  fs::create_directory(directory_ / "run/pictures.txt");
+  EXPECT_THAT(refusal(), HasSubstr("pictures.txt: is a directory"));
+}
+
 TEST_F(ResumeTest, RefusesAnotherSplit) {
   options_.recipe.val = "0.25";
   begin();
