@@ -157,6 +157,32 @@ TEST(DecodeTest, WhatFollowsThePixelsOfAPngMayBeAnything) {
   EXPECT_EQ(error_of(with("\0\0\0\2tEXta\0sum_\0\0\1\0tEXta"sv)), ErrorCode::kFormat);
 }
 
+TEST(DecodeTest, OfAnAnimationTheFirstPictureIsEnough) {
+  const Image rgb = testing::make_picture(20, 15, 3);
+  const Bytes file = testing::make_png(rgb, false);
+  const auto animation = [&](std::uint8_t frames, bool is_first_frame) {
+    constexpr std::size_t kHead = 33;  // the signature and IHDR
+    Bytes bytes(file.begin(), file.begin() + kHead);
+    const auto add = [&](std::string chunk) {  // with its checksum; its length is that of its data
+      std::string number(4, '\0');
+      number[3] = static_cast<char>(chunk.size() - 4);
+      const auto sum = crc32_z(0, reinterpret_cast<const Bytef*>(chunk.data()), chunk.size());
+      for (int shift = 24; shift >= 0; shift -= 8) chunk += static_cast<char>(sum >> shift);
+      for (const char c : number + chunk) bytes.push_back(static_cast<std::byte>(c));
+    };
+    add(std::string("acTL\0\0\0", 7) + static_cast<char>(frames) + std::string(4, '\0'));
+    if (is_first_frame) add("fcTL" + std::string(26, '\0'));
+    bytes.insert(bytes.end(), file.begin() + kHead, file.end() - 12);
+    add("fcTL" + std::string(26, '\0'));
+    for (const char c : std::string("\0\0\1\0fdAT\0\0\0\1cut", 15)) bytes.push_back(static_cast<std::byte>(c));
+    return bytes;
+  };
+  EXPECT_EQ(decode_image(animation(2, true), "x").pixels, rgb.pixels);
+  EXPECT_EQ(decode_image(animation(1, false), "x").pixels, rgb.pixels);
+  EXPECT_EQ(error_of(animation(1, true)), ErrorCode::kFormat);
+  EXPECT_EQ(error_of(animation(0, false)), ErrorCode::kFormat);
+}
+
 TEST(DecodeTest, TellsWhatTorchvisionDoesNotDo) {
   const auto notes_of = [](std::span<const std::byte> bytes, const DecodeOptions& given = {}) {
     PictureNotes notes{true, true};

@@ -1,6 +1,7 @@
 // PNG by libpng. Alpha and transparent colours are dropped, 16-bit samples give their high byte, checksums up to the
 // last pixel must be right. What follows the pixels is read as Pillow reads it: the file may end between chunks or in
-// their frames, or go on with something else, but not within a chunk's data.
+// their frames, or go on with something else, but not within a chunk's data. Of an animation only the first picture is
+// looked at.
 //
 // libpng reports errors by a jump out of its functions. Every call therefore stands inside guarded(), which turns the
 // jump into an exception; the functions given to it hold no objects with destructors.
@@ -131,14 +132,19 @@ class PngReader {
   void check_rest() {
     const std::span<const std::byte> bytes = source_.bytes;
     bool behind = false;
+    std::uint64_t frames = 0;     // of an animation; what comes behind the first, nobody looks at
+    bool is_first_frame = false;  // else the picture is one for readers that know no animations
     for (offset_ = kSignature; bytes.size() - offset_ >= kHeader;) {
       const auto* header = reinterpret_cast<png_const_bytep>(bytes.data() + offset_);
       const std::uint32_t length = png_get_uint_32(header);
-      const bool is_pixels = std::memcmp(header + 4, "IDAT", 4) == 0;
+      const auto is = [&](const char* name) { return std::memcmp(header + 4, name, 4) == 0; };
+      const bool is_pixels = is("IDAT");
       const auto letter = [](png_byte c) { return std::isalnum(c) != 0 || c == '_'; };
-      if (behind && (!std::all_of(header + 4, header + kHeader, letter) || std::memcmp(header + 4, "IEND", 4) == 0))
-        return;
+      if (behind && (!std::all_of(header + 4, header + kHeader, letter) || is("IEND"))) return;
+      if (behind && is("fcTL") && frames > (is_first_frame ? 1 : 0)) return;
       behind |= is_pixels;
+      is_first_frame |= is("fcTL");
+      if (is("acTL") && bytes.size() - offset_ >= kFrame) frames = png_get_uint_32(header + kHeader);
       if (length > bytes.size() - offset_ - kHeader) {
         if (is_pixels) return;
         offset_ = bytes.size();
