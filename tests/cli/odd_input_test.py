@@ -161,13 +161,16 @@ class OddInputTest(unittest.TestCase):
         self.check_all(cases)
 
     def test_what_is_no_number_is_in_no_range(self):
-        data, out = f"{self.root}/data", f"{self.root}/nan.safetensors"
+        root = tempfile.mkdtemp(dir=self.root)  # other tests write to what they share
+        model = pictures.small_model(root, "m.safetensors", ["cat", "dog", "sea"])
+        picture = pictures.write(f"{root}/data/cat/0.png", pictures.png(32, 32))
         for arguments, expected in (
-                (["quantize", self.model, data, "-o", out, "--min-agreement", "nan"], "'nan' is not a number from 0 to 1"),
-                (["predict", self.model, self.picture, "--top", "x"], "'x' is not a number from 1 to 10000000"),
-                (["predict", self.model, self.picture, "--precision", "x"], "'x' is not one of fp32, bf16, int8, auto"),
-                (["predict", self.model, self.picture, "--size", "32x"], "--size: '32x' is neither"),
-                (["predict", self.model, self.picture, "--top", "3", "--top", "4"], "--top: is given more than once")):
+                (["quantize", model, f"{root}/data", "-o", f"{root}/q.safetensors", "--min-agreement", "nan"],
+                 "'nan' is not a number from 0 to 1"),
+                (["predict", model, picture, "--top", "x"], "'x' is not a number from 1 to 10000000"),
+                (["predict", model, picture, "--precision", "x"], "'x' is not one of fp32, bf16, int8, auto"),
+                (["predict", model, picture, "--size", "32x"], "--size: '32x' is neither"),
+                (["predict", model, picture, "--top", "3", "--top", "4"], "--top: is given more than once")):
             done = resnet(*arguments)
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(expected, done.stderr.decode())
