@@ -6,8 +6,10 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -24,6 +26,25 @@ constexpr const char* kAccessList = "system.posix_acl_access";
 std::string folder_of(const std::string& path) {
   const std::string folder = fs::path(path).parent_path().string();
   return folder.empty() ? "." : folder;
+}
+
+// The descriptor of this process that a path such as /dev/stdout leads to, whatever that is open on.
+std::optional<int> own_descriptor(const std::string& path) {
+  constexpr int kMostLinks = 40;  // as the kernel
+  std::error_code error;
+  const fs::path own = fs::canonical("/proc/self/fd", error);
+  fs::path place = path;
+  for (int links = 0; !error && links < kMostLinks; ++links) {
+    const fs::path folder = fs::canonical(folder_of(place.string()), error);
+    if (!error && folder == own) {
+      const std::string name = place.filename().string();
+      int number = -1;
+      const auto [end, failure] = std::from_chars(name.data(), name.data() + name.size(), number);
+      return failure == std::errc() && end == name.data() + name.size() ? std::optional(number) : std::nullopt;
+    }
+    if (!error) place = folder / fs::read_symlink(place, error);  // an absolute target takes the place of the folder
+  }
+  return std::nullopt;
 }
 
 // True where the file is a mount of its own, which nothing can be renamed to.
@@ -90,6 +111,10 @@ void AtomicFile::fail_to(const char* action) const {
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   std::error_code ignored;
+  if (const std::optional<int> own = own_descriptor(path_)) {
+    open_again(*own);
+    return;
+  }
   const fs::file_status status = fs::status(path_, ignored);
   if (fs::is_directory(status)) fail(ErrorCode::kIo, path_, "is a directory, not a file");
   if (fs::exists(status) && !fs::is_regular_file(status)) {
@@ -99,7 +124,7 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
     return;
   }
   if (fs::is_symlink(fs::symlink_status(path_, ignored))) {
-    // Such as /dev/stdout where standard output is closed: renaming would replace the link itself.
+    // Renaming would replace the link itself.
     if (!fs::exists(status)) fail(ErrorCode::kIo, path_, "is a link that leads nowhere");
     path_ = fs::canonical(path_, ignored).string();
   }
@@ -118,6 +143,16 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   ::unlink(temporary_.c_str());
   temporary_.clear();
   open_in_place(reason);
+}
+
+// What this process has open already. A rename would leave its other holders writing to what was there.
+void AtomicFile::open_again(int descriptor) {
+  replaces_ = false;
+  const int mode = ::fcntl(descriptor, F_GETFL);
+  const bool only_reads = mode >= 0 && (mode & O_ACCMODE) == O_RDONLY;
+  if (!only_reads) descriptor_ = Descriptor(::fcntl(descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (only_reads) errno = EBADF;
+  if (!descriptor_) fail_to("cannot write");
 }
 
 AtomicFile::~AtomicFile() {

@@ -94,6 +94,31 @@ TEST_F(AtomicFileTest, KeepsRights) {
   EXPECT_EQ(status(folder_ / "another").st_mode & 07777U, 0640U) << "a new file has those of new files";
 }
 
+// A shell's `{ resnet draw ... -o /dev/stdout; echo done; } >> file`.
+TEST_F(AtomicFileTest, WritesToWhatIsOpen) {
+  std::ofstream(path_) << "old ";
+  const Descriptor held(::open(path_.c_str(), O_WRONLY | O_APPEND));
+  const Descriptor reads(::open(path_.c_str(), O_RDONLY));
+  ASSERT_TRUE(held && reads);
+  fs::create_directory(folder_ / "links");
+  fs::create_symlink("/proc/self/fd/" + std::to_string(held.get()), folder_ / "links/a");
+  fs::create_symlink("links/a", folder_ / "b");
+  for (const std::string& path : {"/dev/fd/" + std::to_string(held.get()), (folder_ / "b").string()}) {
+    AtomicFile file(path);
+    EXPECT_FALSE(file.replaces());
+    file.write("new ");
+    file.commit();
+  }
+  ASSERT_EQ(::write(held.get(), "done", 4), 4);
+  EXPECT_EQ(text_of(path_), "old new new done");
+  EXPECT_EQ(files(), 3);
+  fs::remove(path_);
+  EXPECT_EQ(error_of("/dev/fd/" + std::to_string(held.get())), "no error") << "also where the file is gone";
+  const std::string other = "/dev/fd/" + std::to_string(reads.get());
+  EXPECT_EQ(error_of(other), other + ": cannot write: Bad file descriptor");
+  EXPECT_EQ(error_of("/dev/fd/9999"), "/dev/fd/9999: cannot write: Bad file descriptor");
+}
+
 TEST_F(AtomicFileTest, NobodySeesMoreThanBefore) {
   std::ofstream(path_) << "old";
   chmod(path_.c_str(), 0600);

@@ -28,7 +28,7 @@ std::vector<std::byte> read_stream(int descriptor, const std::string& where, std
 // What is replaced hands on its owner, rights, access control list and other extended attributes. A file that nobody
 // may write to is refused. One that no rename can replace, or not with its owner, is written over by commit() in place,
 // which notice() says: a mount of its own, a folder that takes no new files. A symbolic link stays and its file is
-// replaced; a device or pipe (/dev/stdout) is never replaced but written to at once.
+// replaced; a device, a pipe and what this process has open (/dev/stdout) are never replaced but written to at once.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);  // throws kIo: before the work that makes the bytes, not after it
@@ -41,10 +41,11 @@ class AtomicFile {
   void write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
   void commit();
 
-  // False for a device or pipe.
+  // False for what is written to at once.
   bool replaces() const noexcept { return replaces_; }
 
  private:
+  void open_again(int descriptor);
   void open_beside(bool exists);
   void open_in_place(int reason);
   bool take_attributes(const struct stat& old) const;

@@ -297,6 +297,19 @@ class ReplacingTest(FilesTest):
         self.assertEqual(sheets, sorted(["p" * 241 + "-explained.png", "p" * 239 + "-2-explained.png",
                                          "\u00fc" * 120 + "-explained.png", "short-explained.png"]))
 
+    def test_standard_output_is_written_to_as_it_is(self):
+        page = f"{self.folder}/page.svg"
+        script = f'echo begin > {page}; {{ "$1" draw resnet18 -o /dev/stdout; echo end; }} >> {page}'
+        done = subprocess.run(["sh", "-c", script, "sh", PROGRAM], capture_output=True, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+        with open(page, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        self.assertEqual((lines[0], lines[-1]), ("begin", "end"))
+        self.assertTrue(lines[1].startswith("<svg"))
+        done = subprocess.run(["sh", "-c", '"$1" draw resnet18 -o /dev/stdout >&-', "sh", PROGRAM], capture_output=True,
+                              check=False)
+        self.assertEqual((done.returncode, done.stderr), (1, b"resnet: /dev/stdout: cannot write: Bad file descriptor\n"))
+
     def test_a_folder_that_is_there_stays(self):
         out = f"{self.folder}/shapes"
         os.mkdir(out)
