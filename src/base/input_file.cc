@@ -22,7 +22,7 @@ Descriptor open_descriptor(const std::string& path, int flags, mode_t mode) noex
 void fail_errno(const std::string& path, const char* action) {
   const int error = errno;
   const ErrorCode code = error == ENOENT || error == ENOTDIR ? ErrorCode::kNotFound : ErrorCode::kIo;
-  fail(code, path, "{}: {}", action, std::strerror(error));
+  fail(code, path.empty() ? "''" : path, "{}: {}", action, std::strerror(error));
 }
 
 InputFile::InputFile(std::string path) : path_(std::move(path)), descriptor_(open_descriptor(path_, O_RDONLY)) {

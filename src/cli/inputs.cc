@@ -28,7 +28,7 @@ void add_input(const std::string& argument, Inputs& inputs) {
   std::error_code error;
   const fs::file_status status = argument == "-" ? fs::file_status(fs::file_type::fifo) : fs::status(argument, error);
   if (status.type() == fs::file_type::not_found && !(looks_like_set(argument) && expand_shards(argument).size() > 1)) {
-    fail(ErrorCode::kNotFound, argument, "there is no such file or directory");
+    fail(ErrorCode::kNotFound, argument.empty() ? "''" : argument, "there is no such file or directory");
   }
   if (status.type() == fs::file_type::none) fail(ErrorCode::kIo, argument, "cannot open: {}", error.message());
   if (!fs::is_directory(status)) {

@@ -49,7 +49,9 @@ std::vector<std::shared_ptr<const Container>> open_archives(const std::string& p
   std::vector<std::shared_ptr<const Container>> containers;
   std::error_code error;
   for (const std::string& archive : expand_shards(path)) {
-    if (!fs::exists(archive, error)) fail(ErrorCode::kNotFound, archive, "there is no such file or directory");
+    if (!fs::exists(archive, error)) {
+      fail(ErrorCode::kNotFound, archive.empty() ? "''" : archive, "there is no such file or directory");
+    }
     containers.push_back(Container::open(archive));
   }
   return containers;

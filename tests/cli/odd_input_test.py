@@ -175,6 +175,12 @@ class OddInputTest(unittest.TestCase):
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(expected, done.stderr.decode())
 
+    def test_a_name_of_no_letters_is_shown(self):
+        for arguments in (["predict", self.model, ""], ["predict", "", self.picture], ["eval", self.model, ""], ["inspect", ""]):
+            done = resnet(*arguments)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("resnet: '': ", done.stderr.decode())
+
     def test_a_labels_file_with_a_number_that_no_number_can_hold(self):
         done = resnet("eval", self.model, f"{self.root}/data", "--labels", self.odd["digits"])
         self.assertEqual(done.returncode, 1)
