@@ -68,6 +68,37 @@ write("pickle", "system", b"\x80\x02cos\nsystem\nX\x04\0\0\0true\x85R.")
 write("pickle", "memo", b"\x80\x02Nr\xff\xff\xff\xff.")
 
 
+FORMS = os.path.join(GOLDEN, "forms")
+
+
+def form(name):
+    with open(os.path.join(FORMS, name), "rb") as file:
+        return file.read()
+
+
+for protocol in range(6):
+    write("plain_pickle", f"tensors{protocol}", form(f"tensors{protocol}.pkl"))
+    write("plain_pickle", f"arrays{protocol}", form(f"arrays{protocol}.pkl"))
+for name in ("arrays.joblib", "arrays.z", "tensors.joblib"):
+    write("plain_pickle", name, form(name))
+for name in ("module.pth", "wrapped.pth", "everything.pth", "scripted.pt", "traced.pt"):
+    write("torch", name, form(name))
+    with zipfile.ZipFile(os.path.join(FORMS, name)) as archive:
+        write("pickle", name.split(".")[0], archive.read(next(n for n in archive.namelist() if n.endswith("/data.pkl"))))
+for name in ("arrays.npz", "compressed.npz", "program.pt2", "tar.pth"):
+    write("torch", name, form(name))
+with zipfile.ZipFile(os.path.join(FORMS, "arrays.npz")) as archive:
+    for name in archive.namelist():
+        write("npz", name, archive.read(name))
+with zipfile.ZipFile(os.path.join(FORMS, "program.pt2")) as archive:
+    write("torch_export", "config", archive.read("program/data/weights/model_weights_config.json"))
+with tarfile.open(os.path.join(FORMS, "tar.pth")) as archive:
+    parts = [archive.extractfile(name).read() for name in ("storages", "tensors", "pickle")]
+    write("torch_tar", "state_dict", struct.pack("<HH", len(parts[0]), len(parts[1])) + b"".join(parts))
+write("pickle", "opaque", b"\x80\x02}(X\x01\0\0\0aca.b\nC\n)\x81}X\x01\0\0\0wNsbX\x01\0\0\0bca.b\nC\nK\x01\x85RK\x02K\x03su.")
+write("pickle", "zero", b"(dp0\nVa\np1\n(lp2\nI1\naF0.5\naL7L\naS'b'\nasVc\ng1\ns(ia.b\nC\np3\n.")
+
+
 def tar(files):
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as archive:

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "arch/describe.h"
 #include "base/text.h"
@@ -89,6 +90,34 @@ JsonObject found_json(const Finding& finding) {
           {"notes", finding.notes}};
 }
 
+Json containers_json(const TensorFile& file) {
+  JsonArray containers;
+  for (const TensorContainer& container : file.containers) {
+    containers.add(JsonObject{{"path", container.path}, {"type", container.type}, {"tensors", container.tensors}});
+  }
+  return containers;
+}
+
+Json opaque_json(const TensorFile& file) {
+  JsonArray opaque;
+  for (const OpaquePart& part : file.opaque) {
+    opaque.add(
+        JsonObject{{"path", part.path}, {"type", part.type}, {"why", part.why.empty() ? Json() : Json(part.why)}});
+  }
+  return opaque;
+}
+
+// Value by value, as they are JSON already.
+void print_values(const TensorFile& file) {
+  fmt::print("\"values\":{{");
+  const char* separator = "";
+  for (const auto& [value_path, json] : file.values) {
+    fmt::print("{}{}:{}", separator, Json(value_path).text(), json);
+    separator = ",\n";
+  }
+  fmt::print("}},\n\"containers\":{},\n\"opaque\":{},\n", containers_json(file).text(), opaque_json(file).text());
+}
+
 // Tensor by tensor, so that a file of many tensors needs no tree of them all.
 void print_json(TensorFile file, const Options& options) {
   const std::string& path = options.path;
@@ -109,16 +138,14 @@ void print_json(TensorFile file, const Options& options) {
   }
   JsonObject metadata;
   for (const auto& [key, value] : file.metadata) metadata.add(key, value);
-  JsonArray opaque;
-  for (const OpaquePart& part : file.opaque) {
-    opaque.add(JsonObject{{"path", part.path}, {"type", part.type}, {"why", part.why}});
-  }
+  fmt::print("],\n");
+  print_values(file);
   const Verdict verdict = judge(std::move(file), options);
-  fmt::print("],\n\"tensor_count\":{},\"value_count\":{},\"total_bytes\":{},\"nonfinite\":{},\n\"metadata\":{},\n",
+  fmt::print("\"tensor_count\":{},\"value_count\":{},\"total_bytes\":{},\"nonfinite\":{},\n\"metadata\":{},\n",
              totals.tensors, totals.values, totals.bytes, nonfinite.text(), metadata.text());
   const Json architecture = verdict.architecture ? Json(architecture_json(*verdict.architecture)) : Json();
   const Json problem = verdict.architecture ? Json() : Json(verdict.problem);
-  fmt::print("\"opaque\":{},\n\"architecture\":{},\"problem\":{}", opaque.text(), architecture.text(), problem.text());
+  fmt::print("\"architecture\":{},\"problem\":{}", architecture.text(), problem.text());
   if (verdict.architecture) fmt::print(",\n\"found\":{}", found_json(verdict.finding).text());
   fmt::print("}}\n");
 }
@@ -136,6 +163,33 @@ void print_tensors(const StateDict& tensors) {
   fmt::print("{}{}", table.line(titles), table.rule_line());
   for (const auto& [tensor_name, tensor] : tensors) fmt::print("{}", table.line(cells(tensor_name, tensor)));
   fmt::print("\n");
+}
+
+// At most so many lines of a kind; --json prints all.
+constexpr std::size_t kShown = 20;
+
+void print_rest(const char* title, std::size_t count) {
+  if (count > kShown) fmt::print("{:<14}and {} more: --json prints them\n", title, count - kShown);
+}
+
+// What a file holds beside its tensors.
+void print_others(const TensorFile& file) {
+  for (const TensorContainer& c : std::span(file.containers).first(std::min(kShown, file.containers.size()))) {
+    fmt::print("container     {}: {}, {} tensor{}\n", c.path.empty() ? "top" : one_line(c.path), one_line(c.type),
+               grouped(static_cast<std::int64_t>(c.tensors)), c.tensors == 1 ? "" : "s");
+  }
+  print_rest("container", file.containers.size());
+  std::size_t shown = 0;
+  for (const auto& [path, json] : file.values) {
+    if (shown++ == kShown) break;
+    fmt::print("value         {}: {}\n", one_line(path), one_line(json));
+  }
+  print_rest("value", file.values.size());
+  for (const OpaquePart& part : std::span(file.opaque).first(std::min(kShown, file.opaque.size()))) {
+    fmt::print("not read      {}: {}{}{}\n", part.path.empty() ? "top" : one_line(part.path), one_line(part.type),
+               part.why.empty() ? "" : ": ", one_line(part.why));
+  }
+  print_rest("not read", file.opaque.size());
 }
 
 // How the network was found.
@@ -179,10 +233,7 @@ void print_text(TensorFile file, const Options& options) {
                grouped(found.values));
   }
   for (const auto& [key, value] : file.metadata) fmt::print("metadata      {}: {}\n", one_line(key), one_line(value));
-  for (const OpaquePart& part : file.opaque) {
-    fmt::print("not read      {}: {}{}{}\n", one_line(part.path), one_line(part.type), part.why.empty() ? "" : ", ",
-               one_line(part.why));
-  }
+  print_others(file);
   const Verdict verdict = judge(std::move(file), options);
   if (verdict.architecture) {
     fmt::print("architecture  {}: {}, {} layout, {} input channels, {} classes\n", verdict.architecture->name,
@@ -210,7 +261,7 @@ void add_inspect(Command& app) {
   auto options = std::make_shared<Options>();
   command
       ->add_option("FILE", options->path,
-                   "A .safetensors or PyTorch file (.pth, .pt, .th, .bin), or a folder that holds one")
+                   "A file of tensors (.safetensors, PyTorch's, pickle, joblib, .npz), or a folder that holds one")
       ->required();
   command->add_flag("--json", options->json, "Print everything as JSON");
   add_which_options(*command, options->which);

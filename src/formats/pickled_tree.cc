@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -20,6 +22,7 @@ using pickle::Value;
 
 constexpr std::size_t kMaxPath = std::size_t{1} << 16;
 constexpr std::size_t kMaxValue = std::size_t{1} << 20;  // bytes of one value's JSON
+constexpr std::size_t kWorkBytes = 64;                   // of text that are as much work as a value
 constexpr std::size_t kEntryBytes = 128;                 // of a value or an opaque part beside its text
 
 std::string class_name(const Global& global) {
@@ -49,6 +52,8 @@ class TreeReader {
   }
 
  private:
+  using Names = std::unordered_set<std::string_view>;
+
   // A step of the path, taken back when the scope ends.
   class Step {
    public:
@@ -56,6 +61,7 @@ class TreeReader {
       if (path_.size() + name.size() >= kMaxPath) {
         fail(ErrorCode::kLimit, reader.source_.path, "a path of more than {} bytes: {}", kMaxPath, one_line(path_));
       }
+      reader.work(name.size() / kWorkBytes);
       if (!path_.empty()) path_ += '.';
       path_ += name;
     }
@@ -178,7 +184,7 @@ class TreeReader {
   void open_call(const Object& call) {
     const Global& callee = *call.callee;
     if (callee.role == GlobalRole::kRebuildParameter) {
-      if (!call.items.empty() && is_opaque_call(call.items[0])) return visit(call.items[0]);
+      if (!call.items.empty() && may_be_tensor(call.items[0])) return visit(call.items[0]);
       fail(ErrorCode::kFormat, place(), "a parameter that is no tensor");
     }
     const bool rebuilds = callee.name.starts_with("_rebuild") && callee.module.starts_with("torch");
@@ -187,6 +193,7 @@ class TreeReader {
     }
     if (callee.role == GlobalRole::kFirst && !call.items.empty()) return visit(call.items[0]);
     const Object* attributes = attributes_of(call);
+    if (attributes != nullptr) work(attributes->items.size() / 2);  // that are looked through
     if (attributes != nullptr && is_module(call, *attributes)) {
       const Within within(*this, call);
       return open_module(call, *attributes);
@@ -241,9 +248,9 @@ class TreeReader {
       add_json(json_string(class_name(*module.callee)));
     }
     if (is_script(module)) return open_script(attributes);
+    const Names hidden = texts_of(find(attributes, "_non_persistent_buffers_set"));
     for (const char* part : {"_parameters", "_buffers"}) {
-      const Object* tensors = dict_at(attributes, part);
-      if (tensors != nullptr) open_registered(*tensors, find(attributes, "_non_persistent_buffers_set"));
+      if (const Object* tensors = dict_at(attributes, part)) open_registered(*tensors, hidden);
     }
     open_children(*dict_at(attributes, "_modules"));
     for (std::size_t i = 0; i + 1 < attributes.items.size(); i += 2) open_attribute(attributes, i);
@@ -257,12 +264,13 @@ class TreeReader {
   }
 
   // Parameters or buffers; None stands for one that a module does without.
-  void open_registered(const Object& tensors, const Value* not_persistent) {
+  void open_registered(const Object& tensors, const Names& hidden) {
     for (std::size_t i = 0; i + 1 < tensors.items.size(); i += 2) {
       const Value& value = tensors.items[i + 1];
       if (std::holds_alternative<pickle::None>(value)) continue;
       const Step step(*this, values_.key(tensors.items[i], i / 2));
-      if (not_persistent != nullptr && holds(*not_persistent, tensors.items[i])) {
+      const std::string_view* name = pickle::as_text(tensors.items[i]);
+      if (name != nullptr && hidden.contains(*name)) {
         add_opaque("torch.Tensor", "is a buffer that a state dict leaves out");
       } else {
         visit(value);
@@ -281,8 +289,8 @@ class TreeReader {
   void open_child(const Value& value) {
     const Object* child = pickle::as(value, Kind::kCall);
     const Object* attributes = child == nullptr ? nullptr : attributes_of(*child);
-    if (attributes == nullptr || !is_module(*child, *attributes) || depth_ == kMaxPickleDepth) return visit(value);
-    work(1);
+    if (attributes == nullptr || depth_ == kMaxPickleDepth || !is_module(*child, *attributes)) return visit(value);
+    work(1 + attributes->items.size() / 2);
     if (child->open) return;
     child->open = true;
     ++depth_;
@@ -308,23 +316,29 @@ class TreeReader {
     visit(attributes.items[i + 1]);
   }
 
-  // Whether a set, as protocols from 2 on write it, holds a text.
-  static bool holds(const Value& set, const Value& wanted) {
-    Object* const* object = std::get_if<Object*>(&set);
-    const std::string_view* text = pickle::as_text(wanted);
-    if (object == nullptr || text == nullptr) return false;
-    const Object* items = *object;
-    if (items->kind == Kind::kCall && items->items.size() == 1) items = pickle::as(items->items[0], Kind::kList);
-    if (items == nullptr) return false;
-    return std::ranges::any_of(items->items, [&](const Value& item) {
-      const std::string_view* name = pickle::as_text(item);
-      return name != nullptr && *name == *text;
-    });
+  // The texts in a set, as protocols from 2 on write it.
+  Names texts_of(const Value* set) {
+    Object* const* object = set == nullptr ? nullptr : std::get_if<Object*>(set);
+    const Object* items = object == nullptr ? nullptr : *object;
+    if (items != nullptr && items->kind == Kind::kCall) {
+      items = items->items.size() == 1 ? pickle::as(items->items[0], Kind::kList) : nullptr;
+    }
+    Names names;
+    if (items == nullptr) return names;
+    work(items->items.size());
+    for (const Value& item : items->items) {
+      if (const std::string_view* name = pickle::as_text(item)) names.insert(*name);
+    }
+    return names;
   }
 
-  static bool is_opaque_call(const Value& value) {
+  // Whether a parameter may be made of the value, though it is none of PyTorch's own tensors.
+  static bool may_be_tensor(const Value& value) {
     const Object* call = pickle::as(value, Kind::kCall);
-    return call != nullptr && call->callee->role == GlobalRole::kOpaque;
+    if (call == nullptr) return false;
+    const GlobalRole role = call->callee->role;
+    return role == GlobalRole::kOpaque || role == GlobalRole::kFirst || role == GlobalRole::kRebuildSubclass ||
+           is_numpy_array(*call);
   }
 
   void open_arguments(const Object& call) {
@@ -369,6 +383,7 @@ class TreeReader {
 
   void add_value(const Value& value) {
     std::optional<std::string> text = values_.json(value, kMaxValue);
+    work((text ? text->size() : kMaxValue) / kWorkBytes);
     if (!text) return add_opaque("value", "is too large");
     add_json(*std::move(text));
   }

@@ -370,7 +370,8 @@ void HeaderReader::finish_tensor() {
   const std::uint64_t end = fields_.offsets->at(1);
   if (begin > end) fail(ErrorCode::kFormat, place(), "data_offsets [{}, {}] are reversed", begin, end);
   if (end > data_.size()) {
-    fail(ErrorCode::kFormat, place(), "data_offsets [{}, {}] reach beyond the {} bytes of data", begin, end,
+    fail(ErrorCode::kFormat, place(),
+         "data_offsets [{}, {}] reach beyond the {} bytes of data: was the download cut short?", begin, end,
          data_.size());
   }
   std::size_t bytes = size_in_bytes(*fields_.dtype);

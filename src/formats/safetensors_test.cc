@@ -147,7 +147,7 @@ TEST_F(SafetensorsTest, RefusesHoles) {
 
 TEST_F(SafetensorsTest, RefusesOffsetsOutOfRange) {
   EXPECT_EQ(refused_field("\"U8\"", "[9]", "[0,9]"),
-            "tensor 'a': data_offsets [0, 9] reach beyond the 8 bytes of data");
+            "tensor 'a': data_offsets [0, 9] reach beyond the 8 bytes of data: was the download cut short?");
   EXPECT_THAT(refused_field("\"U8\"", "[1]", "[18446744073709551614,18446744073709551615]"), HasSubstr("reach beyond"));
 }
 

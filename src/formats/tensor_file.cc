@@ -3,6 +3,7 @@
 
 #include "base/checked_file.h"
 #include "base/error.h"
+#include "formats/foreign_files.h"
 #include "formats/safetensors.h"
 #include "formats/torch_file.h"
 #include "resnet/tensor_file.h"
@@ -16,7 +17,8 @@ TensorFile read_tensor_file(const std::string& path) {
   // A safetensors header of 640 bytes begins as a pickle does, so it is asked for first.
   if (looks_like_safetensors(bytes)) return read_safetensors(file, path);
   if (looks_like_torch(bytes)) return read_torch_file(file, path);
-  if (bytes.empty()) fail(ErrorCode::kFormat, path, "is empty");
+  if (bytes.empty()) fail(ErrorCode::kFormat, path, "is empty: was the download cut short?");
+  if (const auto what = foreign_file(*file, path)) fail(ErrorCode::kUnsupported, path, "{}", *what);
   if (path.ends_with(".safetensors")) return read_safetensors(file, path);  // which says what is wrong
   fail(ErrorCode::kFormat, path, "neither a safetensors file nor one of PyTorch (.pth, .pt, .th, .bin)");
 }

@@ -170,7 +170,7 @@ TensorFile read_torch_export(const ZipArchive& archive, const std::string& path,
   if (old == nullptr) return ExportReader(archive, path, budget).read();
   const OwnedBytes bytes = archive.read(*old, *budget);
   budget->charge(bytes.bytes.size(), "the state dict");
-  TensorFile result = read_torch_file(CheckedFile::from_bytes(bytes.load()), path);
+  TensorFile result = read_torch_save(CheckedFile::from_bytes(bytes.load()), path);
   result.format = "torch-export";
   return result;
 }

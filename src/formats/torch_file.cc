@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "formats/file_values.h"
+#include "formats/foreign_files.h"
 #include "formats/npz.h"
 #include "formats/pickle.h"
 #include "formats/pickled_tree.h"
@@ -37,7 +38,7 @@ std::string_view find_folder(const ZipArchive& archive, const std::string& path)
     if (!folder.empty()) fail(ErrorCode::kFormat, path, "has more than one data.pkl");
     folder = candidate;
   }
-  if (folder.empty()) fail(ErrorCode::kFormat, path, "a zip archive without data.pkl: not one of PyTorch");
+  if (folder.empty()) fail(ErrorCode::kFormat, path, "{}", foreign_archive(archive));
   return folder;
 }
 
@@ -114,11 +115,7 @@ class TorchArchive {
   std::unordered_map<const ZipEntry*, OwnedBytes> storages_;
 };
 
-TensorFile read_zip(const std::shared_ptr<const CheckedFile>& file, const std::string& path,
-                    const std::shared_ptr<MemoryBudget>& budget) {
-  const ZipArchive zip(file, path, *budget);
-  if (looks_like_npz(zip)) return read_npz(zip, file, path, budget);
-  if (looks_like_torch_export(zip)) return read_torch_export(zip, path, budget);
+TensorFile read_archive(const ZipArchive& zip, const std::string& path, const std::shared_ptr<MemoryBudget>& budget) {
   TorchArchive archive(zip, path, budget);
   TensorFile result;
   result.format = archive.is_script() ? "torchscript" : "torch-zip";
@@ -128,6 +125,14 @@ TensorFile read_zip(const std::shared_ptr<const CheckedFile>& file, const std::s
     archive.read_code(result);
   }
   return result;
+}
+
+TensorFile read_zip(const std::shared_ptr<const CheckedFile>& file, const std::string& path,
+                    const std::shared_ptr<MemoryBudget>& budget) {
+  const ZipArchive zip(file, path, *budget);
+  if (looks_like_npz(zip)) return read_npz(zip, file, path, budget);
+  if (looks_like_torch_export(zip)) return read_torch_export(zip, path, budget);
+  return read_archive(zip, path, budget);
 }
 
 }  // namespace
@@ -146,6 +151,14 @@ TensorFile read_torch_file(std::shared_ptr<const CheckedFile> file, const std::s
   if (looks_like_pickle(bytes)) return read_plain_pickle({file->range(), file}, path, budget);
   if (looks_like_zlib(bytes)) return read_packed_pickle({file->range(), file}, path, budget);
   fail(ErrorCode::kFormat, path, "neither a zip archive nor a pickle: not a PyTorch file");
+}
+
+TensorFile read_torch_save(const std::shared_ptr<const CheckedFile>& file, const std::string& path) {
+  const auto budget = std::make_shared<MemoryBudget>(file->size(), path);
+  if (!is_zip(file->load(file->range().first(std::min<std::size_t>(file->size(), 4))))) {
+    return read_torch_legacy(file, path, budget);
+  }
+  return read_archive(ZipArchive(file, path, *budget), path, budget);
 }
 
 }  // namespace resnet

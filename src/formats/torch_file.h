@@ -19,6 +19,9 @@ bool looks_like_torch(std::span<const std::byte> bytes) noexcept;
 // size and 16 MiB: a file whose tensors unpack to more is refused.
 TensorFile read_torch_file(std::shared_ptr<const CheckedFile> file, const std::string& path);
 
+// The same of a file that torch.save() wrote since 1.6 or before, and no other.
+TensorFile read_torch_save(const std::shared_ptr<const CheckedFile>& file, const std::string& path);
+
 // Writes an OrderedDict of tensors that torch.load(weights_only=True) reads, atomically: stored entries, each tensor's
 // bytes at a multiple of 64. The same input gives the same bytes. Throws kIo, kInvalidArgument for names that are not
 // UTF-8.

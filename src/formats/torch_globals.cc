@@ -74,6 +74,8 @@ constexpr Global kGlobals[] = {
     {"pathlib._local", "PureWindowsPath", Role::kPath},
     {"joblib.numpy_pickle", "NumpyArrayWrapper", Role::kJoblibArray},
     {"sklearn.externals.joblib.numpy_pickle", "NumpyArrayWrapper", Role::kJoblibArray},
+    {"torch._utils", "_rebuild_device_tensor_from_numpy", Role::kFirst},
+    {"torch._utils", "_rebuild_xla_tensor", Role::kFirst},
     {"torch.jit._pickle", "build_intlist", Role::kFirst},
     {"torch.jit._pickle", "build_doublelist", Role::kFirst},
     {"torch.jit._pickle", "build_boollist", Role::kFirst},

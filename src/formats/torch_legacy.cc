@@ -81,6 +81,10 @@ void read_storages(ByteReader& reader, const Object& keys, Storages& storages, c
       fail(ErrorCode::kFormat, path, "offset {}: storage '{}' has {} elements instead of {}", at, one_line(*key), count,
            storage.id.count);
     }
+    if (storage.id.count * storage.id.element_size() > reader.left()) {
+      fail(ErrorCode::kFormat, path, "offset {}: storage '{}' is cut off: was the download cut short?",
+           reader.position(), one_line(*key));
+    }
     storage.bytes = reader.skip(storage.id.count * storage.id.element_size());
   }
   if (reader.left() != 0) {

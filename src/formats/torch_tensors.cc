@@ -139,6 +139,8 @@ Tensor TorchTensors::read(const TensorCall& call, const std::string& where) cons
   }
   const auto stream = pickled_bytes(loaded->items[0], pickle_, *budget_);
   if (!stream) fail(ErrorCode::kFormat, where, "has no storage");
+  constexpr std::size_t kWork = 8;  // many tensors may name one long stream
+  budget_->charge(stream->bytes.size() / kWork, "storages");
   const LoneStorage storage = read_lone_storage(*stream, where, budget_);
   if (!record.says_type()) window.dtype = storage.type;
   return open_window(window, storage.bytes, budget_, where);

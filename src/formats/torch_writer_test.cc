@@ -93,11 +93,13 @@ TEST_F(TensorFileTest, TellsTheFormatByTheBytes) {
 
 TEST_F(TensorFileTest, RefusesOtherFiles) {
   const std::string neither = "neither a safetensors file nor one of PyTorch (.pth, .pt, .th, .bin)";
-  EXPECT_EQ(refusal("m.pth", ""), "is empty");
-  EXPECT_EQ(refusal("m.pth", "hello world"), neither);
-  EXPECT_EQ(refusal("m.safetensors", "hello"), "5 bytes, too short for a safetensors file");
+  EXPECT_EQ(refusal("m.pth", ""), "is empty: was the download cut short?");
+  EXPECT_EQ(refusal("m.pth", "hello world"), "is text, not a model; it begins with 'hello world'");
+  EXPECT_EQ(refusal("m.pth", "\x01\x02\xFF world"), neither);
+  EXPECT_EQ(refusal("m.safetensors", "\xFFhell"), "5 bytes, too short for a safetensors file");
   EXPECT_THAT(refusal("m.safetensors", std::string(8, '\xFF') + "{}"), ::testing::HasSubstr("18446744073709551615"));
-  EXPECT_EQ(refusal("m.pth", "\xFF\xD8\xFF\xE0 a photograph"), neither);
+  EXPECT_EQ(refusal("m.pth", "\xFF\xD8\xFF\xE0 a photograph"),
+            "is a picture, not a model: the model comes first, then the pictures");
 }
 
 TEST_F(TensorFileTest, NamesMissingFilesAndDirectories) {

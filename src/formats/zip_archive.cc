@@ -119,7 +119,7 @@ ZipArchive::Directory ZipArchive::find_directory() const {
     ByteReader comment(bytes, path_, at + kEndSize - 2);
     if (comment.number<std::uint16_t>() == last - at) end = at;
   }
-  if (!end) fail(ErrorCode::kFormat, path_, "the zip directory is missing: the file is cut off or damaged");
+  if (!end) fail(ErrorCode::kFormat, path_, "the zip directory is missing: was the download cut short?");
 
   ByteReader reader(bytes, path_, *end + 4);
   const auto disk = reader.number<std::uint16_t>();
