@@ -382,8 +382,10 @@ class TreeReader {
   }
 
   void add_value(const Value& value) {
-    std::optional<std::string> text = values_.json(value, kMaxValue);
-    work((text ? text->size() : kMaxValue) / kWorkBytes);
+    if (file_.values.contains(path_)) return add_opaque("value", "is there twice");
+    const std::size_t room = std::min(kMaxValue, value_bytes_left_);
+    std::optional<std::string> text = values_.json(value, room);
+    work((text ? text->size() : room) / kWorkBytes);
     if (!text) return add_opaque("value", "is too large");
     add_json(*std::move(text));
   }

@@ -376,6 +376,40 @@ TEST_F(TorchFileTest, HostilePicklesAreQuick) {
   EXPECT_LT(seconds, 1.0);
 }
 
+// Objects that stand in many places, which somebody who went into them each time would look at for hours.
+TEST_F(TorchFileTest, HostileReferencesAreQuick) {
+  const auto repeated = [](const std::string& what, int times) {
+    std::string items;
+    for (int i = 0; i < times; ++i) items += text(std::to_string(i)) + what;
+    return items;
+  };
+  std::string keys = "}(";  // a key of 60,000 bytes
+  for (int i = 0; i < 300'000; ++i) keys += "h\1K\1";
+  std::string numbers = "](";
+  for (int i = 0; i < 90'000; ++i) numbers += "M\xFF\xFF";
+  const std::string state = dict(repeated("K\1", 30'000)) + "q\1" + "0";
+  const std::string made = global("a", "C") + ")\x81h\1b";
+  std::string hidden = "](" + repeated("", 30'000) + "e";
+  const std::string module = global("a", "C") + ")\x81" +
+                             dict(text("_modules") + "}" + text("_parameters") + "}" + text("_buffers") +
+                                  dict(repeated("N", 30'000)) + text("_non_persistent_buffers_set") + hidden) +
+                             "b";
+  const std::clock_t start = std::clock();
+  for (const std::string& program :
+       {text(std::string(60'000, 'k')) + "q\1" + "0" + keys + "u",
+        text(std::string(900'000, 'v')) + "q\1" + "0" + dict(repeated("h\1", 30'000)),
+        numbers + "eq\1" + "0" + dict(repeated("h\1", 30'000)), state + dict(repeated(made, 30'000)), module}) {
+    try {
+      read_bytes(torch_zip(pickle(program), kFour));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kLimit) << error.what();
+    }
+  }
+  const double seconds = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  if (kSanitized) GTEST_SKIP() << "time is not measured under a sanitizer";
+  EXPECT_LT(seconds, 3.0);
+}
+
 // ---- The legacy stream
 
 const std::string kMagic = pickle("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19");
