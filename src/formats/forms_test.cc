@@ -2,6 +2,7 @@
 // (tests/reference/make_forms_golden.py).
 #include <algorithm>
 
+#include "formats/test_archives.h"
 #include "formats/test_files.h"
 #include "resnet/tensor_file.h"
 
@@ -130,6 +131,19 @@ TEST(FormsTest, ReadsTorchScript) {
     ASSERT_FALSE(file.containers.empty());
     EXPECT_EQ(file.containers[0].tensors, 6U);
   }
+}
+
+// PyTorch before 2.8 put a file of torch.save() into the archive.
+TEST_F(FormatTest, FormsOfOldPrograms) {
+  const std::string state = read(form("state_dict.pth"));
+  const std::string file = write("old.pt2", test::archive({{.name = "serialized_exported_program.json", .data = "{}"},
+                                                           {.name = "serialized_state_dict.pt", .data = state}}));
+  const TensorFile found = read_tensor_file(file);
+  EXPECT_EQ(found.format, "torch-export");
+  EXPECT_EQ(names_of(found), names_of(read_tensor_file(form("state_dict.pth"))));
+  const std::string nested =
+      write("nested.pt2", test::archive({{.name = "serialized_state_dict.pt", .data = read(file)}}));
+  EXPECT_THAT(error_of(nested, [&] { read_tensor_file(nested); }), HasSubstr("a zip archive")) << "one in another";
 }
 
 TEST(FormsTest, ReadsProgramsOfTorchExport) {

@@ -32,6 +32,12 @@ void read_array(TensorFile& result, const std::string& name, const NpyHeader& he
   const std::string where = fmt::format("{}: tensor '{}'", path, one_line(name));
   const auto type = numpy_dtype(header.type);
   if (!type) {
+    const std::span<const std::byte> values = bytes.bytes.subspan(header.size);
+    if (values.size() <= 4 * kMaxTextFile) {
+      const auto text =
+          numpy_text_json(header.type, header.shape, OwnedBytes{values, bytes.owner}.load(), kMaxTextFile);
+      if (text) return add_json(result, name, *text, where, *budget);
+    }
     const std::string why = fmt::format("its values are of NumPy's type {}, which is not read", one_line(header.type));
     budget->charge(sizeof(OpaquePart) + name.size() + why.size(), "values of a file");
     result.opaque.push_back({name, "numpy.ndarray", why});

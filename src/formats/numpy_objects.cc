@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/text.h"
 #include "formats/joblib_array.h"
+#include "formats/pickle_text.h"
 #include "formats/pickled_bytes.h"
 #include "formats/tensor_window.h"
 
@@ -72,9 +75,32 @@ std::optional<std::size_t> array_size(const Shape& sizes, DType type) {
 struct ArrayRecord {
   const Value* shape = nullptr;
   const Value* type = nullptr;
-  const Value* bytes = nullptr;
+  const Value* bytes = nullptr;  // null where the values are objects
   bool fortran = false;
 };
+
+// Characters of each text of a type such as "<U12"; nothing for other types.
+std::optional<std::uint32_t> text_width(std::string_view code) {
+  if (!code.empty() && (code[0] == '<' || code[0] == '=')) code.remove_prefix(1);
+  std::uint32_t width = 0;
+  if (!code.starts_with('U')) return std::nullopt;
+  const auto [end, error] = std::from_chars(code.data() + 1, code.data() + code.size(), width);
+  if (error != std::errc() || end != code.data() + code.size()) return std::nullopt;
+  return width;
+}
+
+// Up to the zeros that fill a text of fixed width.
+std::string decode_text(std::span<const std::byte> bytes) {
+  std::string text;
+  for (; bytes.size() >= sizeof(std::uint32_t); bytes = bytes.subspan(sizeof(std::uint32_t))) {
+    std::uint32_t code = 0;
+    std::memcpy(&code, bytes.data(), sizeof(code));
+    if (code == 0) break;
+    const bool valid = code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF);
+    pickle::append_utf8(valid ? code : 0xFFFD, text);
+  }
+  return text;
+}
 
 class ArrayReader {
  public:
@@ -90,6 +116,7 @@ class ArrayReader {
       fail(ErrorCode::kUnsupported, where_, "its values are of NumPy's type {}, which is not read",
            one_line(type->code));
     }
+    if (record.bytes == nullptr) malformed();
     TensorWindow window;
     window.dtype = *type->dtype;
     window.sizes = sizes(*record.shape);
@@ -98,6 +125,21 @@ class ArrayReader {
     const std::optional<OwnedBytes> bytes = pickled_bytes(*record.bytes, source_, *budget_);
     if (!size || !bytes || bytes->bytes.size() != *size) malformed();
     return open_window(window, *bytes, budget_, where_);
+  }
+
+  std::optional<std::string> text(const Object& call, std::size_t max_bytes) const {
+    if (call.callee->role == GlobalRole::kNumpyScalar) {
+      if (call.items.size() != 2) return std::nullopt;
+      const auto type = parse_type(pickle_, call.items[0]);
+      if (!type || !text_width(type->code)) return std::nullopt;
+      const auto bytes = pickled_bytes(call.items[1], source_, *budget_);
+      return bytes ? numpy_text_json(type->code, {}, bytes->load(), max_bytes) : std::nullopt;
+    }
+    const ArrayRecord record = record_of(call);
+    const auto type = parse_type(pickle_, *record.type);
+    if (!type || !text_width(type->code) || record.bytes == nullptr) return std::nullopt;
+    const auto bytes = pickled_bytes(*record.bytes, source_, *budget_);
+    return bytes ? numpy_text_json(type->code, sizes(*record.shape), bytes->load(), max_bytes) : std::nullopt;
   }
 
  private:
@@ -127,9 +169,9 @@ class ArrayReader {
 
   ArrayRecord from_joblib(const Object& call) const {
     const std::optional<JoblibArray> array = joblib_array(pickle_, call);
-    const auto bytes = pickle_.attached.find(&call);
-    if (!array || bytes == pickle_.attached.end()) malformed();
-    return {array->shape, array->type, &bytes->second, array->fortran};
+    if (!array) malformed();
+    const auto bytes = pickle_.attached.find(&call);  // objects have none
+    return {array->shape, array->type, bytes == pickle_.attached.end() ? nullptr : &bytes->second, array->fortran};
   }
 
   Shape sizes(const Value& value) const {
@@ -177,6 +219,28 @@ bool is_numpy_array(const Object& call) noexcept {
 Tensor read_numpy_array(const Pickle& pickle, const Object& call, const OwnedBytes& source,
                         const std::shared_ptr<MemoryBudget>& budget, const std::string& where) {
   return ArrayReader(pickle, source, budget, where).read(call);
+}
+
+std::optional<std::string> numpy_text_json(std::string_view code, const Shape& sizes, std::span<const std::byte> bytes,
+                                           std::size_t max_bytes) {
+  const auto width = text_width(code);
+  if (!width || sizes.size() > 1) return std::nullopt;
+  const std::size_t size = *width * sizeof(std::uint32_t);
+  const std::size_t count = sizes.empty() ? 1 : static_cast<std::size_t>(sizes[0]);
+  if (size == 0 || bytes.size() / size != count || bytes.size() % size != 0) return std::nullopt;
+  if (bytes.size() > max_bytes / 2) return std::nullopt;  // before any work: JSON may be longer than the array
+  std::string json;
+  for (std::size_t i = 0; i < count; ++i) {
+    json += fmt::format("{}{}", i == 0 ? "" : ",", json_string(decode_text(bytes.subspan(i * size, size))));
+    if (json.size() > max_bytes) return std::nullopt;
+  }
+  return sizes.empty() ? json : "[" + json + "]";
+}
+
+std::optional<std::string> read_numpy_text(const Pickle& pickle, const Object& call, const OwnedBytes& source,
+                                           const std::shared_ptr<MemoryBudget>& budget, const std::string& where,
+                                           std::size_t max_bytes) {
+  return ArrayReader(pickle, source, budget, where).text(call, max_bytes);
 }
 
 std::optional<Value> read_numpy_scalar(const Pickle& pickle, const Object& call) {

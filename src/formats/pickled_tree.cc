@@ -132,6 +132,10 @@ class TreeReader {
       if (!source_.outside) return add_persistent(object);
       return add_tensor([&] { return source_.outside(object, place()); });
     }
+    if (is_numpy_array(object) || (object.kind == Kind::kCall && object.callee->role == GlobalRole::kNumpyScalar)) {
+      auto text = read_numpy_text(source_.pickle, object, source_.bytes, source_.budget, place(), kMaxValue);
+      if (text) return add_json(*std::move(text));
+    }
     if (is_numpy_array(object)) {
       return add_tensor(
           [&] { return read_numpy_array(source_.pickle, object, source_.bytes, source_.budget, place()); });
@@ -385,12 +389,13 @@ class TreeReader {
     if (file_.values.contains(path_)) return add_opaque("value", "is there twice");
     const std::size_t room = std::min(kMaxValue, value_bytes_left_);
     std::optional<std::string> text = values_.json(value, room);
-    work((text ? text->size() : room) / kWorkBytes);
+    if (!text) work(room / kWorkBytes);
     if (!text) return add_opaque("value", "is too large");
     add_json(*std::move(text));
   }
 
   void add_json(std::string text) {
+    work(text.size() / kWorkBytes);
     if (file_.values.contains(path_)) return add_opaque("value", "is there twice");
     if (!take(kEntryBytes + path_.size() + text.size())) return add_opaque("value", "is too large");
     file_.values.emplace(path_, std::move(text));

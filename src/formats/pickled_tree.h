@@ -26,7 +26,7 @@ struct PickleSource {
 
   // Where a file refers to tensors by persistent ids: the tensor of one. The text is its place, for errors.
   std::function<Tensor(const pickle::Object&, const std::string&)> outside = {};
-  std::string base = "";  // the path of the pickle's object
+  std::string base = {};  // the path of the pickle's object
 };
 
 // Adds to `file`. Throws kFormat, kLimit.

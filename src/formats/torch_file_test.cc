@@ -244,6 +244,20 @@ TEST_F(TorchFileTest, ReadsArraysOfNumPy) {
   EXPECT_EQ(file.values.at("s"), "1.5");
 }
 
+TEST_F(TorchFileTest, ReadsTextsOfNumPy) {
+  const std::string u2 = global("numpy", "dtype") + "(" + text("U2") + "K\0K\1tR"s;
+  const std::string bytes =
+      "C\x10"
+      "c\0\0\0\xE9\0\0\0d\0\0\0\0\0\0\0"s;
+  const std::string array =
+      global("numpy._core.numeric", "_frombuffer") + "(" + bytes + u2 + "K\2\x85" + text("C") + "tR";
+  const std::string scalar = global("numpy.core.multiarray", "scalar") + u2 + "C\x08x\0\0\0\0\0\0\0"s + "\x86R";
+  const TensorFile file = read_bytes(torch_zip(pickle(dict(text("names") + array + text("one") + scalar))));
+  EXPECT_EQ(file.values.at("names"), "[\"c\xC3\xA9\",\"d\"]");
+  EXPECT_EQ(file.values.at("one"), "\"x\"");
+  EXPECT_EQ(opaque_of(file), "");
+}
+
 TEST_F(TorchFileTest, RefusesWhatStandsInTooManyPlaces) {
   std::string doubled = global("os", "system");  // each list holds the last one twice: 2^60 names
   for (int i = 0; i < 60; ++i) doubled = "](" + doubled + "2e";

@@ -96,10 +96,10 @@ constexpr Global kGlobals[] = {
 // Classes of plain values; `builtins` in Python 3, `__builtin__` in Python 2 and in pickles of protocol 2.
 constexpr std::string_view kBuiltins[] = {"bool", "bytearray", "bytes", "float", "frozenset", "int",
                                           "list", "long",      "set",   "str",   "tuple"};
-constexpr std::string_view kOtherBuiltins[] = {"complex", "range", "slice", "object"};
 
 constexpr Global kBuiltin = {"builtins", "class", Role::kFirst};
-constexpr Global kBuiltinOther = {"builtins", "class"};
+constexpr Global kOtherBuiltins[] = {
+    {"builtins", "complex"}, {"builtins", "range"}, {"builtins", "slice"}, {"builtins", "object"}};
 constexpr Global kBuiltinDict = {"builtins", "dict", Role::kDict};
 
 template <Role kRole>
@@ -128,7 +128,9 @@ const Global* find_global(std::string_view module, std::string_view name) noexce
   if (name.empty()) return nullptr;
   if (module == "builtins" || module == "__builtin__") {
     if (name == "dict") return &kBuiltinDict;
-    if (std::ranges::find(kOtherBuiltins, name) != std::end(kOtherBuiltins)) return &kBuiltinOther;
+    if (const auto* other = std::ranges::find(kOtherBuiltins, name, &Global::name); other != std::end(kOtherBuiltins)) {
+      return other;
+    }
     return std::ranges::find(kBuiltins, name) != std::end(kBuiltins) ? &kBuiltin : nullptr;
   }
   if (const Global* found = find_in(kGlobals, module, name)) return found;
