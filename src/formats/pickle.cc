@@ -16,14 +16,18 @@ constexpr std::size_t kMaxMarks = 1'000;    // open tuples, lists and dictionari
 
 }  // namespace
 
-// Pickles of protocols 0 and 1 do not say which they are of.
+// Pickles of protocols 0 and 1, which do not say which they are of, are only read by who keeps what is not known.
 void Machine::read_protocol() {
   constexpr unsigned char kProto = 0x80;
   opcode_at_ = reader_.position();
   ByteReader ahead = reader_;
-  if (ahead.number<unsigned char>() != kProto) return;
-  if (const auto version = ahead.number<unsigned char>(); version > 5) {
-    refuse(ErrorCode::kUnsupported, "pickle protocol {}, not one of 0 to 5", version);
+  if (ahead.number<unsigned char>() != kProto) {
+    if (!keeps_unknown_) refuse(ErrorCode::kFormat, "not a pickle of protocol 2 to 5");
+    return;
+  }
+  const unsigned lowest = keeps_unknown_ ? 0 : 2;
+  if (const auto version = ahead.number<unsigned char>(); version < lowest || version > 5) {
+    refuse(ErrorCode::kUnsupported, "pickle protocol {}, not one of {} to 5", version, lowest);
   }
   reader_ = ahead;
 }
@@ -62,16 +66,16 @@ bool Machine::push_literal(unsigned char opcode) {
     case 0x8a: push_long(reader_.number<std::uint8_t>()); return true;   // LONG1
     case 0x8b: push_long(reader_.number<std::uint32_t>()); return true;  // LONG4
     case 'G': push(std::bit_cast<double>(__builtin_bswap64(reader_.number<std::uint64_t>()))); return true;
-    case 0x8c: push_text(reader_.number<std::uint8_t>()); return true;                   // SHORT_BINUNICODE
-    case 'X': push_text(reader_.number<std::uint32_t>()); return true;                   // BINUNICODE
-    case 0x8d: push_text(reader_.number<std::uint64_t>()); return true;                  // BINUNICODE8
-    case 'U': push_string(reader_.text(reader_.number<std::uint8_t>())); return true;    // SHORT_BINSTRING
-    case 'T': push_string(reader_.text(reader_.number<std::uint32_t>())); return true;   // BINSTRING
-    case 'C': push(Bytes{reader_.text(reader_.number<std::uint8_t>())}); return true;    // SHORT_BINBYTES
-    case 'B': push(Bytes{reader_.text(reader_.number<std::uint32_t>())}); return true;   // BINBYTES
-    case 0x8e:                                                                           // BINBYTES8
-    case 0x96: push(Bytes{reader_.text(reader_.number<std::uint64_t>())}); return true;  // BYTEARRAY8
-    case 0x95:                                                                           // FRAME
+    case 0x8c: push_text(reader_.number<std::uint8_t>()); return true;                  // SHORT_BINUNICODE
+    case 'X': push_text(reader_.number<std::uint32_t>()); return true;                  // BINUNICODE
+    case 0x8d: push_text(reader_.number<std::uint64_t>()); return true;                 // BINUNICODE8
+    case 'U': push_string(reader_.text(reader_.number<std::uint8_t>())); return true;   // SHORT_BINSTRING
+    case 'T': push_string(reader_.text(reader_.number<std::uint32_t>())); return true;  // BINSTRING
+    case 'C': push(Bytes{take_bytes(reader_.number<std::uint8_t>())}); return true;     // SHORT_BINBYTES
+    case 'B': push(Bytes{take_bytes(reader_.number<std::uint32_t>())}); return true;    // BINBYTES
+    case 0x8e:                                                                          // BINBYTES8
+    case 0x96: push(Bytes{take_bytes(reader_.number<std::uint64_t>())}); return true;   // BYTEARRAY8
+    case 0x95:                                                                          // FRAME
       if (const auto size = reader_.number<std::uint64_t>(); size > reader_.left()) {
         refuse(ErrorCode::kFormat, "a frame of {} bytes, {} left", size, reader_.left());
       }
@@ -186,6 +190,13 @@ std::vector<Value> Machine::pop_items(std::size_t first) {
   std::vector<Value> items(begin, stack_.end());
   stack_.erase(begin, stack_.end());
   return items;
+}
+
+// Long ones, the values of arrays and storages, are left where they are until somebody asks for them.
+std::string_view Machine::take_bytes(std::uint64_t size) {
+  if (size <= kMaxLoadedBytes) return reader_.text(size);
+  const std::span<const std::byte> bytes = reader_.skip(size);
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 // Without the line's end, which Python looks for without limit as well.

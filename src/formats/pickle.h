@@ -26,7 +26,8 @@ struct None {};
 struct Text {  // UTF-8, as the pickle has it
   std::string_view text;
 };
-struct Bytes {
+inline constexpr std::size_t kMaxLoadedBytes = std::size_t{1} << 20;
+struct Bytes {  // longer ones than kMaxLoadedBytes may have to be loaded from the pickle's source (base/byte_source.h)
   std::string_view bytes;
 };
 struct Long {  // little-endian two's complement, more than 8 bytes
@@ -71,7 +72,7 @@ struct Pickle {
 
 // What becomes of classes and functions that are not in torch_globals.h.
 enum class Unknown {
-  kRefuse,  // kUnsupported, with the name
+  kRefuse,  // kUnsupported, with the name; so are protocols 0 and 1
   kKeep,    // a Global with the role kOpaque; what is made by it is a kCall, whatever the pickle then does with it
 };
 

@@ -43,6 +43,7 @@ class Machine {
   Value& top();
   std::size_t pop_mark();
   std::vector<Value> pop_items(std::size_t first);
+  std::string_view take_bytes(std::uint64_t size);
   std::string_view take_line();
   std::uint32_t take_index();
   std::string_view keep(std::string text);

@@ -147,8 +147,10 @@ TEST(PickleTest, RecordsCallsWithoutMakingThem) {
 }
 
 TEST(PickleTest, RefusesOtherProtocols) {
-  EXPECT_EQ(refusal("\x80\6."), "offset 0: pickle protocol 6, not one of 0 to 5");
-  EXPECT_EQ(refusal("hello"), "offset 0: memo entry 101 is empty");
+  EXPECT_EQ(refusal("\x80\1."), "offset 0: pickle protocol 1, not one of 2 to 5");
+  EXPECT_EQ(refusal("\x80\6."), "offset 0: pickle protocol 6, not one of 2 to 5");
+  EXPECT_EQ(refusal("N."), "offset 0: not a pickle of protocol 2 to 5");
+  EXPECT_EQ(error_of("p", [] { read("\x80\6.", Unknown::kKeep); }), "offset 0: pickle protocol 6, not one of 0 to 5");
   EXPECT_EQ(refusal(""), "offset 0: 1 bytes wanted, 0 left");
 }
 
@@ -226,7 +228,7 @@ TEST(PickleTest, RefusesWhatNoPickleHolds) {
 }
 
 TEST(PickleTest, ReadsTheTextOfProtocolZero) {
-  const auto value = [](const std::string& program) { return show(read(program + ".").pickle.root); };
+  const auto value = [](const std::string& program) { return show(read(program + ".", Unknown::kKeep).pickle.root); };
   EXPECT_EQ(value("I12\n"), "12");
   EXPECT_EQ(value("I01\n"), "True");
   EXPECT_EQ(value("I00\n"), "False");

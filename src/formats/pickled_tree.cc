@@ -21,9 +21,8 @@ using pickle::Object;
 using pickle::Value;
 
 constexpr std::size_t kMaxPath = std::size_t{1} << 16;
-constexpr std::size_t kMaxValue = std::size_t{1} << 20;  // bytes of one value's JSON
-constexpr std::size_t kWorkBytes = 64;                   // of text that are as much work as a value
-constexpr std::size_t kEntryBytes = 128;                 // of a value or an opaque part beside its text
+constexpr std::size_t kWorkBytes = 64;    // of text that are as much work as a value
+constexpr std::size_t kEntryBytes = 128;  // of a value or an opaque part beside its text
 
 std::string class_name(const Global& global) {
   if (global.module.empty()) return one_line(global.name);
@@ -133,7 +132,7 @@ class TreeReader {
       return add_tensor([&] { return source_.outside(object, place()); });
     }
     if (is_numpy_array(object) || (object.kind == Kind::kCall && object.callee->role == GlobalRole::kNumpyScalar)) {
-      auto text = read_numpy_text(source_.pickle, object, source_.bytes, source_.budget, place(), kMaxValue);
+      auto text = read_numpy_text(source_.pickle, object, source_.bytes, source_.budget, place(), kMaxValueJson);
       if (text) return add_json(*std::move(text));
     }
     if (is_numpy_array(object)) {
@@ -387,7 +386,7 @@ class TreeReader {
 
   void add_value(const Value& value) {
     if (file_.values.contains(path_)) return add_opaque("value", "is there twice");
-    const std::size_t room = std::min(kMaxValue, value_bytes_left_);
+    const std::size_t room = std::min(kMaxValueJson, value_bytes_left_);
     std::optional<std::string> text = values_.json(value, room);
     if (!text) work(room / kWorkBytes);
     if (!text) return add_opaque("value", "is too large");

@@ -210,6 +210,24 @@ TEST_F(PickledTreeTest, ReadsArraysOfNumPy) {
   EXPECT_EQ(file.values.at("s"), "1.5");
 }
 
+TEST_F(PickledTreeTest, LongArraysStayOnTheDisk) {
+  constexpr std::size_t kSize = 32 << 20;
+  const std::string type = global("numpy", "dtype") + "(" + text("u1") + "K\0K\1tR"s;
+  const std::string array = global("numpy._core.numeric", "_frombuffer") +
+                            "("
+                            "\x8e" +
+                            number(kSize, 8) + std::string(kSize, 'v') + type + integer(kSize) + "\x85" + text("C") +
+                            "tR";
+  const std::string file = write("m.pkl", pickle(dict(text("a") + array)));
+  clear_peak();
+  const std::size_t before = peak_memory();
+  const TensorFile read = read_tensor_file(file);
+  if (!kSanitized) {
+    EXPECT_LT(peak_memory() - before, 4U << 20);
+  }
+  EXPECT_TRUE(std::ranges::all_of(read.tensors.at("a").bytes(), [](std::byte b) { return b == std::byte{'v'}; }));
+}
+
 TEST_F(PickledTreeTest, ReadsTextsOfNumPy) {
   const std::string u2 = global("numpy", "dtype") + "(" + text("U2") + "K\0K\1tR"s;
   const std::string bytes =

@@ -110,7 +110,10 @@ std::optional<std::string> PlainValues::json(const Value& value, std::size_t max
 
 std::string PlainValues::key(const Value& value, std::size_t index) const {
   if (const std::string_view* text = pickle::as_text(value)) return std::string(*text);
-  if (const auto* bytes = std::get_if<pickle::Bytes>(&value)) return printable(bytes->bytes);
+  if (const auto* bytes = std::get_if<pickle::Bytes>(&value)) {
+    constexpr std::size_t kLongestBytes = 10'000;
+    return bytes->bytes.size() > kLongestBytes ? fmt::format("#{}", index) : printable(bytes->bytes);
+  }
   constexpr std::size_t kLongest = 1000;
   const Object* tuple = pickle::as(value, Kind::kTuple);
   const auto holds_object = [](const Value& item) {
@@ -124,6 +127,8 @@ std::string PlainValues::key(const Value& value, std::size_t index) const {
 // False where the text would be too long or the value is nested too deep.
 bool PlainValues::append(const Value& value, int depth, std::size_t max_bytes, std::string& out) const {
   if (out.size() > max_bytes || depth == kMaxPickleDepth) return false;
+  static_assert(kMaxValueJson <= pickle::kMaxLoadedBytes, "longer bytes are not in memory");
+  max_bytes = std::min(max_bytes, kMaxValueJson);
   const auto text = [&](std::string_view raw) {
     if (raw.size() > max_bytes) return false;
     out += json_string(raw);

@@ -10,7 +10,8 @@
 
 namespace resnet {
 
-inline constexpr int kMaxPickleDepth = 100;  // of objects in one another that somebody goes into
+inline constexpr std::size_t kMaxValueJson = std::size_t{1} << 20;  // bytes
+inline constexpr int kMaxPickleDepth = 100;                         // of objects in one another that somebody goes into
 
 class PlainValues {
  public:
