@@ -143,7 +143,11 @@ for name, change in (("basic", {}), ("grouped", {"block": "bottleneck", "groups"
                      ("deep", {"stem": "deep", "shortcut": "average_pool", "dilated_stages": 2}),
                      ("padded", {"stem": "cifar", "shortcut": "padding"}), ("none", {"depths": [], "widths": []}),
                      ("tutorial", {"layout": "tutorial", "conv_bias": True}), ("odd", {"stem": "deep", "stem_width": 3}),
-                     ("wide", {"classes": 2**31, "groups": -1}), ("type", {"depths": [2, "2"]}), ("more", {"colour": 1})):
+                     ("wide", {"classes": 2**31, "groups": -1}), ("type", {"depths": [2, "2"]}), ("more", {"colour": 1}),
+                     ("backbone", {"classes": 0, "strides": [1, 2, 2, 1], "bn_eps": 0.001}),
+                     ("later", {"stem_kernel": 3, "stem_stride": 4, "stem_pool": "max_ceil", "antialias": "blur",
+                                "activation": "leaky_relu", "negative_slope": 0.2}),
+                     ("even", {"stem_kernel": 4}), ("text", {"bn_eps": "1e-5"}), ("slope", {"negative_slope": 0.2})):
     write("architecture", name, json.dumps({**network, **change}, separators=(",", ":")).encode())
 write("architecture", "twice", b'{"name":"a","name":"b"}')
 write("architecture", "values", bytes([1, 1, 1, 2, 10, 10, 1, 2, 16, 24, 0, 0, 1, 2, 0, 0, 1, 3]))

@@ -47,6 +47,15 @@ enum class StemPool {
   kMaxCeil,   // the same without padding; the last windows may be cut short (ceil mode)
   kMax2,      // 2x2 max pooling of stride 2
   kAverage2,  // 2x2 average pooling of stride 2
+  kMaxBlur,   // 3x3 max pooling of stride 1, then a blur of stride 2
+};
+
+// How a 3x3 convolution that would stride avoids aliasing: it has stride 1, and behind its activation stands what
+// strides. A stem that pools by its own choice does likewise. (Zhang 2019, arXiv:1904.11486; as timm has them.)
+enum class Antialias {
+  kNone,
+  kAverage,  // average pooling of windows as wide as the stride
+  kBlur,     // weights 1 2 1 by 1 2 1, the picture reflected at its edges
 };
 
 // What follows batch norms and additions; PyTorch's functions of these names.
@@ -87,6 +96,7 @@ struct Architecture {
   bool stride_on_first = false;  // a bottleneck's stride on its first 1x1 (the paper) instead of its 3x3 (v1.5)
   bool conv_bias = false;        // convolutions have biases though batch norm follows
   int dilated_stages = 0;        // the last stages that dilate instead of striding: 0 to stages - 1
+  Antialias antialias = Antialias::kNone;
   std::vector<int> strides;      // of each stage; empty: 1, then 2 in every other
   double bn_eps = 1e-5;          // what batch norms add to variances
   double negative_slope = 0.01;  // of kLeakyRelu
@@ -177,6 +187,7 @@ std::string_view name(Block value) noexcept;
 std::string_view name(Shortcut value) noexcept;
 std::string_view name(Stem value) noexcept;
 std::string_view name(StemPool value) noexcept;
+std::string_view name(Antialias value) noexcept;
 std::string_view name(Activation value) noexcept;
 std::string_view name(Layout value) noexcept;
 
@@ -185,6 +196,7 @@ Block parse_block(std::string_view text);
 Shortcut parse_shortcut(std::string_view text);
 Stem parse_stem(std::string_view text);
 StemPool parse_stem_pool(std::string_view text);
+Antialias parse_antialias(std::string_view text);
 Activation parse_activation(std::string_view text);
 Layout parse_layout(std::string_view text);
 

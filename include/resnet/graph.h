@@ -23,6 +23,7 @@ enum class Op {
   kActivation,
   kMaxPool,
   kAveragePool,  // a window never counts padding
+  kBlur,         // 3x3, weights 1 2 1 by 1 2 1 over 16; the padding reflects the picture
   kPadShortcut,  // option A: every stride-th pixel, new channels zero, half before and half after
   kAdd,          // inputs: F(x), shortcut
   kGlobalAveragePool,
@@ -70,7 +71,7 @@ struct FeatureShape {
 };
 
 // One shape per node. Throws kMismatch where the channels are not the network's, kInvalidArgument where an image is too
-// small to leave a pixel or a size is over 65,535, kLimit where the MACs would not fit in 63 bits.
+// small to leave a pixel, a size is over 65,535, or strides leave F(x) and shortcut different sizes, kLimit where the MACs would not fit in 63 bits.
 std::vector<FeatureShape> infer_shapes(const Graph& graph, const FeatureShape& input);
 
 // A tensor of the state dict.

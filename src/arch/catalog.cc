@@ -103,7 +103,15 @@ std::vector<int> doubling_widths(std::size_t stages, Stem stem) {
 
 int usual_kernel(Stem stem) { return stem == Stem::kImageNet ? 7 : 3; }
 int usual_stride(Stem stem) { return stem == Stem::kCifar ? 1 : 2; }
-StemPool usual_pool(Stem stem) { return stem == Stem::kCifar ? StemPool::kNone : StemPool::kMax; }
+StemPool usual_pool(const Architecture& a) {
+  if (a.stem == Stem::kCifar) return StemPool::kNone;
+  switch (a.antialias) {
+    case Antialias::kNone: break;
+    case Antialias::kAverage: return StemPool::kAverage2;
+    case Antialias::kBlur: return StemPool::kMaxBlur;
+  }
+  return StemPool::kMax;
+}
 int usual_stride(int stage) { return stage == 0 ? 1 : 2; }
 
 bool has_usual_strides(const Architecture& a) {
@@ -148,7 +156,7 @@ void check_tutorial(const Architecture& a) {
 int Architecture::first_kernel() const noexcept { return stem_kernel > 0 ? stem_kernel : usual_kernel(stem); }
 int Architecture::first_stride() const noexcept { return stem_stride > 0 ? stem_stride : usual_stride(stem); }
 StemPool Architecture::last_pool() const noexcept {
-  return stem_pool == StemPool::kUsual ? usual_pool(stem) : stem_pool;
+  return stem_pool == StemPool::kUsual ? usual_pool(*this) : stem_pool;
 }
 int Architecture::stride_of(int stage) const {
   return strides.empty() ? usual_stride(stage) : strides[static_cast<std::size_t>(stage)];
@@ -157,7 +165,7 @@ int Architecture::stride_of(int stage) const {
 Architecture plainly_said(Architecture a) {
   if (a.stem_kernel == usual_kernel(a.stem)) a.stem_kernel = 0;
   if (a.stem_stride == usual_stride(a.stem)) a.stem_stride = 0;
-  if (a.stem_pool == usual_pool(a.stem)) a.stem_pool = StemPool::kUsual;
+  if (a.stem_pool == usual_pool(a)) a.stem_pool = StemPool::kUsual;
   if (has_usual_strides(a)) a.strides.clear();
   return a;
 }
@@ -211,6 +219,8 @@ void validate(const Architecture& a) {
   require(a.strides.empty() || a.strides.size() == a.depths.size(), "strides",
           "there must be as many as there are depths");
   require(a.stem_kernel == 0 || a.stem_kernel % 2 == 1, "stem_kernel", "must be odd, or 0");
+  require(a.antialias == Antialias::kNone || !a.stride_on_first, "antialias",
+          "stands behind 3x3 convolutions that stride, and stride_on_first leaves none");
   require(a.activation == Activation::kLeakyRelu || a.negative_slope == Architecture().negative_slope, "negative_slope",
           "is that of leaky_relu, another activation has none");
   check_block(a);

@@ -19,7 +19,8 @@ std::string conv_text(const Node& node) {
 
 // "3×3 max pool, /2"
 std::string pool_text(const Node& node) {
-  return fmt::format("{0}×{0} {1} pool, /{2}", node.kernel, node.op == Op::kMaxPool ? "max" : "average", node.stride);
+  const char* kind = node.op == Op::kMaxPool ? "max pool" : node.op == Op::kBlur ? "blur" : "average pool";
+  return fmt::format("{0}×{0} {1}", node.kernel, kind) + (node.stride > 1 ? fmt::format(", /{}", node.stride) : "");
 }
 
 // ⎡1×1, 64 ⎤
@@ -76,7 +77,7 @@ class Column {
     std::vector<std::string> lines;
     std::string text;
     for (const Node& node : graph_.nodes) {
-      if (node.path == "maxpool" && stage == 0) text = pool_text(node) + '\n';
+      if (node.path.starts_with("maxpool") && stage == 0) text += pool_text(node) + '\n';
       const bool shortcut = node.path.find("downsample") != std::string::npos;
       if (node.op == Op::kConv && node.stage == stage && node.block == 0 && !shortcut) lines.push_back(conv_text(node));
     }

@@ -28,7 +28,10 @@ std::vector<Landmark> landmarks(const Graph& graph) {
       result.back().node = i;
     } else if (node.path == "relu") {
       result.push_back({"conv1", i});
-    } else if (node.path == "maxpool" || node.op == Op::kLinear) {
+    } else if (node.path.starts_with("maxpool")) {
+      if (result.back().name != "maxpool") result.push_back({"maxpool", i});
+      result.back().node = i;
+    } else if (node.op == Op::kLinear) {
       result.push_back({node.path, i});
     } else if (node.op == Op::kGlobalAveragePool && graph.architecture.classes == 0) {
       result.push_back({node.path, i});
@@ -76,6 +79,7 @@ std::string operation_text(const Node& node) {
     case Op::kConv: text = fmt::format("conv {0}x{0}", node.kernel); break;
     case Op::kMaxPool: text = fmt::format("max pool {0}x{0}", node.kernel); break;
     case Op::kAveragePool: text = fmt::format("average pool {0}x{0}", node.kernel); break;
+    case Op::kBlur: text = "blur 3x3"; break;
     case Op::kBatchNorm: return "batch norm";
     case Op::kPadShortcut: text = "pad channels"; break;
     case Op::kAdd: return "add shortcut";

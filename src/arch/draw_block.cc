@@ -51,6 +51,7 @@ void add_step(std::vector<Step>& steps, const Node& node, const FeatureShape& sh
     case Op::kAveragePool:
       steps.push_back({fmt::format("{0}×{0} avg pool{1}", node.kernel, stride_text(node)), "", shape});
       break;
+    case Op::kBlur: steps.push_back({fmt::format("{0}×{0} blur{1}", node.kernel, stride_text(node)), "", shape}); break;
     case Op::kPadShortcut:
       steps.push_back({node.stride == 2  ? "every 2nd pixel"
                        : node.stride > 1 ? fmt::format("every {}th pixel", node.stride)

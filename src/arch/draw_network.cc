@@ -69,8 +69,8 @@ std::string stem_text(const Architecture& a) {
 }
 
 std::string stem_pool_text(const Node& pool) {
-  return fmt::format("{0}{1}×{1}{2}", pool.op == Op::kAveragePool ? "average " : "", pool.kernel,
-                     stride_words(pool.stride));
+  const char* kind = pool.op == Op::kAveragePool ? "average " : pool.op == Op::kBlur ? "max, blur " : "";
+  return fmt::format("{0}{1}×{1}{2}", kind, pool.kernel, stride_words(pool.stride));
 }
 
 std::vector<Group> groups(const Graph& graph, std::span<const FeatureShape> shapes) {

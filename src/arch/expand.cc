@@ -113,6 +113,28 @@ class Builder {
     return stem_pool(activate("relu", batch_norm("bn1", x)));
   }
 
+  // Enough padding for windows that begin a stride apart to cover the picture.
+  int blur(const std::string& path, int x, int stride) {
+    return pool(Op::kBlur, path, x, {3, stride}, (stride + 1) / 2);
+  }
+
+  // What strides behind a 3x3 that has stride 1 instead of `stride`. Blurs stand also where the dilation changes.
+  int antialias(const std::string& path, int x, int stride, bool dilates) {
+    switch (a_.antialias) {
+      case Antialias::kNone: break;
+      case Antialias::kAverage:
+        if (stride > 1) return pool(Op::kAveragePool, path + "aa", x, {stride, stride});
+        break;
+      case Antialias::kBlur:
+        if (stride > 1 || dilates) return blur(path + "aa", x, stride);
+        break;
+    }
+    return x;
+  }
+
+  // The stride that a 3x3 keeps for itself.
+  int own(int stride) const { return a_.antialias == Antialias::kNone ? stride : 1; }
+
   int stem_pool(int x) {
     switch (a_.last_pool()) {
       case StemPool::kUsual:
@@ -121,6 +143,7 @@ class Builder {
       case StemPool::kMaxCeil: return pool(Op::kMaxPool, "maxpool", x, {3, 2}, 0, /*ceil_mode=*/true);
       case StemPool::kMax2: return pool(Op::kMaxPool, "maxpool", x, {2, 2});
       case StemPool::kAverage2: return pool(Op::kAveragePool, "maxpool", x, {2, 2});
+      case StemPool::kMaxBlur: return blur("maxpool.1", pool(Op::kMaxPool, "maxpool.0", x, {3, 1}, 1), 2);
     }
     return x;
   }
@@ -131,7 +154,7 @@ class Builder {
     const int width = a_.widths[stage_];
     const int out_channels = width * a_.expansion();
     int f = a_.block == Block::kBasic ? basic(path, x, stride, first_dilation, dilation)
-                                      : bottleneck(path, x, stride, first_dilation);
+                                      : bottleneck(path, x, stride, first_dilation, dilation);
     if (a_.shortcut != Shortcut::kNone) {
       const bool same_shape = stride == 1 && in_channels == out_channels;
       const int s = same_shape ? x : shortcut(path, x, out_channels, stride);
@@ -143,21 +166,23 @@ class Builder {
 
   int basic(const std::string& path, int x, int stride, int first_dilation, int dilation) {
     const int width = a_.widths[stage_];
-    x = conv(path + "conv1", x, width, {3, stride, first_dilation});
+    x = conv(path + "conv1", x, width, {3, own(stride), first_dilation});
     x = activate(path + "relu", batch_norm(path + "bn1", x));
+    x = antialias(path, x, stride, first_dilation != dilation);
     x = conv(path + "conv2", x, width, {3, 1, dilation});
     return batch_norm(path + "bn2", x);
   }
 
-  int bottleneck(const std::string& path, int x, int stride, int dilation) {
+  int bottleneck(const std::string& path, int x, int stride, int first_dilation, int dilation) {
     const int width = a_.widths[stage_];
     const int inner = width * a_.width_per_group / 64 * a_.groups;
     const int stride1 = a_.stride_on_first ? stride : 1;
     const int stride2 = a_.stride_on_first ? 1 : stride;
     x = conv(path + "conv1", x, inner, {1, stride1});
     x = activate(path + "relu", batch_norm(path + "bn1", x));
-    x = conv(path + "conv2", x, inner, {3, stride2, dilation, a_.groups});
+    x = conv(path + "conv2", x, inner, {3, own(stride2), first_dilation, a_.groups});
     x = activate(path + "relu", batch_norm(path + "bn2", x));
+    x = antialias(path, x, stride2, first_dilation != dilation);
     x = conv(path + "conv3", x, width * a_.expansion(), {1});
     return batch_norm(path + "bn3", x);
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "arch/describe.h"
 #include "arch/operations.h"
 #include "base/error.h"
 
@@ -19,6 +20,20 @@ bool count_operations(const Node& node, const FeatureShape& output, std::int64_t
     fits = fits && !__builtin_mul_overflow(count, size, &count);
   }
   return fits && !__builtin_add_overflow(sum, count, &sum);
+}
+
+// An addition takes values of one size. Where windows round down on one way and up on the other, not every picture
+// comes out even.
+void check_sizes(const Node& node, const std::vector<FeatureShape>& shapes) {
+  const FeatureShape& first = shapes[node.inputs[0]];
+  for (const int input : node.inputs) {
+    const FeatureShape& other = shapes[input];
+    if (first.height == other.height && first.width == other.width) continue;
+    fail(ErrorCode::kInvalidArgument, "input",
+         "{}x{} does not come out even: {} would add {}x{} pixels to {}x{}; take a height and width that the strides "
+         "divide",
+         shapes[0].height, shapes[0].width, label(node), other.height, other.width, first.height, first.width);
+  }
 }
 
 }  // namespace
@@ -41,6 +56,7 @@ std::vector<FeatureShape> infer_shapes(const Graph& graph, const FeatureShape& i
   std::int64_t operations = 0;
   for (std::size_t i = 1; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
+    check_sizes(node, shapes);
     shapes[i] = info(node.op).output(node, shapes[node.inputs[0]]);
     if (shapes[i].height < 1 || shapes[i].width < 1) {
       fail(ErrorCode::kInvalidArgument, "input", "{}x{} is too small: nothing is left after {}", input.height,

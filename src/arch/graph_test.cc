@@ -187,6 +187,38 @@ TEST(GraphTest, SuggestsTheNearestName) {
   }
 }
 
+// As timm has them: average pooling rounds down, the shortcut's convolution up.
+TEST(GraphTest, AntialiasedBlocksStrideBehindTheir3x3) {
+  Architecture a = find_architecture("resnet50");
+  a.antialias = Antialias::kBlur;
+  const Graph graph = expand(a);
+  std::vector<std::string> blurs;
+  for (const Node& node : graph.nodes) {
+    if (node.op == Op::kBlur) blurs.push_back(node.path);
+    EXPECT_TRUE(node.op != Op::kConv || node.kernel != 3 || node.stride == 1);
+  }
+  EXPECT_EQ(blurs, (std::vector<std::string>{"maxpool.1", "layer2.0.aa", "layer3.0.aa", "layer4.0.aa"}));
+  EXPECT_EQ(infer_shapes(graph, {1, 3, 63, 66})[graph.nodes.size() - 4], (FeatureShape{1, 2048, 2, 3}));
+  EXPECT_THROW(infer_shapes(graph, {1, 3, 16, 16}), Error);  // one pixel has no neighbour to reflect
+
+  a.antialias = Antialias::kAverage;
+  const auto tell = [&](std::int64_t size) -> std::string {
+    try {
+      infer_shapes(expand(a), {1, 3, size, size});
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(tell(64), "");
+  EXPECT_EQ(tell(65), "");
+  EXPECT_EQ(tell(68),
+            "input: 68x68 does not come out even: layer2.0 would add 9x9 pixels to 8x8; take a height and width that "
+            "the strides divide");
+  a.stride_on_first = true;
+  EXPECT_THROW(expand(a), Error);
+}
+
 TEST(GraphTest, RefusesImagesThatDoNotFit) {
   const Graph graph = expand(find_architecture("resnet18"));
   EXPECT_THROW(infer_shapes(graph, {1, 1, 224, 224}), Error);

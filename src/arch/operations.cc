@@ -29,6 +29,14 @@ FeatureShape window(const Node& node, const FeatureShape& in) {
   return {in.batch, node.out_channels, window_output(node, in.height), window_output(node, in.width)};
 }
 
+// No picture is reflected farther than it reaches.
+FeatureShape reflected_window(const Node& node, const FeatureShape& in) {
+  FeatureShape out = window(node, in);
+  if (in.height <= node.padding) out.height = 0;
+  if (in.width <= node.padding) out.width = 0;
+  return out;
+}
+
 FeatureShape every_stride(const Node& node, const FeatureShape& in) {
   const auto count = [&](std::int64_t size) { return (size + node.stride - 1) / node.stride; };
   return {in.batch, node.out_channels, count(in.height), count(in.width)};
@@ -83,6 +91,7 @@ OperationInfo info(Op op) noexcept {
     case Op::kActivation: return {"activation", !kLayer, !kFlat, same, none, no_macs};
     case Op::kMaxPool: return {"max_pool", !kLayer, !kFlat, window, none, no_macs};
     case Op::kAveragePool: return {"average_pool", !kLayer, !kFlat, window, none, no_macs};
+    case Op::kBlur: return {"blur", !kLayer, !kFlat, reflected_window, none, no_macs};
     case Op::kPadShortcut: return {"pad_shortcut", !kLayer, !kFlat, every_stride, none, no_macs};
     case Op::kAdd: return {"add", !kLayer, !kFlat, same, none, no_macs};
     case Op::kGlobalAveragePool: return {"global_average_pool", !kLayer, !kFlat, one_pixel, none, no_macs};

@@ -13,7 +13,9 @@ namespace {
 constexpr std::array<std::string_view, 2> kBlocks = {"basic", "bottleneck"};
 constexpr std::array<std::string_view, 4> kShortcuts = {"projection", "padding", "average_pool", "none"};
 constexpr std::array<std::string_view, 3> kStems = {"imagenet", "deep", "cifar"};
-constexpr std::array<std::string_view, 6> kStemPools = {"usual", "none", "max", "max_ceil", "max_2x2", "average_2x2"};
+constexpr std::array<std::string_view, 7> kStemPools = {"usual",   "none",        "max",     "max_ceil",
+                                                        "max_2x2", "average_2x2", "max_blur"};
+constexpr std::array<std::string_view, 3> kAntialiases = {"none", "average", "blur"};
 constexpr std::array<std::string_view, 6> kActivations = {"relu", "leaky_relu", "relu6", "silu", "gelu", "hardswish"};
 constexpr std::array<std::string_view, 2> kLayouts = {"torchvision", "tutorial"};
 
@@ -37,6 +39,16 @@ std::string tell_stem_pool(const Architecture& a) {
     case StemPool::kMaxCeil: return "3x3 max pooling without padding in the stem";
     case StemPool::kMax2: return "2x2 max pooling in the stem";
     case StemPool::kAverage2: return "2x2 average pooling in the stem";
+    case StemPool::kMaxBlur: return "3x3 max pooling and a blur in the stem";
+  }
+  return "";
+}
+
+std::string tell_antialias(const Architecture& a) {
+  switch (a.antialias) {
+    case Antialias::kNone: break;
+    case Antialias::kAverage: return "anti-aliased by averages";
+    case Antialias::kBlur: return "anti-aliased by blurs";
   }
   return "";
 }
@@ -107,10 +119,11 @@ const std::vector<ArchitectureField>& table() {
            }},
       {.name = "stem_pool",
        .member = enum_member<&Architecture::stem_pool>(kStemPools),
-       .help = "Pooling behind the stem's convolutions: usual (max; none of cifar), none, max (3x3 /2), max_ceil (3x3 "
-               "/2 without padding, ceil mode), max_2x2 or average_2x2 (both /2)",
+       .help = "Pooling behind the stem's convolutions: usual (max, or as anti-aliasing has it; none of cifar), none, "
+               "max (3x3 /2), max_ceil (3x3 /2 without padding, ceil mode), max_2x2, average_2x2 (both /2) or max_blur "
+               "(3x3, then a blur /2)",
        .later = true,
-       .recipe_help = "usual, none, max, max_ceil, max_2x2 or average_2x2",
+       .recipe_help = "usual, none, max, max_ceil, max_2x2, average_2x2 or max_blur",
        .told = tell_stem_pool},
       {.name = "stem_width",
        .member = &Architecture::stem_width,
@@ -156,6 +169,12 @@ const std::vector<ArchitectureField>& table() {
            [](const Architecture& a) {
              return a.strides.empty() ? "" : fmt::format("strides {}", fmt::join(a.strides, "-"));
            }},
+      {.name = "antialias",
+       .member = enum_member<&Architecture::antialias>(kAntialiases),
+       .help = "What strides behind a 3x3 convolution in its place: none, average or blur",
+       .later = true,
+       .recipe_help = "none, average or blur",
+       .told = tell_antialias},
       {.name = "bn_eps",
        .member = &Architecture::bn_eps,
        .help = "What batch norms add to variances (1e-05)",
@@ -211,6 +230,7 @@ std::string_view name(Block value) noexcept { return kBlocks[static_cast<std::si
 std::string_view name(Shortcut value) noexcept { return kShortcuts[static_cast<std::size_t>(value)]; }
 std::string_view name(Stem value) noexcept { return kStems[static_cast<std::size_t>(value)]; }
 std::string_view name(StemPool value) noexcept { return kStemPools[static_cast<std::size_t>(value)]; }
+std::string_view name(Antialias value) noexcept { return kAntialiases[static_cast<std::size_t>(value)]; }
 std::string_view name(Activation value) noexcept { return kActivations[static_cast<std::size_t>(value)]; }
 std::string_view name(Layout value) noexcept { return kLayouts[static_cast<std::size_t>(value)]; }
 
@@ -218,6 +238,7 @@ Block parse_block(std::string_view text) { return parse<Block>(text, "block", kB
 Shortcut parse_shortcut(std::string_view text) { return parse<Shortcut>(text, "shortcut", kShortcuts); }
 Stem parse_stem(std::string_view text) { return parse<Stem>(text, "stem", kStems); }
 StemPool parse_stem_pool(std::string_view text) { return parse<StemPool>(text, "stem_pool", kStemPools); }
+Antialias parse_antialias(std::string_view text) { return parse<Antialias>(text, "antialias", kAntialiases); }
 Activation parse_activation(std::string_view text) { return parse<Activation>(text, "activation", kActivations); }
 Layout parse_layout(std::string_view text) { return parse<Layout>(text, "layout", kLayouts); }
 

@@ -61,7 +61,7 @@ TEST(SchemaTest, ListsTheGeneralFormFirstAndSwitchesLast) {
   for (const ArchitectureField* row : listed_fields()) names.push_back(row->name);
   EXPECT_THAT(names, ElementsAre("block", "depths", "widths", "channels", "classes", "groups", "width_per_group",
                                  "stem", "stem_kernel", "stem_stride", "stem_pool", "stem_width", "shortcut",
-                                 "dilated_stages", "strides", "bn_eps", "activation", "negative_slope",
+                                 "dilated_stages", "strides", "antialias", "bn_eps", "activation", "negative_slope",
                                  "stride_on_first", "conv_bias", "layout"));
   EXPECT_EQ(flag_of("width_per_group"), "--width-per-group");
 }

@@ -59,6 +59,7 @@ std::string leaf_text(const Node& node, Layout layout) {
                          node.stride, node.padding, node.ceil_mode ? "True" : "False");
     case Op::kAveragePool:
       return fmt::format("AvgPool2d(kernel_size={}, stride={}, padding={})", node.kernel, node.stride, node.padding);
+    case Op::kBlur: return "BlurPool2d()";
     case Op::kPadShortcut:
       return fmt::format("PadShortcut({}, {}, stride={})", node.in_channels, node.out_channels, node.stride);
     case Op::kGlobalAveragePool: return "AdaptiveAvgPool2d(output_size=(1, 1))";

@@ -95,6 +95,10 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
         pool(step.pool, in, out, static_cast<int>(begin), static_cast<int>(end));
       });
     }
+    case Op::kBlur:
+      return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
+        kernels.blur(step.pool, floats, out_floats, static_cast<int>(begin), static_cast<int>(end));
+      });
     case Op::kPadShortcut:
       return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
         pad_shortcut(step.input_shape, shape, step.pool.stride, in_format, in, out, begin, end);

@@ -102,7 +102,7 @@ struct ConvAlgorithm {
   double (*spin)(std::int64_t iterations) noexcept;
 };
 
-// A pooling window over a batch; padding never counts.
+// A pooling window over a batch; padding never counts, but of blurs.
 struct PoolShape {
   int batch = 1, channels = 1;
   int in_height = 1, in_width = 1, out_height = 1, out_width = 1;
@@ -134,6 +134,10 @@ struct Kernels {
   // Rows of the output, of batch * out_height.
   void (*max_pool)(const PoolShape& shape, const void* in, void* out, int begin, int end) noexcept;
   void (*average_pool)(const PoolShape& shape, const void* in, void* out, int begin, int end) noexcept;
+
+  // float32, likewise: windows of 3x3 with the weights 1 2 1 by 1 2 1 over 16; padding reflects the picture, which is
+  // larger than it.
+  void (*blur)(const PoolShape& shape, const float* in, float* out, int begin, int end) noexcept;
 
   // Mean over all pixels of the input; images of the batch.
   void (*global_average_pool)(const PoolShape& shape, const void* in, void* out, int begin, int end) noexcept;

@@ -85,6 +85,50 @@ TEST_P(PropertyPool, GivesTheReferencesAnswer) {
   }
 }
 
+TEST_P(PropertyPool, BlursAsTheReference) {
+  Random random(3);
+  for (int i = 0; i < property_cases(200); ++i) {
+    PoolShape s = random_pool(random);
+    s.type = ValueType::kF32;
+    s.kernel = 3;
+    s.padding = random.between(0, 2);
+    s.in_height = random.between(3, 20);
+    s.in_width = random.between(3, 20);
+    s.out_height = (s.in_height + 2 * s.padding - s.kernel) / s.stride + 1;
+    s.out_width = (s.in_width + 2 * s.padding - s.kernel) / s.stride + 1;
+    const int pitch = padded_channels(s.channels);
+    const auto in = random.pixels(static_cast<std::size_t>(s.batch) * s.in_height * s.in_width, s.channels, pitch);
+    const int rows = s.batch * s.out_height;
+    std::vector<float> got(static_cast<std::size_t>(rows) * s.out_width * pitch, 7);
+    std::vector<float> want = got;
+    const int middle = random.between(0, rows);
+    kernels_for(GetParam()).blur(s, in.data(), got.data(), middle, rows);
+    kernels_for(GetParam()).blur(s, in.data(), got.data(), 0, middle);
+    reference_kernels().blur(s, in.data(), want.data(), 0, rows);
+    SCOPED_TRACE("case " + std::to_string(i));
+    expect_near(got, want, 1e-6);
+    if (HasFailure()) return;
+  }
+}
+
+// By hand: a ramp stays one inside, and at the edges what a mirror shows takes part.
+TEST(Blur, WeighsAndReflects) {
+  PoolShape s;
+  s.channels = 1;
+  s.in_height = 1 + 1;
+  s.in_width = 4;
+  s.out_height = s.in_height;
+  s.out_width = s.in_width;
+  s.kernel = 3;
+  s.padding = 1;
+  std::vector<float> in(static_cast<std::size_t>(8) * kChannelBlock), out(in.size());
+  for (int i = 0; i < 8; ++i) in[static_cast<std::size_t>(i) * kChannelBlock] = static_cast<float>(i % 4);
+  reference_kernels().blur(s, in.data(), out.data(), 0, 2);
+  std::vector<float> first;
+  for (int i = 0; i < 4; ++i) first.push_back(out[static_cast<std::size_t>(i) * kChannelBlock]);
+  EXPECT_EQ(first, (std::vector<float>{0.5F, 1, 2, 2.5F}));
+}
+
 TEST_P(Pool, MaximumKeepsNaN) {
   PoolShape s;
   s.in_height = 2;

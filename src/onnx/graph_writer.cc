@@ -71,6 +71,7 @@ class GraphWriter {
       case Op::kPadShortcut: value = write_pad_shortcut(main, input); break;
       case Op::kMaxPool:
       case Op::kAveragePool: value = write_pool(main, input); break;
+      case Op::kBlur: value = write_blur(main, input); break;
       case Op::kAdd: value = write_simple("Add", label(main), {input, values_.at(operation.residual.value)}); break;
       case Op::kActivation: value = write_activation(main, input); break;
       case Op::kGlobalAveragePool: value = write_simple("GlobalAveragePool", label(main), {input}); break;
@@ -181,6 +182,23 @@ class GraphWriter {
     onnx::NodeProto& proto = proto_.node(average ? "AveragePool" : "MaxPool", unique(label(pool)), {value});
     ProtoWriter::set_window(proto, pool);
     if (average || pool.ceil_mode) ProtoWriter::set(proto, "ceil_mode", std::int64_t{pool.ceil_mode});
+    return proto.name();
+  }
+
+  std::string write_blur(const Node& blur, const std::string& value) {
+    constexpr float kWeights[] = {0.25F, 0.5F, 0.25F};
+    const std::string name = unique(label(blur));
+    const std::int64_t edge = blur.padding;
+    const Names read = {value, proto_.integers(name + ".pads", {0, 0, edge, edge, 0, 0, edge, edge})};
+    onnx::NodeProto& pad = proto_.node("Pad", name + ".padded", read);
+    ProtoWriter::set_text(pad, "mode", "reflect");
+    const std::string padded = pad.name();
+    std::vector<float> weights;
+    for (int i = 0; i < 9 * blur.out_channels; ++i) weights.push_back(kWeights[i % 9 / 3] * kWeights[i % 3]);
+    const std::string filter = proto_.floats(name + ".weight", weights, {blur.out_channels, 1, 3, 3});
+    onnx::NodeProto& proto = proto_.node("Conv", name, {padded, filter});
+    ProtoWriter::set(proto, "strides", {blur.stride, blur.stride});
+    ProtoWriter::set(proto, "group", std::int64_t{blur.out_channels});
     return proto.name();
   }
 

@@ -85,6 +85,10 @@ void ProtoWriter::set(onnx::NodeProto& node, const char* name, const std::vector
   attribute(node, name, onnx::AttributeProto::INTS).mutable_ints()->Add(values.begin(), values.end());
 }
 
+void ProtoWriter::set_text(onnx::NodeProto& node, const char* name, const char* text) {
+  attribute(node, name, onnx::AttributeProto::STRING).set_s(text);
+}
+
 void ProtoWriter::set_window(onnx::NodeProto& proto, const Node& node) {
   set(proto, "kernel_shape", {node.kernel, node.kernel});
   set(proto, "strides", {node.stride, node.stride});

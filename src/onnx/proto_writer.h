@@ -37,6 +37,7 @@ class ProtoWriter {
 
   static void set(onnx::NodeProto& node, const char* name, std::int64_t value);
   static void set(onnx::NodeProto& node, const char* name, float value);
+  static void set_text(onnx::NodeProto& node, const char* name, const char* text);
   static void set(onnx::NodeProto& node, const char* name, const std::vector<std::int64_t>& values);
 
   // Kernel, strides and pads of a window that is square and the same on every side.

@@ -23,6 +23,7 @@ GradientReads gradient_reads(const Program& program, const Operation& operation)
     case Op::kAdd: reads.output = relu; break;
     case Op::kInput:
     case Op::kAveragePool:
+    case Op::kBlur:
     case Op::kPadShortcut:
     case Op::kGlobalAveragePool:
     case Op::kFlatten: break;

@@ -119,6 +119,7 @@ Storage storage(Op op) noexcept {
     case Op::kAveragePool:
     case Op::kPadShortcut: return Storage::kPassedOn;
     case Op::kGlobalAveragePool: return Storage::kMean;
+    case Op::kBlur:
     case Op::kBatchNorm:
     case Op::kActivation:
     case Op::kAdd:

@@ -58,6 +58,7 @@ class Lowerer {
       case Op::kConv:
       case Op::kMaxPool:
       case Op::kAveragePool:
+      case Op::kBlur:
       case Op::kPadShortcut:
       case Op::kGlobalAveragePool:
       case Op::kLinear: break;
@@ -100,6 +101,7 @@ class Lowerer {
       case Op::kActivation:
       case Op::kMaxPool:
       case Op::kAveragePool:
+      case Op::kBlur:
       case Op::kPadShortcut:
       case Op::kGlobalAveragePool:
       case Op::kFlatten: break;

@@ -48,6 +48,8 @@ inline Architecture random_architecture(std::mt19937& random) {
     }
     if (below(3) == 0) a.bn_eps = 1e-3;
     if (below(3) == 0) a.activation = static_cast<Activation>(below(6));
+    a.antialias = std::vector{Antialias::kNone, Antialias::kNone, Antialias::kAverage, Antialias::kBlur}[below(4)];
+    if (a.antialias != Antialias::kNone) a.stem_stride = 0, a.strides.clear();  // pictures stay large enough
     if (a.activation == Activation::kLeakyRelu) a.negative_slope = below(2) == 0 ? 0.01 : 0.2;
     try {
       validate(a);
@@ -71,7 +73,8 @@ inline Graph random_graph(std::mt19937& random, int count, int channels) {
     node.path = "node" + std::to_string(graph.nodes.size());
     node.inputs = std::move(inputs);
     node.in_channels = node.out_channels = channels;
-    if (op == Op::kConv || op == Op::kMaxPool || op == Op::kAveragePool) node.kernel = 3, node.padding = 1;
+    const bool window = op == Op::kConv || op == Op::kMaxPool || op == Op::kAveragePool || op == Op::kBlur;
+    if (window) node.kernel = 3, node.padding = 1;
     if (op == Op::kActivation && below(3) == 0) node.activation = static_cast<Activation>(below(6));
     node.bias = (op == Op::kConv && below(3) == 0) || op == Op::kLinear;
     graph.nodes.push_back(node);

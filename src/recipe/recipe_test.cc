@@ -131,6 +131,7 @@ TEST_F(RecipeTest, FieldsThatCameLaterAreSaidOrNot) {
   EXPECT_EQ(said.changes.get(&Architecture::activation), Activation::kLeakyRelu);
   EXPECT_EQ(said.changes.get(&Architecture::negative_slope), 0.2);
   EXPECT_EQ(read_recipe(file(to_toml(said))), said);
+  EXPECT_EQ(read_recipe(file("antialias = \"blur\"\n")).changes.get(&Architecture::antialias), Antialias::kBlur);
   EXPECT_EQ(error_of("bn_eps = 2\n"), ": line 1: bn_eps: 2 is not between 0 and 1");
 }
 

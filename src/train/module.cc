@@ -77,6 +77,13 @@ torch::Tensor pad_shortcut(const Node& node, const torch::Tensor& x) {
   return torch::constant_pad_nd(pixels, {0, 0, 0, 0, pad, rest}).contiguous(x.suggest_memory_format());
 }
 
+torch::Tensor blurred(const Node& node, const torch::Tensor& x) {
+  const torch::Tensor line = torch::tensor({0.25, 0.5, 0.25}, x.options());
+  const torch::Tensor weights = torch::outer(line, line).expand({node.out_channels, 1, 3, 3});
+  const torch::Tensor padded = torch::reflection_pad2d(x, {node.padding, node.padding, node.padding, node.padding});
+  return torch::conv2d(padded, weights, torch::Tensor(), node.stride, at::IntArrayRef{0}, 1, node.out_channels);
+}
+
 torch::Tensor activated(const torch::Tensor& x, const Node& node) {
   switch (node.activation) {
     case Activation::kRelu: return torch::relu(x);
@@ -140,6 +147,7 @@ void ResNetImpl::register_modules() {
       case Op::kActivation:
       case Op::kMaxPool:
       case Op::kAveragePool:
+      case Op::kBlur:
       case Op::kPadShortcut:
       case Op::kAdd:
       case Op::kGlobalAveragePool:
@@ -189,6 +197,7 @@ torch::Tensor ResNetImpl::run(const torch::Tensor& images, const torch::Tensor& 
       case Op::kAveragePool:
         y = torch::avg_pool2d(x, node.kernel, node.stride, node.padding, node.ceil_mode, /*count_include_pad=*/false);
         break;
+      case Op::kBlur: y = blurred(node, x); break;
       case Op::kPadShortcut: y = pad_shortcut(node, x); break;
       case Op::kAdd:
         y = x + residual;

@@ -30,6 +30,7 @@ void fill(const Parameter& parameter, const Node& node, Random& random, std::spa
     case Op::kActivation:
     case Op::kMaxPool:
     case Op::kAveragePool:
+    case Op::kBlur:
     case Op::kPadShortcut:
     case Op::kAdd:
     case Op::kGlobalAveragePool:

@@ -31,6 +31,9 @@ class FieldsTest(unittest.TestCase):
         for word in words:
             self.assertIn(word, error)
 
+    def json_of(self, *arguments):
+        return json.loads(self.succeed(*arguments, "--json"))
+
     def architecture(self, path):
         return json.loads(self.succeed("inspect", path, "--json"))["architecture"]
 
@@ -38,7 +41,7 @@ class FieldsTest(unittest.TestCase):
 class Fields(FieldsTest):
     FLAGS = {"stem_kernel": ("--stem-kernel", "5", 5), "stem_stride": ("--stem-stride", "4", 4),
              "stem_pool": ("--stem-pool", "max_ceil", "max_ceil"), "strides": ("--strides", "2,1", [2, 1]),
-             "bn_eps": ("--bn-eps", "0.001", 0.001), "activation": ("--activation", "leaky_relu", "leaky_relu"),
+             "antialias": ("--antialias", "blur", "blur"), "bn_eps": ("--bn-eps", "0.001", 0.001), "activation": ("--activation", "leaky_relu", "leaky_relu"),
              "negative_slope": ("--negative-slope", "0.2", 0.2)}
 
     def test_files_keep_what_flags_said(self):
@@ -49,7 +52,7 @@ class Fields(FieldsTest):
         self.assertEqual({name: kept[name] for name in self.FLAGS}, {name: flag[2] for name, flag in self.FLAGS.items()})
 
     def test_files_without_them_stay_what_they_were(self):
-        usual = ["--stem-kernel", "7", "--stem-stride", "2", "--stem-pool", "max", "--strides", "1,2", "--bn-eps", "1e-5",
+        usual = ["--antialias", "none", "--stem-kernel", "7", "--stem-stride", "2", "--stem-pool", "max", "--strides", "1,2", "--bn-eps", "1e-5",
                  "--activation", "relu", "--negative-slope", "0.01"]
         self.succeed("init", *SMALL, "-o", self.path("plain.safetensors"))
         self.succeed("init", *SMALL, *usual, "-o", self.path("said.safetensors"))
@@ -89,17 +92,33 @@ class Fields(FieldsTest):
             text = file.read()
         self.assertIn("GELU", text)
         self.assertNotIn("ReLU", text)
+        self.succeed("draw", "resnet50", "--antialias", "blur", "-o", drawn)
+        with open(drawn, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn("3×3 blur, /2", text)
+        self.assertIn("max, blur 3×3, /2", text)
+        blurred = self.json_of("summary", "resnet50", "--antialias", "blur")
+        self.assertEqual([stage["output"][2] for stage in blurred["stages"][:-1]], [112, 56, 56, 28, 14, 7])
         self.succeed("draw", "resnet18", "--stem-kernel", "3", "--stem-pool", "average_2x2", "-o", drawn)
         with open(drawn, encoding="utf-8") as file:
             text = file.read()
         self.assertIn("3×3 conv, /2", text)
         self.assertIn("average 2×2, /2", text)
 
+    def test_sizes_that_do_not_come_out_even(self):
+        model = self.path("m.safetensors")
+        self.succeed("init", "resnet20", "--antialias", "average", "-o", model)
+        self.refuse(2, ["34x34", "does not come out even", "layer3.0"], "summary", model, "--input", "1x3x34x34")
+        picture = pictures.write(self.path("p.png"), pictures.png(34, 34))
+        self.refuse(1, ["does not come out even"], "predict", model, picture, "--size", "34", "--resize", "34",
+                    "--mean", "0.5", "--std", "0.5", "--interpolation", "bilinear")
+
     def test_wrong_values(self):
         for words, flags in ((["--stem-kernel"], ["--stem-kernel", "4"]), (["--stem-stride"], ["--stem-stride", "9"]),
                              (["--stem-pool", "max_2x2"], ["--stem-pool", "mean"]), (["--strides"], ["--strides", "1,2"]),
                              (["--strides"], ["--strides", "1,2,2,0"]), (["--bn-eps"], ["--bn-eps", "0"]),
                              (["--bn-eps"], ["--bn-eps", "nan"]), (["--activation", "gelu"], ["--activation", "tanh"]),
+                             (["--antialias", "blur"], ["--antialias", "median"]),
                              (["--negative-slope", "leaky_relu"], ["--negative-slope", "0.2"])):
             self.refuse(2, words, "summary", "resnet18", *flags)
 

@@ -93,6 +93,12 @@ def compare_options():
                {"strides": (1, 2, 3), "dilated_stages": 2}, {"bn_eps": 1e-3}, {"bn_eps": 0.3}]
     changes += [{"activation": name} for name in ("leaky_relu", "relu6", "silu", "gelu", "hardswish")]
     changes += [{"activation": "leaky_relu", "negative_slope": 0.2, "shortcut": "none"}]
+    changes += [{"antialias": "average"}, {"antialias": "blur"},
+                {"antialias": "blur", "stem": "deep", "shortcut": "average_pool"},
+                {"antialias": "average", "stem": "deep", "shortcut": "average_pool"},
+                {"antialias": "blur", "dilated_stages": 1}, {"antialias": "average", "dilated_stages": 2},
+                {"antialias": "blur", "stem_pool": "max"},
+                {"stem": "cifar", "stem_pool": "max_blur"}]
     for isa in ("ref", "avx2", None):
         if isa == "avx2" and "avx2" not in open("/proc/cpuinfo").read():
             continue

@@ -37,6 +37,7 @@ class Options:
     stem_pool: str = "usual"  # or "none", "max", "max_ceil", "max_2x2", "average_2x2"
     strides: tuple = ()  # of the stages; empty: 1, then 2
     bn_eps: float = 1e-5
+    antialias: str = "none"  # or "average", "blur"
     activation: str = "relu"  # or "leaky_relu", "relu6", "silu", "gelu", "hardswish"
     negative_slope: float = 0.01  # of leaky_relu
 
@@ -123,14 +124,38 @@ def act(options):
             }[options.activation]()
 
 
+class BlurPool2d(nn.Module):
+    """As timm has it: 1 2 1 by 1 2 1, the picture reflected at its edges."""
+
+    def __init__(self, stride):
+        super().__init__()
+        self.stride, self.padding = stride, (stride + 1) // 2
+
+    def forward(self, x):
+        line = torch.tensor([0.25, 0.5, 0.25], dtype=x.dtype, device=x.device)
+        weight = torch.outer(line, line).expand(x.shape[1], 1, 3, 3)
+        return F.conv2d(F.pad(x, (self.padding,) * 4, mode="reflect"), weight, stride=self.stride, groups=x.shape[1])
+
+
+def make_antialias(options, stride, dilates):
+    """What strides behind a 3x3; None where nothing does."""
+    if options.antialias == "average" and stride > 1:
+        return nn.AvgPool2d(stride)
+    if options.antialias == "blur" and (stride > 1 or dilates):
+        return BlurPool2d(stride)
+    return None
+
+
 def make_stem_pool(options):
     """None where there is no pooling."""
-    usual = "none" if options.stem == "cifar" else "max"
+    usual = {"none": "max", "average": "average_2x2", "blur": "max_blur"}[options.antialias]
+    usual = "none" if options.stem == "cifar" else usual
     return {"none": lambda: None,
             "max": lambda: nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
             "max_ceil": lambda: nn.MaxPool2d(kernel_size=3, stride=2, ceil_mode=True),
             "max_2x2": lambda: nn.MaxPool2d(kernel_size=2, stride=2),
             "average_2x2": lambda: nn.AvgPool2d(kernel_size=2, stride=2),
+            "max_blur": lambda: nn.Sequential(nn.MaxPool2d(kernel_size=3, stride=1, padding=1), BlurPool2d(2)),
             }[usual if options.stem_pool == "usual" else options.stem_pool]()
 
 
@@ -165,7 +190,8 @@ class BasicBlock(nn.Module):
     def __init__(self, options, inputs, width, stride, first_dilation, dilation):
         super().__init__()
         self.has_shortcut = options.shortcut != "none"
-        self.conv1 = conv(options, inputs, width, 3, stride, first_dilation)
+        self.aa = make_antialias(options, stride, first_dilation != dilation)
+        self.conv1 = conv(options, inputs, width, 3, 1 if options.antialias != "none" else stride, first_dilation)
         self.bn1 = norm(options, width)
         self.relu = act(options)
         self.conv2 = conv(options, width, width, 3, 1, dilation)
@@ -174,18 +200,20 @@ class BasicBlock(nn.Module):
 
     def forward(self, x):
         f = self.relu(self.bn1(self.conv1(x)))
-        f = self.bn2(self.conv2(f))
+        f = self.bn2(self.conv2(f if self.aa is None else self.aa(f)))
         if self.has_shortcut:
             f = f + (x if self.downsample is None else self.downsample(x))
         return self.relu(f)
 
 
 class Bottleneck(nn.Module):
-    def __init__(self, options, inputs, width, stride, first_dilation, _):
+    def __init__(self, options, inputs, width, stride, first_dilation, dilation):
         super().__init__()
         self.has_shortcut = options.shortcut != "none"
         inner = width * options.width_per_group // 64 * options.groups
         stride1, stride2 = (stride, 1) if options.stride_on_first else (1, stride)
+        self.aa = make_antialias(options, stride2, first_dilation != dilation)
+        stride2 = 1 if options.antialias != "none" else stride2
         self.conv1 = conv(options, inputs, inner, 1, stride1)
         self.bn1 = norm(options, inner)
         self.conv2 = conv(options, inner, inner, 3, stride2, first_dilation, options.groups)
@@ -198,7 +226,7 @@ class Bottleneck(nn.Module):
     def forward(self, x):
         f = self.relu(self.bn1(self.conv1(x)))
         f = self.relu(self.bn2(self.conv2(f)))
-        f = self.bn3(self.conv3(f))
+        f = self.bn3(self.conv3(f if self.aa is None else self.aa(f)))
         if self.has_shortcut:
             f = f + (x if self.downsample is None else self.downsample(x))
         return self.relu(f)

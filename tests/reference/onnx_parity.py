@@ -171,6 +171,7 @@ def compare_options():
                {"stem_pool": "max_ceil"}, {"stem": "cifar", "stem_pool": "max_2x2"}, {"stem_pool": "average_2x2"},
                {"stem_pool": "none"}, {"strides": (2, 1, 3)}, {"bn_eps": 0.3}, {"classes": 0}]
     changes += [{"activation": name} for name in ("leaky_relu", "relu6", "silu", "gelu", "hardswish")]
+    changes += [{"antialias": "average"}, {"antialias": "blur"}, {"antialias": "blur", "dilated_stages": 1}]
     for change in changes:
         for base in (small, basic):
             if base is basic and ("groups" in change or "stride_on_first" in change):
@@ -180,8 +181,8 @@ def compare_options():
 
 def compare_all_int8():
     for change in ({}, {"block": "basic"}, {"stem": "cifar", "shortcut": "padding"},
-                   {"stem": "deep", "shortcut": "average_pool"}, {"activation": "gelu"},
-                   {"activation": "leaky_relu", "negative_slope": 0.2}):
+                   {"stem": "deep", "shortcut": "average_pool"}, {"activation": "gelu"}, {"antialias": "average"},
+                   {"antialias": "blur"}, {"activation": "leaky_relu", "negative_slope": 0.2}):
         options = {"depths": (1, 2, 1), "widths": (16, 32, 48), "stem_width": 16, "classes": 11, **change}
         compare_int8(f"int8 {json.dumps(change)}", models.build(models.Options(**options)))
     data = os.environ.get("RESNET_TEST_DATA")

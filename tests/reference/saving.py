@@ -6,7 +6,8 @@ import torch
 
 FIELDS = ("block", "depths", "widths", "groups", "width_per_group", "stem", "stem_width", "shortcut", "in_channels",
           "classes", "stride_on_first", "conv_bias", "dilated_stages")
-LATER = ("stem_kernel", "stem_stride", "stem_pool", "strides", "bn_eps", "activation",
+LATER = ("stem_kernel", "stem_stride", "stem_pool", "strides", "antialias", "bn_eps",
+         "activation",
          "negative_slope")  # said where they are not the usual
 
 

@@ -115,6 +115,7 @@ def compare_all():
         {"in_channels": 1, "stem": "cifar"}, {"stem_kernel": 3, "stem_pool": "max_ceil", "bn_eps": 1e-3},
         {"stem": "cifar", "stem_pool": "average_2x2", "strides": (1, 2, 1)})]
     cases += [(small, {"activation": name}) for name in ("leaky_relu", "relu6", "silu", "gelu", "hardswish")]
+    cases += [(base, {"antialias": how}) for base in (small, basic) for how in ("average", "blur")]
     cases += [(small, {"stride_on_first": True}), (small, {"groups": 4, "width_per_group": 32})]
     for base, change in cases:
         model = models.build(base, **change)

@@ -86,6 +86,28 @@ void average_pool(const PoolShape& s, const void* input, void* output, int begin
   });
 }
 
+int reflected(int i, int size) { return i < 0 ? -i : i < size ? i : 2 * size - 2 - i; }
+
+void blur(const PoolShape& s, const float* in, float* out, int begin, int end) noexcept {
+  constexpr int kWeights[] = {1, 2, 1};
+  const std::int64_t channels = padded_channels(s.channels);
+  for (std::int64_t row = begin; row < end; ++row) {
+    const std::int64_t first = row / s.out_height * s.in_height;
+    for (int x = 0; x < s.out_width; ++x) {
+      for (std::int64_t c = 0; c < channels; ++c) {
+        double sum = 0;
+        for (int tap = 0; tap < 9; ++tap) {
+          const int y = static_cast<int>(row % s.out_height) * s.stride - s.padding + tap / 3;
+          const std::int64_t pixel = (first + reflected(y, s.in_height)) * s.in_width +
+                                     reflected(x * s.stride - s.padding + tap % 3, s.in_width);
+          sum += kWeights[tap / 3] * kWeights[tap % 3] * static_cast<double>(in[pixel * channels + c]);
+        }
+        out[(row * s.out_width + x) * channels + c] = static_cast<float>(sum / 16);
+      }
+    }
+  }
+}
+
 void global_average_pool(const PoolShape& s, const void* input, void* output, int begin, int end) noexcept {
   const int pixels = s.in_height * s.in_width;
   const int channels = padded_channels(s.channels);
@@ -158,7 +180,7 @@ constexpr ConvAlgorithm kConvs[] = {
 
 const Kernels& reference_kernels() noexcept {
   static const Kernels kTable = {
-      Isa::kRef, kConvs, max_pool, average_pool, global_average_pool, add, scale_shift, curve, convert,
+      Isa::kRef, kConvs, max_pool, average_pool, blur, global_average_pool, add, scale_shift, curve, convert,
   };
   return kTable;
 }

@@ -97,6 +97,35 @@ void average_pool(const PoolShape& s, const void* in, void* out, int begin, int 
   }
 }
 
+// Row or column i of a picture, or what is seen of it in a mirror at its edge.
+int reflected(int i, int size) { return i < 0 ? -i : i < size ? i : 2 * size - 2 - i; }
+
+template <class V>
+void blur(const PoolShape& s, const float* in, float* out, int begin, int end) noexcept {
+  using Reg = typename V::Reg;
+  constexpr float kShare = 1.0F / 16;
+  const std::int64_t channels = ceil_divide(s.channels, kChannelBlock) * kChannelBlock;
+  const std::int64_t row_values = s.in_width * channels;
+  const auto weighted = [](Reg a, Reg b, Reg c) { return V::add(V::add(a, c), V::add(b, b)); };
+  out += begin * s.out_width * channels;
+  for (int row = begin; row < end; ++row) {
+    const float* picture = in + row / s.out_height * s.in_height * row_values;
+    const int top = row % s.out_height * s.stride - s.padding;
+    const float* rows[3];
+    for (int i = 0; i < 3; ++i) rows[i] = picture + reflected(top + i, s.in_height) * row_values;
+    for (int x = 0; x < s.out_width; ++x, out += channels) {
+      std::int64_t at[3];
+      for (int i = 0; i < 3; ++i) at[i] = reflected(x * s.stride - s.padding + i, s.in_width) * channels;
+      for (std::int64_t c = 0; c < channels; c += V::kLanes) {
+        const auto column = [&](int i) {
+          return weighted(V::load(rows[0] + at[i] + c), V::load(rows[1] + at[i] + c), V::load(rows[2] + at[i] + c));
+        };
+        V::store(out + c, V::multiply(weighted(column(0), column(1), column(2)), V::broadcast(&kShare)));
+      }
+    }
+  }
+}
+
 template <class V, class T>
 void global_average_pool_of(const PoolShape& s, const void* input, void* output, int begin, int end) {
   const int pixels = s.in_height * s.in_width;

@@ -33,8 +33,11 @@ constexpr ConvAlgorithm kConvs[] = {
 };
 
 constinit const Kernels kTable = {
-    Isa::kAvx2,        kConvs,      max_pool<Avx2>, average_pool<Avx2>, global_average_pool<Avx2>, add<Avx2>,
-    scale_shift<Avx2>, curve<Avx2>, convert<Avx2>,
+    Isa::kAvx2,     kConvs,
+    max_pool<Avx2>, average_pool<Avx2>,
+    blur<Avx2>,     global_average_pool<Avx2>,
+    add<Avx2>,      scale_shift<Avx2>,
+    curve<Avx2>,    convert<Avx2>,
 };
 
 }  // namespace

@@ -33,15 +33,11 @@ constexpr ConvAlgorithm kConvs[] = {
 };
 
 constinit const Kernels kTable = {
-    Isa::kAvx512,
-    kConvs,
-    max_pool<Avx512>,
-    average_pool<Avx512>,
-    global_average_pool<Avx512>,
-    add<Avx512>,
-    scale_shift<Avx512>,
-    curve<Avx512>,
-    convert<Avx512>,
+    Isa::kAvx512,     kConvs,
+    max_pool<Avx512>, average_pool<Avx512>,
+    blur<Avx512>,     global_average_pool<Avx512>,
+    add<Avx512>,      scale_shift<Avx512>,
+    curve<Avx512>,    convert<Avx512>,
 };
 
 }  // namespace
