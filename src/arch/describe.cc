@@ -73,6 +73,10 @@ std::string label(const Node& node) {
   return std::string(name(node.op));
 }
 
+std::string_view operation_name(const Node& node) noexcept {
+  return node.op == Op::kActivation ? name(node.activation) : name(node.op);
+}
+
 std::string operation_text(const Node& node) {
   std::string text;
   switch (node.op) {

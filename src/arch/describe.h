@@ -36,6 +36,9 @@ std::string shape_text(const Node& node, const FeatureShape& shape);
 // What people call the node: its path, or "input", "layer1.0" (the addition of a block), "flatten".
 std::string label(const Node& node);
 
+// What the node is in JSON: "conv", "batch_norm"; of an activation which one, "relu".
+std::string_view operation_name(const Node& node) noexcept;
+
 // "conv 3x3 /2, 32 groups", "max pool 3x3 /2", "add shortcut".
 std::string operation_text(const Node& node);
 

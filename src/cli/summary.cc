@@ -68,7 +68,7 @@ JsonObject summary_json(const Graph& graph, const std::vector<FeatureShape>& sha
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     layers.add(JsonObject{{"name", label(node)},
-                          {"operation", name(node.op)},
+                          {"operation", operation_name(node)},
                           {"output", shape_json(node, shapes[i])},
                           {"parameters", counts[i]},
                           {"macs", macs(node, shapes[i])}});

@@ -78,9 +78,9 @@ torch::Tensor pad_shortcut(const Node& node, const torch::Tensor& x) {
 }
 
 torch::Tensor blurred(const Node& node, const torch::Tensor& x) {
-  const torch::Tensor line = torch::tensor({0.25, 0.5, 0.25}, x.options());
-  const torch::Tensor weights = torch::outer(line, line).expand({node.out_channels, 1, 3, 3});
   const torch::Tensor padded = torch::reflection_pad2d(x, {node.padding, node.padding, node.padding, node.padding});
+  const torch::Tensor line = torch::tensor({0.25, 0.5, 0.25}, padded.options());
+  const torch::Tensor weights = torch::outer(line, line).expand({node.out_channels, 1, 3, 3});
   return torch::conv2d(padded, weights, torch::Tensor(), node.stride, at::IntArrayRef{0}, 1, node.out_channels);
 }
 

@@ -83,6 +83,8 @@ class Fields(FieldsTest):
         self.assertIn("eps=0.001", tree)
         silu = self.succeed("summary", "resnet18", "--activation", "silu")
         self.assertIn("silu", silu.splitlines()[0])
+        operations = [layer["operation"] for layer in self.json_of("summary", "resnet18", "--activation", "silu")["layers"]]
+        self.assertEqual((operations.count("silu"), operations.count("relu")), (17, 0))
         self.assertIn("SiLU(inplace=True)", self.succeed("summary", "resnet18", "--activation", "silu", "--tree"))
         self.assertIn("slope 0.2 below zero", self.succeed("summary", "resnet18", "--activation", "leaky_relu",
                                                            "--negative-slope", "0.2"))
@@ -111,7 +113,7 @@ class Fields(FieldsTest):
         self.refuse(2, ["34x34", "does not come out even", "layer3.0"], "summary", model, "--input", "1x3x34x34")
         picture = pictures.write(self.path("p.png"), pictures.png(34, 34))
         self.refuse(1, ["does not come out even"], "predict", model, picture, "--size", "34", "--resize", "34",
-                    "--mean", "0.5", "--std", "0.5", "--interpolation", "bilinear")
+                    "--mean", "0.5,0.5,0.5", "--std", "1,1,1", "--interpolation", "bilinear")
 
     def test_wrong_values(self):
         for words, flags in ((["--stem-kernel"], ["--stem-kernel", "4"]), (["--stem-stride"], ["--stem-stride", "9"]),
