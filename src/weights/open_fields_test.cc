@@ -22,6 +22,9 @@ TEST(OpenFieldsTest, FlagsAreWhatIsOpenSomewhere) {
   for (const char* network : {"resnet18", "resnet50", "resnet50d", "resnext50_32x4d", "resnet20", "plain18"}) {
     open.merge(open_in(find_architecture(network)));
   }
+  Architecture leaky = find_architecture("resnet18");
+  leaky.activation = Activation::kLeakyRelu;
+  open.merge(open_in(leaky));
   std::set<std::string> flags;
   for (const ArchitectureField* field : fields_beyond_tensors()) flags.emplace(field->name);
   EXPECT_EQ(flags, open);
