@@ -56,6 +56,31 @@ TEST(CapiTest, AnswersFromC) { EXPECT_STREQ(check_answers(model_path().c_str(), 
 
 TEST(CapiTest, ErrorsFromC) { EXPECT_STREQ(check_errors(model_path().c_str(), kPicture), nullptr); }
 
+TEST(CapiTest, BackbonesGiveFeatures) {
+  resnet::Model backbone = resnet::load_model(model_path());
+  backbone.architecture.classes = 0;
+  backbone.classes.clear();
+  backbone.weights = resnet::initial_weights(resnet::expand(backbone.architecture), 1);
+  const std::string path = testing::TempDir() + "capi_backbone-" + std::to_string(getpid()) + ".safetensors";
+  resnet::save_model(backbone, path);
+  resnet_classifier* model = nullptr;
+  ASSERT_EQ(resnet_load(path.c_str(), nullptr, &model), RESNET_OK);
+  std::filesystem::remove(path);
+  EXPECT_EQ(resnet_class_count(model), 0);
+  std::vector<float> tensor(3 * 32 * 32), outputs(16), features(16), heatmap(16 * 16);
+  ASSERT_EQ(resnet_prepare_file(model, kPicture, tensor.data(), tensor.size()), RESNET_OK);
+  const resnet_tensor input = {tensor.data(), 1, 3, 32, 32};
+  EXPECT_EQ(resnet_logits(model, &input, outputs.data(), outputs.size()), RESNET_OK);
+  EXPECT_EQ(resnet_features(model, &input, features.data(), features.size()), RESNET_OK);
+  for (std::size_t i = 0; i < features.size(); ++i) EXPECT_NEAR(outputs[i], features[i], 1e-5);
+  resnet_guess guess;
+  int count = 0;
+  EXPECT_EQ(resnet_classify_file(model, kPicture, &guess, 1, &count), RESNET_UNSUPPORTED);
+  EXPECT_EQ(resnet_heatmap(model, &input, -1, heatmap.data(), heatmap.size()), RESNET_UNSUPPORTED);
+  EXPECT_NE(std::string(resnet_last_error()).find("no head"), std::string::npos);
+  resnet_free(model);
+}
+
 TEST(CapiTest, EveryFunctionIsCalledFromC) {
   const std::string header = read_text(RESNET_SOURCE_DIR "/include/resnet/resnet.h");
   const std::string calls = read_text(RESNET_SOURCE_DIR "/src/capi/from_c_test.c");
