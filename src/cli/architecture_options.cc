@@ -6,6 +6,7 @@
 #include <charconv>
 #include <filesystem>
 
+#include "cli/classifier_options.h"
 #include "cli/command.h"
 #include "resnet/error.h"
 #include "weights/change_layout.h"
@@ -55,7 +56,7 @@ Architecture ArchitectureOptions::architecture() const {
 
 Model ArchitectureOptions::load_file(const LoadOptions& load) const {
   const std::optional<Layout> layout = layout_alone(fmt::format("{} is a file, which says it itself", network_));
-  Model model = load_model(network_, load);
+  Model model = load_model_aloud(network_, load);
   return layout && *layout != model.architecture.layout ? change_layout(model, *layout) : model;
 }
 

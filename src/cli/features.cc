@@ -50,6 +50,7 @@ class RowWriter {
     notes_.architecture = command.classifier.architecture;
     notes_.take = command.classifier.which.take;
     notes_.head = command.classifier.which.head;
+    if (command.classifier.which.fields.changes() != ArchitectureChanges()) notes_.network = classifier.architecture();
     notes_.precision = classifier.engine().precision();
     notes_.layer = command.layer;
     notes_.apply_orientation = !command.classifier.ignore_orientation;

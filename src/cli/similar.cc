@@ -54,6 +54,7 @@ Classifier load_for(const EmbeddingIndex& index, const SimilarCommand& command) 
   LoadOptions load;
   if (notes.architecture) load.architecture = find_architecture(*notes.architecture);
   load.allow_nonfinite = command.allow_nonfinite;
+  if (notes.network) load.architecture = notes.network;
   load.take = notes.take;
   load.head = notes.head;
   return Classifier(load_model_aloud(path, load), options);

@@ -52,6 +52,11 @@ IndexNotes parse_notes(std::span<const std::byte> bytes, std::int64_t rows, cons
   if (json.contains("architecture")) notes.architecture = text_of(json, "architecture", where);
   if (json.contains("take")) notes.take = text_of(json, "take", where);
   if (json.contains("head")) notes.head = text_of(json, "head", where);
+  if (json.contains("network")) {
+    if (!is_flat(json["network"]))
+      fail(ErrorCode::kFormat, where, "what the index says of its network is nothing of ours");
+    notes.network = read_architecture({{kArchitectureKey, json["network"].dump()}}, where);
+  }
   notes.precision = precision_of(json, where);
   notes.layer = text_of(json, "layer", where);
   const auto turned = json.find("apply_orientation");
@@ -83,6 +88,7 @@ std::vector<std::uint8_t> to_json(const IndexNotes& notes) {
   if (notes.architecture) json.add("architecture", *notes.architecture);
   if (!notes.take.empty()) json.add("take", notes.take);
   if (!notes.head.empty()) json.add("head", notes.head);
+  if (notes.network) json.add("network", JsonObject::from_text(to_json(*notes.network).dump()));
   json.add("precision", name(notes.precision));
   json.add("layer", notes.layer);
   json.add("apply_orientation", notes.apply_orientation);

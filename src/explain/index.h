@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/checked_file.h"
+#include "resnet/architecture.h"
 #include "resnet/precision.h"
 #include "resnet/preprocessing.h"
 
@@ -30,6 +31,7 @@ struct IndexNotes {
   std::vector<std::string> paths;  // one per row
   std::string take = {};           // which network of the file, and which head, where the user said it (LoadOptions)
   std::string head = {};
+  std::optional<Architecture> network = std::nullopt;  // where the user said more of it than its name
 };
 
 // The bytes of the second array.

@@ -48,6 +48,7 @@ class IndexTest : public ::testing::Test {
 TEST_F(IndexTest, FindsTheSmallestAngles) {
   IndexNotes said = notes({"a", "b", "c", "zero"});
   said.take = "teacher";
+  said.network = find_architecture("resnet18");
   write(text(said), std::vector<float>{1, 0, 3, 3, -2, 0, 0, 0}, 2);
   const EmbeddingIndex index = EmbeddingIndex::open(path_);
   EXPECT_EQ(index.size(), 2);
@@ -57,6 +58,7 @@ TEST_F(IndexTest, FindsTheSmallestAngles) {
   EXPECT_EQ(index.notes().preprocessing, preset("timm"));
   EXPECT_EQ(index.notes().paths[1], "b");
   EXPECT_EQ(index.notes().take, "teacher");
+  EXPECT_EQ(index.notes().network, find_architecture("resnet18"));
   EXPECT_EQ(index.notes().head, "");
   const std::vector<float> query = {5, 0};
   const std::vector<Match> matches = index.nearest(query, 9);

@@ -106,6 +106,11 @@ bool is_bookkeeping(std::string_view name) noexcept {
   });
 }
 
+bool is_normalisation(std::string_view name) noexcept {
+  constexpr std::string_view kNames[] = {"mean", "std", "pixel_mean", "pixel_std", "image_mean", "image_std"};
+  return is_one_of(kNames, name.substr(name.rfind('.') + 1));
+}
+
 bool is_projection(std::string_view module) noexcept {
   return any_part(module, [](std::string_view part) { return is_one_of(kProjections, part); });
 }

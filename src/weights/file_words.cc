@@ -1,6 +1,7 @@
 #include "weights/file_words.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -202,6 +203,7 @@ class Words {
     read_timm_config(config);
     if (const Json arch = value_at(file_, "arch"); arch.is_string()) read_name(arch.get<std::string>(), "arch");
     read_attributes();
+    read_code();
     read_preprocessing(config);
     return std::move(words_);
   }
@@ -230,15 +232,27 @@ class Words {
     say(&Architecture::stride_on_first, false, "stride_on_first", source);
     say(&Architecture::dilated_stages, 0, "dilated_stages", source);
     say(&Architecture::bn_eps, usual.bn_eps, "bn_eps", source);
+    say(&Architecture::activation, Activation::kRelu, "activation", source);
+  }
+
+  // By the name of a function or of PyTorch's class.
+  void say_activation(std::string name, const std::string& source) {
+    const std::string told = name;
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (name == "leakyrelu") name = "leaky_relu";
+    if (name == "swish") name = "silu";
+    try {
+      say(&Architecture::activation, parse_activation(name), "activation", source);
+    } catch (const Error&) {
+      refuse(source, "the activation " + told);
+    }
   }
 
   // transformers' ResNetConfig.
   void read_hugging_face(const Json& config) {
     if (text_in(config, "model_type") != "resnet") return;
     const std::string source = "config.json";
-    if (const std::string act = text_in(config, "hidden_act"); !act.empty() && act != "relu") {
-      refuse(source, "hidden_act " + act);
-    }
+    if (const std::string act = text_in(config, "hidden_act"); !act.empty()) say_activation(act, source);
     if (is_true(config, "downsample_in_first_stage")) {
       say(&Architecture::strides, std::vector<int>(architecture_.depths.size(), 2), "strides", source);
     }
@@ -289,8 +303,61 @@ class Words {
     return value[0].get<int>();
   }
 
+  // The classes of a pickled module's parts, by what stands before the network.
+  void read_classes(const std::string& source) {
+    constexpr std::string_view kClass = ".__class__";
+    constexpr std::string_view kActivations = "torch.nn.modules.activation.";
+    std::string activation;
+    for (auto it = file_.values.lower_bound(prefix_); it != file_.values.end() && it->first.starts_with(prefix_);
+         ++it) {
+      if (!it->first.ends_with(kClass)) continue;
+      const Json parsed_name = parsed(it->second);
+      const std::string name = parsed_name.is_string() ? parsed_name.get<std::string>() : "";
+      const std::string_view path = std::string_view(it->first).substr(0, it->first.size() - kClass.size());
+      const bool smooths = path.ends_with(".aa") && name.find("Identity") == std::string::npos;
+      if (smooths || name.find("BlurPool") != std::string::npos) {
+        refuse(source, fmt::format("anti-aliasing ({}: {})", path, name));
+      }
+      if (!name.starts_with(kActivations)) continue;
+      const std::string kind = name.substr(kActivations.size());
+      if (kind == "Softmax" || kind == "LogSoftmax" || kind == "Sigmoid") continue;  // behind the scores
+      if (!activation.empty() && kind != activation) refuse(source, activation + " and " + kind);
+      activation = kind;
+      const Json slope = value_at(file_, fmt::format("{}.negative_slope", path));
+      if (slope.is_number()) say(&Architecture::negative_slope, slope.get<double>(), "negative_slope", source);
+    }
+    if (!activation.empty()) say_activation(activation, source);
+  }
+
+  // TorchScript's program, as far as one look tells: which activation, which pooling, which eps.
+  void read_code() {
+    std::string code;
+    for (auto it = file_.values.lower_bound("code/"); it != file_.values.end() && it->first.starts_with("code/");
+         ++it) {
+      const Json text = parsed(it->second);
+      code += text.is_string() ? text.get<std::string>() : it->second;
+    }
+    if (code.find("batch_norm(") == std::string::npos) return;
+    const std::string source = "its TorchScript";
+    const auto has = [&](const char* function) { return code.find(function) != std::string::npos; };
+    if (!has("max_pool2d") && architecture_.stem == Stem::kCifar) {
+      say(&Architecture::stem_pool, StemPool::kNone, "stem_pool", source);
+    } else if (has("[3, 3], [2, 2], [1, 1]") && has("max_pool2d")) {
+      say(&Architecture::stem_pool, StemPool::kMax, "stem_pool", source);
+    }
+    std::vector<std::string> activations;
+    for (const char* name : {"leaky_relu", "relu6", "silu", "gelu", "hardswish"}) {
+      if (has((std::string(name) + "(").c_str()) || has((std::string(name) + "_(").c_str()))
+        activations.emplace_back(name);
+    }
+    if (has("relu_(") || has("torch.relu(")) activations.emplace_back("relu");
+    if (activations.size() > 1) refuse(source, activations[0] + " and " + activations[1]);
+    if (!activations.empty()) say_activation(activations[0], source);
+  }
+
   void read_attributes() {
     const std::string source = "the pickled module";
+    read_classes(source);
     if (const Json eps = attribute("bn1", "eps"); eps.is_number()) {
       say(&Architecture::bn_eps, eps.get<double>(), "bn_eps", source);
     }
@@ -303,13 +370,20 @@ class Words {
   }
 
   void read_pool(const std::string& source) {
+    const Json kind = attribute("maxpool", "__class__");
+    const std::string name = kind.is_string() ? kind.get<std::string>() : "";
+    if (name.ends_with(".Identity")) return say(&Architecture::stem_pool, StemPool::kNone, "stem_pool", source);
     const auto kernel = same(attribute("maxpool", "kernel_size"));
     const auto stride = same(attribute("maxpool", "stride"));
     const auto padding = same(attribute("maxpool", "padding"));
     const Json ceil = attribute("maxpool", "ceil_mode");
     if (!kernel || !stride || !padding) return;  // a function in its forward(), or none: nothing tells
     const bool cut = ceil.is_boolean() && ceil.get<bool>();
-    if (*kernel == 3 && *stride == 2 && *padding == 1 && !cut) {
+    if (name.find("AvgPool") != std::string::npos) {
+      if (*kernel != 2 || *stride != 2 || *padding != 0)
+        refuse(source, fmt::format("an average pooling of kernel {}", *kernel));
+      say(&Architecture::stem_pool, StemPool::kAverage2, "stem_pool", source);
+    } else if (*kernel == 3 && *stride == 2 && *padding == 1 && !cut) {
       say(&Architecture::stem_pool, StemPool::kMax, "stem_pool", source);
     } else if (*kernel == 3 && *stride == 2 && *padding == 0 && cut) {
       say(&Architecture::stem_pool, StemPool::kMaxCeil, "stem_pool", source);

@@ -11,6 +11,7 @@ namespace resnet {
 namespace {
 
 constexpr int kMaxDepth = 6;                 // of prefixes
+constexpr int kMaxPrefixes = 200;            // that are tried
 constexpr std::size_t kMinConvolutions = 3;  // a stem and a block
 constexpr std::size_t kMaxModules = 10'000;
 
@@ -264,7 +265,8 @@ class Parser {
   std::vector<std::pair<const Module*, std::string>> plain_;
 };
 
-std::optional<FoundNetwork> find_below(const StateDict& tensors, const std::string& prefix, int depth) {
+std::optional<FoundNetwork> find_below(const StateDict& tensors, const std::string& prefix, int depth, int& tries) {
+  if (--tries < 0) return std::nullopt;
   if (auto found = Parser(tensors, prefix).run()) return found;
   if (depth == kMaxDepth) return std::nullopt;
   std::map<std::string, std::size_t> children;  // with their convolutions
@@ -275,13 +277,16 @@ std::optional<FoundNetwork> find_below(const StateDict& tensors, const std::stri
   }
   for (const auto& [child, convolutions] : children) {
     if (convolutions < kMinConvolutions) continue;
-    if (auto found = find_below(tensors, child, depth + 1)) return found;
+    if (auto found = find_below(tensors, child, depth + 1, tries)) return found;
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-std::optional<FoundNetwork> find_by_order(const StateDict& tensors) { return find_below(tensors, "", 0); }
+std::optional<FoundNetwork> find_by_order(const StateDict& tensors) {
+  int tries = kMaxPrefixes;
+  return find_below(tensors, "", 0, tries);
+}
 
 }  // namespace resnet

@@ -16,6 +16,7 @@ namespace resnet {
 namespace {
 
 constexpr std::size_t kShown = 5;
+constexpr std::int64_t kMostChannels = 64;  // of pictures
 
 struct Module {
   std::string_view path;
@@ -77,6 +78,7 @@ class Search {
       const std::string_view name = full;
       if (!name.starts_with(level) || (!inner.empty() && name.starts_with(inner)) || taken_.contains(name)) continue;
       if (is_bookkeeping(name.substr(level.size())) || is_excluded(name)) continue;
+      if (is_normalisation(name) && tensor.count() <= kMostChannels) continue;
       const SplitName split = split_leaf(name);
       const std::string_view path = split.module.empty() ? name : split.module;
       if (is_inside(name)) {

@@ -106,6 +106,28 @@ void take_words(const TensorFile& file, const LoadOptions& options, const std::s
   }
 }
 
+// The rest of the preprocessing is what is usual for such a network, as far as the file does not say it.
+void take_normalisation(const Recognised& recognised, Model& model) {
+  if (recognised.mean.size() != static_cast<std::size_t>(model.architecture.in_channels)) return;
+  Preprocessing how = model.preprocessing.value_or(
+      preset(model.architecture.stem == Stem::kCifar ? Preset::kCifar : Preset::kTorchvision));
+  how.mean = recognised.mean;
+  how.std = recognised.std;
+  validate(how);
+  model.preprocessing = std::move(how);
+}
+
+// Norms that change nothing, with another eps than the usual.
+void fit_made_norms(const std::vector<std::string>& norms, const Architecture& architecture, StateDict& tensors) {
+  if (architecture.bn_eps == Architecture().bn_eps) return;
+  for (const std::string& norm : norms) {
+    const std::string name = norm + ".running_var";
+    Tensor var = Tensor::zeros(DType::kF32, tensors.at(name).shape());
+    std::ranges::fill(var.mutable_f32(), static_cast<float>(1 - architecture.bn_eps));
+    tensors.set(name, var);
+  }
+}
+
 void note_backbone(const LoadOptions& options, const std::string& beside, Model& model) {
   if (options.head == "none") return;
   const std::string place = model.finding.prefix.empty() ? "it" : fmt::format("`{}`", one_line(model.finding.prefix));
@@ -144,28 +166,29 @@ Model load_model(TensorFile file, const std::string& path, const LoadOptions& op
   if (is_checkpoint(file)) take_network(file);
   Model model;
   Layout layout = Layout::kTorchvision;
-  std::string beside;
+  Recognised recognised;
   const bool described = describes_model(file.metadata, path);
   if (described) {
     layout = use_plain_names(file.tensors, path);
   } else {
-    Recognised recognised = recognise(file.tensors, options, path);
+    recognised = recognise(file.tensors, options, path);
     layout = recognised.layout;
     file.tensors = std::move(recognised.tensors);
     model.finding = std::move(recognised.finding);
-    beside = std::move(recognised.beside);
   }
   model.architecture = choose_architecture(file, layout, options, path);
   if (!described) take_words(file, options, path, model);
+  if (!recognised.mean.empty()) take_normalisation(recognised, model);
   options.changes.apply_to(model.architecture);
   model.architecture = plainly_said(std::move(model.architecture));
+  fit_made_norms(recognised.made_norms, model.architecture, file.tensors);
   check_block_count(model.architecture, file.tensors, path);
   model.weights = take_weights(expand(model.architecture), file.tensors, path);
   if (!options.allow_nonfinite) check_finite(model.weights, path);
   model.classes = read_classes(file.metadata, model.architecture.classes, path);
   if (auto how = read_preprocessing(file.metadata, model.architecture.in_channels, path)) model.preprocessing = how;
   if (!described && model.classes.empty()) model.classes = find_class_names(file, model.architecture.classes);
-  if (!described && model.architecture.classes == 0) note_backbone(options, beside, model);
+  if (!described && model.architecture.classes == 0) note_backbone(options, recognised.beside, model);
   model.metadata = other_keys(file.metadata);
   return model;
 }

@@ -114,7 +114,9 @@ TensorFile read_model_source(const std::string& path) {
     for (const char* name : kConfigs) {
       const fs::path config = weights.parent_path() / name;
       if (!is_there(config)) continue;
-      file.values[name] = std::string(TextFile::open(config.string(), kMaxTextBytes).text());
+      const Json json = Json::parse(TextFile::open(config.string(), kMaxTextBytes).text(), nullptr, false);
+      if (!json.is_object()) fail(ErrorCode::kFormat, config.string(), "not a JSON object");
+      file.values[name] = json.dump();
     }
   }
   return file;

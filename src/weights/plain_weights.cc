@@ -184,10 +184,13 @@ class PlainWeights {
     fill("weight", 1);
     fill("bias", 0);
     fill("running_mean", 0);
+    made_norms_.push_back(norm);
     fill("running_var", 1 - kUsualEpsilon);  // the square root of it and epsilon is 1
   }
 
  public:
+  std::vector<std::string> take_made_norms() { return std::move(made_norms_); }
+
   // Biases of fused convolutions, which their new norms have taken.
   bool is_fused_bias(const std::string& name) const {
     return name.ends_with(".bias") && fused_.contains(name.substr(0, name.size() - 5));
@@ -200,6 +203,7 @@ class PlainWeights {
   std::map<std::string_view, Leaves> modules_;
   std::vector<std::pair<std::string_view, std::string_view>> order_;
   std::set<std::string> fused_;
+  std::vector<std::string> made_norms_;
   StateDict plain_;
 };
 
@@ -215,9 +219,11 @@ std::string norm_behind(std::string_view conv) {
   return norm;
 }
 
-StateDict make_plain(const StateDict& tensors, const std::string& where, std::vector<std::string>& notes) {
+StateDict make_plain(const StateDict& tensors, const std::string& where, std::vector<std::string>& notes,
+                     std::vector<std::string>* made_norms) {
   PlainWeights weights(tensors, where, notes);
   const StateDict all = weights.run(/*norms=*/true);
+  if (made_norms != nullptr) *made_norms = weights.take_made_norms();
   StateDict result;
   for (const auto& [name, tensor] : all) {
     if (!weights.is_fused_bias(name)) result.add(name, tensor);

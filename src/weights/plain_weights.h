@@ -18,9 +18,11 @@ inline constexpr float kUsualEpsilon = 1e-5F;
 //   weight_orig, weight_u, _v  spectral norm: the weight by u' W v
 //   a convolution with a bias and no norm behind it: a batch norm that adds the bias
 //   a norm without weight or bias: ones, zeros; Caffe2's scale and bias alone: statistics that change nothing
-// What was made plain is said in `notes`, a line a kind. Throws kUnsupported for norms without statistics (group norm)
-// and for other parametrizations, kMismatch for shapes that do not go together; `where` names the file.
-StateDict make_plain(const StateDict& tensors, const std::string& where, std::vector<std::string>& notes);
+// `made_norms` are those of the last two kinds whose statistics are made: zeros, and 1 - kUsualEpsilon. What was made
+// plain is said in `notes`, a line a kind. Throws kUnsupported for norms without statistics (group norm) and for other
+// parametrizations, kMismatch for shapes that do not go together; `where` names the file.
+StateDict make_plain(const StateDict& tensors, const std::string& where, std::vector<std::string>& notes,
+                     std::vector<std::string>* made_norms = nullptr);
 
 // The same without a look at norms: of a head.
 StateDict make_leaves_plain(const StateDict& tensors, const std::string& where, std::vector<std::string>& notes);

@@ -125,9 +125,10 @@ class Recogniser {
     choose();
     StateDict stored = stored_tensors();
     take_head(stored);
-    result_.tensors = make_plain(stored, path_, result_.finding.notes);
+    result_.tensors = make_plain(stored, path_, result_.finding.notes, &result_.made_norms);
     add_head();
     list_passed_over();
+    read_normalisation();
     return std::move(result_);
   }
 
@@ -298,6 +299,37 @@ class Recogniser {
     for (const auto& [name, tensor] : tensors_) {
       const bool of_head = !search_.head.module.empty() && name.starts_with(head);
       if (!of_head && !used.contains(name)) result_.finding.passed_over.push_back(name);
+    }
+  }
+
+  // Buffers such as normalize.mean and normalize.std; some count in bytes.
+  void read_normalisation() {
+    const auto values = [&](const std::string& name) {
+      const Tensor* tensor = tensors_.find(name);
+      std::vector<float> result;
+      if (tensor == nullptr || tensor->count() < 1 || tensor->count() > 64) return result;
+      const Tensor plain = tensor->to_f32();
+      result.assign(plain.f32().begin(), plain.f32().end());
+      return result;
+    };
+    for (const std::string& name : result_.finding.passed_over) {
+      if (!is_normalisation(name) || !name.ends_with("mean")) continue;
+      std::vector<float> mean = values(name);
+      std::vector<float> std = values(name.substr(0, name.size() - 4) + "std");
+      if (mean.empty() || mean.size() != std.size()) continue;
+      constexpr float kByte = 255;
+      const bool bytes =
+          *std::max_element(std.begin(), std.end()) > 2 || *std::max_element(mean.begin(), mean.end()) > 2;
+      for (std::vector<float>* list : {&mean, &std}) {
+        for (float& value : *list) value /= bytes ? kByte : 1.0F;
+      }
+      result_.mean = std::move(mean);
+      result_.std = std::move(std);
+      result_.finding.notes.push_back(fmt::format(
+          "the network prepares pictures with its {} and std: they become the preprocessing's, of channels in the "
+          "order red, green, blue",
+          one_line(name)));
+      return;
     }
   }
 

@@ -13,6 +13,9 @@ struct Recognised {
   StateDict tensors;  // torchvision's names
   Layout layout = Layout::kTorchvision;
   Finding finding;
+  std::vector<std::string> made_norms;  // by plain_weights.h, for the usual eps
+  std::vector<float> mean;              // of pictures in 0..1, where the network has them among its buffers; else empty
+  std::vector<float> std;
   std::string beside;  // without a classifier: what stands in its place and is none, if anything
 };
 

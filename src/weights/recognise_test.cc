@@ -234,6 +234,43 @@ TEST(RecogniseTest, BookkeepingIsPassedOver) {
   EXPECT_THAT(model.finding.notes, IsEmpty());
 }
 
+TEST(RecogniseTest, BuffersThatPreparePicturesBecomeThePreprocessing) {
+  const StateDict weights = weights_of(small());
+  const Model model = File()
+                          .add(weights, "model.")
+                          .add("normalize.mean", numbers({1, 3, 1, 1}, 0, 0.25F))
+                          .add("normalize.std", numbers({1, 3, 1, 1}, 0, 0.5F))
+                          .load();
+  ASSERT_TRUE(model.preprocessing);
+  EXPECT_THAT(model.preprocessing->mean, ElementsAre(0.25F, 0.5F, 0.75F));
+  EXPECT_THAT(model.preprocessing->std, ElementsAre(0.5F, 1.0F, 1.5F));
+  EXPECT_THAT(model.finding.notes, ElementsAre(HasSubstr("normalize.mean")));
+  const Model bytes = File()
+                          .add(weights, "backbone.")
+                          .add("pixel_mean", numbers({3}, 0, 51))
+                          .add("pixel_std", numbers({3}, 0, 51))
+                          .load();
+  EXPECT_FLOAT_EQ(bytes.preprocessing.value().mean[0], 0.2F);
+}
+
+TEST(RecogniseTest, WhatTensorsDoNotTellIsTakenFromFlagsElseAssumedAloud) {
+  const File file = File().add(weights_of(small()), "");
+  const Model model = file.load();
+  const auto assumed = [](const Model& loaded, const std::string& name) {
+    for (const ToldField& field : loaded.finding.assumed) {
+      if (field.name == name) return field.value;
+    }
+    return std::string("not assumed");
+  };
+  EXPECT_EQ(assumed(model, "stem_pool"), "max");
+  EXPECT_EQ(assumed(model, "bn_eps"), "1e-05");
+  LoadOptions options;
+  options.changes.set(&Architecture::stem_pool, StemPool::kNone);
+  const Model told = file.load(options);
+  EXPECT_EQ(told.architecture.stem_pool, StemPool::kNone);
+  EXPECT_EQ(assumed(told, "stem_pool"), "not assumed");
+}
+
 // Tensors of a block or behind it that the network does not have are never left out in silence.
 TEST(RecogniseTest, NetworksThatLookLikeOursAreRefused) {
   const StateDict weights = weights_of(small());
@@ -335,6 +372,10 @@ TEST(RecogniseTest, FusedConvolutionsGetNormsThatAddTheirBiases) {
   EXPECT_EQ(model.architecture, small());
   expect_equal(model.weights.at("layer2.0.downsample.1.bias"), biases["layer2.0.downsample.0.weight"], "bias");
   for (const float var : model.weights.at("bn1.running_var").f32()) EXPECT_EQ(std::sqrt(var + 1e-5F), 1.0F);
+  LoadOptions other;
+  other.changes.set(&Architecture::bn_eps, 0.25);
+  const Model with_eps = file.load(other);
+  for (const float var : with_eps.weights.at("bn1.running_var").f32()) EXPECT_EQ(var, 0.75F);
   EXPECT_THAT(model.finding.notes, ElementsAre(HasSubstr("batch norms were taken into convolutions")));
 }
 

@@ -177,11 +177,11 @@ def answer(path, *options):
     return torch.tensor(json.loads(result.stdout)["logits"], dtype=torch.float64), result.stderr
 
 
-def check(form, save, expected, options=(), may_refuse=""):
+def check(form, save, expected, options=(), may_refuse="", suffix=".pth"):
     """`save` writes the file at a path. `expected`: the logits, None for a file that must be refused."""
     if only and only not in form:
         return
-    path = os.path.join(folder.name, "m.pth")
+    path = os.path.join(folder.name, "m" + suffix)
     save(path)
     found, text = answer(path, *options)
     if found is None:
@@ -326,6 +326,107 @@ def check_several():
                                            "teacher": prefixed(body, "backbone.") | head}, path), logits(one))
 
 
+def altered():
+    """Networks whose tensors are the usual's: only their attributes tell."""
+    model = network()
+    model.maxpool = nn.Identity()
+    yield "no pooling", model, ("--stem-pool", "none")
+    model = network()
+    model.maxpool = nn.MaxPool2d(2, 2)
+    yield "pooling 2x2", model, ("--stem-pool", "max_2x2")
+    model = network()
+    model.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True)
+    yield "pooling with ceil_mode", model, ("--stem-pool", "max_ceil")
+    model = network()
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps = 1e-2
+    yield "eps", model, ("--bn-eps", "0.01")
+    for name, flag, make in (("LeakyReLU", "leaky_relu", lambda: nn.LeakyReLU(0.01)), ("SiLU", "silu", nn.SiLU)):
+        model = network()
+        for module in list(model.modules()):
+            for child_name, child in list(module.named_children()):
+                if isinstance(child, nn.ReLU):
+                    setattr(module, child_name, make())
+        yield name, model, ("--activation", flag)
+    yield "stride on the first", network("bottleneck", stride_on_first=True), ("--stride-on-first",)
+    model = network()
+    model.layer3[0].conv1.stride = model.layer3[0].downsample[0].stride = (1, 1)
+    yield "last stride 1", model, ("--strides", "1,2,1")
+
+
+def check_words():
+    for what, model, flags in altered():
+        expected = logits(model)
+        check(f"{what}, flags", lambda path: torch.save(model.state_dict(), path), expected, flags)
+        check(f"{what}, whole module", lambda path: torch.save(model, path), expected)
+    for network_name, model in NETWORKS.items():
+        check(f"{network_name}, whole module", lambda path: torch.save(model, path), logits(model))
+        check(f"{network_name}, whole module in a checkpoint", lambda path: torch.save({"net": model, "epoch": 3}, path),
+              logits(model))
+        check(f"{network_name}, DataParallel module", lambda path: torch.save(nn.DataParallel(model), path), logits(model))
+        check(f"{network_name}, traced", lambda path: torch.jit.trace(model, picture).save(path), logits(model))
+    for what, model, _ in altered():
+        if what in ("LeakyReLU", "SiLU"):
+            check(f"{what}, traced", lambda path: torch.jit.trace(model, picture).save(path), logits(model))
+
+
+class Normalising(nn.Module):
+    """Prepares its pictures itself."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+        self.register_buffer("mean", torch.zeros(3, 1, 1))
+        self.register_buffer("std", torch.ones(3, 1, 1))
+
+    def forward(self, x):
+        return self.model((x - self.mean) / self.std)
+
+
+def write_safetensors(state, path):
+    import struct
+    header, offset = {}, 0
+    for name, tensor in sorted(state.items()):
+        size = tensor.numel() * tensor.element_size()
+        header[name] = {"dtype": {torch.float32: "F32", torch.int64: "I64"}[tensor.dtype], "shape": list(tensor.shape),
+                        "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for _, tensor in sorted(state.items()):
+            file.write(tensor.contiguous().numpy().tobytes())
+
+
+def check_folders():
+    model = NETWORKS["bottleneck"]
+    state = collections.OrderedDict((HUGGING_FACE(name), tensor) for name, tensor in model.state_dict().items())
+    config = {"model_type": "resnet", "hidden_act": "relu", "id2label": {str(i): f"class {i}" for i in range(CLASSES)}}
+
+    def hub(config, shards=1):
+        def save(path):
+            os.makedirs(path)
+            with open(os.path.join(path, "config.json"), "w") as file:
+                json.dump(config, file)
+            if shards == 1:
+                return write_safetensors(state, os.path.join(path, "model.safetensors"))
+            weight_map = {name: f"model-{i % shards}.safetensors" for i, name in enumerate(state)}
+            for shard in set(weight_map.values()):
+                write_safetensors({n: t for n, t in state.items() if weight_map[n] == shard}, os.path.join(path, shard))
+            with open(os.path.join(path, "model.safetensors.index.json"), "w") as file:
+                json.dump({"weight_map": weight_map}, file)
+        return save
+
+    check("Hugging Face's folder", hub(config), logits(model), suffix="-hub")
+    check("Hugging Face's folder of shards", hub(config, 3), logits(model), suffix="-shards")
+    first = network("bottleneck", stride_on_first=True)
+    first.load_state_dict(model.state_dict())
+    check("downsample_in_bottleneck", hub(config | {"downsample_in_bottleneck": True}), logits(first), suffix="-first")
+    check("an activation that nobody has", hub(config | {"hidden_act": "mish"}), None, suffix="-mish")
+    check("a network that prepares its pictures", lambda path: torch.save(Normalising(model).state_dict(), path), logits(model))
+
+
 def check_others():
     """Networks that are not ours."""
 
@@ -358,6 +459,8 @@ if __name__ == "__main__":
     check_heads()
     check_stored()
     check_several()
+    check_words()
+    check_folders()
     check_others()
     print(", ".join(f"{count} {kind}" for kind, count in sorted(results.items())), f"of {sum(results.values())} forms")
     sys.exit(0 if set(results) <= {"right", "refused"} else 1)
