@@ -274,18 +274,28 @@ class Words {
     read_name(name, "config.json");
   }
 
+  // "50", "50d", "50_32x4d", "101_2", "xt50_32x4d": a depth, a letter for the stem, groups or a width.
+  static bool is_size(std::string_view text) {
+    for (const std::string_view kind : {"xt", "t"}) {  // behind "ssl_resne"
+      if (text.starts_with(kind)) text.remove_prefix(kind.size());
+    }
+    return !text.empty() && text[0] >= '0' && text[0] <= '9' &&
+           text.find_first_not_of("0123456789_xvbcdst") == std::string_view::npos;
+  }
+
   // A name of timm's or torchvision's registry.
   void read_name(std::string name, const std::string& source) {
     constexpr std::string_view kOthers[] = {"resnetaa", "resnetblur", "resnetv2", "resnest",
-                                            "res2ne",   "resnetrs",   "_gn"};
+                                            "res2ne",   "resnetrs",   "_gn",      "_clip"};
     constexpr std::string_view kOurs[] = {"resnet",       "resnext",       "wide_resnet", "tv_resnet",  "tv_resnext",
                                           "gluon_resnet", "gluon_resnext", "ssl_resne",   "swsl_resne", "ig_resnext"};
     name = name.substr(0, name.find('.'));
     for (const std::string_view other : kOthers) {
       if (name.find(other) != std::string::npos) refuse(source, name);
     }
-    const bool ours = std::any_of(std::begin(kOurs), std::end(kOurs),
-                                  [&](std::string_view start) { return name.starts_with(start); });
+    const bool ours = std::any_of(std::begin(kOurs), std::end(kOurs), [&](std::string_view start) {
+      return name.starts_with(start) && is_size(std::string_view(name).substr(start.size()));
+    });
     if (ours && architecture_.stem != Stem::kCifar) say_usual(fmt::format("{}: {}", source, name));
   }
 

@@ -49,13 +49,17 @@ TEST(FileWordsTest, HuggingFace) {
 TEST(FileWordsTest, NamesOfTimm) {
   const FileWords words = read_words(file_of({{"arch", R"("resnet50")"}}), "", find_architecture("resnet50"), "m.pth");
   EXPECT_EQ(words.sources.at("stem_pool"), "arch: resnet50");
-  for (const char* name : {"resnetblur50", "resnetaa50d", "resnetv2_50"}) {
+  for (const char* name : {"resnetblur50", "resnetaa50d", "resnetv2_50", "resnet50_clip_gap"}) {
     EXPECT_THAT(refusal({{"arch", '"' + std::string(name) + '"'}}), HasSubstr(name));
   }
   EXPECT_THAT(refusal({{"config.json", R"({"architecture": "resnet50", "pretrained_cfg": {},
       "model_args": {"aa_layer": "avg"}})"}}),
               HasSubstr("aa_layer"));
-  EXPECT_THAT(read_words(file_of({{"arch", R"("mine")"}}), "", find_architecture("resnet50"), "m.pth").sources,
+  for (const char* name : {"resnet50d", "wide_resnet50_2", "resnext50_32x4d", "tv_resnet50", "swsl_resnext101_32x8d"}) {
+    const TensorFile file = file_of({{"arch", '"' + std::string(name) + '"'}});
+    EXPECT_FALSE(read_words(file, "", find_architecture("resnet50"), "m.pth").sources.empty()) << name;
+  }
+  EXPECT_THAT(read_words(file_of({{"arch", R"("resnet50_mine")"}}), "", find_architecture("resnet50"), "m.pth").sources,
               IsEmpty());
 }
 

@@ -47,11 +47,13 @@ class Search {
   Search(const StateDict& tensors, const FoundNetwork& network, std::int64_t features,
          const std::vector<std::string>& excluded, const std::string& wanted, const std::string& where)
       : tensors_(tensors), network_(network), features_(features), excluded_(excluded), wanted_(wanted), where_(where) {
+    const std::size_t base = common_path(network);
     for (const NameInFile& name : network.names) {
       taken_.insert(name.in_file);
       const std::string_view module = split_leaf(name.in_file).module;
-      const std::size_t dot = module.rfind('.');
-      if (dot != std::string_view::npos && dot + 1 > network.prefix.size()) inside_.insert(module.substr(0, dot + 1));
+      for (std::size_t dot = module.find('.', base); dot != std::string_view::npos; dot = module.find('.', dot + 1)) {
+        inside_.insert(module.substr(0, dot + 1));
+      }
     }
   }
 
@@ -70,6 +72,17 @@ class Search {
   }
 
  private:
+  // Length of the path that all names of stem and blocks have in common, with its dot.
+  static std::size_t common_path(const FoundNetwork& network) {
+    std::string_view common = network.names.front().in_file;
+    for (const NameInFile& name : network.names) {
+      const std::string_view other = name.in_file;
+      const auto [place, ignored] = std::mismatch(common.begin(), common.end(), other.begin(), other.end());
+      common = common.substr(0, static_cast<std::size_t>(place - common.begin()));
+    }
+    return common.rfind('.') == std::string_view::npos ? 0 : common.rfind('.') + 1;
+  }
+
   // What stands at a level and belongs to neither the level inside it nor another network.
   std::vector<Module> modules_at(std::string_view level, std::string_view inner) {
     std::vector<Module> modules;

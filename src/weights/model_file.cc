@@ -74,6 +74,19 @@ StateDict take_weights(const Graph& graph, const StateDict& tensors, const std::
   return weights;
 }
 
+// The same of a network that was inferred, where a misfit says that it is another: a few tensors show that.
+StateDict take_found_weights(const Graph& graph, const StateDict& tensors, const std::string& path) {
+  constexpr std::size_t kMaxLine = 460;
+  try {
+    return take_weights(graph, tensors, path);
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    const std::size_t cut = message.size() <= kMaxLine ? std::string::npos : message.rfind("; ", kMaxLine);
+    if (cut == std::string::npos || cut < path.size() + 2 || !message.starts_with(path + ": ")) throw;
+    fail(error.code(), path, "{}; and more", message.substr(path.size() + 2, cut - path.size() - 2));
+  }
+}
+
 // Of a file that describes itself: gives tensors torchvision's names; the layout that they had.
 Layout use_plain_names(StateDict& tensors, const std::string& path) {
   const bool tutorial =
@@ -183,7 +196,8 @@ Model load_model(TensorFile file, const std::string& path, const LoadOptions& op
   model.architecture = plainly_said(std::move(model.architecture));
   fit_made_norms(recognised.made_norms, model.architecture, file.tensors);
   check_block_count(model.architecture, file.tensors, path);
-  model.weights = take_weights(expand(model.architecture), file.tensors, path);
+  model.weights = described ? take_weights(expand(model.architecture), file.tensors, path)
+                            : take_found_weights(expand(model.architecture), file.tensors, path);
   if (!options.allow_nonfinite) check_finite(model.weights, path);
   model.classes = read_classes(file.metadata, model.architecture.classes, path);
   if (auto how = read_preprocessing(file.metadata, model.architecture.in_channels, path)) model.preprocessing = how;

@@ -23,6 +23,8 @@ struct LookAlike {
   std::string_view name;
 };
 constexpr LookAlike kLookAlikes[] = {
+    {".fc_reduce.", "selective kernels (SKNet)"},
+    {".paths.", "selective kernels (SKNet)"},
     {".se.", "squeeze-and-excitation"},
     {".se_module.", "squeeze-and-excitation (SE-ResNet)"},
     {".squeeze.", "squeeze-and-excitation"},
@@ -33,6 +35,7 @@ constexpr LookAlike kLookAlikes[] = {
     {".attention.", "attention in its blocks"},
     {".cbam.", "CBAM attention"},
     {".eca.", "efficient channel attention (ECA)"},
+    {".gain", "scaled weight standardisation (NF-ResNet)"},
     {".IN.", "instance norm (IBN-Net)"},
     {".convs.", "scales within a block (Res2Net)"},
     {".conv2_offset.", "deformable convolutions"},
@@ -234,6 +237,7 @@ class Recogniser {
     features_ = features_of(stored);
     refuse_twice();
     refuse_attention_pooling();
+    refuse_byobnet();
     search_ = find_head(tensors_, network(), features_, excluded(), options_.head, path_);
     refuse_look_alikes();
     for (const std::string& name : search_.unexpected) {
@@ -267,6 +271,16 @@ class Recogniser {
         fail(ErrorCode::kUnsupported, path_,
              "a network with attention pooling (CLIP), which this program does not have: {}", one_line(name));
       }
+    }
+  }
+
+  // timm's ByobNet makes networks of many kinds under these names, and tensors do not tell which.
+  void refuse_byobnet() const {
+    for (const NameInFile& name : network().names) {
+      if (name.in_file.find("_kxk.") == std::string::npos) continue;
+      fail(ErrorCode::kUnsupported, path_,
+           "a network of timm's ByobNet (CLIP's and others), which this program does not have: {}",
+           one_line(name.in_file));
     }
   }
 

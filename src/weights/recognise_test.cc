@@ -279,6 +279,7 @@ TEST(RecogniseTest, NetworksThatLookLikeOursAreRefused) {
   };
   EXPECT_THAT(with("layer1.0.se.fc1.weight", numbers({2, 8, 1, 1})), HasSubstr("squeeze-and-excitation"));
   EXPECT_THAT(with("layer2.0.se.fc1.weight", numbers({2, 16})), HasSubstr("squeeze-and-excitation"));
+  EXPECT_THAT(with("layer2.0.mixer.attn.fc_reduce.weight", numbers({2, 16})), HasSubstr("SKNet"));
   EXPECT_THAT(with("layer1.0.bn1.IN.weight", numbers({8})), HasSubstr("IBN"));
   EXPECT_THAT(with("layer1.0.scale", numbers({1})), HasSubstr("unexpected layer1.0.scale"));
   EXPECT_THAT(with("attnpool.k_proj.weight", numbers({16, 16})), HasSubstr("attention pooling (CLIP)"));
