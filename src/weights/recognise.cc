@@ -25,6 +25,7 @@ struct LookAlike {
 constexpr LookAlike kLookAlikes[] = {
     {".fc_reduce.", "selective kernels (SKNet)"},
     {".paths.", "selective kernels (SKNet)"},
+    {".se.conv.", "efficient channel attention (ECA)"},
     {".se.", "squeeze-and-excitation"},
     {".se_module.", "squeeze-and-excitation (SE-ResNet)"},
     {".squeeze.", "squeeze-and-excitation"},
