@@ -69,6 +69,7 @@ std::vector<Neighbours> neighbours(const Architecture& base) {
   if (base.shortcut == Shortcut::kPadding || base.shortcut == Shortcut::kNone) {
     try_values("shortcut", &Architecture::shortcut, {Shortcut::kPadding, Shortcut::kNone});
   }
+  try_values("antialias", &Architecture::antialias, {Antialias::kNone, Antialias::kAverage, Antialias::kBlur});
   try_values("activation", &Architecture::activation,
              {Activation::kRelu, Activation::kSilu, Activation::kGelu, Activation::kHardswish});
   std::vector<Architecture>& activated = result.back().networks;
