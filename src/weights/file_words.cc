@@ -13,27 +13,27 @@
 namespace resnet {
 namespace {
 
-using Json = nlohmann::json;
+using WordJson = nlohmann::json;
 
-Json parsed(const std::string& text) { return Json::parse(text, nullptr, /*allow_exceptions=*/false); }
+WordJson parsed_word(const std::string& text) { return WordJson::parse(text, nullptr, /*allow_exceptions=*/false); }
 
-Json value_at(const TensorFile& file, const std::string& path) {
+WordJson value_at(const TensorFile& file, const std::string& path) {
   const auto found = file.values.find(path);
-  return found == file.values.end() ? Json() : parsed(found->second);
+  return found == file.values.end() ? WordJson() : parsed_word(found->second);
 }
 
-std::string text_in(const Json& object, const char* key) {
+std::string text_in(const WordJson& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
-std::optional<double> number_in(const Json& object, const char* key) {
+std::optional<double> number_in(const WordJson& object, const char* key) {
   if (!object.is_object()) return std::nullopt;
   const auto found = object.find(key);
   return found != object.end() && found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
 }
 
-bool is_true(const Json& object, const char* key) {
+bool is_true(const WordJson& object, const char* key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
   return object.is_object() && found != object.end() && found->is_boolean() && found->get<bool>();
 }
@@ -44,7 +44,7 @@ constexpr const char* kClassKeys[] = {"id2label",    "label2id", "class_to_idx",
                                       "label_names", "classes",  "CLASSES",      "categories",   "vocab"};
 
 // Names by index of a list or of an object in either direction; empty where they are not `count`.
-std::vector<std::string> names_in(const Json& value, int count) {
+std::vector<std::string> names_in(const WordJson& value, int count) {
   const auto wanted = static_cast<std::size_t>(count);
   std::vector<std::string> names(wanted);
   if (!value.is_structured() || value.size() != wanted) return {};
@@ -76,7 +76,7 @@ bool are_placeholders(const std::vector<std::string>& names) {
   });
 }
 
-std::vector<std::string> search_names(const Json& value, int count, int depth) {
+std::vector<std::string> search_names(const WordJson& value, int count, int depth) {
   constexpr int kMaxDepth = 6;
   if (!value.is_object() || depth > kMaxDepth) return {};
   for (const char* key : kClassKeys) {
@@ -101,11 +101,11 @@ std::vector<std::string> search_names(const Json& value, int count, int depth) {
 
 // ---- preprocessing ----
 
-std::vector<float> floats_in(const Json& object, const char* key) {
+std::vector<float> floats_in(const WordJson& object, const char* key) {
   std::vector<float> values;
   const auto found = object.is_object() ? object.find(key) : object.end();
   if (!object.is_object() || found == object.end() || !found->is_array()) return {};
-  for (const Json& item : *found) {
+  for (const WordJson& item : *found) {
     if (!item.is_number()) return {};
     values.push_back(item.get<float>());
   }
@@ -131,7 +131,7 @@ std::optional<Interpolation> interpolation_of(const std::string& name) {
 
 // timm's pretrained_cfg: the size, of which the crop is a share (timm/data/transforms_factory.py,
 // transforms_imagenet_eval).
-std::optional<Preprocessing> timm_preprocessing(const Json& config, int channels) {
+std::optional<Preprocessing> timm_preprocessing(const WordJson& config, int channels) {
   const std::vector<float> size = floats_in(config, "input_size");
   const auto interpolation = interpolation_of(text_in(config, "interpolation"));
   const double crop = number_in(config, "crop_pct").value_or(0);
@@ -148,9 +148,9 @@ std::optional<Preprocessing> timm_preprocessing(const Json& config, int channels
   return checked(how, channels);
 }
 
-std::optional<int> side_in(const Json& config, const char* key, const char* inner) {
+std::optional<int> side_in(const WordJson& config, const char* key, const char* inner) {
   if (!config.is_object() || !config.contains(key)) return std::nullopt;
-  const Json& value = config[key];
+  const WordJson& value = config[key];
   if (value.is_number_integer()) return value.get<int>();
   const auto side = number_in(value, inner);
   return side ? std::optional(static_cast<int>(*side)) : std::nullopt;
@@ -158,7 +158,7 @@ std::optional<int> side_in(const Json& config, const char* key, const char* inne
 
 // Hugging Face's image processors: ConvNext's resizes to size / crop_pct below 384 and crops; others resize the shorter
 // side and crop where they are told to. One that does not keep the sides' ratio has no counterpart here.
-std::optional<Preprocessing> hugging_face_preprocessing(const Json& config, int channels) {
+std::optional<Preprocessing> hugging_face_preprocessing(const WordJson& config, int channels) {
   constexpr double kByte = 1.0 / 255;
   constexpr int kConvNextWarps = 384;
   if (!config.is_object() || (config.contains("do_resize") && !is_true(config, "do_resize"))) return std::nullopt;
@@ -198,10 +198,10 @@ class Words {
       : file_(file), prefix_(std::move(prefix)), architecture_(architecture), path_(path) {}
 
   FileWords read() {
-    const Json config = value_at(file_, "config.json");
+    const WordJson config = value_at(file_, "config.json");
     read_hugging_face(config);
     read_timm_config(config);
-    if (const Json arch = value_at(file_, "arch"); arch.is_string()) read_name(arch.get<std::string>(), "arch");
+    if (const WordJson arch = value_at(file_, "arch"); arch.is_string()) read_name(arch.get<std::string>(), "arch");
     read_attributes();
     read_code();
     read_preprocessing(config);
@@ -249,7 +249,7 @@ class Words {
   }
 
   // transformers' ResNetConfig.
-  void read_hugging_face(const Json& config) {
+  void read_hugging_face(const WordJson& config) {
     if (text_in(config, "model_type") != "resnet") return;
     const std::string source = "config.json";
     if (const std::string act = text_in(config, "hidden_act"); !act.empty()) say_activation(act, source);
@@ -263,7 +263,7 @@ class Words {
   }
 
   // timm's config.json for a hub, and transformers' wrapper of it.
-  void read_timm_config(const Json& config) {
+  void read_timm_config(const WordJson& config) {
     const std::string name = text_in(config, "architecture");
     if (name.empty() || !config.contains("pretrained_cfg")) return;
     if (config.contains("model_args") && config["model_args"].is_object()) {
@@ -300,14 +300,14 @@ class Words {
   }
 
   // Attributes of a pickled module, by the path at which torch's module has them.
-  Json attribute(const std::string& module, const char* name) const {
+  WordJson attribute(const std::string& module, const char* name) const {
     return value_at(file_, fmt::format("{}{}.{}", prefix_, module, name));
   }
 
-  static std::optional<int> same(const Json& value) {
+  static std::optional<int> same(const WordJson& value) {
     if (value.is_number_integer()) return value.get<int>();
     if (!value.is_array() || value.empty() || !value[0].is_number_integer()) return std::nullopt;
-    for (const Json& item : value) {
+    for (const WordJson& item : value) {
       if (item != value[0]) return std::nullopt;
     }
     return value[0].get<int>();
@@ -321,7 +321,7 @@ class Words {
     for (auto it = file_.values.lower_bound(prefix_); it != file_.values.end() && it->first.starts_with(prefix_);
          ++it) {
       if (!it->first.ends_with(kClass)) continue;
-      const Json parsed_name = parsed(it->second);
+      const WordJson parsed_name = parsed_word(it->second);
       const std::string name = parsed_name.is_string() ? parsed_name.get<std::string>() : "";
       const std::string_view path = std::string_view(it->first).substr(0, it->first.size() - kClass.size());
       const bool smooths = path.ends_with(".aa") && name.find("Identity") == std::string::npos;
@@ -333,7 +333,7 @@ class Words {
       if (kind == "Softmax" || kind == "LogSoftmax" || kind == "Sigmoid") continue;  // behind the scores
       if (!activation.empty() && kind != activation) refuse(source, activation + " and " + kind);
       activation = kind;
-      const Json slope = value_at(file_, fmt::format("{}.negative_slope", path));
+      const WordJson slope = value_at(file_, fmt::format("{}.negative_slope", path));
       if (slope.is_number()) say(&Architecture::negative_slope, slope.get<double>(), "negative_slope", source);
     }
     if (!activation.empty()) say_activation(activation, source);
@@ -344,7 +344,7 @@ class Words {
     std::string code;
     for (auto it = file_.values.lower_bound("code/"); it != file_.values.end() && it->first.starts_with("code/");
          ++it) {
-      const Json text = parsed(it->second);
+      const WordJson text = parsed_word(it->second);
       code += text.is_string() ? text.get<std::string>() : it->second;
     }
     if (code.find("batch_norm(") == std::string::npos) return;
@@ -368,7 +368,7 @@ class Words {
   void read_attributes() {
     const std::string source = "the pickled module";
     read_classes(source);
-    if (const Json eps = attribute("bn1", "eps"); eps.is_number()) {
+    if (const WordJson eps = attribute("bn1", "eps"); eps.is_number()) {
       say(&Architecture::bn_eps, eps.get<double>(), "bn_eps", source);
     }
     const char* stem = architecture_.stem == Stem::kDeep ? "conv1.0" : "conv1";
@@ -380,13 +380,13 @@ class Words {
   }
 
   void read_pool(const std::string& source) {
-    const Json kind = attribute("maxpool", "__class__");
+    const WordJson kind = attribute("maxpool", "__class__");
     const std::string name = kind.is_string() ? kind.get<std::string>() : "";
     if (name.ends_with(".Identity")) return say(&Architecture::stem_pool, StemPool::kNone, "stem_pool", source);
     const auto kernel = same(attribute("maxpool", "kernel_size"));
     const auto stride = same(attribute("maxpool", "stride"));
     const auto padding = same(attribute("maxpool", "padding"));
-    const Json ceil = attribute("maxpool", "ceil_mode");
+    const WordJson ceil = attribute("maxpool", "ceil_mode");
     if (!kernel || !stride || !padding) return;  // a function in its forward(), or none: nothing tells
     const bool cut = ceil.is_boolean() && ceil.get<bool>();
     if (name.find("AvgPool") != std::string::npos) {
@@ -427,7 +427,7 @@ class Words {
         source);
   }
 
-  void read_preprocessing(const Json& config) {
+  void read_preprocessing(const WordJson& config) {
     const int channels = architecture_.in_channels;
     const auto take = [&](std::optional<Preprocessing> how, const char* source) {
       if (!how || words_.preprocessing) return;
@@ -460,7 +460,7 @@ std::vector<std::string> find_class_names(const TensorFile& file, int classes) {
     const std::string_view last = std::string_view(path).substr(path.rfind('.') + 1);
     for (const char* key : kClassKeys) {
       if (last != key && text.find(key) == std::string::npos) continue;
-      const Json value = parsed(text);
+      const WordJson value = parsed_word(text);
       std::vector<std::string> names = last == key ? names_in(value, classes) : search_names(value, classes, 0);
       if (!names.empty() && !are_placeholders(names)) return names;
     }

@@ -10,19 +10,19 @@
 namespace resnet {
 namespace {
 
-constexpr int kMaxDepth = 6;                 // of prefixes
+constexpr int kMaxPrefixDepth = 6;           // of prefixes
 constexpr int kMaxPrefixes = 200;            // that are tried
 constexpr std::size_t kMinConvolutions = 3;  // a stem and a block
 constexpr std::size_t kMaxModules = 10'000;
 
-struct Module {
+struct OrderedModule {
   std::string_view path;
   std::vector<std::pair<std::string_view, std::string_view>> tensors;  // name in the file, plain leaf
   std::vector<std::int64_t> kernel;                                    // shape of a weight of four dimensions
   std::int64_t channels = 0;                                           // of a norm
 };
 
-std::string_view parent(std::string_view path) {
+std::string_view parent_of(std::string_view path) {
   const std::size_t dot = path.rfind('.');
   return dot == std::string_view::npos ? std::string_view() : path.substr(0, dot);
 }
@@ -57,8 +57,8 @@ bool natural_less(std::string_view a, std::string_view b) {
 
 // A convolution and the norm behind it.
 struct Unit {
-  const Module* conv = nullptr;
-  const Module* norm = nullptr;  // null where norms were taken into convolutions
+  const OrderedModule* conv = nullptr;
+  const OrderedModule* norm = nullptr;  // null where norms were taken into convolutions
   std::int64_t out() const { return conv->kernel[0]; }
   std::int64_t in() const { return conv->kernel[1]; }  // of a group
   std::int64_t window() const { return conv->kernel[2]; }
@@ -90,7 +90,7 @@ class Parser {
       names.emplace_back(name);
       const auto [place, is_new] = index.emplace(split.module, modules_.size());
       if (is_new) modules_.push_back({split.module, {}, {}, 0});
-      Module& module = modules_[place->second];
+      OrderedModule& module = modules_[place->second];
       module.tensors.emplace_back(name, split.leaf);
       const Shape& shape = tensor.shape();
       if (shape.size() == 4) module.kernel = shape;
@@ -99,37 +99,37 @@ class Parser {
     sorted_ = std::is_sorted(names.begin(), names.end());
     if (sorted_) {
       std::sort(modules_.begin(), modules_.end(),
-                [](const Module& a, const Module& b) { return natural_less(a.path, b.path); });
+                [](const OrderedModule& a, const OrderedModule& b) { return natural_less(a.path, b.path); });
     }
   }
 
   // A stem, which reads pictures, stands first though its name may not.
-  void stem_first(std::vector<const Module*>& convs) const {
+  void stem_first(std::vector<const OrderedModule*>& convs) const {
     constexpr std::int64_t kMostOfPictures = 4;
-    const auto stem =
-        std::find_if(convs.begin(), convs.end(), [](const Module* conv) { return conv->kernel[1] <= kMostOfPictures; });
+    const auto stem = std::find_if(convs.begin(), convs.end(),
+                                   [](const OrderedModule* conv) { return conv->kernel[1] <= kMostOfPictures; });
     if (stem != convs.end() && sorted_) std::rotate(convs.begin(), stem, stem + 1);
   }
 
   bool pair() {
-    std::vector<const Module*> convs;
-    std::map<std::string_view, std::vector<const Module*>> norms;  // by what they stand in
+    std::vector<const OrderedModule*> convs;
+    std::map<std::string_view, std::vector<const OrderedModule*>> norms;  // by what they stand in
     std::size_t norm_count = 0;
-    for (const Module& module : modules_) {
+    for (const OrderedModule& module : modules_) {
       if (!module.kernel.empty()) {
         if (module.kernel[2] == 1 || module.kernel[2] == 3 || module.kernel[2] == 7) convs.push_back(&module);
       } else if (module.channels > 0) {
-        norms[parent(module.path)].push_back(&module);
+        norms[parent_of(module.path)].push_back(&module);
         ++norm_count;
       }
     }
     if (convs.size() < kMinConvolutions || (norm_count != 0 && norm_count < convs.size())) return false;
     stem_first(convs);
     std::map<std::string_view, std::size_t> used;
-    for (const Module* conv : convs) {
+    for (const OrderedModule* conv : convs) {
       Unit unit{conv, nullptr};
       if (norm_count > 0) {
-        const std::string_view scope = norms.contains(conv->path) ? conv->path : parent(conv->path);
+        const std::string_view scope = norms.contains(conv->path) ? conv->path : parent_of(conv->path);
         const auto here = norms.find(scope);
         const std::size_t number = used[scope]++;
         // A last 1x1 convolution without a norm is a head.
@@ -229,7 +229,7 @@ class Parser {
   bool starts_bottleneck(std::size_t side, const Shape_& shape) const {
     return shape.bottleneck && side + 1 < units_.size() && units_[side + 1].window() == 3 &&
            units_[side + 1].out() == units_[side].out() &&
-           parent(units_[side + 1].conv->path) == parent(units_[side].conv->path);
+           parent_of(units_[side + 1].conv->path) == parent_of(units_[side].conv->path);
   }
 
   // Where a file sorts names, two equal layers of a block are told apart by what counts in their names.
@@ -259,16 +259,16 @@ class Parser {
   }
 
   std::string_view prefix_;
-  std::vector<Module> modules_;
+  std::vector<OrderedModule> modules_;
   bool sorted_ = false;
   std::vector<Unit> units_;
-  std::vector<std::pair<const Module*, std::string>> plain_;
+  std::vector<std::pair<const OrderedModule*, std::string>> plain_;
 };
 
 std::optional<FoundNetwork> find_below(const StateDict& tensors, const std::string& prefix, int depth, int& tries) {
   if (--tries < 0) return std::nullopt;
   if (auto found = Parser(tensors, prefix).run()) return found;
-  if (depth == kMaxDepth) return std::nullopt;
+  if (depth == kMaxPrefixDepth) return std::nullopt;
   std::map<std::string, std::size_t> children;  // with their convolutions
   for (const auto& [name, tensor] : tensors) {
     if (tensor.shape().size() != 4 || !name.starts_with(prefix)) continue;

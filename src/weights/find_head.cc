@@ -15,16 +15,16 @@
 namespace resnet {
 namespace {
 
-constexpr std::size_t kShown = 5;
+constexpr std::size_t kShownModules = 5;
 constexpr std::int64_t kMostChannels = 64;  // of pictures
 
-struct Module {
+struct HeadModule {
   std::string_view path;
   StateDict tensors;  // by plain leaves, behind "head."
   std::vector<std::string_view> names;
 };
 
-bool is_floating(DType type) {
+bool is_number_type(DType type) {
   return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16 || type == DType::kF64;
 }
 
@@ -61,7 +61,7 @@ class Search {
     std::string_view level = network_.prefix;
     std::string_view inner;
     for (bool first = true;; first = false) {
-      const std::vector<Module> modules = modules_at(level, first ? std::string_view() : inner);
+      const std::vector<HeadModule> modules = modules_at(level, first ? std::string_view() : inner);
       if (choose(modules, first)) break;
       if (level.empty()) break;
       inner = level;
@@ -84,8 +84,8 @@ class Search {
   }
 
   // What stands at a level and belongs to neither the level inside it nor another network.
-  std::vector<Module> modules_at(std::string_view level, std::string_view inner) {
-    std::vector<Module> modules;
+  std::vector<HeadModule> modules_at(std::string_view level, std::string_view inner) {
+    std::vector<HeadModule> modules;
     std::map<std::string_view, std::size_t> index;
     for (const auto& [full, tensor] : tensors_) {
       const std::string_view name = full;
@@ -98,10 +98,10 @@ class Search {
         result_.unexpected.emplace_back(name);
         continue;
       }
-      if (!is_floating(tensor.dtype())) continue;  // a buffer
+      if (!is_number_type(tensor.dtype())) continue;  // a buffer
       const auto [place, is_new] = index.emplace(path, modules.size());
       if (is_new) modules.push_back({path, {}, {}});
-      Module& module = modules[place->second];
+      HeadModule& module = modules[place->second];
       module.names.push_back(name);
       module.tensors.set("head." + std::string(split.leaf), tensor);
     }
@@ -124,7 +124,7 @@ class Search {
   }
 
   // Of a linear layer or a 1x1 convolution: outputs and inputs.
-  static std::optional<std::pair<std::int64_t, std::int64_t>> linear(const Module& module) {
+  static std::optional<std::pair<std::int64_t, std::int64_t>> linear(const HeadModule& module) {
     for (const char* leaf :
          {"head.weight", "head.weight_orig", "head.weight_v", "head.parametrizations.weight.original"}) {
       const Tensor* weight = module.tensors.find(leaf);
@@ -136,33 +136,33 @@ class Search {
     return std::nullopt;
   }
 
-  bool is_head(const Module& module) const {
+  bool is_head(const HeadModule& module) const {
     const auto sizes = linear(module);
     return sizes && sizes->second == features_ && sizes->first >= 1;
   }
 
-  static bool is_norm(const Module& module) { return module.tensors.contains("head.running_mean"); }
+  static bool is_norm(const HeadModule& module) { return module.tensors.contains("head.running_mean"); }
 
-  bool is_wanted(const Module& module) const {
+  bool is_wanted(const HeadModule& module) const {
     return module.path == wanted_ || module.path == network_.prefix + wanted_ || module.path.ends_with("." + wanted_);
   }
 
-  std::string words(const Module& module) const {
+  std::string words(const HeadModule& module) const {
     std::string path = one_line(module.path);
     if (const auto sizes = linear(module)) return fmt::format("{} ({} to {})", path, sizes->second, sizes->first);
     return is_norm(module) ? path + " (batch norm)" : path;
   }
 
-  std::string list(const std::vector<const Module*>& modules) const {
+  std::string list(const std::vector<const HeadModule*>& modules) const {
     std::string text;
-    for (std::size_t i = 0; i < std::min(modules.size(), kShown); ++i) {
+    for (std::size_t i = 0; i < std::min(modules.size(), kShownModules); ++i) {
       text += fmt::format("{}{}", i == 0 ? "" : ", ", words(*modules[i]));
     }
-    if (modules.size() > kShown) text += fmt::format(" and {} more", modules.size() - kShown);
+    if (modules.size() > kShownModules) text += fmt::format(" and {} more", modules.size() - kShownModules);
     return text;
   }
 
-  void take(const Module& module) {
+  void take(const HeadModule& module) {
     std::vector<std::string> notes;
     const StateDict plain = make_leaves_plain(module.tensors, where_, notes);
     result_.head.module = std::string(module.path);
@@ -180,7 +180,7 @@ class Search {
   }
 
   // A batch norm of the features, next in a Sequential before the linear layer: nothing else stands between them.
-  bool stands_before(const Module& norm, const Module& head) const {
+  bool stands_before(const HeadModule& norm, const HeadModule& head) const {
     const auto number = [](std::string_view path) {
       int value = -1;
       const std::string_view text = path.substr(path.rfind('.') + 1);
@@ -194,7 +194,7 @@ class Search {
   }
 
   // W (s x + t) + b = (W s) x + (W t + b).
-  void fold(const Module& norm) {
+  void fold(const HeadModule& norm) {
     const auto values = [&](const char* leaf, float otherwise) {
       const Tensor* tensor = norm.tensors.find(leaf);
       const auto count = static_cast<std::size_t>(features_);
@@ -226,15 +226,15 @@ class Search {
     result_.notes.push_back(fmt::format("the batch norm {} was taken into the classifier", one_line(norm.path)));
   }
 
-  void set_aside(const Module& module) {
+  void set_aside(const HeadModule& module) {
     for (const std::string_view name : module.names) result_.set_aside.emplace_back(name);
   }
 
   // True where the search ends here.
-  bool choose(const std::vector<Module>& modules, bool first) {
-    std::vector<const Module*> heads;
-    std::vector<const Module*> rest;
-    for (const Module& module : modules) {
+  bool choose(const std::vector<HeadModule>& modules, bool first) {
+    std::vector<const HeadModule*> heads;
+    std::vector<const HeadModule*> rest;
+    for (const HeadModule& module : modules) {
       if (wanted_ == "none" || is_projection(module.path) || (first && is_contrastive(network_.prefix))) {
         set_aside(module);
       } else {
@@ -242,22 +242,23 @@ class Search {
       }
     }
     if (heads.empty()) {
-      for (const Module* module : rest) refuse_two_poolings(*module);
+      for (const HeadModule* module : rest) refuse_two_poolings(*module);
       if (!first) {
-        for (const Module* module : rest) set_aside(*module);
+        for (const HeadModule* module : rest) set_aside(*module);
         return !rest.empty();
       }
-      for (const Module* module : rest) {
+      for (const HeadModule* module : rest) {
         for (const std::string_view name : module->names) result_.unexpected.emplace_back(name);
       }
       return false;
     }
-    for (const Module* head : heads) result_.others.emplace_back(head->path);
+    for (const HeadModule* head : heads) result_.others.emplace_back(head->path);
     if (!wanted_.empty()) {
-      const auto found = std::find_if(heads.begin(), heads.end(), [&](const Module* head) { return is_wanted(*head); });
+      const auto found =
+          std::find_if(heads.begin(), heads.end(), [&](const HeadModule* head) { return is_wanted(*head); });
       if (found == heads.end()) no_such_head();
       take(**found);
-      for (const Module& module : modules) {
+      for (const HeadModule& module : modules) {
         if (&module != *found) set_aside(module);
       }
       return true;
@@ -271,7 +272,7 @@ class Search {
   }
 
   // fastai's, whose features are the averages and the maxima of the last stage.
-  void refuse_two_poolings(const Module& module) const {
+  void refuse_two_poolings(const HeadModule& module) const {
     const auto sizes = linear(module);
     if (!sizes || sizes->second != 2 * features_) return;
     fail(ErrorCode::kUnsupported, where_,
@@ -280,7 +281,8 @@ class Search {
          words(module), sizes->second, features_);
   }
 
-  [[noreturn]] void refuse(const std::vector<const Module*>& heads, const std::vector<const Module*>& rest) const {
+  [[noreturn]] void refuse(const std::vector<const HeadModule*>& heads,
+                           const std::vector<const HeadModule*>& rest) const {
     if (rest.empty()) {
       fail(ErrorCode::kUnsupported, where_, "the network has {} heads: {}; --head NAME takes one", heads.size(),
            list(heads));

@@ -11,7 +11,7 @@
 namespace resnet {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 bool is_our_key(const std::string& key) {
   return key == kVersionKey || key == kArchitectureKey || key == kClassesKey || key == kPreprocessingKey;
@@ -25,8 +25,8 @@ double shortest(float value) {
   return static_cast<float>(decimal) == value ? decimal : static_cast<double>(value);
 }
 
-Json numbers(const std::vector<float>& values) {
-  Json result = Json::array();
+OrderedJson numbers(const std::vector<float>& values) {
+  OrderedJson result = OrderedJson::array();
   for (const float value : values) result.push_back(shortest(value));
   return result;
 }
@@ -87,16 +87,16 @@ auto read_value(const Metadata& metadata, const char* key, const std::string& wh
 
 }  // namespace
 
-Json to_json(const Architecture& a) {
-  Json json = {{"name", a.name}};
+OrderedJson to_json(const Architecture& a) {
+  OrderedJson json = {{"name", a.name}};
   write_fields(architecture_fields(), a, json);
   return json;
 }
 
-Json to_json(const Preprocessing& p) {
-  Json json = {{"height", p.height},      {"width", p.width},
-               {"resize", p.resize},      {"interpolation", name(p.interpolation)},
-               {"mean", numbers(p.mean)}, {"std", numbers(p.std)}};
+OrderedJson to_json(const Preprocessing& p) {
+  OrderedJson json = {{"height", p.height},      {"width", p.width},
+                      {"resize", p.resize},      {"interpolation", name(p.interpolation)},
+                      {"mean", numbers(p.mean)}, {"std", numbers(p.std)}};
   if (p.channels != ChannelOrder::kRgb) json["channels"] = name(p.channels);  // which the first version had not
   return json;
 }
@@ -106,7 +106,7 @@ Metadata to_metadata(const Model& model) {
     fail(ErrorCode::kInvalidArgument, field, "{}", message);
   };
   Metadata result = other_keys(model.metadata);
-  const auto put = [&](const char* key, const Json& json) {
+  const auto put = [&](const char* key, const OrderedJson& json) {
     std::string text = json.dump();
     if (key != kClassesKey && text.size() > kMaxJsonBytes) refuse(key, "more than 65536 bytes of JSON");
     result[key] = std::move(text);

@@ -13,7 +13,7 @@ namespace resnet {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
+using ConfigJson = nlohmann::json;
 
 constexpr std::size_t kMaxTextBytes = std::size_t{16} << 20;
 constexpr std::size_t kMaxShards = 1000;
@@ -43,7 +43,7 @@ bool is_weights(const fs::path& path) {
 // Names of an index's files, in its order.
 std::vector<std::string> shards_of(const fs::path& index) {
   const TextFile file = TextFile::open(index.string(), kMaxTextBytes);
-  const Json json = Json::parse(file.text(), nullptr, /*allow_exceptions=*/false);
+  const ConfigJson json = ConfigJson::parse(file.text(), nullptr, /*allow_exceptions=*/false);
   const auto map = json.is_object() ? json.find("weight_map") : json.end();
   if (!json.is_object() || map == json.end() || !map->is_object()) {
     fail(ErrorCode::kFormat, index.string(), "not an index of shards: it has no weight_map");
@@ -114,7 +114,7 @@ TensorFile read_model_source(const std::string& path) {
     for (const char* name : kConfigs) {
       const fs::path config = weights.parent_path() / name;
       if (!is_there(config)) continue;
-      const Json json = Json::parse(TextFile::open(config.string(), kMaxTextBytes).text(), nullptr, false);
+      const ConfigJson json = ConfigJson::parse(TextFile::open(config.string(), kMaxTextBytes).text(), nullptr, false);
       if (!json.is_object()) fail(ErrorCode::kFormat, config.string(), "not a JSON object");
       file.values[name] = json.dump();
     }

@@ -15,7 +15,7 @@
 namespace resnet {
 namespace {
 
-constexpr std::size_t kShown = 5;
+constexpr std::size_t kShownNetworks = 5;
 
 // Networks that are like ours and are not ours, by what their tensors' names hold.
 struct LookAlike {
@@ -91,12 +91,12 @@ std::string shown(const FoundNetwork& network) {
   return network.prefix.empty() ? "the top" : fmt::format("`{}`", one_line(network.prefix));
 }
 
-std::string list(const std::vector<FoundNetwork>& networks) {
+std::string list_networks(const std::vector<FoundNetwork>& networks) {
   std::string text;
-  for (std::size_t i = 0; i < std::min(networks.size(), kShown); ++i) {
+  for (std::size_t i = 0; i < std::min(networks.size(), kShownNetworks); ++i) {
     text += fmt::format("{}{}", i == 0 ? "" : ", ", shown(networks[i]));
   }
-  if (networks.size() > kShown) text += fmt::format(" and {} more", networks.size() - kShown);
+  if (networks.size() > kShownNetworks) text += fmt::format(" and {} more", networks.size() - kShownNetworks);
   return text;
 }
 
@@ -151,7 +151,7 @@ class Recogniser {
                            (rank_of(networks_[i]) == rank_of(network()) || !is_like(tensors_, network(), networks_[i]));
         if (!rival) continue;
         fail(ErrorCode::kUnsupported, path_, "holds {} networks: {}; --take NAME takes one", networks_.size(),
-             list(networks_));
+             list_networks(networks_));
       }
     }
     Finding& finding = result_.finding;
@@ -183,7 +183,7 @@ class Recogniser {
       return;
     }
     fail(ErrorCode::kNotFound, path_, "{} called '{}'; there are {}", named.empty() ? "no network is" : "several are",
-         one_line(options_.take), list(networks_));
+         one_line(options_.take), list_networks(networks_));
   }
 
   StateDict stored_tensors() {
@@ -260,7 +260,9 @@ class Recogniser {
       const std::string_view behind = std::string_view(name).substr(network().prefix.size());
       const std::string plain = torchvision_name(behind);
       if (plain == behind || !behind.ends_with(plain) || !tensors_.contains(network().prefix + plain)) continue;
-      const auto is_other = [&](const std::string& prefix) { return name.starts_with(prefix); };
+      const auto is_other = [whole = std::string_view(name)](const std::string& prefix) {
+        return whole.starts_with(prefix);
+      };
       if (std::any_of(others.begin(), others.end(), is_other)) continue;
       fail(ErrorCode::kFormat, path_, "tensor '{}': is there twice", one_line(plain));
     }
