@@ -91,7 +91,7 @@ Model load_model_aloud(const std::string& path, const LoadOptions& options) {
   Model model = load_model(path, options);
   for (const std::string& note : model.finding.notes) say(fmt::format("{}: {}", path, note));
   if (const std::string assumed = flags_of(model.finding.assumed); !assumed.empty()) {
-    say(fmt::format("{}: assumed, as its tensors do not tell: {}; and strides without anti-aliasing", path, assumed));
+    say(fmt::format("{}: assumed, as its tensors do not tell: {}", path, assumed));
   }
   if (options.allow_nonfinite) say_nonfinite(path, model.weights);
   return model;
