@@ -21,7 +21,8 @@ namespace resnet {
 struct Hypothesis {
   Architecture architecture;
   Preprocessing preprocessing;
-  double distance = 0;         // of all batch norms: 0 where what goes in is what is remembered
+  double distance = 0;         // of all batch norms: 0 where what goes in is what is remembered; times
+  double handicap = 1;         // 1.25 where mean or std are not what the model says, 1.1 for each other departure
   double first_distance = 0;   // of the first batch norm alone
   std::vector<double> groups;  // the distance of each group of the pictures
 };

@@ -71,7 +71,8 @@ struct FeatureShape {
 };
 
 // One shape per node. Throws kMismatch where the channels are not the network's, kInvalidArgument where an image is too
-// small to leave a pixel, a size is over 65,535, or strides leave F(x) and shortcut different sizes, kLimit where the MACs would not fit in 63 bits.
+// small to leave a pixel, a size is over 65,535, or strides leave F(x) and shortcut different sizes, kLimit where the
+// MACs would not fit in 63 bits.
 std::vector<FeatureShape> infer_shapes(const Graph& graph, const FeatureShape& input);
 
 // A tensor of the state dict.

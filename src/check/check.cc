@@ -18,10 +18,23 @@ namespace {
 constexpr std::size_t kMostGroups = 8;
 constexpr std::size_t kPreparedInFull = 6;  // of the likeliest preprocessings
 constexpr int kRounds = 4;                  // of changing a field: the last one only looks whether there is more
-constexpr double kHandicap = 1.1;           // of a departure from what the model says, times the distance
 constexpr std::size_t kKept = 3;            // networks that the next field is changed of
 constexpr std::int64_t kBatchBytes = 64 << 20;
 constexpr double kFarOff = 0.5;  // no network is so far from its own pictures
+
+// Pictures are changed in training (crops beyond their edges, other colours), which moves the scale of what goes in
+// more than anything else.
+constexpr double kOtherNormalisation = 1.25;
+constexpr double kOtherField = 1.1;
+
+// Whether the same numbers stand for the same colours.
+bool normalises_alike(const Preprocessing& a, const Preprocessing& b) {
+  if (a.channels == b.channels || a.mean.size() != 3) return a.mean == b.mean && a.std == b.std;
+  const auto turned = [](const std::vector<float>& x, const std::vector<float>& y) {
+    return std::equal(x.begin(), x.end(), y.rbegin(), y.rend());
+  };
+  return (a.mean == b.mean && a.std == b.std) || (turned(a.mean, b.mean) && turned(a.std, b.std));
+}
 
 class Search {
  public:
@@ -34,7 +47,9 @@ class Search {
     const Preprocessing& stated = *model_.preprocessing;
     std::vector<Hypothesis> prepared;
     for (const Preprocessing& how : likely_preprocessings(stated)) {
-      Hypothesis hypothesis{model_.architecture, how, 0, 0, {}};
+      Hypothesis hypothesis;
+      hypothesis.architecture = model_.architecture;
+      hypothesis.preprocessing = how;
       measure(hypothesis, true);
       prepared.push_back(std::move(hypothesis));
     }
@@ -99,7 +114,9 @@ class Search {
       return other.architecture == network && other.preprocessing == how;
     });
     if (known) return;
-    Hypothesis hypothesis{network, how, 0, 0, {}};
+    Hypothesis hypothesis;
+    hypothesis.architecture = network;
+    hypothesis.preprocessing = how;
     try {
       measure(hypothesis, false);
     } catch (const Error& error) {  // pictures too small for this network
@@ -166,21 +183,21 @@ class Search {
       if (&norm == &norms.front()) hypothesis.first_distance = whole;
       hypothesis.distance += whole / static_cast<double>(norms.size());
     }
-    const double handicap = std::pow(kHandicap, departures(hypothesis));
-    hypothesis.distance *= handicap;
-    for (double& group : hypothesis.groups) group *= handicap;
+    hypothesis.handicap = handicap(hypothesis);
+    hypothesis.distance *= hypothesis.handicap;
+    for (double& group : hypothesis.groups) group *= hypothesis.handicap;
   }
 
-  // Fields in which a hypothesis is not what the model says; mean and std are one.
-  int departures(const Hypothesis& hypothesis) const {
+  double handicap(const Hypothesis& hypothesis) const {
     const Preprocessing& how = hypothesis.preprocessing;
     const Preprocessing& stated = *model_.preprocessing;
-    int count = (how.channels != stated.channels ? 1 : 0) + (how.mean != stated.mean || how.std != stated.std ? 1 : 0);
+    double result = normalises_alike(how, stated) ? 1 : kOtherNormalisation;
+    if (how.channels != stated.channels) result *= kOtherField;
     for (const ArchitectureField& field : architecture_fields()) {
       if (field.name == "negative_slope") continue;  // comes with its activation
-      count += get(field, hypothesis.architecture) != get(field, model_.architecture) ? 1 : 0;
+      if (get(field, hypothesis.architecture) != get(field, model_.architecture)) result *= kOtherField;
     }
-    return count;
+    return result;
   }
 
   const Model& model_;
@@ -193,11 +210,13 @@ class Search {
   std::vector<Hypothesis> tried_;
 };
 
-// By how many standard errors `b` is farther than `a` in the groups of pictures (Student's paired t).
-double certainty(const Hypothesis& a, const Hypothesis& b) {
+// By how many standard errors `b` is farther than `a`, whose handicap is taken off, in the groups of pictures
+// (Student's paired t).
+double certainty(const Hypothesis& a, const Hypothesis& b, double handicap) {
   const auto count = static_cast<double>(a.groups.size());
   std::vector<double> farther(a.groups.size());
-  std::transform(b.groups.begin(), b.groups.end(), a.groups.begin(), farther.begin(), std::minus<>());
+  std::transform(b.groups.begin(), b.groups.end(), a.groups.begin(), farther.begin(),
+                 [&](double of_b, double of_a) { return of_b - of_a / handicap; });
   const double mean = std::accumulate(farther.begin(), farther.end(), 0.0) / count;
   double squares = 0;
   for (const double value : farther) squares += (value - mean) * (value - mean);
@@ -213,11 +232,14 @@ struct Threshold {
 };
 
 Verdict judge(const Hypothesis& nearest, const Hypothesis& other, bool contradicts) {
+  const bool by_scale = contradicts && !normalises_alike(nearest.preprocessing, other.preprocessing);
   const Threshold sure = {contradicts ? 1.5 : 1.25, 4};
-  const Threshold likely = {contradicts ? 1.25 : 1.1, 2};
+  const Threshold likely = {by_scale ? 1.3 : contradicts ? 1.15 : 1.1, contradicts ? 3.0 : 2.0};
   if (nearest.distance > kFarOff) return Verdict::kCannotTell;
-  const double share = other.distance / nearest.distance;
-  const double errors = certainty(nearest, other);
+  // What is stated has no handicap, and needs none where it is to be contradicted.
+  const double handicap = contradicts ? nearest.handicap : 1;
+  const double share = other.distance / nearest.distance * handicap;
+  const double errors = certainty(nearest, other, handicap);
   const auto passes = [&](const Threshold& least) { return share >= least.share && errors >= least.errors; };
   return passes(sure) ? Verdict::kSure : passes(likely) ? Verdict::kLikely : Verdict::kCannotTell;
 }

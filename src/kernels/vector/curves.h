@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "kernels/conv_geometry.h"
 #include "kernels/kernels.h"
 
 namespace resnet {
@@ -72,6 +73,20 @@ template <class V>
     case Curve::kSilu: return each([](Reg x) { return C::silu(x); });
     case Curve::kGelu: return each([](Reg x) { return C::gelu(x); });
     case Curve::kHardswish: return each([](Reg x) { return C::hardswish(x); });
+  }
+}
+
+// The float32 outputs of `side` x `side` pixels at a place (picture, y, x) of a convolution, cut at the picture's
+// edges: `width` of its `columns` from `column` on.
+template <class V, class Place>
+void apply_curve(const ConvCall& call, const Place& place, int side, std::int64_t columns, int column, int width) {
+  const ConvShape& s = call.shape;
+  if (s.curve == Curve::kNone) return;
+  float* output = static_cast<float*>(call.output) + column +
+                  ((place.picture * s.out_height + place.y) * s.out_width + place.x) * columns;
+  const int rows = smaller(side, s.out_height - place.y);
+  for (int y = 0; y < rows; ++y, output += s.out_width * columns) {
+    apply_curve<V>(s.curve, s.negative_slope, output, smaller(side, s.out_width - place.x), width, columns);
   }
 }
 

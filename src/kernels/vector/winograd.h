@@ -300,7 +300,7 @@ struct WinogradConv {
           for (int lane = 0; lane < width; lane += V::kLanes) {
             transform_output(places_[tile], products + lane, column + lane);
           }
-          if (call_.shape.curve != Curve::kNone) curve_output(places_[tile], column, width);
+          apply_curve<V>(call_, places_[tile], kOutputs, g_.columns, column, width);
         }
       }
     }
@@ -470,18 +470,6 @@ struct WinogradConv {
                         if (s.residual) value = V::add(value, V::load(residual + pixel));
                         V::store(output + pixel, s.relu ? V::relu(value) : value);
                       });
-  }
-
-  // The tile's outputs, which are float32, of `width` columns.
-  void curve_output(const Place& place, int column, int width) const {
-    const ConvShape& s = call_.shape;
-    const std::int64_t row = s.out_width * std::int64_t{g_.columns};
-    float* output = static_cast<float*>(call_.output) + (place.picture * s.out_height + place.y) * row +
-                    place.x * std::int64_t{g_.columns} + column;
-    const int row_pixels = smaller(kOutputs, s.out_width - place.x);
-    for (int y = 0; y < smaller(kOutputs, s.out_height - place.y); ++y) {
-      apply_curve<V>(s.curve, s.negative_slope, output + y * row, row_pixels, width, g_.columns);
-    }
   }
 
   const ConvCall& call_;
