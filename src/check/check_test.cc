@@ -71,6 +71,13 @@ Model trained(const Architecture& architecture, const Preprocessing& how) {
   return model;
 }
 
+// The same code runs a few times beside a sanitizer, not for minutes.
+#ifdef RESNET_SANITIZED
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 // With the pictures of the training, which leave nothing to chance.
 CheckReport check(const Model& model) {
   return check_model(model, std::span(all_pictures()).first(kTraining * 3 * 32 * 32), {kTraining, 3, 32, 32});
@@ -98,6 +105,7 @@ TEST_P(CheckFinds, TheNetworkOfTheTraining) {
   const std::vector<Architecture> basic = likely_neighbours(small_network());
   const std::vector<Architecture> bottleneck = likely_neighbours(small_network(Block::kBottleneck));
   const auto index = static_cast<std::size_t>(GetParam());
+  if (kSanitized && index % 8 != 0) GTEST_SKIP() << "takes long beside a sanitizer";
   if (index >= basic.size() + bottleneck.size()) GTEST_SKIP() << "there are fewer";
   const Architecture truth = index < basic.size() ? basic[index] : bottleneck[index - basic.size()];
   Model model = trained(truth, small_pictures());
@@ -110,6 +118,7 @@ TEST_P(CheckFinds, TheNetworkOfTheTraining) {
 INSTANTIATE_TEST_SUITE_P(All, CheckFinds, ::testing::Range(0, 26));
 
 TEST(CheckTest, FindsThePreprocessingOfTheTraining) {
+  if (kSanitized) GTEST_SKIP() << "takes long beside a sanitizer";
   const Preprocessing said = small_pictures();
   for (const Preprocessing& truth : likely_preprocessings(said)) {
     Model model = trained(small_network(), truth);
@@ -120,6 +129,7 @@ TEST(CheckTest, FindsThePreprocessingOfTheTraining) {
 
 // What is far from the usual is found, and what is not contradicted stays, where chance has its part.
 TEST(CheckTest, FindsWhatMattersInAFewOtherPictures) {
+  if (kSanitized) GTEST_SKIP() << "takes long beside a sanitizer";
   const Preprocessing said = small_pictures();
   EXPECT_FALSE(check_with_others(trained(small_network(), said)).contradicted);
   for (const Preprocessing& truth : likely_preprocessings(said)) {

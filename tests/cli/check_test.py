@@ -47,6 +47,7 @@ class CheckTest(unittest.TestCase):
             self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
 
 
+@unittest.skipIf(pictures.SANITIZED, "takes long beside a sanitizer")
 @unittest.skipUnless(os.path.exists(WEIGHTS), "RESNET_TEST_DATA has no weights")
 class TrainedTest(unittest.TestCase):
     """The truth: RGB, ImageNet's mean and std, no pooling, option A, ReLU (its author's words)."""
