@@ -51,6 +51,9 @@ struct CheckReport {
 };
 
 struct CheckOptions {
+  // Only how pictures are prepared, by the first batch norm: for pictures that tell no more, such as draw_pictures().
+  bool first_norm_alone = false;
+
   int threads = 0;                                                 // 0: one per processor
   std::function<void(std::size_t done, std::size_t of)> progress;  // hypotheses; called in the thread that asked
 };

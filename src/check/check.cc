@@ -53,6 +53,7 @@ class Search {
       measure(hypothesis, true);
       prepared.push_back(std::move(hypothesis));
     }
+    if (options_.first_norm_alone) return prepared;
     std::stable_sort(prepared.begin() + 1, prepared.end(), nearer_at_first);
     if (prepared.size() > kPreparedInFull) prepared.resize(kPreparedInFull);
     // What goes into the first batch norm hardly depends on the network, so that a wrong one misleads nobody about how
@@ -264,7 +265,7 @@ CheckReport check_model(const Model& model, std::span<const float> pictures, con
   if (shape.channels != model.architecture.in_channels) refuse("they have other channels than the network takes");
   CheckReport report;
   report.pictures = static_cast<std::size_t>(shape.batch);
-  report.open = tried_fields(model.architecture);
+  if (!options.first_norm_alone) report.open = tried_fields(model.architecture);
   report.weights = find_weight_problems(expand(model.architecture), model.weights);
   report.hypotheses = Search(model, pictures, shape, options).run();
   std::vector<Hypothesis>& found = report.hypotheses;

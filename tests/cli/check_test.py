@@ -35,6 +35,7 @@ class CheckTest(unittest.TestCase):
         report = json.loads(result.stdout)
         self.assertTrue(report["drawn"])
         self.assertEqual(report["pictures"], 4)
+        self.assertNotIn("stem_pool", report["hypotheses"][0])
         self.assertIn({"tensor": "bn1", "problem": "was never updated: its means are 0 and its variances 1"}, report["weights"])
 
     def test_refuses(self):
