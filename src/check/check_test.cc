@@ -160,13 +160,15 @@ TEST(CheckTest, FindsWhatMattersInAFewOtherPictures) {
   EXPECT_TRUE(plain.contradicted);
 }
 
-TEST(CheckTest, ToldToLooksAtTheFirstNormAlone) {
+TEST(CheckTest, MayLookAtTheFirstNormAlone) {
   Preprocessing bytes = small_pictures();
   bytes.mean = {0, 0, 0};
   bytes.std = {1.0F / 255, 1.0F / 255, 1.0F / 255};
   Model model = trained(small_network(), bytes);
   model.preprocessing = small_pictures();
-  const CheckReport report = check_model(model, draw_pictures(kShape), kShape, {.first_norm_alone = true});
+  CheckOptions options;
+  options.first_norm_alone = true;
+  const CheckReport report = check_model(model, draw_pictures(kShape), kShape, options);
   EXPECT_NEAR(report.hypotheses[0].preprocessing.std[0], 1.0F / 255, 1e-6);
   for (const Hypothesis& hypothesis : report.hypotheses) EXPECT_EQ(hypothesis.architecture, model.architecture);
   EXPECT_TRUE(report.open.empty());
