@@ -17,8 +17,8 @@ Machine ask() noexcept {
 }  // namespace
 
 const Machine& machine() noexcept {
-  static const Machine result = ask();
-  return result;
+  static const Machine kMachine = ask();
+  return kMachine;
 }
 
 }  // namespace resnet

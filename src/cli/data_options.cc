@@ -48,7 +48,7 @@ void add_data_arguments(Command& command, DataArguments& arguments) {
           "--labels", arguments.dataset.labels_file,
           "The files and their classes: lines FILE LABEL, CSV FILE,LABEL or a JSON object; a label is a name or "
           "an index")
-      ->check(ExistingFile);
+      ->check(kExistingFile);
   command.add_option("--batch", arguments.options.batch, "Pictures that run through the network together")
       ->capture_default_str()
       ->check(Range(1, 4096));

@@ -43,7 +43,7 @@ struct IsMember {
   std::variant<std::vector<std::string>, std::vector<int>> values;
 };
 inline constexpr struct ExistingFileCheck {
-} ExistingFile;
+} kExistingFile;
 
 class Option {
  public:

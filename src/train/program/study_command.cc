@@ -203,7 +203,7 @@ void add_study(Command& app) {
       ->check(Range(1, 100))
       ->capture_default_str();
   sub->add_option("--recipe", command->recipe, "TOML file instead of the paper's recipe, as `resnet train` takes it")
-      ->check(ExistingFile);
+      ->check(kExistingFile);
   sub->add_option("-o,--out", command->out, "Folder of the study; what is finished there is not done again")
       ->capture_default_str();
   sub->add_flag("--json", command->json, "Print the results as JSON");

@@ -140,7 +140,7 @@ void add_trainer(Command& app) {
   Command* sub = app.add_subcommand("train", "Train a network on pictures, fine-tune one, go on with a run");
   auto command = std::make_shared<TrainCommand>();
   sub->add_option("--out", command->out, "Folder of the run: model, checkpoints, metrics, report")->required();
-  sub->add_option("--recipe", command->recipe, "TOML file with any of the keys below")->check(ExistingFile);
+  sub->add_option("--recipe", command->recipe, "TOML file with any of the keys below")->check(kExistingFile);
   sub->add_flag("--resume", command->resume, "Go on with the run in --out; begin where there is none yet");
   sub->add_flag("--json", command->json, "Print JSON: a line an epoch, and one at the end");
   sub->add_option("--nproc", command->processes,
