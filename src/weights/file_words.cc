@@ -331,7 +331,7 @@ class Words {
       if (!name.starts_with(kActivations)) continue;
       const std::string kind = name.substr(kActivations.size());
       if (kind == "Softmax" || kind == "LogSoftmax" || kind == "Sigmoid") continue;  // behind the scores
-      if (!activation.empty() && kind != activation) refuse(source, activation + " and " + kind);
+      if (!activation.empty() && kind != activation) refuse(source, fmt::format("{} and {}", activation, kind));
       activation = kind;
       const WordJson slope = value_at(file_, fmt::format("{}.negative_slope", path));
       if (slope.is_number()) say(&Architecture::negative_slope, slope.get<double>(), "negative_slope", source);

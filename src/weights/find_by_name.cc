@@ -18,7 +18,7 @@ constexpr std::size_t kMaxInSequence = 100;  // more is no block
 struct Spot {
   std::string_view prefix;
   std::size_t place = 0;
-  auto operator<=>(const Spot&) const = default;
+  auto operator<=>(const Spot&) const = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14 takes it for a 0
 };
 
 // Convolutions of blocks tell where networks may be.

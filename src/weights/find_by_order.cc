@@ -174,7 +174,7 @@ class Parser {
     int stage = 1;
     int block = 0;
     while (at < units_.size()) {
-      const Shape_ shape = block_at(at, channels);
+      const BlockForm shape = block_at(at, channels);
       if (shape.units == 0) return false;
       if (at > (deep ? 3U : 1U) && (shape.shortcut >= 0 || shape.out != channels)) {
         ++stage;
@@ -188,7 +188,7 @@ class Parser {
   }
 
   // How many units a block has; where, if anywhere, its shortcut stands, and its first layer.
-  struct Shape_ {
+  struct BlockForm {
     std::size_t units = 0;
     int shortcut = -1;
     std::size_t first = 0;
@@ -196,9 +196,9 @@ class Parser {
     bool bottleneck = false;
   };
 
-  Shape_ block_at(std::size_t at, std::int64_t channels) const {
+  BlockForm block_at(std::size_t at, std::int64_t channels) const {
     for (const std::size_t first : {std::size_t{0}, std::size_t{1}}) {  // a shortcut may stand before the others
-      Shape_ shape;
+      BlockForm shape;
       shape.first = first;
       if (is(at + first, channels, 3) && is(at + first + 1, units_[at + first].out(), 3) &&
           units_[at + first + 1].out() == units_[at + first].out()) {
@@ -226,14 +226,14 @@ class Parser {
   }
 
   // A 1x1 convolution behind a block may be the next bottleneck's first one, which stands in another module.
-  bool starts_bottleneck(std::size_t side, const Shape_& shape) const {
+  bool starts_bottleneck(std::size_t side, const BlockForm& shape) const {
     return shape.bottleneck && side + 1 < units_.size() && units_[side + 1].window() == 3 &&
            units_[side + 1].out() == units_[side].out() &&
            parent_of(units_[side + 1].conv->path) == parent_of(units_[side].conv->path);
   }
 
   // Where a file sorts names, two equal layers of a block are told apart by what counts in their names.
-  bool is_ordered(std::size_t at, const Shape_& shape) const {
+  bool is_ordered(std::size_t at, const BlockForm& shape) const {
     if (!sorted_ || shape.bottleneck) return true;
     const Unit& a = units_[at + shape.first];
     const Unit& b = units_[at + shape.first + 1];
@@ -246,7 +246,7 @@ class Parser {
     return without_digits(a.conv->path) == without_digits(b.conv->path);
   }
 
-  void name_block(std::size_t at, const Shape_& shape, const std::string& path) {
+  void name_block(std::size_t at, const BlockForm& shape, const std::string& path) {
     int layer = 1;
     for (std::size_t i = 0; i < shape.units; ++i) {
       if (static_cast<int>(i) == shape.shortcut) {
