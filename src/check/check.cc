@@ -19,8 +19,8 @@ constexpr std::size_t kMostGroups = 8;
 constexpr std::size_t kPreparedInFull = 6;  // of the likeliest preprocessings
 constexpr int kRounds = 4;                  // of changing a field: the last one only looks whether there is more
 constexpr std::size_t kKept = 3;            // networks that the next field is changed of
-constexpr std::int64_t kBatchBytes = 64 << 20;
-constexpr double kFarOff = 0.5;  // no network is so far from its own pictures
+constexpr std::int64_t kBatch = 16;
+constexpr double kFarOff = 0.5;  // whatever fits is nearer (docs/check.md)
 
 // Pictures are changed in training (crops beyond their edges, other colours), which moves the scale of what goes in
 // more than anything else.
@@ -146,17 +146,19 @@ class Search {
   void measure(Hypothesis& hypothesis, bool first_alone) {
     Graph graph = expand(hypothesis.architecture);
     std::vector<NormMoments> norms;
-    const std::int64_t row_bytes = shape_.count() / shape_.batch * 4;
-    const std::int64_t batch = std::clamp<std::int64_t>(kBatchBytes / row_bytes / 16, 1, 16);
-    for (std::int64_t begin = 0; begin < shape_.batch; begin += batch) {
-      const std::int64_t end = std::min(shape_.batch, begin + batch);
+    if (first_alone) {  // nothing is packed for what nobody looks at
+      const auto norm = std::find_if(graph.nodes.begin(), graph.nodes.end(),
+                                     [](const Node& node) { return node.op == Op::kBatchNorm; });
+      if (norm != graph.nodes.end()) graph.nodes.erase(norm + 1, graph.nodes.end());
+    }
+    for (std::int64_t begin = 0; begin < shape_.batch; begin += kBatch) {
+      const std::int64_t end = std::min(shape_.batch, begin + kBatch);
       std::size_t index = 0;
       observe_norms(graph, weights_, prepare(hypothesis.preprocessing, begin, end),
                     {end - begin, shape_.channels, shape_.height, shape_.width}, options_.threads,
                     [&](const NormInput& seen) {
                       if (begin == 0) norms.push_back({seen.node->path, std::vector<Moments>(groups_)});
                       add(norms[index++], seen, begin);
-                      return !first_alone;
                     });
     }
     if (norms.empty()) fail(ErrorCode::kUnsupported, "check", "the network has no batch norms");

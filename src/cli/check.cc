@@ -43,19 +43,11 @@ struct Stated {
 };
 
 Stated load(const ClassifierArguments& arguments) {
-  LoadOptions load;
-  if (arguments.architecture) load.architecture = find_architecture(*arguments.architecture);
-  load.allow_nonfinite = arguments.allow_nonfinite;
-  arguments.which.apply_to(load);
-  Stated stated{load_model(arguments.model, load), false};
-  Model& model = stated.model;
-  const ResolvedPreprocessing resolved =
-      resolve(arguments.preprocess, model.preprocessing, model.architecture.in_channels,
-              assume_preprocessing(model.architecture));
+  Stated stated{load_network(arguments), false};
   const PreprocessOptions& flags = arguments.preprocess;
   stated.preprocessing =
-      model.preprocessing || flags.preset || !flags.mean.empty() || !flags.std.empty() || flags.channels;
-  model.preprocessing = resolved.how;
+      stated.model.preprocessing || flags.preset || !flags.mean.empty() || !flags.std.empty() || flags.channels;
+  settle_preprocessing(arguments, stated.model);
   return stated;
 }
 

@@ -102,18 +102,26 @@ void say_nonfinite(const std::string& path, const StateDict& weights) {
   if (!found.empty()) say(fmt::format("{}: {}", path, describe(found)));
 }
 
-Model load_classifier_model(const ClassifierArguments& arguments, Head head) {
+Model load_network(const ClassifierArguments& arguments) {
   LoadOptions load;
   if (arguments.architecture) load.architecture = find_architecture(*arguments.architecture);
   load.allow_nonfinite = arguments.allow_nonfinite;
   arguments.which.apply_to(load);
-  Model model = load_model_aloud(arguments.model, load);
-  if (head == Head::kNeeded) require_head(model.architecture, arguments.model);
+  return load_model_aloud(arguments.model, load);
+}
+
+void settle_preprocessing(const ClassifierArguments& arguments, Model& model) {
   const ResolvedPreprocessing resolved =
       resolve(arguments.preprocess, model.preprocessing, model.architecture.in_channels,
               assume_preprocessing(model.architecture));
   print_assumed(resolved);
   model.preprocessing = resolved.how;
+}
+
+Model load_classifier_model(const ClassifierArguments& arguments, Head head) {
+  Model model = load_network(arguments);
+  if (head == Head::kNeeded) require_head(model.architecture, arguments.model);
+  settle_preprocessing(arguments, model);
   return model;
 }
 

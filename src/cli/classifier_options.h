@@ -63,6 +63,10 @@ void say_nonfinite(const std::string& path, const StateDict& weights);
 // Whether a command takes a backbone, which names no classes.
 enum class Head { kAny, kNeeded };
 
+// The two halves of what follows: the model, and how its pictures are prepared.
+Model load_network(const ClassifierArguments& arguments);
+void settle_preprocessing(const ClassifierArguments& arguments, Model& model);
+
 // Loads the model and settles its preprocessing. What nobody says of it is said once on stderr. Throws kUnsupported,
 // naming the file, where a head is needed and there is none.
 Model load_classifier_model(const ClassifierArguments& arguments, Head head = Head::kAny);

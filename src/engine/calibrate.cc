@@ -38,10 +38,8 @@ void set_statistics(StateDict& weights, const NormInput& seen) {
 StateDict calibrate_batch_norms(const Graph& graph, const StateDict& weights, std::span<const float> input,
                                 const FeatureShape& shape, int threads) {
   StateDict calibrated = weights;
-  observe_norms(graph, calibrated, input, shape, threads, [&](const NormInput& seen) {
-    set_statistics(calibrated, seen);
-    return true;
-  });
+  observe_norms(graph, calibrated, input, shape, threads,
+                [&](const NormInput& seen) { set_statistics(calibrated, seen); });
   return calibrated;
 }
 

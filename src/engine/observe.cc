@@ -8,7 +8,7 @@
 namespace resnet {
 
 void observe_norms(const Graph& graph, StateDict& weights, std::span<const float> input, const FeatureShape& shape,
-                   int threads, const std::function<bool(const NormInput&)>& see) {
+                   int threads, const std::function<void(const NormInput&)>& see) {
   if (static_cast<std::int64_t>(input.size()) != shape.count()) {
     fail(ErrorCode::kMismatch, "input", "{} values, but the shape needs {}", input.size(), shape.count());
   }
@@ -26,7 +26,7 @@ void observe_norms(const Graph& graph, StateDict& weights, std::span<const float
       const std::int64_t row = padded_channels(static_cast<int>(s.channels));
       const auto* values = reinterpret_cast<const float*>(workspace.arena.data() + step.input_offset);
       const auto count = static_cast<std::size_t>(s.batch * s.height * s.width * row);
-      if (!see({&norm, s, {values, count}, row})) return;
+      see({&norm, s, {values, count}, row});
       step.constants = scale_shift_constants(batch_norm(weights, norm));
     }
     run_step(step, kernels, input.data(), workspace);

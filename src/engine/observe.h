@@ -18,10 +18,10 @@ struct NormInput {
   std::int64_t row;
 };
 
-// One forward pass of `input` (NCHW, of `shape`) that calls see() with each batch norm's input, in order, until that
-// returns false. What see() changes in `weights` of that batch norm holds from there on. `threads` as in
-// EngineOptions. Throws what Engine throws, and kMismatch for other values than the shape says.
+// One forward pass of `input` (NCHW, of `shape`) that calls see() with each batch norm's input, in order. What see()
+// changes in `weights` of that batch norm holds from there on. `threads` as in EngineOptions. Throws what Engine
+// throws, and kMismatch for other values than the shape says.
 void observe_norms(const Graph& graph, StateDict& weights, std::span<const float> input, const FeatureShape& shape,
-                   int threads, const std::function<bool(const NormInput&)>& see);
+                   int threads, const std::function<void(const NormInput&)>& see);
 
 }  // namespace resnet
