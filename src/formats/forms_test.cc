@@ -4,6 +4,7 @@
 
 #include "formats/test_archives.h"
 #include "formats/test_files.h"
+#include "formats/test_torch_files.h"
 #include "resnet/tensor_file.h"
 
 namespace resnet {
@@ -12,12 +13,6 @@ namespace {
 using ::testing::HasSubstr;
 
 std::string form(const std::string& name) { return RESNET_SOURCE_DIR "/tests/golden/weights/forms/" + name; }
-
-std::string names_of(const TensorFile& file) {
-  std::string names;
-  for (const auto& [name, tensor] : file.tensors) names += name + " ";
-  return names;
-}
 
 std::string opaque_of(const TensorFile& file) {
   std::string parts;

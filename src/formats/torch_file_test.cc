@@ -6,6 +6,7 @@
 
 #include "formats/test_archives.h"
 #include "formats/test_files.h"
+#include "formats/test_torch_files.h"
 
 namespace resnet {
 namespace {
@@ -23,30 +24,7 @@ using test::torch_zip;
 using test::tuple;
 using ::testing::HasSubstr;
 
-const std::string kFour("\0\0\0\0\1\0\0\0\2\0\0\0\3\0\0\0", 16);  // four IntStorage elements: 0, 1, 2, 3
-
-class TorchFileTest : public FormatTest {
- protected:
-  TensorFile read_bytes(const std::string& bytes) const { return read_torch_file(file_of_bytes(bytes), path("m.pth")); }
-  std::string refusal(const std::string& bytes) const {
-    return error_of(path("m.pth"), [&] { read_bytes(bytes); });
-  }
-  // Tensor 'a' on a storage of four 32-bit integers.
-  std::string refused(const std::string& value) const {
-    return refusal(torch_zip(pickle(dict(text("a") + value)), kFour));
-  }
-  Tensor read_one(const std::string& value) const {
-    return read_bytes(torch_zip(pickle(dict(text("a") + value)), kFour)).tensors.at("a");
-  }
-};
-
-std::vector<int> ints(const Tensor& tensor) {
-  std::vector<int> values(tensor.bytes().size() / 4);
-  std::memcpy(values.data(), tensor.bytes().data(), tensor.bytes().size());
-  return values;
-}
-
-const std::string kStorage = storage("IntStorage", "0", 4);
+class TorchFileTest : public TorchFormatTest {};
 
 TEST_F(TorchFileTest, ReadsWindowsOnAStorage) {
   EXPECT_EQ(ints(read_one(tensor(kStorage, 0, {2, 2}, {2, 1}))), (std::vector<int>{0, 1, 2, 3}));
