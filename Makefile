@@ -13,7 +13,8 @@
 
 BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev \
   libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libbz2-dev liblzma-dev libzstd-dev libprotobuf-dev protobuf-compiler \
-  libonnx-dev libtomlplusplus-dev libgloo-dev libstb-dev nettle-dev fonts-roboto-unhinted
+  libonnx-dev libtomlplusplus-dev libgloo-dev libstb-dev nettle-dev fonts-roboto-unhinted \
+  libboost1.81-dev libnghttp2-dev libssl-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev \
   python3 python3-venv python3-dev man-db dpkg-dev file chromium xz-utils bzip2 zstd
 LINT_PACKAGES := libomp-dev

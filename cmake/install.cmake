@@ -4,7 +4,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 if(RESNET_PROGRAM)
-  install(TARGETS resnet-program RUNTIME COMPONENT runtime)
+  install(TARGETS resnet-program resnet-serve RUNTIME COMPONENT runtime)
 endif()
 if(TARGET resnet-train)  # component trainer; it finds LibTorch where it was when this was built
   # CMake itself takes the folders of what is linked, but leaves out those in the source tree, such as the wheel in .venv.
@@ -49,10 +49,12 @@ if(RESNET_PROGRAM)
   add_custom_command(OUTPUT ${reference}/bash-completion/resnet
                      COMMAND ${CMAKE_COMMAND} -E rm -rf ${reference}
                      COMMAND resnet-program reference ${reference}
+                     COMMAND resnet-serve reference ${reference}/server
                      COMMAND ${trainer_command}
-                     DEPENDS resnet-program ${trainer} VERBATIM)
+                     DEPENDS resnet-program resnet-serve ${trainer} VERBATIM)
   add_custom_target(reference ALL DEPENDS ${reference}/bash-completion/resnet)
   install(DIRECTORY ${reference}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT runtime)
+  install(FILES ${reference}/server/man1/resnet-serve.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
   install(DIRECTORY ${reference}/bash-completion/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
           COMPONENT runtime)
 endif()

@@ -43,5 +43,6 @@ void add_bench(Command& app);
 void add_make_dataset(Command& app);
 void add_quantize(Command& app);
 void add_train(Command& app);
+void add_serve(Command& app);
 
 }  // namespace resnet::cli

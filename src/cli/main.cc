@@ -28,6 +28,7 @@ int main(int argc, char** argv) {
   add_bench(app);
   add_make_dataset(app);
   add_quantize(app);
+  add_serve(app);
 #ifdef RESNET_TRAIN  // by CMakeLists.txt
   add_train(app);
 #endif

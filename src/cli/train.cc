@@ -5,13 +5,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
-#include <filesystem>
 #include <sstream>
 
 #include "base/error.h"
+#include "cli/beside.h"
 #include "cli/command.h"
 
 namespace resnet::cli {
@@ -59,23 +57,15 @@ void check_libraries(const std::string& trainer) {
 }
 
 [[noreturn]] void run_trainer(const char* command, std::vector<std::string> arguments) {
-  std::error_code error;
-  const std::filesystem::path self = std::filesystem::read_symlink("/proc/self/exe", error);
-  const std::string trainer = (self.parent_path() / kTrainer).string();
-  if (!std::filesystem::exists(trainer, error)) {
-    fail(ErrorCode::kNotFound, trainer,
+  const std::string trainer = program_beside(kTrainer);
+  if (trainer.empty()) {
+    fail(ErrorCode::kNotFound, kTrainer,
          "the trainer is not there: the Debian package has none, and it is built where LibTorch is, with `make "
          "TORCH=DIR` "
          "or the CPU wheel of torch in .venv (docs/training.md)");
   }
   check_libraries(trainer);
-  arguments.insert(arguments.begin(), {"resnet", command});
-  std::vector<char*> argv;
-  argv.reserve(arguments.size() + 1);
-  for (std::string& argument : arguments) argv.push_back(argument.data());
-  argv.push_back(nullptr);
-  ::execv(trainer.c_str(), argv.data());
-  fail(ErrorCode::kIo, trainer, "cannot run: {}", std::strerror(errno));
+  run_beside(trainer, command, std::move(arguments));
 }
 
 }  // namespace

@@ -1,0 +1,263 @@
+// The router's requests that a model answers: from the queue to the answer.
+#include <fmt/chrono.h>
+
+#include <chrono>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "console/json.h"
+#include "serve/answers.h"
+#include "serve/compression.h"
+#include "serve/grpc.h"
+#include "serve/multipart.h"
+#include "serve/router.h"
+#include "serve/v2_json.h"
+
+namespace resnet::serve {
+namespace {
+
+constexpr int kMaxTop = 10'000'000;
+
+// From "Inference-Header-Content-Length".
+std::optional<std::size_t> json_length(const Headers& headers) {
+  const std::string* text = find_header(headers, "inference-header-content-length");
+  if (text == nullptr) return std::nullopt;
+  const auto length = number_of<std::size_t>(*text);
+  if (!length) fail(ErrorCode::kFormat, "inference-header-content-length", "'{}' is no number", one_line(*text));
+  return length;
+}
+
+// "X-Request-Timeout: 0.25", in seconds, and gRPC's own.
+std::optional<Clock::duration> timeout_of(const Headers& headers) {
+  if (const std::string* text = find_header(headers, "grpc-timeout")) {
+    if (const auto time = parse_grpc_timeout(*text)) return std::chrono::duration_cast<Clock::duration>(*time);
+  }
+  const std::string* text = find_header(headers, "x-request-timeout");
+  if (text == nullptr) return std::nullopt;
+  const auto seconds = number_of<double>(*text);
+  if (!seconds || !(*seconds > 0 && *seconds < 1e6)) {
+    fail(ErrorCode::kInvalidArgument, "x-request-timeout", "'{}' is no number of seconds", one_line(*text));
+  }
+  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*seconds));
+}
+
+int priority_of(const Headers& headers) {
+  const std::string* text = find_header(headers, "x-request-priority");
+  if (text == nullptr) return 0;
+  const auto value = number_of<int>(*text);
+  if (!value || *value < -100 || *value > 100) {
+    fail(ErrorCode::kInvalidArgument, "x-request-priority", "'{}' is not -100 to 100", one_line(*text));
+  }
+  return *value;
+}
+
+std::string now_text() {
+  const auto now = std::chrono::system_clock::now();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms);
+}
+
+std::uint64_t unix_ms() {
+  return static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count());
+}
+
+double milliseconds(Clock::duration time) { return std::chrono::duration<double, std::milli>(time).count(); }
+
+// https://www.w3.org/TR/trace-context/: version, trace, parent and flags in hexadecimal.
+bool is_traceparent(std::string_view text) {
+  if (text.size() != 55) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool dash = i == 2 || i == 35 || i == 52;
+    const bool hex = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
+    if (dash ? text[i] != '-' : !hex) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+// A request that a worker answers.
+struct Router::Task {
+  std::shared_ptr<Exchange> exchange;
+  bool grpc = false;
+  Clock::time_point arrival = Clock::now();
+  std::optional<Clock::time_point> deadline;
+  std::shared_ptr<const ServedModel> model;  // which it may find out itself
+  Clock::duration waited{};
+  Times times;
+  std::function<HttpResponse(Task&)> run;
+
+  // Of a request that says itself how long it may take. Throws where that is over.
+  struct Late {};
+  void expect_before(std::optional<std::chrono::microseconds> timeout) const {
+    if (timeout && timeout->count() > 0 && Clock::now() > arrival + *timeout) throw Late();
+  }
+};
+
+HttpResponse Router::refuse(Refusal refusal) {
+  ++counters_.refused[static_cast<std::size_t>(refusal)];
+  switch (refusal) {
+    case Refusal::kQueueFull:
+    case Refusal::kBytes: {
+      HttpResponse response =
+          error_response(options_.full_status, refusal == Refusal::kQueueFull
+                                                   ? "the queue is full"
+                                                   : "the server holds as many bytes of requests as it may");
+      response.headers.emplace_back("retry-after", "1");
+      return response;
+    }
+    case Refusal::kDeadline: return error_response(504, "its time was over before its turn came");
+    case Refusal::kGone: return error_response(504, "the client has gone");
+    case Refusal::kStopping: break;
+  }
+  HttpResponse response = error_response(503, "the server is stopping");
+  response.headers.emplace_back("retry-after", "1");
+  return response;
+}
+
+void Router::begin_infer(std::shared_ptr<Exchange> exchange, std::string name, std::string version) {
+  const auto task = std::make_shared<Task>();
+  task->exchange = exchange;
+  task->grpc = is_grpc(exchange->request);
+  if (task->grpc) {
+    task->run = [this](Task& t) {
+      GrpcInfer infer = parse_grpc_infer(grpc_message(t.exchange->request, options_.max_body));
+      t.model = repository_.find(infer.model, infer.version);
+      t.expect_before(infer.request.timeout);
+      t.times.decode += Clock::now() - t.arrival - t.waited;
+      const InferResponse response = serve::infer(*t.model, infer.request, t.times);
+      const auto begun = Clock::now();
+      HttpResponse answer = grpc_response(format_grpc_infer(response, *t.model));
+      t.times.encode += Clock::now() - begun;
+      return answer;
+    };
+  } else {
+    task->model = repository_.find(name, version);
+    task->run = [this](Task& t) {
+      const HttpRequest& request = t.exchange->request;
+      std::string unpacked;
+      std::string_view body = request.body;
+      if (const std::string* coding = find_header(request.headers, "content-encoding")) {
+        if (parse_coding(*coding) != Coding::kIdentity) {
+          unpacked = inflate_body(body, parse_coding(*coding), options_.max_body);
+          body = unpacked;
+        }
+      }
+      std::vector<std::string> storage;
+      const InferRequest infer = parse_infer(body, json_length(request.headers), *t.model, storage);
+      t.expect_before(infer.timeout);
+      t.times.decode += Clock::now() - t.arrival - t.waited;
+      const InferResponse response = serve::infer(*t.model, infer, t.times);
+      const auto begun = Clock::now();
+      HttpResponse answer = format_infer(response, *t.model);
+      compress(answer, request.headers);
+      t.times.encode += Clock::now() - begun;
+      return answer;
+    };
+  }
+  enqueue(task);
+}
+
+void Router::begin_classify(std::shared_ptr<Exchange> exchange) {
+  const HttpRequest& request = exchange->request;
+  const auto task = std::make_shared<Task>();
+  task->exchange = exchange;
+  const auto wanted = request.query("model");
+  task->model = wanted ? repository_.find(*wanted) : repository_.only();
+  int top = 5;
+  if (const auto text = request.query("top")) {
+    const auto value = number_of<int>(*text);
+    if (!value || *value < 1 || *value > kMaxTop) {
+      fail(ErrorCode::kInvalidArgument, "top", "'{}' is not 1 to {}", one_line(*text), kMaxTop);
+    }
+    top = *value;
+  }
+  const bool logits = request.query("logits").has_value();
+  if (request.body.empty()) {
+    fail(ErrorCode::kInvalidArgument, "body", "no picture: send its file as the body, or as a form's file");
+  }
+  task->run = [top, logits](Task& t) {
+    const HttpRequest& r = t.exchange->request;
+    FormFile file{"", r.body};
+    if (const std::string* type = find_header(r.headers, "content-type"); type && type->starts_with("multipart/")) {
+      file = first_file(*type, r.body);
+    }
+    if (file.name.empty()) file.name = "-";  // as `resnet predict` calls standard input
+    HttpResponse response = json_response(classify_line(*t.model, file.bytes, file.name, top, logits, t.times));
+    compress(response, r.headers);
+    return response;
+  };
+  enqueue(task);
+}
+
+void Router::enqueue(std::shared_ptr<Task> task) {
+  const Headers& headers = task->exchange->request.headers;
+  if (const auto timeout = timeout_of(headers)) task->deadline = task->arrival + *timeout;
+  Job job;
+  job.priority = priority_of(headers);
+  job.deadline = task->deadline;
+  job.gone = [task] { return task->exchange->gone.load(); };
+  job.refuse = [this, task](Refusal refusal) {
+    HttpResponse response = refuse(refusal);
+    finish(*task, task->grpc ? to_grpc(refusal) : std::move(response), false);
+  };
+  job.run = [this, task] {
+    task->waited = Clock::now() - task->arrival;
+    try {
+      HttpResponse response = task->run(*task);
+      finish(*task, std::move(response), true);
+    } catch (const Task::Late&) {
+      HttpResponse response = refuse(Refusal::kDeadline);
+      finish(*task, task->grpc ? to_grpc(Refusal::kDeadline) : std::move(response), false);
+    } catch (const std::exception& error) {
+      if (task->model) ++task->model->counters().failed;
+      finish(*task, error_of(error, task->grpc), false);
+    }
+  };
+  if (const auto refusal = queue_.push(std::move(job))) {
+    HttpResponse response = refuse(*refusal);
+    finish(*task, task->grpc ? to_grpc(*refusal) : std::move(response), false);
+  }
+}
+
+void Router::finish(Task& task, HttpResponse response, bool succeeded) {
+  const Clock::duration total = Clock::now() - task.arrival;
+  if (succeeded) {
+    ModelCounters& counters = task.model->counters();
+    ++counters.succeeded;
+    counters.pictures += static_cast<std::uint64_t>(task.times.pictures);
+    counters.last_inference_ms = unix_ms();
+    counters.phases[static_cast<std::size_t>(Phase::kQueue)].add(task.waited);
+    counters.phases[static_cast<std::size_t>(Phase::kDecode)].add(task.times.decode);
+    counters.phases[static_cast<std::size_t>(Phase::kInfer)].add(task.times.infer);
+    counters.phases[static_cast<std::size_t>(Phase::kEncode)].add(task.times.encode);
+    counters.total.add(total);
+  }
+  const HttpRequest& request = task.exchange->request;
+  const std::string* trace = find_header(request.headers, "traceparent");
+  const bool traced = trace != nullptr && is_traceparent(*trace);
+  if (traced) response.headers.emplace_back("traceparent", *trace);
+  if (options_.log_requests) {
+    JsonObject line = {{"time", now_text()},
+                       {"client", task.exchange->peer},
+                       {"method", request.method},
+                       {"path", request.path()},
+                       {"status", response.status},
+                       {"bytes_in", request.body.size()},
+                       {"bytes_out", response.body.size()},
+                       {"queue_ms", milliseconds(task.waited)},
+                       {"decode_ms", milliseconds(task.times.decode)},
+                       {"infer_ms", milliseconds(task.times.infer)},
+                       {"encode_ms", milliseconds(task.times.encode)},
+                       {"total_ms", milliseconds(total)}};
+    if (task.model) line.add("model", task.model->name()).add("version", task.model->version());
+    if (response.trailers) line.add("grpc_status", find_header(*response.trailers, "grpc-status")->c_str());
+    if (traced) line.add("traceparent", *trace);
+    log_(line.text());
+  }
+  task.exchange->answer(std::move(response));
+}
+
+}  // namespace resnet::serve

@@ -1,0 +1,29 @@
+// The Open Inference Protocol V2 as JSON over REST, with its extension for binary tensors: JSON first, the bytes of
+// tensors behind it (Inference-Header-Content-Length says where).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "serve/http.h"
+#include "serve/inference.h"
+
+namespace resnet::serve {
+
+// A request whose tensors point into `body`, which must outlive it. `json_length`: of the JSON in front of binary
+// tensors; nothing where all is JSON. 0: the body is one tensor, a picture's file or the network's input, of which
+// `model` tells the shape. Throws kFormat, kLimit and kInvalidArgument. `storage` takes what the body does not hold as
+// it is needed, and must outlive the request, too.
+InferRequest parse_infer(std::string_view body, std::optional<std::size_t> json_length, const ServedModel& model,
+                         std::vector<std::string>& storage);
+
+// With the header that says where binary tensors begin, if there are any.
+HttpResponse format_infer(const InferResponse& response, const ServedModel& model);
+
+std::string model_metadata(const ServedModel& model, const std::vector<std::string>& versions);
+
+// The part of Triton's model configuration that its clients look at.
+std::string model_config(const ServedModel& model);
+
+}  // namespace resnet::serve
