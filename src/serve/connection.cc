@@ -28,12 +28,8 @@ std::string& read_buffer() {
 }  // namespace
 
 Connection::Connection(Listener& listener, tcp::socket socket, std::string peer)
-    : listener_(&listener), socket_(std::move(socket)), timer_(socket_.get_executor()), peer_(std::move(peer)) {
+    : listener_(listener), socket_(std::move(socket)), timer_(socket_.get_executor()), peer_(std::move(peer)) {
   if (listener.tls_ != nullptr) tls_ = std::make_unique<TlsSession>(*listener.tls_);
-}
-
-Connection::~Connection() {
-  if (listener_ != nullptr) listener_->forget(*this);
 }
 
 void Connection::start() {
@@ -42,10 +38,6 @@ void Connection::start() {
   socket_.non_blocking(true, ignored);
   set_timer();
   read();
-}
-
-void Connection::post(std::function<void()> task) {
-  asio::post(socket_.get_executor(), [self = shared_from_this(), task = std::move(task)] { task(); });
 }
 
 void Connection::changed() {
@@ -109,7 +101,10 @@ void Connection::give_to_protocol(std::string_view bytes) {
   first_bytes_ += bytes;
   const HttpVersion version = tell_version(first_bytes_);
   if (version == HttpVersion::kUnknown) return;
-  ProtocolContext context{shared_from_this(), listener_->application_, listener_->http_, peer_};
+  const auto post = [executor = socket_.get_executor()](std::function<void()> task) {
+    asio::post(executor, std::move(task));
+  };
+  ProtocolContext context{*this, post, listener_.application_, listener_.http_, peer_};
   protocol_ = version == HttpVersion::kHttp2 ? make_http2(std::move(context)) : make_http1(std::move(context));
   protocol_->receive(std::exchange(first_bytes_, {}));
 }
@@ -164,15 +159,16 @@ void Connection::linger() {
 }
 
 void Connection::set_timer() {
-  if (closed_ || lingering_ || listener_ == nullptr) return;
+  if (closed_ || lingering_) return;
   const Waiting waiting = protocol_ ? protocol_->waiting() : Waiting::kHeader;
   const int now = writing_ ? kSending : static_cast<int>(waiting);
   if (now == timed_for_ && now != kSending) return;
   timed_for_ = now;
-  const ConnectionLimits& limits = listener_->limits_;
+  const ConnectionLimits& limits = listener_.limits_;
   std::chrono::seconds time = limits.send_time;
   if (!writing_) {
     switch (waiting) {
+      case Waiting::kGoodbye: time = kLinger; break;
       case Waiting::kRequest: time = limits.idle_time; break;
       case Waiting::kHeader: time = limits.header_time; break;
       case Waiting::kBody: time = limits.body_time; break;
@@ -185,7 +181,9 @@ void Connection::set_timer() {
     if (error || !self || self->closed_) return;
     if (self->writing_ || !self->protocol_) return self->close();
     self->protocol_->timed_out();
+    self->timed_for_ = -1;
     self->write();
+    self->set_timer();
   });
 }
 
@@ -196,6 +194,7 @@ void Connection::close() {
   timer_.cancel();
   socket_.close(ignored);
   if (protocol_) protocol_->closed();
+  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->listener_.forget(*self); });
 }
 
 Listener::Listener(asio::io_context& context, Application& application, const HttpLimits& http,
@@ -207,10 +206,6 @@ Listener::Listener(asio::io_context& context, Application& application, const Ht
       http_(http),
       limits_(limits),
       tls_(tls) {}
-
-Listener::~Listener() {
-  for (Connection* connection : open_) connection->listener_ = nullptr;
-}
 
 void Listener::listen(const std::string& host, int port, bool share) {
   const std::string where = fmt::format("{}:{}", host, port);
@@ -254,7 +249,7 @@ void Listener::accept() {
       error_code ignored;
       const tcp::endpoint remote = socket.remote_endpoint(ignored);
       const auto connection = std::make_shared<Connection>(*this, std::move(socket), remote.address().to_string());
-      open_.insert(connection.get());
+      open_.emplace(connection.get(), connection);
       count_ = open_.size();
       connection->start();
     }
@@ -275,13 +270,13 @@ void Listener::stop_accepting() {
 
 void Listener::drain() {
   std::vector<std::shared_ptr<Connection>> all;
-  for (Connection* connection : open_) all.push_back(connection->shared_from_this());
+  for (const auto& [key, connection] : open_) all.push_back(connection);
   for (const auto& connection : all) connection->drain();
 }
 
 void Listener::stop() {
   std::vector<std::shared_ptr<Connection>> all;
-  for (Connection* connection : open_) all.push_back(connection->shared_from_this());
+  for (const auto& [key, connection] : open_) all.push_back(connection);
   for (const auto& connection : all) connection->stop();
 }
 

@@ -8,7 +8,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "serve/http.h"
 #include "serve/protocol.h"
@@ -26,21 +26,18 @@ struct ConnectionLimits {
 
 class Listener;
 
-// Lives until its socket and its protocol have ended. All on the thread of the io_context.
+// The listener owns it until its socket is closed. All on the thread of the io_context.
 class Connection final : public ProtocolHost, public std::enable_shared_from_this<Connection> {
  public:
   Connection(Listener& listener, boost::asio::ip::tcp::socket socket, std::string peer);
-  ~Connection() override;
 
   void start();
   void drain();
   void stop();  // at once
 
-  void post(std::function<void()> task) override;
   void changed() override;
 
  private:
-  friend class Listener;
   void read();
   void take(std::string_view bytes);
   void give_to_protocol(std::string_view bytes);
@@ -49,7 +46,7 @@ class Connection final : public ProtocolHost, public std::enable_shared_from_thi
   void linger();
   void close();
 
-  Listener* listener_;  // null once it forgot the connection
+  Listener& listener_;
   boost::asio::ip::tcp::socket socket_;
   boost::asio::steady_timer timer_;
   std::unique_ptr<TlsSession> tls_;
@@ -70,7 +67,6 @@ class Listener {
   // `tls` may be null. Throws kIo where the address cannot be listened on.
   Listener(boost::asio::io_context& context, Application& application, const HttpLimits& http,
            const ConnectionLimits& limits, TlsContext* tls);
-  ~Listener();
 
   // `share`: with other processes of this user that share it, too (SO_REUSEPORT).
   void listen(const std::string& host, int port, bool share);
@@ -94,7 +90,7 @@ class Listener {
   const HttpLimits& http_;
   const ConnectionLimits& limits_;
   TlsContext* tls_;
-  std::unordered_set<Connection*> open_;
+  std::unordered_map<Connection*, std::shared_ptr<Connection>> open_;
   std::atomic<std::size_t> count_ = 0;
 };
 

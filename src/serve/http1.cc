@@ -177,8 +177,8 @@ class Http1 final : public Protocol {
     next_->request.body = std::move(parser_->get().body());
     parser_.reset();
     exchange_ = std::move(next_);
-    exchange_->answer = [host = context_.host, self = self_](HttpResponse response) {
-      host->post([self, response = std::move(response)]() mutable {
+    exchange_->answer = [post = context_.post, self = self_](HttpResponse response) {
+      post([self, response = std::move(response)]() mutable {
         if (*self != nullptr) (*self)->finish_exchange(std::move(response));
       });
     };
@@ -193,7 +193,7 @@ class Http1 final : public Protocol {
     write(std::move(response), close);
     if (close) finished_ = true;
     advance();
-    context_.host->changed();
+    context_.host.changed();
   }
 
   // Answers a request whose rest is not read, so that nothing behind it can be.

@@ -110,7 +110,7 @@ class Http2 final : public Protocol {
   bool wants_input() const override { return !finished_; }
 
   Waiting waiting() const override {
-    if (streams_.empty()) return Waiting::kRequest;
+    if (streams_.empty()) return draining_ ? Waiting::kGoodbye : Waiting::kRequest;
     const bool working = std::any_of(streams_.begin(), streams_.end(), [](const auto& entry) {
       return entry.second.handed_over || entry.second.answered;
     });
@@ -120,6 +120,7 @@ class Http2 final : public Protocol {
   bool finished() const override { return finished_; }
 
   void timed_out() override {
+    if (draining_ && !last_word_) return say_last_word();
     nghttp2_session_terminate_session(session_, NGHTTP2_NO_ERROR);
     leave_all();
     update_finished();
@@ -159,13 +160,9 @@ class Http2 final : public Protocol {
     return 0;
   }
 
-  static int on_frame(nghttp2_session* session, const nghttp2_frame* frame, void* user) {
+  static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Http2& http = self(user);
-    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0 && http.draining_) {
-      nghttp2_submit_goaway(session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session),
-                            NGHTTP2_NO_ERROR, nullptr, 0);
-      http.last_word_ = true;
-    }
+    if (frame->hd.type == NGHTTP2_PING && (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0) http.say_last_word();
     if (frame->hd.type == NGHTTP2_RST_STREAM) http.count_reset();
     const auto found = http.streams_.find(frame->hd.stream_id);
     if (found == http.streams_.end()) return 0;
@@ -257,8 +254,8 @@ class Http2 final : public Protocol {
     }
     if (stream.answered || stream.handed_over) return;
     stream.handed_over = true;
-    stream.exchange->answer = [host = context_.host, self = self_, id](HttpResponse response) {
-      host->post([self, id, response = std::move(response)]() mutable {
+    stream.exchange->answer = [post = context_.post, self = self_, id](HttpResponse response) {
+      post([self, id, response = std::move(response)]() mutable {
         if (*self != nullptr) (*self)->finish_exchange(id, std::move(response));
       });
     };
@@ -269,7 +266,7 @@ class Http2 final : public Protocol {
     const auto found = streams_.find(id);
     if (found == streams_.end() || finished_) return;
     respond(id, found->second, std::move(response));
-    context_.host->changed();
+    context_.host.changed();
   }
 
   // Answers before the body has come, and asks for no more of it.
@@ -292,6 +289,13 @@ class Http2 final : public Protocol {
     body.read_callback = read_body;
     const bool bare = head_only || (stream.response.body.empty() && !stream.response.trailers && !stream.open_end);
     nghttp2_submit_response(session_, id, fields.data(), fields.size(), bare ? nullptr : &body);
+  }
+
+  void say_last_word() {
+    if (!draining_ || last_word_) return;
+    nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(session_),
+                          NGHTTP2_NO_ERROR, nullptr, 0);
+    last_word_ = true;
   }
 
   void count_reset() {

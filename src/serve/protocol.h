@@ -16,15 +16,13 @@ class ProtocolHost {
  public:
   virtual ~ProtocolHost() = default;
 
-  // Runs `task` on the thread of the connection, if that still lives then. From any thread.
-  virtual void post(std::function<void()> task) = 0;
-
   // There is more to send, or the protocol is finished.
   virtual void changed() = 0;
 };
 
 // What a protocol waits for; a connection gives each only so long.
 enum class Waiting {
+  kGoodbye,  // that the client has seen that this is the end
   kRequest,  // nothing of it has come
   kHeader,   // it has begun
   kBody,
@@ -60,7 +58,8 @@ class Protocol {
 };
 
 struct ProtocolContext {
-  std::shared_ptr<ProtocolHost> host;  // posts alone keep it alive
+  ProtocolHost& host;
+  std::function<void(std::function<void()>)> post;  // runs a task on the thread of the connections; from any thread
   Application& application;
   const HttpLimits& limits;
   std::string peer;

@@ -195,7 +195,7 @@ std::optional<std::string> Repository::load_now(const Key& key) {
   }
   ++server_counters_.failed_loads;
   e.state = e.model ? ModelState::kReady : ModelState::kUnavailable;
-  say_(e.model ? reason + "; the model that was loaded before stays" : reason);
+  if (e.model) say_(reason + "; the model that was loaded before stays");
   return reason;
 }
 

@@ -91,15 +91,18 @@ struct Server::Impl {
   void loaded() {
     const std::vector<ModelStatus> models = repository.list();
     const bool any = std::any_of(models.begin(), models.end(), [](const ModelStatus& m) { return m.model != nullptr; });
-    if (!any || !options.repository.models.empty()) {
-      for (const ModelStatus& model : models) {
-        if (model.model) continue;
+    for (const ModelStatus& model : models) {
+      if (model.model) continue;
+      if (!any || !options.repository.models.empty()) {
         failure = model.reason;
         return stop_now();
       }
+      say(model.reason);
     }
     std::string names;
-    for (const ModelStatus& model : models) names += fmt::format("{}{}", names.empty() ? "" : ", ", model.name);
+    for (const ModelStatus& model : models) {
+      if (model.model) names += fmt::format("{}{}", names.empty() ? "" : ", ", model.name);
+    }
     const std::string host = options.host.find(':') == std::string::npos ? options.host : "[" + options.host + "]";
     say(fmt::format("serving {} on {}://{}:{} with {} worker{}", names, tls ? "https" : "http", host, listener.port(),
                     options.workers, options.workers == 1 ? "" : "s"));
