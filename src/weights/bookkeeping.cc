@@ -68,6 +68,7 @@ constexpr std::string_view kAnywhere[] = {
     "dummy_tensor",
     "center",
     "history",
+    "filt",  // of a blur: recognise.cc looks at it
 };
 
 // At the end of a part: "train_acc", "val_accuracy", "queue2".

@@ -1,42 +1,16 @@
 #include "weights/file_words.h"
 
 #include <algorithm>
-#include <cctype>
-#include <cmath>
-#include <nlohmann/json.hpp>
+#include <utility>
 
-#include "arch/schema.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "weights/class_names.h"
+#include "weights/module_words.h"
+#include "weights/picture_words.h"
+#include "weights/word_values.h"
 
 namespace resnet {
 namespace {
-
-using WordJson = nlohmann::json;
-
-WordJson parsed_word(const std::string& text) { return WordJson::parse(text, nullptr, /*allow_exceptions=*/false); }
-
-WordJson value_at(const TensorFile& file, const std::string& path) {
-  const auto found = file.values.find(path);
-  return found == file.values.end() ? WordJson() : parsed_word(found->second);
-}
-
-std::string text_in(const WordJson& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() && found->is_string() ? found->get<std::string>() : "";
-}
-
-std::optional<double> number_in(const WordJson& object, const char* key) {
-  if (!object.is_object()) return std::nullopt;
-  const auto found = object.find(key);
-  return found != object.end() && found->is_number() ? std::optional(found->get<double>()) : std::nullopt;
-}
-
-bool is_true(const WordJson& object, const char* key) {
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  return object.is_object() && found != object.end() && found->is_boolean() && found->get<bool>();
-}
 
 // ---- classes ----
 
@@ -99,165 +73,53 @@ std::vector<std::string> search_names(const WordJson& value, int count, int dept
   return {};
 }
 
-// ---- preprocessing ----
-
-std::vector<float> floats_in(const WordJson& object, const char* key) {
-  std::vector<float> values;
-  const auto found = object.is_object() ? object.find(key) : object.end();
-  if (!object.is_object() || found == object.end() || !found->is_array()) return {};
-  for (const WordJson& item : *found) {
-    if (!item.is_number()) return {};
-    values.push_back(item.get<float>());
-  }
-  return values;
-}
-
-std::optional<Preprocessing> checked(const Preprocessing& how, int channels) {
-  const auto count = static_cast<std::size_t>(channels);
-  if (how.mean.size() != count || how.std.size() != count) return std::nullopt;
-  try {
-    validate(how);
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-  return how;
-}
-
-std::optional<Interpolation> interpolation_of(const std::string& name) {
-  if (name == "bilinear" || name == "random") return Interpolation::kBilinear;
-  if (name == "bicubic") return Interpolation::kBicubic;
-  return std::nullopt;
-}
-
-// timm's pretrained_cfg: the size, of which the crop is a share (timm/data/transforms_factory.py,
-// transforms_imagenet_eval).
-std::optional<Preprocessing> timm_preprocessing(const WordJson& config, int channels) {
-  const std::vector<float> size = floats_in(config, "input_size");
-  const auto interpolation = interpolation_of(text_in(config, "interpolation"));
-  const double crop = number_in(config, "crop_pct").value_or(0);
-  const std::string mode = text_in(config, "crop_mode");
-  if (size.size() != 3 || size[1] != size[2] || !interpolation || crop <= 0 || (!mode.empty() && mode != "center")) {
-    return std::nullopt;
-  }
-  Preprocessing how;
-  how.height = how.width = static_cast<int>(size[1]);
-  how.resize = static_cast<int>(std::floor(static_cast<double>(size[1]) / crop));
-  how.interpolation = *interpolation;
-  how.mean = floats_in(config, "mean");
-  how.std = floats_in(config, "std");
-  return checked(how, channels);
-}
-
-std::optional<int> side_in(const WordJson& config, const char* key, const char* inner) {
-  if (!config.is_object() || !config.contains(key)) return std::nullopt;
-  const WordJson& value = config[key];
-  if (value.is_number_integer()) return value.get<int>();
-  const auto side = number_in(value, inner);
-  return side ? std::optional(static_cast<int>(*side)) : std::nullopt;
-}
-
-// Hugging Face's image processors: ConvNext's resizes to size / crop_pct below 384 and crops; others resize the shorter
-// side and crop where they are told to. One that does not keep the sides' ratio has no counterpart here.
-std::optional<Preprocessing> hugging_face_preprocessing(const WordJson& config, int channels) {
-  constexpr double kByte = 1.0 / 255;
-  constexpr int kConvNextWarps = 384;
-  if (!config.is_object() || (config.contains("do_resize") && !is_true(config, "do_resize"))) return std::nullopt;
-  if (std::abs(number_in(config, "rescale_factor").value_or(kByte) - kByte) > 1e-6) return std::nullopt;
-  const auto resample = number_in(config, "resample");
-  if (!resample || (*resample != 2 && *resample != 3)) return std::nullopt;
-  Preprocessing how;
-  how.interpolation = *resample == 2 ? Interpolation::kBilinear : Interpolation::kBicubic;
-  const auto shorter = side_in(config, "size", "shortest_edge");
-  if (!shorter || *shorter < 1) return std::nullopt;
-  if (const auto crop = number_in(config, "crop_pct"); crop && *crop > 0) {
-    if (*shorter >= kConvNextWarps) return std::nullopt;
-    how.height = how.width = *shorter;
-    how.resize = static_cast<int>(*shorter / *crop);
-  } else if (is_true(config, "do_center_crop")) {
-    how.height = side_in(config, "crop_size", "height").value_or(0);
-    how.width = side_in(config, "crop_size", "width").value_or(how.height);
-    how.resize = *shorter;
-  } else {
-    return std::nullopt;
-  }
-  if (config.contains("do_normalize") && !is_true(config, "do_normalize")) {
-    how.mean.assign(static_cast<std::size_t>(channels), 0.0F);
-    how.std.assign(static_cast<std::size_t>(channels), 1.0F);
-  } else {
-    how.mean = floats_in(config, "image_mean");
-    how.std = floats_in(config, "image_std");
-  }
-  return checked(how, channels);
-}
-
 // ---- the network ----
 
 class Words {
  public:
-  Words(const TensorFile& file, std::string prefix, const Architecture& architecture, const std::string& path)
-      : file_(file), prefix_(std::move(prefix)), architecture_(architecture), path_(path) {}
+  Words(const TensorFile& file, const Finding& finding, const Architecture& architecture, const std::string& path)
+      : file_(file), finding_(finding), architecture_(architecture), said_(words_, path) {}
 
   FileWords read() {
     const WordJson config = value_at(file_, "config.json");
     read_hugging_face(config);
     read_timm_config(config);
-    if (const WordJson arch = value_at(file_, "arch"); arch.is_string()) read_name(arch.get<std::string>(), "arch");
-    read_attributes();
-    read_code();
+    read_module_words(file_, finding_, architecture_, said_);
+    read_filters();
+    read_trainer();
+    Architecture told = architecture_;
+    words_.changes.apply_to(told);
+    check_modules(file_, finding_, told, said_);
     read_preprocessing(config);
     return std::move(words_);
   }
 
  private:
-  template <typename Value>
-  void say(Value Architecture::*member, std::type_identity_t<Value> value, const char* name,
-           const std::string& source) {
-    if (words_.sources.contains(name)) return;
-    words_.changes.set(member, std::move(value));
-    words_.sources.emplace(name, source);
-  }
-
-  [[noreturn]] void refuse(const std::string& source, const std::string& what) const {
-    fail(ErrorCode::kUnsupported, path_, "{} says {}, which this program does not have", source, one_line(what));
-  }
-
   // A network whose program is known says all that tensors do not.
-  void say_usual(const std::string& source) {
+  void say_usual(const std::string& source, Antialias antialias = Antialias::kNone) {
     const Architecture usual;
+    said_.say_antialias(antialias, architecture_, source);
     if (architecture_.stem != Stem::kCifar) {
-      say(&Architecture::stem_pool, StemPool::kMax, "stem_pool", source);
-      say(&Architecture::stem_stride, 2, "stem_stride", source);
+      said_.say(&Architecture::stem_pool, StemPool::kMax, "stem_pool", source);
+      said_.say(&Architecture::stem_stride, 2, "stem_stride", source);
     }
-    say(&Architecture::strides, {}, "strides", source);
-    say(&Architecture::stride_on_first, false, "stride_on_first", source);
-    say(&Architecture::dilated_stages, 0, "dilated_stages", source);
-    say(&Architecture::bn_eps, usual.bn_eps, "bn_eps", source);
-    say(&Architecture::activation, Activation::kRelu, "activation", source);
-  }
-
-  // By the name of a function or of PyTorch's class.
-  void say_activation(std::string name, const std::string& source) {
-    const std::string told = name;
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
-    if (name == "leakyrelu") name = "leaky_relu";
-    if (name == "swish") name = "silu";
-    try {
-      say(&Architecture::activation, parse_activation(name), "activation", source);
-    } catch (const Error&) {
-      refuse(source, "the activation " + told);
-    }
+    said_.say(&Architecture::strides, {}, "strides", source);
+    said_.say(&Architecture::stride_on_first, false, "stride_on_first", source);
+    said_.say(&Architecture::dilated_stages, 0, "dilated_stages", source);
+    said_.say(&Architecture::bn_eps, usual.bn_eps, "bn_eps", source);
+    said_.say(&Architecture::activation, Activation::kRelu, "activation", source);
   }
 
   // transformers' ResNetConfig.
   void read_hugging_face(const WordJson& config) {
     if (text_in(config, "model_type") != "resnet") return;
     const std::string source = "config.json";
-    if (const std::string act = text_in(config, "hidden_act"); !act.empty()) say_activation(act, source);
+    if (const std::string act = text_in(config, "hidden_act"); !act.empty()) said_.say_activation(act, source);
     if (is_true(config, "downsample_in_first_stage")) {
-      say(&Architecture::strides, std::vector<int>(architecture_.depths.size(), 2), "strides", source);
+      said_.say(&Architecture::strides, std::vector<int>(architecture_.depths.size(), 2), "strides", source);
     }
     if (is_true(config, "downsample_in_bottleneck")) {
-      say(&Architecture::stride_on_first, architecture_.block == Block::kBottleneck, "stride_on_first", source);
+      said_.say(&Architecture::stride_on_first, architecture_.block == Block::kBottleneck, "stride_on_first", source);
     }
     say_usual(source);
   }
@@ -266,12 +128,60 @@ class Words {
   void read_timm_config(const WordJson& config) {
     const std::string name = text_in(config, "architecture");
     if (name.empty() || !config.contains("pretrained_cfg")) return;
-    if (config.contains("model_args") && config["model_args"].is_object()) {
-      for (const auto& [key, value] : config["model_args"].items()) {
-        if (key != "num_classes" && key != "in_chans" && !key.starts_with("drop")) refuse("config.json", key);
+    const std::string source = "config.json";
+    if (config.contains("model_args")) read_arguments(config["model_args"], source);
+    read_pooling(text_in(config, "global_pool"), source);
+    read_name(name, source);
+  }
+
+  // A checkpoint of timm's or of PyTorch's example for ImageNet: the name of the network, and timm's arguments for it.
+  void read_trainer() {
+    const WordJson arch = value_at(file_, "arch");
+    if (!arch.is_string()) return;
+    if (value_at(file_, "args.model") == arch) {
+      read_arguments(value_at(file_, "args.model_kwargs"), "args.model_kwargs");
+      const WordJson pool = value_at(file_, "args.gp");
+      if (pool.is_string()) read_pooling(pool.get<std::string>(), "args.gp");
+    }
+    read_name(arch.get<std::string>(), "arch");
+  }
+
+  // Of timm's create_model().
+  void read_arguments(const WordJson& arguments, const std::string& source) {
+    if (!arguments.is_object()) return;
+    constexpr const char* kHarmless[] = {"num_classes", "in_chans",  "pretrained",  "zero_init_last",
+                                         "scriptable",  // and what tensors tell:
+                                         "layers",      "channels",  "cardinality", "base_width",
+                                         "stem_width",  "stem_type", "avg_down"};
+    for (const auto& [key, value] : arguments.items()) {
+      const bool harmless = std::find(std::begin(kHarmless), std::end(kHarmless), key) != std::end(kHarmless);
+      if (value.is_null() || harmless || key.starts_with("drop")) continue;
+      if (key == "output_stride" && value.is_number_integer()) {
+        read_output_stride(value.get<std::int64_t>(), source);
+      } else if (key == "act_layer" && value.is_string()) {
+        said_.say_activation(value.get<std::string>(), source);
+      } else if (key == "global_pool" && value.is_string()) {
+        read_pooling(value.get<std::string>(), source);
+      } else {
+        said_.refuse(source, fmt::format("{} {}", key, value.dump()));
       }
     }
-    read_name(name, "config.json");
+  }
+
+  // The stages behind this stride dilate. timm pools their shortcuts, too, where it pools shortcuts.
+  void read_output_stride(std::int64_t stride, const std::string& source) {
+    if (stride == 32) return;
+    if ((stride != 8 && stride != 16) || architecture_.shortcut == Shortcut::kAveragePool) {
+      said_.refuse(source, fmt::format("output_stride {}{}", stride,
+                                       stride == 8 || stride == 16 ? " with average-pooled shortcuts" : ""));
+    }
+    said_.say(&Architecture::dilated_stages, stride == 8 ? 2 : 1, "dilated_stages", source);
+  }
+
+  void read_pooling(const std::string& pool, const std::string& source) {
+    if (!pool.empty() && pool != "avg" && pool != "fast" && pool != "fastavg") {
+      said_.refuse(source, fmt::format("the pooling {} of its features", pool));
+    }
   }
 
   // "50", "50d", "50_32x4d", "101_2", "xt50_32x4d": a depth, a letter for the stem, groups or a width.
@@ -285,13 +195,19 @@ class Words {
 
   // A name of timm's or torchvision's registry.
   void read_name(std::string name, const std::string& source) {
-    constexpr std::string_view kOthers[] = {"resnetaa", "resnetblur", "resnetv2", "resnest",
-                                            "res2ne",   "resnetrs",   "_gn",      "_clip"};
+    constexpr std::string_view kOthers[] = {"resnetv2", "resnest", "res2ne", "resnetrs", "_gn", "_clip"};
     constexpr std::string_view kOurs[] = {"resnet",       "resnext",       "wide_resnet", "tv_resnet",  "tv_resnext",
                                           "gluon_resnet", "gluon_resnext", "ssl_resne",   "swsl_resne", "ig_resnext"};
     name = name.substr(0, name.find('.'));
     for (const std::string_view other : kOthers) {
-      if (name.find(other) != std::string::npos) refuse(source, name);
+      if (name.find(other) != std::string::npos) said_.refuse(source, name);
+    }
+    constexpr std::pair<std::string_view, Antialias> kSmooth[] = {{"resnetaa", Antialias::kAverage},
+                                                                  {"resnetblur", Antialias::kBlur}};
+    for (const auto& [start, antialias] : kSmooth) {
+      if (!name.starts_with(start)) continue;
+      if (!is_size(std::string_view(name).substr(start.size()))) said_.refuse(source, name);
+      return say_usual(fmt::format("{}: {}", source, name), antialias);
     }
     const bool ours = std::any_of(std::begin(kOurs), std::end(kOurs), [&](std::string_view start) {
       return name.starts_with(start) && is_size(std::string_view(name).substr(start.size()));
@@ -299,132 +215,11 @@ class Words {
     if (ours && architecture_.stem != Stem::kCifar) say_usual(fmt::format("{}: {}", source, name));
   }
 
-  // Attributes of a pickled module, by the path at which torch's module has them.
-  WordJson attribute(const std::string& module, const char* name) const {
-    return value_at(file_, fmt::format("{}{}.{}", prefix_, module, name));
-  }
-
-  static std::optional<int> same(const WordJson& value) {
-    if (value.is_number_integer()) return value.get<int>();
-    if (!value.is_array() || value.empty() || !value[0].is_number_integer()) return std::nullopt;
-    for (const WordJson& item : value) {
-      if (item != value[0]) return std::nullopt;
+  // Blurs that a file has as tensors, as TorchScript's do.
+  void read_filters() {
+    for (const std::string& name : finding_.passed_over) {
+      if (name.ends_with(".aa.filt")) said_.say_antialias(Antialias::kBlur, architecture_, name);
     }
-    return value[0].get<int>();
-  }
-
-  // The classes of a pickled module's parts, by what stands before the network.
-  void read_classes(const std::string& source) {
-    constexpr std::string_view kClass = ".__class__";
-    constexpr std::string_view kActivations = "torch.nn.modules.activation.";
-    std::string activation;
-    for (auto it = file_.values.lower_bound(prefix_); it != file_.values.end() && it->first.starts_with(prefix_);
-         ++it) {
-      if (!it->first.ends_with(kClass)) continue;
-      const WordJson parsed_name = parsed_word(it->second);
-      const std::string name = parsed_name.is_string() ? parsed_name.get<std::string>() : "";
-      const std::string_view path = std::string_view(it->first).substr(0, it->first.size() - kClass.size());
-      const bool smooths = path.ends_with(".aa") && name.find("Identity") == std::string::npos;
-      if (smooths || name.find("BlurPool") != std::string::npos) {
-        refuse(source, fmt::format("anti-aliasing ({}: {})", path, name));
-      }
-      if (!name.starts_with(kActivations)) continue;
-      const std::string kind = name.substr(kActivations.size());
-      if (kind == "Softmax" || kind == "LogSoftmax" || kind == "Sigmoid") continue;  // behind the scores
-      if (!activation.empty() && kind != activation) refuse(source, fmt::format("{} and {}", activation, kind));
-      activation = kind;
-      const WordJson slope = value_at(file_, fmt::format("{}.negative_slope", path));
-      if (slope.is_number()) say(&Architecture::negative_slope, slope.get<double>(), "negative_slope", source);
-    }
-    if (!activation.empty()) say_activation(activation, source);
-  }
-
-  // TorchScript's program, as far as one look tells: which activation, which pooling, which eps.
-  void read_code() {
-    std::string code;
-    for (auto it = file_.values.lower_bound("code/"); it != file_.values.end() && it->first.starts_with("code/");
-         ++it) {
-      const WordJson text = parsed_word(it->second);
-      code += text.is_string() ? text.get<std::string>() : it->second;
-    }
-    if (code.find("batch_norm(") == std::string::npos) return;
-    const std::string source = "its TorchScript";
-    const auto has = [&](const char* function) { return code.find(function) != std::string::npos; };
-    if (!has("max_pool2d") && architecture_.stem == Stem::kCifar) {
-      say(&Architecture::stem_pool, StemPool::kNone, "stem_pool", source);
-    } else if (has("[3, 3], [2, 2], [1, 1]") && has("max_pool2d")) {
-      say(&Architecture::stem_pool, StemPool::kMax, "stem_pool", source);
-    }
-    std::vector<std::string> activations;
-    for (const char* name : {"leaky_relu", "relu6", "silu", "gelu", "hardswish"}) {
-      if (has((std::string(name) + "(").c_str()) || has((std::string(name) + "_(").c_str()))
-        activations.emplace_back(name);
-    }
-    if (has("relu_(") || has("torch.relu(")) activations.emplace_back("relu");
-    if (activations.size() > 1) refuse(source, activations[0] + " and " + activations[1]);
-    if (!activations.empty()) say_activation(activations[0], source);
-  }
-
-  void read_attributes() {
-    const std::string source = "the pickled module";
-    read_classes(source);
-    if (const WordJson eps = attribute("bn1", "eps"); eps.is_number()) {
-      say(&Architecture::bn_eps, eps.get<double>(), "bn_eps", source);
-    }
-    const char* stem = architecture_.stem == Stem::kDeep ? "conv1.0" : "conv1";
-    const auto stem_stride = same(attribute(stem, "stride"));
-    if (!stem_stride) return;
-    say(&Architecture::stem_stride, *stem_stride, "stem_stride", source);
-    read_pool(source);
-    read_blocks(source);
-  }
-
-  void read_pool(const std::string& source) {
-    const WordJson kind = attribute("maxpool", "__class__");
-    const std::string name = kind.is_string() ? kind.get<std::string>() : "";
-    if (name.ends_with(".Identity")) return say(&Architecture::stem_pool, StemPool::kNone, "stem_pool", source);
-    const auto kernel = same(attribute("maxpool", "kernel_size"));
-    const auto stride = same(attribute("maxpool", "stride"));
-    const auto padding = same(attribute("maxpool", "padding"));
-    const WordJson ceil = attribute("maxpool", "ceil_mode");
-    if (!kernel || !stride || !padding) return;  // a function in its forward(), or none: nothing tells
-    const bool cut = ceil.is_boolean() && ceil.get<bool>();
-    if (name.find("AvgPool") != std::string::npos) {
-      if (*kernel != 2 || *stride != 2 || *padding != 0)
-        refuse(source, fmt::format("an average pooling of kernel {}", *kernel));
-      say(&Architecture::stem_pool, StemPool::kAverage2, "stem_pool", source);
-    } else if (*kernel == 3 && *stride == 2 && *padding == 1 && !cut) {
-      say(&Architecture::stem_pool, StemPool::kMax, "stem_pool", source);
-    } else if (*kernel == 3 && *stride == 2 && *padding == 0 && cut) {
-      say(&Architecture::stem_pool, StemPool::kMaxCeil, "stem_pool", source);
-    } else if (*kernel == 2 && *stride == 2 && *padding == 0) {
-      say(&Architecture::stem_pool, StemPool::kMax2, "stem_pool", source);
-    } else {
-      refuse(source, fmt::format("a pooling of kernel {}, stride {} and padding {}", *kernel, *stride, *padding));
-    }
-  }
-
-  // The first block of each stage strides, the second dilates as the stage does.
-  void read_blocks(const std::string& source) {
-    std::vector<int> strides;
-    bool on_first = false;
-    for (std::size_t stage = 1; stage <= architecture_.depths.size(); ++stage) {
-      const std::string block = fmt::format("layer{}.0.", stage);
-      const auto first = same(attribute(block + "conv1", "stride"));
-      const auto second = same(attribute(block + "conv2", "stride"));
-      if (!first || !second) return;
-      if (*first != 1 && *second != 1) refuse(source, block + " strides twice");
-      on_first = on_first || *first != 1;
-      strides.push_back(std::max(*first, *second));
-      for (const char* conv : {"conv1", "conv2"}) {
-        const auto dilation = same(attribute(block + conv, "dilation"));
-        if (dilation && *dilation != 1) return;  // left open
-      }
-    }
-    say(&Architecture::dilated_stages, 0, "dilated_stages", source);
-    say(&Architecture::strides, strides, "strides", source);
-    say(&Architecture::stride_on_first, on_first && architecture_.block == Block::kBottleneck, "stride_on_first",
-        source);
   }
 
   void read_preprocessing(const WordJson& config) {
@@ -441,17 +236,17 @@ class Words {
   }
 
   const TensorFile& file_;
-  std::string prefix_;
+  const Finding& finding_;
   const Architecture& architecture_;
-  const std::string& path_;
   FileWords words_;
+  Said said_;
 };
 
 }  // namespace
 
-FileWords read_words(const TensorFile& file, const std::string& prefix, const Architecture& architecture,
+FileWords read_words(const TensorFile& file, const Finding& finding, const Architecture& architecture,
                      const std::string& path) {
-  return Words(file, prefix, architecture, path).read();
+  return Words(file, finding, architecture, path).read();
 }
 
 std::vector<std::string> find_class_names(const TensorFile& file, int classes) {

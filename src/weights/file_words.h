@@ -7,9 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "resnet/architecture.h"
-#include "resnet/preprocessing.h"
-#include "resnet/tensor_file.h"
+#include "resnet/model_file.h"
 
 namespace resnet {
 
@@ -21,9 +19,9 @@ struct FileWords {
   std::vector<std::string> notes;  // for people
 };
 
-// `architecture` is what the tensors show, `prefix` what stands before the network's names. Throws kUnsupported where
-// the file says that the network is one that this program does not have.
-FileWords read_words(const TensorFile& file, const std::string& prefix, const Architecture& architecture,
+// `architecture` and `finding` are what the tensors show. Throws kUnsupported where the file says that the network is
+// one that this program does not have.
+FileWords read_words(const TensorFile& file, const Finding& finding, const Architecture& architecture,
                      const std::string& path);
 
 // The names of the classes, where the file has as many anywhere under a name that people give such lists; else none.

@@ -102,7 +102,7 @@ Layout use_plain_names(StateDict& tensors, const std::string& path) {
 // Takes for a network that was inferred what the file says of it, and notes what nobody does.
 void take_words(const TensorFile& file, const LoadOptions& options, const std::string& path, Model& model) {
   if (options.architecture) return;
-  const FileWords words = read_words(file, model.finding.prefix, model.architecture, path);
+  const FileWords words = read_words(file, model.finding, model.architecture, path);
   words.changes.apply_to(model.architecture);
   model.preprocessing = words.preprocessing;
   Architecture shown = model.architecture;

@@ -1,6 +1,7 @@
 #include "weights/recognise.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "base/error.h"
@@ -239,6 +240,7 @@ class Recogniser {
     refuse_twice();
     refuse_attention_pooling();
     refuse_byobnet();
+    check_blurs();
     search_ = find_head(tensors_, network(), features_, excluded(), options_.head, path_);
     refuse_look_alikes();
     for (const std::string& name : search_.unexpected) {
@@ -284,6 +286,26 @@ class Recogniser {
       fail(ErrorCode::kUnsupported, path_,
            "a network of timm's ByobNet (CLIP's and others), which this program does not have: {}",
            one_line(name.in_file));
+    }
+  }
+
+  // timm's blurs have a filter that is no weight: 1 2 1 by 1 2 1, for each channel.
+  void check_blurs() const {
+    constexpr float kRow[] = {0.25F, 0.5F, 0.25F};
+    for (const auto& [name, tensor] : tensors_) {
+      if (!name.starts_with(network().prefix) || !name.ends_with(".filt")) continue;
+      bool usual = name.ends_with(".aa.filt") || name == network().prefix + "maxpool.1.filt";
+      const Shape& shape = tensor.shape();
+      usual = usual && shape.size() == 4 && shape[1] == 1 && shape[2] == 3 && shape[3] == 3;
+      if (usual) {
+        const Tensor filter = tensor.to_f32();
+        for (std::size_t i = 0; i < filter.f32().size(); ++i) {
+          usual = usual && std::abs(filter.f32()[i] - kRow[i / 3 % 3] * kRow[i % 3]) < 1e-6F;
+        }
+      }
+      if (usual) continue;
+      fail(ErrorCode::kUnsupported, path_,
+           "a network with another blur than timm's, which this program does not have: {}", one_line(name));
     }
   }
 

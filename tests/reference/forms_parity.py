@@ -197,6 +197,27 @@ def check(form, save, expected, options=(), may_refuse="", suffix=".pth"):
         print(f"{form}: {kind}: {text.strip()[:400].replace(folder.name, '')}")
 
 
+def check_said(form, save, words, suffix=".pth"):
+    """The file at a path is answered, and `words` stand on stderr: what was assumed."""
+    if only and only not in form:
+        return
+    path = os.path.join(folder.name, "m" + suffix)
+    save(path)
+    found, text = answer(path)
+    said = found is not None and words in text
+    results["said" if said else "WRONG"] += 1
+    if not said:
+        print(f"{form}: WRONG: does not say '{words}': {text.strip()[:400].replace(folder.name, '')}")
+
+
+def summary():
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(results.items())) + f" of {sum(results.values())} forms"
+
+
+def status():
+    return 0 if set(results) <= {"right", "said", "refused"} else 1
+
+
 @torch.no_grad()
 def logits(model):
     return model.eval()(picture)
@@ -462,5 +483,5 @@ if __name__ == "__main__":
     check_words()
     check_folders()
     check_others()
-    print(", ".join(f"{count} {kind}" for kind, count in sorted(results.items())), f"of {sum(results.values())} forms")
-    sys.exit(0 if set(results) <= {"right", "refused"} else 1)
+    print(summary())
+    sys.exit(status())

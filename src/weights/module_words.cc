@@ -1,0 +1,289 @@
+#include "weights/module_words.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "base/error.h"
+#include "resnet/graph.h"
+#include "weights/script_words.h"
+
+namespace resnet {
+namespace {
+
+constexpr std::string_view kClass = "__class__";
+
+// A whole number, or a list of equal ones.
+std::optional<int> same(const WordJson& value) {
+  const auto plain = [](const WordJson& item) -> std::optional<int> {
+    constexpr std::int64_t kMost = 1 << 20;
+    if (!item.is_number_integer() || item.get<std::int64_t>() < -kMost || item.get<std::int64_t>() > kMost) return {};
+    return item.get<int>();
+  };
+  if (!value.is_array()) return plain(value);
+  if (value.empty() || !std::all_of(value.begin(), value.end(), [&](const auto& item) { return item == value[0]; }))
+    return std::nullopt;
+  return plain(value[0]);
+}
+
+// The modules of a file, by torchvision's paths.
+class Modules {
+ public:
+  Modules(const TensorFile& file, const Finding& finding)
+      : file_(file), prefix_(finding.prefix), script_(script_attributes(file)) {
+    const auto module_of = [](const std::string& name) { return name.substr(0, name.rfind('.')); };
+    for (const auto& [in_file, plain] : finding.map) paths_.emplace(module_of(plain), module_of(in_file));
+  }
+
+  bool are_script() const { return !script_.empty(); }
+  std::string source() const { return are_script() ? "its TorchScript" : "the pickled module"; }
+
+  // In the file.
+  std::string path(const std::string& module) const {
+    const auto known = paths_.find(module);
+    return known == paths_.end() ? prefix_ + module : known->second;
+  }
+
+  WordJson attribute(const std::string& module, std::string_view name) const {
+    return at(fmt::format("{}.{}", path(module), name));
+  }
+
+  std::string type(const std::string& module) const { return text_of(attribute(module, kClass)); }
+
+  WordJson at(const std::string& path) const {
+    const auto found = script_.find(path);
+    return found == script_.end() ? value_at(file_, path) : parsed_word(found->second);
+  }
+
+  struct Typed {
+    std::string path;  // in the file
+    std::string type;
+  };
+  // All that the network has inside, whether they have tensors or not.
+  std::vector<Typed> all() const {
+    std::vector<Typed> modules;
+    const auto collect = [&](const std::map<std::string, std::string>& values) {
+      for (auto it = values.lower_bound(prefix_); it != values.end() && it->first.starts_with(prefix_); ++it) {
+        const bool is_class = it->first.ends_with("." + std::string(kClass));
+        if (!is_class || (&values != &script_ && script_.contains(it->first))) continue;
+        const std::string type = text_of(parsed_word(it->second));
+        modules.push_back({it->first.substr(0, it->first.size() - kClass.size() - 1), type});
+      }
+    };
+    collect(file_.values);
+    collect(script_);
+    return modules;
+  }
+
+ private:
+  static std::string text_of(const WordJson& value) { return value.is_string() ? value.get<std::string>() : ""; }
+
+  const TensorFile& file_;
+  std::string prefix_;
+  std::map<std::string, std::string> script_;
+  std::map<std::string, std::string> paths_;  // of modules that have tensors, where they are other than torchvision's
+};
+
+bool blurs(std::string_view type) { return type.find("BlurPool") != std::string_view::npos; }
+
+class ModuleReader {
+ public:
+  ModuleReader(const Modules& modules, const Architecture& architecture, Said& said)
+      : modules_(modules), architecture_(architecture), said_(said), source_(modules.source()) {}
+
+  void read() {
+    read_activations();
+    if (const WordJson eps = modules_.attribute("bn1", "eps"); eps.is_number()) {
+      said_.say(&Architecture::bn_eps, eps.get<double>(), "bn_eps", source_);
+    }
+    const char* stem = architecture_.stem == Stem::kDeep ? "conv1.0" : "conv1";
+    const auto stem_stride = same(modules_.attribute(stem, "stride"));
+    read_antialias(/*strides_are_told=*/stem_stride.has_value());
+    if (!stem_stride) return;
+    said_.say(&Architecture::stem_stride, *stem_stride, "stem_stride", source_);
+    read_pool();
+    read_stages();
+  }
+
+ private:
+  void read_activations() {
+    constexpr std::string_view kActivations = "torch.nn.modules.activation.";
+    std::string activation;
+    for (const Modules::Typed& module : modules_.all()) {
+      if (!module.type.starts_with(kActivations)) continue;
+      const std::string kind = module.type.substr(kActivations.size());
+      if (kind == "Softmax" || kind == "LogSoftmax" || kind == "Sigmoid") continue;  // behind the scores
+      if (!activation.empty() && kind != activation) said_.refuse(source_, fmt::format("{} and {}", activation, kind));
+      activation = kind;
+      const WordJson slope = modules_.at(module.path + ".negative_slope");
+      if (slope.is_number()) said_.say(&Architecture::negative_slope, slope.get<double>(), "negative_slope", source_);
+    }
+    if (!activation.empty()) said_.say_activation(activation, source_);
+  }
+
+  // timm's: a module `aa` in blocks that stride, and in the stem's pooling.
+  void read_antialias(bool strides_are_told) {
+    Antialias kind = Antialias::kNone;
+    for (const Modules::Typed& module : modules_.all()) {
+      const std::string_view name = std::string_view(module.path).substr(module.path.rfind('.') + 1);
+      const bool smooths = name == "aa" && module.type.find("Identity") == std::string::npos;
+      if (!smooths && !blurs(module.type)) continue;
+      const bool averages = module.type.ends_with(".AvgPool2d");
+      const auto size = modules_.at(module.path + ".filt_size");
+      const WordJson mode = modules_.at(module.path + ".pad_mode");
+      if ((!averages && !module.type.ends_with(".BlurPool2d")) || (size.is_number() && size != 3) ||
+          (mode.is_string() && mode != "reflect") || (name != "aa" && !module.path.ends_with("maxpool.1"))) {
+        said_.refuse(source_, fmt::format("anti-aliasing ({}: {})", module.path, module.type));
+      }
+      kind = averages ? Antialias::kAverage : Antialias::kBlur;
+    }
+    if (kind != Antialias::kNone || strides_are_told) said_.say(&Architecture::antialias, kind, "antialias", source_);
+  }
+
+  // Of the stem: it is called maxpool, or is the only maximum; "" where neither is.
+  std::string pool_path() const {
+    const auto is_pool = [](std::string_view type) {
+      return type.ends_with(".MaxPool2d") || type.ends_with(".AvgPool2d");
+    };
+    for (const char* name : {"maxpool", "maxpool.0"}) {
+      if (is_pool(modules_.type(name))) return modules_.path(name);
+    }
+    std::string only;
+    for (const Modules::Typed& module : modules_.all()) {
+      if (!module.type.ends_with(".MaxPool2d")) continue;
+      if (!only.empty()) return "";
+      only = module.path;
+    }
+    return only;
+  }
+
+  // A program that pools by no maximum, and by no average that could be the stem's.
+  bool never_pools() const {
+    const std::vector<Modules::Typed> modules = modules_.all();
+    return modules_.are_script() && std::none_of(modules.begin(), modules.end(), [&](const Modules::Typed& module) {
+             const bool averages =
+                 module.type.ends_with(".AvgPool2d") && module.path.find("downsample") == std::string::npos;
+             return module.type.ends_with(".MaxPool2d") ||
+                    (averages && same(modules_.at(module.path + ".stride")) == 2);
+           });
+  }
+
+  void read_pool() {
+    if (modules_.type("maxpool").ends_with(".Identity")) return say_pool(StemPool::kNone);
+    const std::string path = pool_path();
+    if (path.empty() && never_pools()) return say_pool(StemPool::kNone);
+    const auto kernel = same(modules_.at(path + ".kernel_size"));
+    const auto stride = same(modules_.at(path + ".stride"));
+    const auto padding = same(modules_.at(path + ".padding"));
+    const WordJson ceil = modules_.at(path + ".ceil_mode");
+    if (!kernel || !stride || !padding) return;  // a function in its forward(), or none: nothing tells
+    const bool cut = ceil.is_boolean() && ceil.get<bool>();
+    const WordJson type = modules_.at(path + ".__class__");
+    const bool averages = type.is_string() && type.get<std::string>().ends_with(".AvgPool2d");
+    const auto is = [&](int k, int s, int p, bool c) {
+      return *kernel == k && *stride == s && *padding == p && cut == c;
+    };
+    if (averages && is(2, 2, 0, false)) return say_pool(StemPool::kAverage2);
+    if (!averages && blurs(modules_.type("maxpool.1")) && is(3, 1, 1, false)) return say_pool(StemPool::kMaxBlur);
+    if (!averages && is(3, 2, 1, false)) return say_pool(StemPool::kMax);
+    if (!averages && is(3, 2, 0, true)) return say_pool(StemPool::kMaxCeil);
+    if (!averages && is(2, 2, 0, false)) return say_pool(StemPool::kMax2);
+    said_.refuse(source_,
+                 fmt::format("{} pooling of kernel {}, stride {} and padding {}{}", averages ? "an average" : "a",
+                             *kernel, *stride, *padding, cut ? " in ceil mode" : ""));
+  }
+
+  void say_pool(StemPool pool) { said_.say(&Architecture::stem_pool, pool, "stem_pool", source_); }
+
+  // The stride of the first block of a stage, whichever of its modules has it; 0 where nothing tells.
+  int stride_of(const std::string& block, bool& on_first) const {
+    const auto first = same(modules_.attribute(block + "conv1", "stride"));
+    const auto second = same(modules_.attribute(block + "conv2", "stride"));
+    if (!first || !second) return 0;
+    int smooth = 1;
+    if (const std::string type = modules_.type(block + "aa"); !type.empty() && !type.ends_with(".Identity")) {
+      smooth = same(modules_.attribute(block + "aa", "stride")).value_or(1);
+    }
+    if (*first != 1 && *second != 1) said_.refuse(source_, block + " strides twice");
+    on_first = on_first || (*first != 1 && architecture_.block == Block::kBottleneck);
+    return std::max({*first, *second, smooth});
+  }
+
+  // The dilation that a stage ends with.
+  int dilation_of(std::size_t stage) const {
+    const bool later = architecture_.block == Block::kBottleneck && architecture_.depths[stage - 1] > 1;
+    return same(modules_.attribute(fmt::format("layer{}.{}.conv2", stage, later ? 1 : 0), "dilation")).value_or(1);
+  }
+
+  // A stage that dilates by a factor would else stride by it.
+  void read_stages() {
+    const std::size_t stages = architecture_.depths.size();
+    std::vector<int> strides;
+    bool on_first = false;
+    int before = 1;
+    std::size_t dilated = 0;
+    for (std::size_t stage = 1; stage <= stages; ++stage) {
+      const int stride = stride_of(fmt::format("layer{}.0.", stage), on_first);
+      if (stride == 0) return;
+      const int dilation = std::max(1, dilation_of(stage));
+      const int factor = dilation / before;
+      if (dilation % before != 0 || (stride != 1 && (factor > 1 || dilated > 0))) {
+        said_.refuse(source_, fmt::format("layer{} of stride {} and dilation {}", stage, stride, dilation));
+      }
+      if (dilated > 0 || factor > 1) ++dilated;
+      strides.push_back(std::max(stride, factor));
+      before = dilation;
+    }
+    said_.say(&Architecture::dilated_stages, static_cast<int>(dilated), "dilated_stages", source_);
+    said_.say(&Architecture::strides, strides, "strides", source_);
+    said_.say(&Architecture::stride_on_first, on_first, "stride_on_first", source_);
+  }
+
+  const Modules& modules_;
+  const Architecture& architecture_;
+  Said& said_;
+  std::string source_;
+};
+
+}  // namespace
+
+void read_module_words(const TensorFile& file, const Finding& finding, const Architecture& architecture, Said& said) {
+  const Modules modules(file, finding);
+  ModuleReader(modules, architecture, said).read();
+}
+
+void check_modules(const TensorFile& file, const Finding& finding, const Architecture& architecture, const Said& said) {
+  const Modules modules(file, finding);
+  if (same(modules.attribute(architecture.stem == Stem::kDeep ? "conv1.0" : "conv1", "stride")) == std::nullopt) return;
+  const auto hold = [&](const Node& node, const char* name, int value) {
+    const auto told = same(modules.attribute(node.path, name));
+    if (told && *told != value) {
+      said.refuse(modules.source(), fmt::format("{}.{} {} where {} is expected", node.path, name, *told, value));
+    }
+  };
+  for (const Node& node : expand(architecture).nodes) {
+    if (node.op == Op::kConv) {
+      hold(node, "stride", node.stride);
+      hold(node, "padding", node.padding);
+      hold(node, "dilation", node.dilation);
+      hold(node, "groups", node.groups);
+    }
+    if (node.op == Op::kBatchNorm) {
+      const WordJson eps = modules.attribute(node.path, "eps");
+      const auto close = [&](double told) { return std::abs(told - node.epsilon) <= 1e-5 * told; };
+      if (eps.is_number() && !close(eps.get<double>())) {
+        said.refuse(modules.source(), fmt::format("{}.eps {} beside another eps", node.path, eps.get<double>()));
+      }
+    }
+  }
+  // timm pools the shortcuts of stages that dilate, too.
+  if (architecture.shortcut == Shortcut::kAveragePool && architecture.dilated_stages > 0) {
+    for (const Modules::Typed& module : modules.all()) {
+      if (module.path.ends_with(".downsample.0") && module.type.ends_with("AvgPool2dSame")) {
+        said.refuse(modules.source(), fmt::format("an average pooling of stride 1 ({})", module.path));
+      }
+    }
+  }
+}
+
+}  // namespace resnet
