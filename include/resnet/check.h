@@ -45,6 +45,7 @@ struct CheckReport {
   std::size_t stated = 0;              // the index of what the model says, or what was assumed
   Verdict verdict = Verdict::kCannotTell;
   bool contradicted = false;      // the verdict is another one than what is stated
+  bool remembers = true;          // false: no batch norm was ever updated, so that nothing can be told
   std::vector<std::string> open;  // fields of the architecture that were tried, by their names in the schema
   std::vector<WeightProblem> weights;
   std::size_t pictures = 0;
@@ -60,7 +61,7 @@ struct CheckOptions {
 
 // `pictures` are tensors of values in 0..1 (channels RGB, mean 0, std 1) of the size that model.preprocessing says,
 // which must be there: CHW, one behind the other, of `shape`. At least two. Throws kMismatch where they do not fit,
-// kUnsupported where the network has no batch norms, or they remember nothing. May be called from several threads.
+// kUnsupported where the network has no batch norms. May be called from several threads.
 CheckReport check_model(const Model& model, std::span<const float> pictures, const FeatureShape& shape,
                         const CheckOptions& options = {});
 

@@ -41,10 +41,23 @@ class Search {
   Search(const Model& model, std::span<const float> pictures, const FeatureShape& shape, const CheckOptions& options)
       : model_(model), weights_(float_weights(model)), pictures_(pictures), shape_(shape), options_(options) {
     groups_ = std::min(kMostGroups, static_cast<std::size_t>(shape.batch));
+    for (const Node& node : expand(model.architecture).nodes) {
+      if (node.op != Op::kBatchNorm) continue;
+      remembers_ = !remembered(weights_, node.path).never_updated();
+      if (remembers_ || options.first_norm_alone) break;
+    }
   }
 
+  // Whether a batch norm that counts was ever updated.
+  bool remembers() const { return remembers_; }
+
+  // What is stated comes first; it is all there is where nothing is remembered.
   std::vector<Hypothesis> run() {
     const Preprocessing& stated = *model_.preprocessing;
+    if (!remembers_) {
+      try_out(model_.architecture, stated);
+      return std::move(tried_);
+    }
     std::vector<Hypothesis> prepared;
     for (const Preprocessing& how : likely_preprocessings(stated)) {
       Hypothesis hypothesis;
@@ -175,16 +188,22 @@ class Search {
 
   void summarise(const std::vector<NormMoments>& norms, Hypothesis& hypothesis) const {
     hypothesis.groups.assign(groups_, 0);
+    std::vector<std::pair<const NormMoments*, Remembered>> counted;  // what was never updated does not, if others were
     for (const NormMoments& norm : norms) {
-      const Remembered memory = remembered(weights_, norm.path);
+      Remembered memory = remembered(weights_, norm.path);
+      if (!remembers_ || !memory.never_updated()) counted.emplace_back(&norm, std::move(memory));
+    }
+    hypothesis.distance = hypothesis.first_distance = 0;
+    const auto count = static_cast<double>(counted.size());
+    for (const auto& [norm, memory] : counted) {
       Moments all;
       for (std::size_t g = 0; g < groups_; ++g) {
-        all += norm.groups[g];
-        hypothesis.groups[g] += distance(norm.groups[g], memory) / static_cast<double>(norms.size());
+        all += norm->groups[g];
+        hypothesis.groups[g] += distance(norm->groups[g], memory) / count;
       }
       const double whole = distance(all, memory);
-      if (&norm == &norms.front()) hypothesis.first_distance = whole;
-      hypothesis.distance += whole / static_cast<double>(norms.size());
+      if (norm == &norms.front()) hypothesis.first_distance = whole;
+      hypothesis.distance += whole / count;
     }
     hypothesis.handicap = handicap(hypothesis);
     hypothesis.distance *= hypothesis.handicap;
@@ -208,6 +227,7 @@ class Search {
   std::span<const float> pictures_;
   FeatureShape shape_;
   const CheckOptions& options_;
+  bool remembers_ = false;
   std::size_t groups_ = 0;
   std::size_t planned_ = 0;  // hypotheses
   std::vector<Hypothesis> tried_;
@@ -269,7 +289,9 @@ CheckReport check_model(const Model& model, std::span<const float> pictures, con
   report.pictures = static_cast<std::size_t>(shape.batch);
   if (!options.first_norm_alone) report.open = tried_fields(model.architecture);
   report.weights = find_weight_problems(expand(model.architecture), model.weights);
-  report.hypotheses = Search(model, pictures, shape, options).run();
+  Search search(model, pictures, shape, options);
+  report.remembers = search.remembers();
+  report.hypotheses = search.run();
   std::vector<Hypothesis>& found = report.hypotheses;
   const Hypothesis stated = found.front();  // which is tried first
   std::stable_sort(found.begin(), found.end(),

@@ -201,6 +201,31 @@ TEST(CheckTest, CannotTellWhereNothingFits) {
   EXPECT_EQ(check(model).verdict, Verdict::kCannotTell);
 }
 
+TEST(CheckTest, LeavesOutWhatWasNeverUpdated) {
+  const auto forget = [](Model& model, const std::string& path) {
+    for (const auto& [name, value] : {std::pair(".running_mean", 0.0F), std::pair(".running_var", 1.0F)}) {
+      const Tensor& old = model.weights.at(path + name);
+      model.weights.set(path + name,
+                        Tensor::from(std::vector<float>(static_cast<std::size_t>(old.count()), value), old.shape()));
+    }
+  };
+  Model model = trained(small_network(), small_pictures());
+  const double before = check(model).hypotheses[0].distance;
+  forget(model, "layer3.1.bn2");  // behind which there is none that it could mislead
+  const CheckReport partly = check(model);
+  EXPECT_TRUE(partly.remembers);
+  EXPECT_EQ(partly.stated, 0U);
+  EXPECT_LT(partly.hypotheses[0].distance, 1.2 * before);
+  for (const Node& node : expand(model.architecture).nodes) {
+    if (node.op == Op::kBatchNorm) forget(model, node.path);
+  }
+  const CheckReport nothing = check(model);
+  EXPECT_FALSE(nothing.remembers);
+  EXPECT_FALSE(nothing.contradicted);
+  EXPECT_EQ(nothing.verdict, Verdict::kCannotTell);
+  EXPECT_EQ(nothing.hypotheses.size(), 1U);
+}
+
 TEST(CheckTest, RefusesWhatItCannotCheck) {
   const Model model = trained(small_network(), small_pictures());
   const auto code = [&](const Model& of, FeatureShape shape, std::size_t values) {

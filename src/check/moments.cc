@@ -39,6 +39,13 @@ Moments& Moments::operator+=(const Moments& other) {
   return *this;
 }
 
+bool Remembered::never_updated() const {
+  const auto all_are = [](const std::vector<double>& values, double wanted) {
+    return std::all_of(values.begin(), values.end(), [&](double value) { return value == wanted; });
+  };
+  return all_are(mean, 0) && all_are(variance, 1);
+}
+
 Remembered remembered(const StateDict& weights, const std::string& path) {
   return {as_doubles(weights.at(path + ".running_mean")), as_doubles(weights.at(path + ".running_var"))};
 }

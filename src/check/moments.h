@@ -28,6 +28,8 @@ struct NormMoments {
 // What a batch norm remembers of its training.
 struct Remembered {
   std::vector<double> mean, variance;
+
+  bool never_updated() const;  // as it was made: means 0, variances 1
 };
 Remembered remembered(const StateDict& weights, const std::string& path);
 

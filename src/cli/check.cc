@@ -8,31 +8,24 @@
 #include <cmath>
 #include <sstream>
 
-#include "arch/schema.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "cli/checking.h"
 #include "cli/classifier_options.h"
 #include "cli/command.h"
-#include "cli/inputs.h"
 #include "console/json.h"
 #include "console/output.h"
-#include "console/progress.h"
 #include "console/text_table.h"
-#include "evaluate/input.h"
 #include "weights/open_fields.h"
 
 namespace resnet::cli {
 namespace {
 
-constexpr std::size_t kShown = 10;   // hypotheses
-constexpr std::int64_t kSmall = 64;  // of the pictures' sides
-constexpr int kManySmall = 64, kFewLarge = 16;
+constexpr std::size_t kShown = 10;  // hypotheses
 
 struct CheckCommand {
   ClassifierArguments classifier;
-  std::vector<std::string> pictures;
-  std::string only;
-  std::optional<int> limit;
+  CheckPictures pictures;
   bool json = false;
 };
 
@@ -51,56 +44,6 @@ Stated load(const ClassifierArguments& arguments) {
   return stated;
 }
 
-bool is_picture_file(const std::string& path) {
-  return path == "-" || (looks_like_input(path) && !looks_like_set(path));
-}
-
-// Pictures as values in 0..1, evenly over what was named and over classes.
-std::vector<float> read_pictures(const CheckCommand& command, const Preprocessing& stated, std::int64_t limit,
-                                 FeatureShape& shape) {
-  Preprocessing how = stated;
-  how.channels = ChannelOrder::kRgb;
-  std::fill(how.mean.begin(), how.mean.end(), 0.0F);
-  std::fill(how.std.begin(), how.std.end(), 1.0F);
-  const DecodeOptions decode = command.classifier.decode_options();
-  std::vector<float> values;
-  std::int64_t bad = 0;
-  const auto add = [&](Item item) {
-    const std::size_t before = values.size();
-    values.resize(before + static_cast<std::size_t>(shape.count()));
-    try {
-      read_standard_input(item);
-      const ItemBytes file(item);
-      load_input(file.get(), item.path, how, std::span(values).subspan(before), decode);
-    } catch (const Error& error) {
-      say(error.what());
-      values.resize(before);
-      ++bad;
-    }
-  };
-  const auto arguments = static_cast<std::int64_t>(command.pictures.size());
-  for (std::int64_t i = 0; i < arguments; ++i) {
-    const std::string& path = command.pictures[static_cast<std::size_t>(i)];
-    const std::int64_t share = (i + 1) * limit / arguments - i * limit / arguments;
-    if (is_picture_file(path)) {
-      if (share > 0) add({path, "", std::nullopt});
-      continue;
-    }
-    DatasetOptions options;
-    options.only = command.only;
-    options.classes = false;
-    const std::unique_ptr<Source> source = Dataset::open(path, options).items(share);
-    while (std::optional<Item> item = source->next()) add(std::move(*item));
-  }
-  const auto count = static_cast<std::int64_t>(values.size()) / shape.count();
-  if (count < 2) {
-    fail(ErrorCode::kInvalidArgument, "pictures", "{} could be read, but a check needs two at least{}", count,
-         bad > 0 ? "" : "; 16 tell most things, 64 nearly all");
-  }
-  shape.batch = count;
-  return values;
-}
-
 // As people write it: values of 0..255 where the standard deviations are of such.
 struct Written {
   std::vector<double> mean, std;
@@ -115,36 +58,6 @@ Written written(const Preprocessing& how) {
   std::transform(how.mean.begin(), how.mean.end(), std::back_inserter(result.mean), shortened);
   std::transform(how.std.begin(), how.std.end(), std::back_inserter(result.std), shortened);
   return result;
-}
-
-const ArchitectureField& field_called(std::string_view name) {
-  const std::span<const ArchitectureField> fields = architecture_fields();
-  return *std::find_if(fields.begin(), fields.end(),
-                       [&](const ArchitectureField& field) { return field.name == name; });
-}
-
-// The slope belongs to the activation.
-std::vector<std::string> with_slope(std::vector<std::string> fields) {
-  if (std::find(fields.begin(), fields.end(), "activation") != fields.end()) fields.emplace_back("negative_slope");
-  return fields;
-}
-
-// The flags that make `from` the network and preprocessing of `to`.
-std::string flags_to(const Hypothesis& from, const Hypothesis& to, const std::vector<std::string>& open) {
-  std::string text;
-  const auto add = [&](const std::string& flag) { text += (text.empty() ? "" : " ") + flag; };
-  const Preprocessing& how = to.preprocessing;
-  if (how.mean != from.preprocessing.mean || how.std != from.preprocessing.std) {
-    add(fmt::format("--mean {} --std {}", fmt::join(how.mean, ","), fmt::join(how.std, ",")));
-  }
-  if (how.channels != from.preprocessing.channels) add(fmt::format("--channel-order {}", name(how.channels)));
-  for (const std::string& name : with_slope(open)) {
-    const ArchitectureField& field = field_called(name);
-    const std::string value = value_text(field, to.architecture);
-    if (value == value_text(field, from.architecture)) continue;
-    add(fmt::format("{}{}{}", flag_of(name), is_switch(field) ? "=" : " ", value));
-  }
-  return text;
 }
 
 // Whether somebody said what turned out to be otherwise.
@@ -173,7 +86,8 @@ Json field_json(const ArchitectureField& field, const Architecture& architecture
   return std::visit([](const auto& plain) { return Json(plain); }, value);
 }
 
-void print_json(const CheckReport& report, const std::string& flags, bool drawn) {
+void print_json(const Checked& checked) {
+  const CheckReport& report = checked.report;
   JsonArray weights, hypotheses;
   for (const WeightProblem& problem : report.weights) {
     weights.add(JsonObject{{"tensor", problem.tensor}, {"problem", problem.text}});
@@ -191,12 +105,9 @@ void print_json(const CheckReport& report, const std::string& flags, bool drawn)
     json.add("stated", &hypothesis == &report.hypotheses[report.stated]);
     hypotheses.add(json);
   }
-  JsonObject json = {{"verdict", name(report.verdict)},
-                     {"contradicted", report.contradicted},
-                     {"flags", flags},
-                     {"pictures", report.pictures},
-                     {"drawn", drawn},
-                     {"weights", weights},
+  JsonObject json = {{"verdict", name(report.verdict)}, {"contradicted", report.contradicted},
+                     {"flags", checked.flags},          {"pictures", report.pictures},
+                     {"drawn", checked.drawn},          {"weights", weights},
                      {"hypotheses", hypotheses}};
   fmt::print("{}\n", json.text());
 }
@@ -215,7 +126,8 @@ std::string words(const Hypothesis& hypothesis, const Hypothesis& stated, const 
   return text;
 }
 
-void print_plain(const CheckReport& report, const std::string& flags, bool drawn) {
+void print_plain(const Checked& checked) {
+  const CheckReport& report = checked.report;
   for (const WeightProblem& problem : report.weights) {
     fmt::print("weights   {}: {}\n", printable(problem.tensor), problem.text);
   }
@@ -231,48 +143,26 @@ void print_plain(const CheckReport& report, const std::string& flags, bool drawn
   }
   fmt::print("{}", table.str());
   fmt::print("{} {}, {} hypotheses; * is what the model says, or what is assumed of it\n", report.pictures,
-             drawn ? "drawn pictures" : "pictures", report.hypotheses.size());
-  const char* meaning = report.verdict == Verdict::kCannotTell
-                            ? "the nearest ones are too close to each other, or none is near"
-                        : report.contradicted ? "the model was trained otherwise"
-                                              : "the model is what it says";
-  fmt::print("verdict   {}: {}\n", name(report.verdict), meaning);
-  if (!flags.empty()) fmt::print("flags     {}\n", flags);
-  if (drawn) {
+             checked.drawn ? "drawn pictures" : "pictures", report.hypotheses.size());
+  fmt::print("verdict   {}\n", in_words(report));
+  if (!checked.flags.empty()) fmt::print("flags     {}\n", checked.flags);
+  if (checked.drawn) {
     fmt::print("Drawn pictures tell the scale of values, no more; say pictures like those of the training.\n");
   }
 }
 
 void run(const CheckCommand& command) {
   const Stated stated = load(command.classifier);
-  const Preprocessing& how = *stated.model.preprocessing;
-  const std::int64_t usual = std::max(how.height, how.width) <= kSmall ? kManySmall : kFewLarge;
-  const std::int64_t limit = command.limit ? *command.limit : usual;
-  FeatureShape shape = {1, stated.model.architecture.in_channels, how.height, how.width};
-  const bool drawn = command.pictures.empty();
-  std::vector<float> pictures;
-  if (drawn) {
-    shape.batch = limit;
-    pictures = draw_pictures(shape);
-  } else {
-    pictures = read_pictures(command, how, limit, shape);
-  }
-  Progress progress("hypotheses", std::nullopt);
-  CheckOptions options;
-  options.threads = command.classifier.engine.threads;
-  options.first_norm_alone = drawn;
-  options.progress = [&](std::size_t done, std::size_t) { progress.update(static_cast<std::int64_t>(done)); };
-  CheckReport report = check_model(stated.model, pictures, shape, options);
-  progress.clear();
-  if (drawn && report.verdict == Verdict::kSure) report.verdict = Verdict::kLikely;
-  const Hypothesis& nearest = report.hypotheses.front();
-  const Hypothesis& said = report.hypotheses[report.stated];
-  const std::string flags = report.contradicted ? flags_to(said, nearest, report.open) : "";
-  command.json ? print_json(report, flags, drawn) : print_plain(report, flags, drawn);
-  if (report.contradicted && !drawn && was_said(stated, said, nearest, report.open)) {
+  CheckPictures pictures = command.pictures;
+  pictures.decode = command.classifier.decode_options();
+  const Checked checked = run_check(stated.model, pictures, command.classifier.engine.threads);
+  command.json ? print_json(checked) : print_plain(checked);
+  const CheckReport& report = checked.report;
+  if (report.contradicted && !checked.drawn &&
+      was_said(stated, report.hypotheses[report.stated], report.hypotheses.front(), report.open)) {
     flush_output();
     fail(ErrorCode::kMismatch, command.classifier.model, "its batch norms contradict what it says, or the flags: {}",
-         flags);
+         checked.flags);
   }
 }
 
@@ -282,10 +172,10 @@ void add_check(Command& app) {
   Command* sub = app.add_subcommand("check", "Tell whether network and preprocessing are those of the training");
   auto command = std::make_shared<CheckCommand>();
   add_classifier_arguments(*sub, command->classifier, false);
-  sub->add_option("pictures", command->pictures,
+  sub->add_option("pictures", command->pictures.paths,
                   "Pictures like those of the training: files, folders, archives; drawn ones where none are named");
-  sub->add_option("--only", command->only, "Of a folder or archive this folder alone");
-  sub->add_option("--limit", command->limit, "Pictures at most, spread evenly (64; 16 larger than 64x64)")
+  sub->add_option("--only", command->pictures.only, "Of a folder or archive this folder alone");
+  sub->add_option("--limit", command->pictures.limit, "Pictures at most, spread evenly (64; 16 larger than 64x64)")
       ->check(Range(2, 4096));
   sub->add_flag("--json", command->json, "Print JSON: verdict, flags, weights, hypotheses");
   sub->footer(

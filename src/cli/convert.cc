@@ -1,7 +1,11 @@
 // resnet convert: a model file in another format or layout, or with class names and preprocessing.
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/error.h"
 #include "base/text.h"
+#include "cli/checking.h"
 #include "cli/classifier_options.h"
 #include "cli/command.h"
 #include "cli/preprocess_options.h"
@@ -24,8 +28,14 @@ struct Options {
   PreprocessOptions preprocess;
   bool allow_nonfinite = false;
   WhichNetwork which;
+  std::vector<std::string> check;  // pictures
 
   bool says_preprocessing() const { return preprocess.says_anything(); }
+
+  // Whether the network or its pictures may be others than those that the file was checked with.
+  bool says_otherwise() const {
+    return says_preprocessing() || !architecture.empty() || which.fields.changes() != ArchitectureChanges();
+  }
 };
 
 void set_classes(Model& model, const std::string& path) {
@@ -44,8 +54,29 @@ void set_preprocessing(Model& model, const PreprocessOptions& options) {
   model.preprocessing = resolved.how;
 }
 
+// The check of what will be written, which records it there. Problems of the weights are said on stderr.
+CheckReport check(const Options& options, Model& model, std::string& flags) {
+  CheckPictures pictures;
+  pictures.paths = options.check;
+  Checked checked = run_check(model, pictures, 0);
+  constexpr std::size_t kSaid = 3;
+  const std::vector<WeightProblem>& problems = checked.report.weights;
+  for (std::size_t i = 0; i < std::min(kSaid, problems.size()); ++i) {
+    say(fmt::format("{}: {}: {}", options.input, problems[i].tensor, problems[i].text));
+  }
+  if (problems.size() > kSaid) {
+    say(fmt::format("{}: and {} more such: 'resnet check' lists them", options.input, problems.size() - kSaid));
+  }
+  record_check(checked.report, model);
+  flags = std::move(checked.flags);
+  return std::move(checked.report);
+}
+
 void convert(const Options& options) {
   const bool torch = output_format(options.output) == OutputFormat::kTorch;
+  if (torch && !options.check.empty()) {
+    throw Usage(options.output + ": a PyTorch file holds weights alone; write .safetensors to record a check");
+  }
   if (torch && (!options.classes.empty() || options.says_preprocessing())) {
     throw Usage(options.output +
                 ": a PyTorch file holds weights alone; write .safetensors for classes and preprocessing");
@@ -62,12 +93,24 @@ void convert(const Options& options) {
   }
   if (!options.layout.empty()) model = change_layout(model, parse_layout(options.layout));
   if (!options.classes.empty()) set_classes(model, options.classes);
-  if (options.says_preprocessing()) set_preprocessing(model, options.preprocess);
+  if (options.says_preprocessing() || !options.check.empty()) set_preprocessing(model, options.preprocess);
+  if (options.says_otherwise()) forget_check(model);
+  std::optional<CheckReport> checked;
+  std::string flags;
+  if (!options.check.empty()) checked = check(options, model, flags);
   save_model(model, options.output);
   fmt::print("{}: {}, {} layout, {} classes\n", printable(options.output), model.architecture.name,
              name(model.architecture.layout), model.architecture.classes);
   if (torch && (!model.classes.empty() || model.preprocessing)) {
     say("class names and preprocessing are left out: a PyTorch file holds weights alone");
+  }
+  if (!checked) return;
+  fmt::print("check: {} (distance {:.4f}, {} pictures)\n", in_words(*checked),
+             checked->hypotheses[checked->stated].distance, checked->pictures);
+  if (checked->contradicted) {
+    flush_output();
+    fail(ErrorCode::kMismatch, options.output, "was written, but its batch norms contradict it; convert again with {}",
+         flags);
   }
 }
 
@@ -86,9 +129,16 @@ void add_convert(Command& app) {
       ->check(IsMember({"torchvision", "tutorial"}));
   add_preprocess_options(*command, options->preprocess);
   add_nonfinite_option(*command, options->allow_nonfinite);
+  command
+      ->add_option("--check", options->check,
+                   "Pictures like those of the training, a file, folder or archive, also several times: whether they "
+                   "contradict what is written, as 'resnet check' tells; the verdict goes into the file. It is written "
+                   "all the same, but the status is 1 where it is contradicted")
+      ->allow_extra_args(false);
   command->footer(
       "Examples:\n"
       "  resnet convert resnet50.pth resnet50.safetensors --preset torchvision --classes names.txt\n"
+      "  resnet convert resnet20.th resnet20.safetensors --preset cifar --check photos/\n"
       "  resnet convert tutorial.pt resnet50.pth --layout torchvision");
   command->callback([options] { convert(*options); });
 }

@@ -38,6 +38,38 @@ class CheckTest(unittest.TestCase):
         self.assertNotIn("stem_pool", report["hypotheses"][0])
         self.assertIn({"tensor": "bn1", "problem": "was never updated: its means are 0 and its variances 1"}, report["weights"])
 
+    def convert(self, source, *arguments, status=0):
+        """What `convert` said, and what it wrote into the file."""
+        out = os.path.join(self.folder.name, "converted.safetensors")
+        result = subprocess.run([RESNET, "convert", source, out, *arguments], capture_output=True, text=True)
+        self.assertEqual(result.returncode, status, result.stderr)
+        metadata = json.loads(subprocess.run([RESNET, "inspect", out, "--json"], check=True, capture_output=True, text=True).stdout)["metadata"]
+        return result, {key: value for key, value in metadata.items() if key.startswith("check.")}, out
+
+    def test_convert_records_the_verdict(self):
+        photos = os.path.join(self.folder.name, "photos")
+        os.makedirs(photos, exist_ok=True)
+        for i in range(3):
+            pictures.write(os.path.join(photos, f"{i}.png"), pictures.png(32, 32, i))
+        result, recorded, out = self.convert(self.model, "--preset", "cifar", "--check", photos)
+        self.assertIn("check: cannot tell: its batch norms were never updated", result.stdout)
+        self.assertIn("bn1: was never updated", result.stderr)
+        self.assertEqual(recorded.pop("check.distance")[-5], ".")
+        self.assertEqual(recorded, {"check.verdict": "cannot tell", "check.contradicted": "false", "check.pictures": "3"})
+        # It holds for the network and the preprocessing that were checked, and for no others.
+        self.assertEqual(self.convert(out)[1]["check.pictures"], "3")
+        self.assertEqual(self.convert(out, "--mean", "0,0,0", "--std", "1,1,1")[1], {})
+
+    def test_convert_refuses_a_check_that_it_cannot_make(self):
+        one = pictures.write(os.path.join(self.folder.name, "one.png"), pictures.png(32, 32, 5))
+        for out, shown, status, message in (("x.pth", one, 2, "write .safetensors to record a check"),
+                                            ("x.safetensors", one, 1, "a check needs two"), ("x.safetensors", "nowhere", 1, "nowhere")):
+            path = os.path.join(self.folder.name, out)
+            result = subprocess.run([RESNET, "convert", self.model, path, "--preset", "cifar", "--check", shown], capture_output=True, text=True)
+            self.assertEqual(result.returncode, status, result.stderr)
+            self.assertIn(message, result.stderr)
+            self.assertFalse(os.path.exists(path))
+
     def test_refuses(self):
         one = pictures.write(os.path.join(self.folder.name, "one.png"), pictures.png(32, 32, 5))
         for arguments, message in ((["--limit", "1"], "--limit"), ([one], "pictures: 1 could be read, but a check needs two"),
@@ -85,6 +117,18 @@ class TrainedTest(unittest.TestCase):
         self.assertEqual(plain.returncode, 1)
         self.assertIn("flags     --stem-pool none\n", plain.stdout)
         self.assertIn("its batch norms contradict what it says", plain.stderr)
+
+    def test_convert_tells_a_contradiction(self):
+        with tempfile.TemporaryDirectory() as folder:
+            out = os.path.join(folder, "m.safetensors")
+            for pool, status, verdict in (("none", 0, "likely"), ("max", 1, "sure")):
+                result = subprocess.run([RESNET, "convert", WEIGHTS, out, "--preset", "cifar", "--stem-pool", pool, "--check", CIFAR],
+                                        capture_output=True, text=True)
+                self.assertEqual(result.returncode, status, result.stderr)
+                metadata = json.loads(subprocess.run([RESNET, "inspect", out, "--json"], check=True, capture_output=True, text=True).stdout)["metadata"]
+                self.assertEqual((metadata["check.verdict"], metadata["check.contradicted"]), (verdict, ["false", "true"][status]))
+                self.assertIn("resnet.preprocessing", metadata)
+            self.assertIn(f"{out}: was written, but its batch norms contradict it; convert again with --stem-pool none\n", result.stderr)
 
 
 if __name__ == "__main__":
