@@ -36,7 +36,7 @@ file(RELATIVE_PATH up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/resnet.pc.in resnet.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/resnet.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 
-# Man pages and the completion for bash, written by the program from the tables of its options.
+# Man pages and the completions for bash, zsh and fish, written by the program from the tables of its options.
 if(RESNET_PROGRAM)
   set(reference ${PROJECT_BINARY_DIR}/reference)
   set(trainer "")
@@ -57,4 +57,6 @@ if(RESNET_PROGRAM)
   install(FILES ${reference}/server/man1/resnet-serve.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT runtime)
   install(DIRECTORY ${reference}/bash-completion/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
           COMPONENT runtime)
+  install(DIRECTORY ${reference}/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT runtime)
+  install(DIRECTORY ${reference}/fish/ DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d COMPONENT runtime)
 endif()

@@ -15,4 +15,4 @@ cp "$work/large/train/star/"*.jpg "$work/star.jpg"
 "$resnet" explain "$work/run/best.safetensors" "$work/star.jpg" --size 32 --resize 32 -o "$work"
 mv "$work/star-explained.png" docs/images/explain.png
 "$resnet" features "$work/run/best.safetensors" "$work/large/val" --size 32 --resize 32 -o "$work/index.npy"
-"$resnet" similar "$work/index.npy" "$work/star.jpg" --top 12 --contact-sheet docs/images/similar.png
+"$resnet" similar "$work/index.npy" "$work/star.jpg" --top 12 -o docs/images/similar.png

@@ -181,8 +181,9 @@ const Architecture& find_architecture(std::string_view name) {
     if (architecture.name == name) return architecture;
     names.push_back(architecture.name);
   }
-  fail(ErrorCode::kNotFound, fmt::format("architecture '{}'", name), "no such architecture; did you mean {}?",
-       fmt::join(nearest(name, names, 3), ", "));
+  const std::string near = did_you_mean(name, names, 3);
+  fail(ErrorCode::kNotFound, fmt::format("architecture '{}'", name), "no such architecture{}",
+       near.empty() ? fmt::format("; there are {}", fmt::join(names, ", ")) : near);
 }
 
 Architecture with_layout(Architecture architecture, Layout layout) {

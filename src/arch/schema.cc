@@ -75,7 +75,7 @@ const std::vector<ArchitectureField>& table() {
        .recipe_help = "Blocks in each stage"},
       {.name = "widths",
        .member = &Architecture::widths,
-       .help = "Channels of each stage before a bottleneck's expansion (64,128,256,512)",
+       .help = "Channels of each stage (64,128,256,512); before a bottleneck's expansion",
        .range = kChannels,
        .rank = FieldRank::kForm,
        .renames = true,

@@ -1,5 +1,7 @@
 #include "base/nearest.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 namespace resnet {
@@ -26,11 +28,24 @@ std::size_t distance(std::string_view a, std::string_view b) {
 std::vector<std::string> nearest(std::string_view text, std::span<const std::string> candidates, std::size_t count) {
   text = text.substr(0, 200);  // longer ones are no typing errors; the table is quadratic
   std::vector<std::pair<std::size_t, std::size_t>> order;
-  for (std::size_t i = 0; i < candidates.size(); ++i) order.emplace_back(distance(text, candidates[i]), i);
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const std::size_t far = distance(text, candidates[i]);
+    const std::size_t letters = std::max(text.size(), candidates[i].size());
+    if (far <= (letters + 2) / 3) order.emplace_back(far, i);
+  }
   std::sort(order.begin(), order.end());
   std::vector<std::string> result;
   for (std::size_t i = 0; i < std::min(count, order.size()); ++i) result.push_back(candidates[order[i].second]);
   return result;
+}
+
+std::string did_you_mean(std::string_view text, std::span<const std::string> candidates, std::size_t count,
+                         std::string_view quote) {
+  std::string names;
+  for (const std::string& name : nearest(text, candidates, count)) {
+    names += fmt::format("{0}{1}{2}{1}", names.empty() ? "" : ", ", quote, name);
+  }
+  return names.empty() ? "" : fmt::format("; did you mean {}?", names);
 }
 
 }  // namespace resnet

@@ -30,7 +30,7 @@ std::vector<int> parse_numbers(const std::string& text, const std::string& optio
 
 void ArchitectureOptions::add_to(Command& command, const std::string& label, const std::string& description) {
   command.add_option(label, network_, description);
-  fields_.add_to(command, listed_fields(), "Architecture");
+  fields_.add_to(command, listed_fields(), kArchitecture);
 }
 
 bool ArchitectureOptions::is_file() const {

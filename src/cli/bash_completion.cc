@@ -1,10 +1,10 @@
-#include "cli/bash_completion.h"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 
+#include "cli/completion.h"
+#include "cli/option_words.h"
 #include "resnet/architecture.h"
 
 namespace resnet::cli {
@@ -36,77 +36,50 @@ _{0}() {{
 complete -F _{0} {0}
 )";
 
-std::vector<std::string> dashed_names(const CLI::Option& option) {
-  std::vector<std::string> names;
-  for (const std::string& name : option.get_snames()) names.push_back("-" + name);
-  for (const std::string& name : option.get_lnames()) names.push_back("--" + name);
-  return names;
-}
-
-std::vector<std::string> option_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_group().empty()) continue;
-    const std::vector<std::string> own = dashed_names(*option);
-    names.insert(names.end(), own.begin(), own.end());
-  }
-  return names;
-}
-
-// "a b" of an option whose check allows {a,b}; "" of others.
-std::string allowed_values(const CLI::Option& option) {
-  const std::string type = option.get_type_name();
-  const std::size_t open = type.find('{');
-  const std::size_t close = type.find('}', open);
-  if (open == std::string::npos || close == std::string::npos) return "";
-  std::string values = type.substr(open + 1, close - open - 1);
-  std::replace(values.begin(), values.end(), ',', ' ');
-  return values;
-}
-
-bool takes_network(const CLI::Option& option) {
-  return option.get_name(true).find("NETWORK") != std::string::npos || option.check_name("--arch") ||
-         option.check_name("--compare");
-}
-
-// The options of a command that another program carries out: those of its --help, where that program is.
 std::string foreign_case(const CLI::App& command) {
-  return fmt::format(
-      "    {0})\n      options=$({1} {0} --help 2>/dev/null | grep -oE '^ +(-.,)?--[a-z0-9-]+' | grep -oE -- '--.*') "
-      ";;\n",
-      command.get_name(), command.get_parent()->get_name());
+  return fmt::format("    {})\n      options=$({}) ;;\n", command.get_name(), listing_of_options(command));
 }
 
 std::string command_case(const CLI::App& command) {
-  if (command.get_prefix_command()) return foreign_case(command);
+  if (is_foreign(command)) return foreign_case(command);
   std::string values;
   std::string words;
   for (const CLI::Option* option : command.get_options()) {
-    if (option->get_positional() && takes_network(*option)) words = " words=$networks";
+    if (is_argument(*option) && takes_network(*option)) words = " words=$networks";
     if (!option->nonpositional() || option->get_type_size() == 0) continue;
-    const std::string allowed = takes_network(*option) ? "$networks" : allowed_values(*option);
+    const std::string allowed =
+        takes_network(*option) ? "$networks" : fmt::format("{}", fmt::join(allowed_values(*option), " "));
     if (allowed.empty()) continue;
-    values += fmt::format("        {}) values=\"{}\" ;;\n", fmt::join(dashed_names(*option), "|"), allowed);
+    values += fmt::format("        {}) values=\"{}\" ;;\n", fmt::join(shown_names(*option), "|"), allowed);
   }
   return fmt::format("    {})\n      options='{}'{}\n{}      ;;\n", command.get_name(),
-                     fmt::join(option_names(command), " "), words,
+                     fmt::join(shown_option_names(command), " "), words,
                      values.empty() ? "" : "      case $before in\n" + values + "      esac\n");
 }
 
 }  // namespace
 
+std::string network_names() {
+  std::vector<std::string> names;
+  for (const Architecture& architecture : catalog()) names.push_back(architecture.name);
+  return fmt::format("{}", fmt::join(names, " "));
+}
+
+std::string listing_of_options(const CLI::App& foreign) {
+  return fmt::format("{} {} --help-all 2>/dev/null | grep -oE '^ +(-., )?--[a-z0-9-]+' | grep -oE -- '--.*'",
+                     foreign.get_parent()->get_name(), foreign.get_name());
+}
+
 std::string bash_completion(const CLI::App& app) {
   std::vector<std::string> commands;
   std::string cases;
   for (const CLI::App* command : app.get_subcommands({})) {
-    if (command->get_group().empty()) continue;
+    if (!is_shown(*command)) continue;
     commands.push_back(command->get_name());
     cases += command_case(*command);
   }
-  std::vector<std::string> networks;
-  for (const Architecture& architecture : catalog()) networks.push_back(architecture.name);
-  return fmt::format(kScript, app.get_name(), fmt::join(commands, " "), fmt::join(option_names(app), " "),
-                     fmt::join(networks, " "), cases);
+  return fmt::format(kScript, app.get_name(), fmt::join(commands, " "), fmt::join(shown_option_names(app), " "),
+                     network_names(), cases);
 }
 
 }  // namespace resnet::cli

@@ -275,28 +275,27 @@ void bench(const BenchCommand& command) {
 }  // namespace
 
 void add_bench(Command& app) {
-  Command* command = app.add_subcommand("bench", "Measure a network's speed and memory on this machine");
+  Command* command = app.add_subcommand("bench", "Measure speed and memory on this machine");
   auto options = std::make_shared<BenchCommand>();
-  options->network.add_to(*command, "MODEL|NETWORK", "Model file, or name of an architecture (with random weights)");
-  command->add_option("--batch", options->batches, "Pictures per run, several separated by commas")
+  options->network.add_to(*command, "NETWORK|MODEL", "An architecture, with random weights, or a model file");
+  command->add_option("--batch", options->batches, "Pictures per run, several with commas")
+      ->type_name("LIST")
       ->capture_default_str();
-  command->add_option("--size", options->size, "Height and width of the pictures (those that the network is made for)")
+  command->add_option("--size", options->size, "Height and width of the pictures; else those the network is made for")
+      ->type_name("SIZE")
       ->check(Range(1, 65'535));
-  command->add_option("--threads", options->engine.threads, "Threads of the network; 0: one per processor")
-      ->check(Range(0, 1024));
+  command->add_option("--threads", options->engine.threads, "Threads (one per processor)")->check(Range(0, 1024));
   add_precision_option(*command, options->engine.precision);
   add_algorithm_options(*command, options->engine);
   Option* streams = add_streams_option(*command, options->engine);
-  command->add_flag("--profile", options->profile, "Show every layer, the algorithm chosen and why")->excludes(streams);
+  command->add_flag("--profile", options->profile, "Show every layer, its algorithm and why")->excludes(streams);
   add_nonfinite_option(*command, options->allow_nonfinite);
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Examples:\n"
       "  resnet bench resnet50 --batch 1,16 --threads 2\n"
       "  resnet bench model.safetensors --size 224 --profile\n"
-      "  resnet bench resnet18 --tune\n"
-      "  resnet bench resnet18 --batch 16 --streams 2\n"
-      "  resnet bench resnet18 --algorithms direct");
+      "  resnet bench resnet18 --batch 16 --streams 2");
   command->callback([options] { bench(*options); });
 }
 

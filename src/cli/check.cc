@@ -169,15 +169,16 @@ void run(const CheckCommand& command) {
 }  // namespace
 
 void add_check(Command& app) {
-  Command* sub = app.add_subcommand("check", "Tell whether network and preprocessing are those of the training");
+  Command* sub = app.add_subcommand("check", "Tell whether a file is used as it was trained");
   auto command = std::make_shared<CheckCommand>();
-  add_classifier_arguments(*sub, command->classifier, false);
-  sub->add_option("pictures", command->pictures.paths,
-                  "Pictures like those of the training: files, folders, archives; drawn ones where none are named");
-  sub->add_option("--only", command->pictures.only, "Of a folder or archive this folder alone");
-  sub->add_option("--limit", command->pictures.limit, "Pictures at most, spread evenly (64; 16 larger than 64x64)")
+  add_model_argument(*sub, command->classifier.model);
+  sub->add_option("PICTURES", command->pictures.paths,
+                  "Some like those of the training; files, folders, archives. Without any some are drawn");
+  sub->add_option("--only", command->pictures.only, "This folder of them alone, such as val")->type_name("FOLDER");
+  sub->add_option("--limit", command->pictures.limit, "Pictures at most, spread evenly; 64, or 16 of those larger than 64x64")
       ->check(Range(2, 4096));
   sub->add_flag("--json", command->json, "Print JSON: verdict, flags, weights, hypotheses");
+  add_classifier_options(*sub, command->classifier, /*runs=*/false);
   sub->footer(
       "Batch norms remember what went into each layer in training. The nearer what goes in now is to that, the "
       "likelier\n"

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cli/engine_options.h"
+#include "cli/option_words.h"
 #include "console/output.h"
 #include "weights/nonfinite.h"
 #include "weights/open_fields.h"
@@ -22,28 +23,35 @@ void add_precision_option(Command& command, std::optional<Precision>& precision)
   command
       .add_option_function(
           "--precision", [&precision](const std::string& name) { precision = parse_precision(name); },
-          "fp32, bf16 (processors with AVX-512 BF16), int8 (models of 'resnet quantize') or auto, the fastest of those "
-          "that can be; else int8 for int8 models, fp32 for others")
+          "fp32, bf16, int8 or auto; without it int8 models run in int8, others in fp32. bf16 needs a processor with "
+          "AVX-512 "
+          "BF16, int8 a model of `resnet quantize`; auto takes the fastest that can be")
       ->check(IsMember({"fp32", "bf16", "int8", "auto"}))
       ->type_name("NAME");
 }
 
-void add_classifier_arguments(Command& command, ClassifierArguments& arguments, bool runs) {
-  command.add_option("model", arguments.model, "Model file: .safetensors, .pth, .pt, .th or .bin")->required();
-  command.add_option("--arch", arguments.architecture, "The network's name, instead of what the file says or shows");
+void add_model_argument(Command& command, std::string& model) {
+  command.add_option("MODEL", model, "A .safetensors file, or one of PyTorch; .pth, .pt, .th or .bin")->required();
+}
+
+void add_arch_option(Command& command, std::optional<std::string>& architecture) {
+  command.add_option("--arch", architecture, "The network's name, if the file does not tell it")->type_name("NETWORK");
+}
+
+void add_classifier_options(Command& command, ClassifierArguments& arguments, bool runs) {
+  add_arch_option(command, arguments.architecture);
   add_which_options(command, arguments.which);
   if (runs) add_precision_option(command, arguments.engine.precision);
   add_shared_classifier_options(command, arguments);
 }
 
 void add_shared_classifier_options(Command& command, ClassifierArguments& arguments) {
-  command.add_option("--threads", arguments.engine.threads, "Threads of the network; 0: one per processor")
-      ->check(Range(0, 1024));
+  command.add_option("--threads", arguments.engine.threads, "Threads (one per processor)")->check(Range(0, 1024));
   add_algorithm_options(command, arguments.engine);
   add_preprocess_options(command, arguments.preprocess);
   command
       .add_flag("--ignore-orientation", arguments.ignore_orientation, "Do not turn pictures as their EXIF data says")
-      ->group("How pictures become tensors");
+      ->group(kPreprocessing);
   add_max_pixels_option(command, arguments.max_pixels);
   add_nonfinite_option(command, arguments.allow_nonfinite);
 }
@@ -73,9 +81,11 @@ void add_which_options(Command& command, WhichNetwork& which) {
 }
 
 void add_nonfinite_option(Command& command, bool& allow) {
-  command.add_flag(
-      "--allow-nonfinite", allow,
-      "Go on where weights or answers are NaN or infinite, which is an error otherwise: to look for the reason");
+  command
+      .add_flag(
+          "--allow-nonfinite", allow,
+          "Go on where weights or answers are NaN or infinite, which is an error otherwise: to look for the reason")
+      ->group(kMoreOptions);
 }
 
 std::string flags_of(const std::vector<ToldField>& fields) {

@@ -36,9 +36,15 @@ struct ClassifierArguments {
   DecodeOptions decode_options() const;
 };
 
-// Adds the positional argument MODEL and the options; --precision where the command `runs` the model as it stands.
-// `arguments` must live as long as the command.
-void add_classifier_arguments(Command& command, ClassifierArguments& arguments, bool runs = true);
+// The positional argument MODEL. What follows takes references that must live as long as the command.
+void add_model_argument(Command& command, std::string& model);
+
+// --arch.
+void add_arch_option(Command& command, std::optional<std::string>& architecture);
+
+// --arch, --threads, what a file does not say, how pictures become tensors; --precision where the command `runs` the
+// model as it stands.
+void add_classifier_options(Command& command, ClassifierArguments& arguments, bool runs = true);
 
 // The options alone that are of no one model: --threads, how pictures become tensors.
 void add_shared_classifier_options(Command& command, ClassifierArguments& arguments);

@@ -118,20 +118,20 @@ void compare(CompareCommand& command) {
 }  // namespace
 
 void add_compare(Command& app) {
-  Command* sub = app.add_subcommand("compare", "Put two models side by side on pictures of known classes");
+  Command* sub = app.add_subcommand("compare", "Say which of two models is better, and how surely");
   auto command = std::make_shared<CompareCommand>();
-  sub->add_option("a", command->a, "The first model file")->required();
-  sub->add_option("b", command->b, "The second model file, of the same classes")->required();
-  add_shared_classifier_options(*sub, command->classifier);
+  sub->add_option("A", command->a, "The first model file")->required();
+  sub->add_option("B", command->b, "The second, of the same classes")->required();
   add_data_arguments(*sub, command->data);
-  sub->add_option("--report", command->report, "The .html page to write");
+  sub->add_option("--report", command->report, "Write an .html page")->type_name("FILE");
   sub->add_flag("--json", command->json, "Print JSON");
+  add_shared_classifier_options(*sub, command->classifier);
   sub->footer(
       "McNemar's exact test says how likely so uneven a split of the pictures that only one model has right would be,\n"
       "were both equally good.\n"
       "Examples:\n"
       "  resnet compare old.safetensors new.safetensors imagenet/val\n"
-      "  resnet compare resnet20.th resnet32.th cifar10-jpeg.tar.gz --only test --preset cifar --report compare.html");
+      "  resnet compare a.th b.th cifar10.tar.gz --only test --report compare.html");
   sub->callback([command] { compare(*command); });
 }
 

@@ -22,7 +22,7 @@ namespace {
 struct Options {
   std::string input;
   std::string output;
-  std::string architecture;
+  std::optional<std::string> architecture;
   std::string classes;
   std::string layout;
   PreprocessOptions preprocess;
@@ -83,7 +83,7 @@ void convert(const Options& options) {
   }
   check_writable(options.output);
   LoadOptions load;
-  if (!options.architecture.empty()) load.architecture = find_architecture(options.architecture);
+  if (options.architecture) load.architecture = find_architecture(*options.architecture);
   load.allow_nonfinite = options.allow_nonfinite;
   options.which.apply_to(load);
   Model model = load_model_aloud(options.input, load);
@@ -117,29 +117,32 @@ void convert(const Options& options) {
 }  // namespace
 
 void add_convert(Command& app) {
-  Command* command = app.add_subcommand("convert", "Write a model file in another format, layout or with more to say");
+  Command* command = app.add_subcommand("convert", "Write a model in another format, with names");
   auto options = std::make_shared<Options>();
-  command->add_option("IN", options->input, "A .safetensors or PyTorch file")->required();
-  command->add_option("OUT", options->output, "The file to write: .safetensors, .pth, .pt, .th or .bin")->required();
-  command->add_option("--arch", options->architecture, "Name of the architecture, where it is not what the file shows");
-  add_which_options(*command, options->which);
-  command->add_option("--classes", options->classes,
-                      "File with the names of the classes: lines, also behind WordNet ids, or a JSON array or object");
-  command->add_option("--layout", options->layout, "torchvision (biases folded into batch norm) or tutorial")
+  command->add_option("MODEL", options->input, "A .safetensors file, or one of PyTorch")->required();
+  command->add_option("-o,--out,OUT", options->output, "The file to write: .safetensors, .pth, .pt, .th or .bin")
+      ->type_name("FILE")
+      ->required();
+  command
+      ->add_option("--classes", options->classes,
+                   "Names of the classes; a file of lines, also behind WordNet ids, or of JSON")
+      ->type_name("FILE");
+  command->add_option("--layout", options->layout, "How modules are named; torchvision folds biases into batch norms")
       ->check(IsMember({"torchvision", "tutorial"}));
+  add_arch_option(*command, options->architecture);
+  add_which_options(*command, options->which);
   add_preprocess_options(*command, options->preprocess);
   add_nonfinite_option(*command, options->allow_nonfinite);
   command
       ->add_option("--check", options->check,
-                   "Pictures like those of the training, a file, folder or archive, also several times: whether they "
-                   "contradict what is written, as 'resnet check' tells; the verdict goes into the file. It is written "
-                   "all the same, but the status is 1 where it is contradicted")
+                   "Pictures like those of the training; the verdict of 'resnet check' goes into the file")
+      ->type_name("PICTURES")
       ->allow_extra_args(false);
   command->footer(
       "Examples:\n"
-      "  resnet convert resnet50.pth resnet50.safetensors --preset torchvision --classes names.txt\n"
-      "  resnet convert resnet20.th resnet20.safetensors --preset cifar --check photos/\n"
-      "  resnet convert tutorial.pt resnet50.pth --layout torchvision");
+      "  resnet convert resnet50.pth -o resnet50.safetensors --classes names.txt\n"
+      "  resnet convert resnet20.th -o resnet20.safetensors --preset cifar --check photos/\n"
+      "  resnet convert tutorial.pt -o resnet50.pth --layout torchvision");
   command->callback([options] { convert(*options); });
 }
 

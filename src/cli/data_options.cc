@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "cli/inputs.h"
+#include "cli/option_words.h"
 #include "console/output.h"
 #include "console/progress.h"
 
@@ -38,23 +39,27 @@ std::string DataArguments::name() const {
 
 void add_data_arguments(Command& command, DataArguments& arguments) {
   command
-      .add_option("data", arguments.path,
-                  "Directory or archive (.tar, .tar.gz, .zip, ...) of class folders, or CIFAR's as it is handed "
-                  "out; or any of these with --labels")
+      .add_option("DATA", arguments.path,
+                  "Folder or archive of class folders; or CIFAR's data as they are handed out. Archives are .tar, "
+                  ".tar.gz, .zip "
+                  "and others. With --labels pictures in any folders")
       ->required();
-  command.add_option("--only", arguments.dataset.only, "Only this folder of the data: --only test");
+  command.add_option("--only", arguments.dataset.only, "This folder of the data alone, such as val")
+      ->type_name("FOLDER");
   command
       .add_option(
           "--labels", arguments.dataset.labels_file,
-          "The files and their classes: lines FILE LABEL, CSV FILE,LABEL or a JSON object; a label is a name or "
+          "Which picture has which class; lines FILE LABEL, CSV FILE,LABEL or a JSON object. A label is a name or "
           "an index")
+      ->type_name("FILE")
       ->check(kExistingFile);
   command.add_option("--batch", arguments.options.batch, "Pictures that run through the network together")
       ->capture_default_str()
-      ->check(Range(1, 4096));
+      ->check(Range(1, 4096))
+      ->group(kMoreOptions);
   command
       .add_option("--limit", arguments.options.limit,
-                  "Only so many pictures, as many of each class; the same ones each time")
+                  "So many pictures, as many of each class; the same ones each time")
       ->check(Range(std::int64_t{1}, std::int64_t{1} << 40));
   command.add_flag("--skip-bad", arguments.options.skip_bad, "Count pictures that cannot be read instead of stopping");
 }

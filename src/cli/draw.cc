@@ -17,7 +17,7 @@ struct Options {
 };
 
 void draw(const Options& options) {
-  if (options.output.empty()) throw Usage("--output: the name of a file is missing");
+  if (options.output.empty()) throw Usage("--out: the name of a file is missing");
   const std::string picture = draw_svg(expand(options.architecture.architecture()));
   AtomicFile file(options.output);
   file.write(picture);
@@ -27,14 +27,14 @@ void draw(const Options& options) {
 }  // namespace
 
 void add_draw(Command& app) {
-  Command* command = app.add_subcommand("draw", "Draw a network and its block as an SVG picture");
+  Command* command = app.add_subcommand("draw", "Draw a network and its block");
   auto options = std::make_shared<Options>();
   options->architecture.add_to(*command, "NETWORK", "Name of an architecture");
-  command->add_option("-o,--output", options->output, "The SVG file to write")->required();
+  command->add_option("-o,--out,--output", options->output, "The .svg file to write")->type_name("FILE")->required();
   command->footer(
       "Examples:\n"
       "  resnet draw resnet50 -o resnet50.svg\n"
-      "  resnet draw --block basic --depths 2,2,2 --stem cifar --classes 10 -o small.svg");
+      "  resnet draw --block basic --depths 2,2,2 --stem cifar -o small.svg");
   command->callback([options] { draw(*options); });
 }
 

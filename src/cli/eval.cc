@@ -69,14 +69,16 @@ void evaluate_model(EvalCommand& command) {
 }  // namespace
 
 void add_eval(Command& app) {
-  Command* sub = app.add_subcommand("eval", "Measure how often a model is right on pictures of known classes");
+  Command* sub = app.add_subcommand("eval", "Measure how often a model is right");
   auto command = std::make_shared<EvalCommand>();
-  add_classifier_arguments(*sub, command->classifier);
-  add_streams_option(*sub, command->classifier.engine);
+  add_model_argument(*sub, command->classifier.model);
   add_data_arguments(*sub, command->data);
   sub->add_option("--report", command->report,
-                  "The .html page to write: classes, confusions, calibration, mistakes with heatmaps, the model");
-  sub->add_flag("--json", command->json, "Print JSON, with --report all numbers of the page");
+                  "Write an .html page: classes, confusions, mistakes; with heatmaps, calibration and the model")
+      ->type_name("FILE");
+  sub->add_flag("--json", command->json, "Print JSON; with --report all numbers of the page");
+  add_classifier_options(*sub, command->classifier);
+  add_streams_option(*sub, command->classifier.engine);
   sub->footer(
       "Folders are matched to the model's class names, or to WordNet ids (n01440764) for ImageNet's classes. Where\n"
       "the model names no classes, folders are taken in alphabetical order, and that is said.\n"

@@ -51,8 +51,7 @@ std::optional<int> find_class(const Classifier& classifier, const std::string& t
     fail(ErrorCode::kNotFound, "class", "'{}': give {}an index, 0 to {}", text, classifier.named() ? "a name or " : "",
          labels.size() - 1);
   }
-  fail(ErrorCode::kNotFound, "class", "the model has no '{}'; did you mean '{}'?", one_line(text),
-       nearest(text, labels, 1)[0]);
+  fail(ErrorCode::kNotFound, "class", "the model has no '{}'{}", one_line(text), did_you_mean(text, labels, 1, "'"));
 }
 
 // File names of pictures' sheets, of which no two of a run are one.
@@ -244,28 +243,35 @@ void explain(const ExplainCommand& command) {
 void add_explain(Command& app) {
   Command* sub = app.add_subcommand("explain", "Show which parts of pictures speak for a class");
   auto command = std::make_shared<ExplainCommand>();
-  add_classifier_arguments(*sub, command->classifier);
-  sub->add_option("input", command->inputs, kInputsHelp)->required();
-  sub->add_option("-o,--output", command->directory,
-                  "Directory for NAME-explained.png: the picture, the heatmap over it and the top five classes. "
-                  "Without it the current one, or no pictures where --raw is given");
-  sub->add_option("--class", command->class_name, "Name or index of the class to explain, or top: the most probable")
+  add_model_argument(*sub, command->classifier.model);
+  sub->add_option("PICTURES", command->inputs, kInputsHelp)->required();
+  sub->add_option(
+         "-o,--out,--output", command->directory,
+         "Where NAME-explained.png goes; the picture, the heatmap over it and the top five classes. Without it "
+         "the current folder, or nowhere where --raw is given")
+      ->type_name("FOLDER");
+  sub->add_option("--class", command->class_name, "Name or index of the class; top: the most probable one")
+      ->type_name("CLASS")
       ->capture_default_str();
-  sub->add_option("--method", command->method,
-                  "cam: the last stage, one pass. ablation: any layer, a partial pass for each channel. eigen: any "
-                  "layer, one pass, the same for every class")
+  sub->add_option(
+         "--method", command->method,
+         "How; cam: the last stage, one pass. ablation: any layer, a partial pass for each channel. eigen: any "
+         "layer, one pass, the same for every class")
       ->capture_default_str()
       ->check(IsMember({"cam", "ablation", "eigen"}));
-  sub->add_option("--layer", command->layer, "Stage or block for ablation and eigen: layer3, layer3.0");
+  sub->add_option("--layer", command->layer, "Stage or block for ablation and eigen: layer3, layer3.0")
+      ->type_name("LAYER");
   sub->add_option("--raw", command->raw,
-                  "Write the map as a float32 .npy array HxW, NxHxW of several pictures; pictures then with -o alone");
+                  "Write the map as a .npy array; float32, HxW, NxHxW of several pictures. Pictures then with -o alone")
+      ->type_name("FILE");
   sub->add_flag("--json", command->json, "A line of JSON per picture");
+  add_classifier_options(*sub, command->classifier);
   sub->footer(
       "Pictures that cannot be read have no map. docs/explain.md says what the methods show and where they come from.\n"
       "Examples:\n"
       "  resnet explain model.safetensors cat.jpg\n"
       "  resnet explain model.safetensors photos/ -o explained --class \"tiger cat\"\n"
-      "  resnet explain model.safetensors cat.jpg --method ablation --layer layer3 --raw map.npy");
+      "  resnet explain model.safetensors cat.jpg --method eigen --raw map.npy");
   sub->callback([command] { explain(*command); });
 }
 

@@ -15,7 +15,7 @@ namespace {
 struct Options {
   std::string model;
   std::string output;
-  std::string architecture;
+  std::optional<std::string> architecture;
   bool int8 = false;
   bool json = false;
   bool allow_nonfinite = false;
@@ -41,7 +41,7 @@ void export_model(const Options& options) {
   if (!options.output.ends_with(".onnx")) throw Usage(options.output + ": the name must end in .onnx");
   check_writable(options.output);
   LoadOptions load;
-  if (!options.architecture.empty()) load.architecture = find_architecture(options.architecture);
+  if (options.architecture) load.architecture = find_architecture(*options.architecture);
   load.allow_nonfinite = options.allow_nonfinite;
   options.which.apply_to(load);
   const Model model = load_model_aloud(options.model, load);
@@ -59,19 +59,19 @@ void export_model(const Options& options) {
 }  // namespace
 
 void add_export(Command& app) {
-  Command* command = app.add_subcommand("export", "Write a model file as ONNX, for other runtimes");
+  Command* command = app.add_subcommand("export", "Write a model as ONNX, for other runtimes");
   auto options = std::make_shared<Options>();
-  command->add_option("MODEL", options->model, "A .safetensors or PyTorch file")->required();
-  command->add_option("OUT", options->output, "The .onnx file to write")->required();
-  command->add_option("--arch", options->architecture, "Name of the architecture, where it is not what the file shows");
+  command->add_option("MODEL", options->model, "A .safetensors file, or one of PyTorch")->required();
+  command->add_option("-o,--out,OUT", options->output, "The .onnx file to write")->type_name("FILE")->required();
+  add_arch_option(*command, options->architecture);
   add_which_options(*command, options->which);
   command->add_flag("--int8", options->int8, "Keep the int8 of a file that `resnet quantize` wrote, as QDQ");
   add_nonfinite_option(*command, options->allow_nonfinite);
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(
       "Examples:\n"
-      "  resnet export resnet50.safetensors resnet50.onnx\n"
-      "  resnet export resnet50-int8.safetensors resnet50-int8.onnx --int8");
+      "  resnet export resnet50.safetensors -o resnet50.onnx\n"
+      "  resnet export resnet50-int8.safetensors -o resnet50-int8.onnx --int8");
   command->callback([options] { export_model(*options); });
 }
 

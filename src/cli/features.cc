@@ -127,15 +127,19 @@ void write_features(const FeaturesCommand& command) {
 void add_features(Command& app) {
   Command* sub = app.add_subcommand("features", "Write the vectors that stand for pictures");
   auto command = std::make_shared<FeaturesCommand>();
-  add_classifier_arguments(*sub, command->classifier);
-  sub->add_option("input", command->inputs, kInputsHelp)->required();
-  sub->add_option("-o,--output", command->output,
-                  "The .npy file (float32, a row per picture, and what `resnet similar` needs) or .csv file to write")
+  add_model_argument(*sub, command->classifier.model);
+  sub->add_option("PICTURES", command->inputs, kInputsHelp)->required();
+  sub->add_option("-o,--out,--output", command->output,
+                  "The .npy or .csv file; .npy: float32, a row per picture, and what `resnet similar` needs")
+      ->type_name("FILE")
       ->required();
   sub->add_option("--layer", command->layer,
-                  "avgpool: what the classifier sees. layer3, layer3.0: a stage or block, averaged over its pixels")
+                  "Which vectors; avgpool: what the classifier sees. layer3, layer3.0: a stage or block, averaged over "
+                  "its pixels")
+      ->type_name("LAYER")
       ->capture_default_str();
   sub->add_flag("--json", command->json, "Print what was written as JSON");
+  add_classifier_options(*sub, command->classifier);
   sub->footer(
       "Pictures that cannot be read have no row.\n"
       "Examples:\n"

@@ -1,5 +1,8 @@
 #include "cli/field_options.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "cli/architecture_options.h"
@@ -28,10 +31,11 @@ void FieldOptions::add_to(Command& command, std::span<const ArchitectureField* c
             given.option = command.add_option(flag, given.value.emplace<Value>(), help);
           } else {
             given.option = command.add_option(flag, given.value.emplace<std::string>(), help);
+            given.option->type_name(is_choice(*field) ? fmt::format("{}", fmt::join(choices(*field), "|")) : "LIST");
           }
         },
         get(*field, Architecture()));
-    given.option->group(group);
+    if (field->rank != FieldRank::kForm || group != kArchitecture) given.option->group(group);
   }
 }
 

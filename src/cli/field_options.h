@@ -14,6 +14,9 @@
 
 namespace resnet::cli {
 
+// The heading where a command describes a network; what is said first stands before it, among the common options.
+inline constexpr const char* kArchitecture = "Architecture";
+
 class FieldOptions {
  public:
   // `command` keeps pointers to this object, which must live as long and stay where it is.

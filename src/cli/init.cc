@@ -39,12 +39,14 @@ void add_init(Command& app) {
   Command* command = app.add_subcommand("init", "Write a model file of an untrained network");
   auto options = std::make_shared<Options>();
   options->architecture.add_to(*command, "NETWORK", "Name of an architecture");
-  command->add_option("--seed", options->seed, "The same seed gives the same weights (0)")
+  command->add_option("--seed", options->seed, "The same seed gives the same weights")
+      ->capture_default_str()
       ->check(Range(std::uint64_t{0}, kMaxSeed));
-  command->add_option("-o,--output", options->output, "The file to write: .safetensors, .pth, .pt, .th or .bin")
+  command->add_option("-o,--out,--output", options->output, "The file to write: .safetensors, .pth, .pt, .th or .bin")
+      ->type_name("FILE")
       ->required();
   command->add_flag("--calibrated", options->calibrated,
-                    "Set batch-norm statistics from noise, so that activations stay of order one");
+                    "Set batch norms from noise; activations then stay of order one");
   command->footer(
       "Convolutions are initialised as He et al. 2015 do, the classifier as PyTorch does.\n"
       "Examples:\n"

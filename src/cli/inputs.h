@@ -21,8 +21,8 @@ namespace resnet::cli {
 
 // What help says of them.
 inline constexpr const char* kInputsHelp =
-    "JPEG, PNG or WebP files, .npy arrays (NxCxHxW float32, already preprocessed), directories and archives of them, "
-    "CIFAR's files, or - for standard input";
+    "JPEG, PNG or WebP files, folders, archives of them; - is standard input. Also .npy arrays (NxCxHxW float32, "
+    "already preprocessed) and CIFAR's files";
 
 // What was named, directories and archives opened.
 struct Inputs {

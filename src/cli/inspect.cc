@@ -257,11 +257,11 @@ void inspect(const Options& options) {
 }  // namespace
 
 void add_inspect(Command& app) {
-  Command* command = app.add_subcommand("inspect", "Print the tensors and the metadata of a file");
+  Command* command = app.add_subcommand("inspect", "Print the tensors and the network of a file");
   auto options = std::make_shared<Options>();
   command
       ->add_option("FILE", options->path,
-                   "A file of tensors (.safetensors, PyTorch's, pickle, joblib, .npz), or a folder that holds one")
+                   "A file of tensors, or a folder that holds one; .safetensors, PyTorch's, pickle, joblib, .npz")
       ->required();
   command->add_flag("--json", options->json, "Print everything as JSON");
   add_which_options(*command, options->which);

@@ -41,23 +41,25 @@ void make_dataset(const Options& options) {
 }  // namespace
 
 void add_make_dataset(Command& app) {
-  Command* command = app.add_subcommand("make-dataset", "Draw a set of pictures to train and try things out on");
+  Command* command = app.add_subcommand("make-dataset", "Draw a set of pictures to train and try things on");
   auto options = std::make_shared<Options>();
-  command->add_option("KIND", options->kind, "shapes: ten shapes of any colour, texture, size, place and direction")
+  command->add_option("KIND", options->kind, "shapes: ten of any colour, texture, size and place")
       ->required()
       ->check(IsMember({"shapes"}));
-  command->add_option("-o,--out", options->out, "The directory to make: train/CLASS/*.jpg and val/CLASS/*.jpg")
+  command->add_option("-o,--out", options->out, "The folder to make: train/CLASS/*.jpg, val/CLASS/*.jpg")
+      ->type_name("FOLDER")
       ->required();
-  command->add_option("--size", options->shapes.size, "Pixels a side (64)");
-  command->add_option("--train", options->shapes.train, "Pictures to train on (4000)");
-  command->add_option("--val", options->shapes.val, "Pictures to validate with (1000)");
-  command->add_option("--seed", options->shapes.seed, "The same seed gives the same pictures (0)")
+  command->add_option("--size", options->shapes.size, "Pixels a side")->capture_default_str();
+  command->add_option("--train", options->shapes.train, "Pictures to train on")->capture_default_str();
+  command->add_option("--val", options->shapes.val, "Pictures to validate with")->capture_default_str();
+  command->add_option("--seed", options->shapes.seed, "The same seed gives the same pictures")
+      ->capture_default_str()
       ->check(Range(std::uint64_t{0}, kMaxSeed));
   command->add_flag("--json", options->json, "Say what was made as JSON");
   command->footer(
       "Examples:\n"
-      "  resnet make-dataset shapes --out shapes\n"
-      "  resnet make-dataset shapes --out small --size 32 --train 1000 --val 200 --seed 1");
+      "  resnet make-dataset shapes -o shapes\n"
+      "  resnet make-dataset shapes -o small --size 32 --train 1000 --val 200");
   command->callback([options] { make_dataset(*options); });
 }
 

@@ -1,11 +1,13 @@
 #include "cli/man_page.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
-#include <sstream>
+
+#include "cli/option_words.h"
 
 namespace resnet::cli {
 namespace {
@@ -41,8 +43,6 @@ std::string bold(const std::string& text) { return "\\fB" + escaped(text) + "\\f
 
 const CLI::App& root(const CLI::App& app) { return app.get_parent() == nullptr ? app : root(*app.get_parent()); }
 
-bool shown(const CLI::App& command) { return !command.get_group().empty(); }
-
 std::string full_name(const CLI::App& app) {
   return app.get_parent() == nullptr ? app.get_name() : full_name(*app.get_parent()) + " " + app.get_name();
 }
@@ -54,25 +54,25 @@ std::string man_page_name(const CLI::App& app) {
 }
 
 std::string synopsis(const CLI::App& app) {
-  std::string line = bold(full_name(app)) + " [OPTIONS]";
-  for (const CLI::Option* option : app.get_options()) {
-    if (option->get_positional()) line += " " + escaped(CLI::Formatter().make_option_usage(option));
-  }
-  if (!app.get_subcommands({}).empty()) line += " COMMAND ...";
-  return line;
+  const std::string line = usage(app);
+  const std::size_t end = full_name(app).size();
+  return bold(line.substr(0, end)) + escaped(line.substr(end));
 }
 
-// "-o,--output TEXT REQUIRED", then what it does.
-std::string option_entry(const CLI::Option& option, bool positional) {
-  const std::string name = option.get_name(positional, !positional);
-  return fmt::format(".TP\n{}{}\n{}\n", bold(name), escaped(CLI::Formatter().make_option_opts(&option)),
-                     escaped(option.get_description()));
+// "-o, --out FILE", then what it does.
+std::string option_entry(const CLI::Option& option) {
+  std::string text = option.get_description();
+  if (const std::string usual = option.get_default_str(); !usual.empty() && usual != "\"\"") text += " [" + usual + "]";
+  const std::string name =
+      is_argument(option) ? entry_name(option) : fmt::format("{}", fmt::join(shown_names(option), ", "));
+  const std::string value = is_argument(option) ? "" : value_name(option);
+  return fmt::format(".TP\n{}{}\n{}\n", bold(name), value.empty() ? "" : " " + escaped(value), escaped(text));
 }
 
 std::string options_sections(const CLI::App& app) {
   std::string arguments;
   for (const CLI::Option* option : app.get_options()) {
-    if (option->get_positional() && !option->get_group().empty()) arguments += option_entry(*option, true);
+    if (is_argument(*option) && is_shown(*option)) arguments += option_entry(*option);
   }
   std::string result = arguments.empty() ? "" : ".SH ARGUMENTS\n" + arguments;
   result += ".SH OPTIONS\n";
@@ -81,39 +81,32 @@ std::string options_sections(const CLI::App& app) {
         [&](const CLI::Option* option) { return option->get_group() == group && option->nonpositional(); });
     if (group.empty() || options.empty()) continue;
     if (group != "Options") result += fmt::format(".SS {}\n", escaped(group));
-    for (const CLI::Option* option : options) result += option_entry(*option, false);
+    for (const CLI::Option* option : options) result += option_entry(*option);
   }
   return result;
 }
 
 std::string commands_section(const CLI::App& app) {
   std::string result = ".SH COMMANDS\n";
+  std::string heading;
   for (const CLI::App* command : app.get_subcommands({})) {
-    if (!shown(*command)) continue;
+    if (!is_shown(*command)) continue;
+    if (command->get_group() != heading) result += fmt::format(".SS {}\n", escaped(heading = command->get_group()));
     result += fmt::format(".TP\n{}\n{}. See {}(1).\n", bold(command->get_name()), escaped(command->get_description()),
                           bold(man_page_name(*command)));
   }
   return result;
 }
 
-// The footer's lines as they stand: what comes before "Examples:" as notes, the rest as examples.
 std::string footer_sections(const CLI::App& app) {
-  std::string notes;
-  std::string examples;
-  bool in_examples = false;
-  std::istringstream lines(app.get_footer());
-  for (std::string line; std::getline(lines, line);) {
-    if (line.starts_with("Example")) {
-      in_examples = true;
-      line.erase(0, std::min(line.size(), line.find(':') + 1));
-    }
-    line.erase(0, std::min(line.size(), line.find_first_not_of(' ')));
-    if (!line.empty()) (in_examples ? examples : notes) += escaped(line) + "\n";
-  }
-  std::string result;
-  if (!notes.empty()) result += ".SH NOTES\n.nf\n" + notes + ".fi\n";
-  if (!examples.empty()) result += ".SH EXAMPLES\n.nf\n" + examples + ".fi\n";
-  return result;
+  const Footer footer = footer_of(app);
+  const auto section = [](const char* title, const std::vector<std::string>& lines) {
+    if (lines.empty()) return std::string();
+    std::string text = fmt::format(".SH {}\n.nf\n", title);
+    for (const std::string& line : lines) text += escaped(line) + "\n";
+    return text + ".fi\n";
+  };
+  return section("NOTES", footer.notes) + section("EXAMPLES", footer.examples);
 }
 
 std::string see_also(const CLI::App& app) {
@@ -141,8 +134,7 @@ std::string man_page(const CLI::App& app) {
 std::vector<ManPage> man_pages(const CLI::App& program) {
   std::vector<ManPage> pages = {{man_page_name(program), man_page(program)}};
   for (const CLI::App* command : program.get_subcommands({})) {
-    if (shown(*command) && !command->get_prefix_command())
-      pages.push_back({man_page_name(*command), man_page(*command)});
+    if (is_shown(*command) && !is_foreign(*command)) pages.push_back({man_page_name(*command), man_page(*command)});
   }
   return pages;
 }

@@ -6,8 +6,10 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cmath>
+#include <type_traits>
 
 #include "base/text.h"
+#include "cli/help.h"
 
 namespace resnet::cli {
 namespace {
@@ -24,6 +26,16 @@ CLI::Validator in_our_words(const CLI::Validator& check, const std::string& expe
     return fmt::format("'{}' is not {}", one_line(text), expected);
   });
   return ours;
+}
+
+// What stands for a value in --help where an option does not say it.
+template <typename T>
+const char* usual_value_name(const T*) {
+  if constexpr (std::is_same_v<T, double>) return "NUMBER";
+  if constexpr (std::is_same_v<T, std::vector<int>> || std::is_same_v<T, std::vector<float>>) return "LIST";
+  constexpr bool kText = std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>> ||
+                         std::is_same_v<T, std::vector<std::string>>;
+  return kText ? "NAME" : "N";
 }
 
 }  // namespace
@@ -106,7 +118,13 @@ Option* Option::capture_default_str() {
 }
 
 Command::Command(const std::string& description, const std::string& name)
-    : program_(std::make_unique<CLI::App>(description, name)), app_(program_.get()) {}
+    : program_(std::make_unique<CLI::App>(description, name)), app_(program_.get()) {
+  app_->formatter_fn([](const CLI::App* app, const std::string&, CLI::AppFormatMode mode) {
+    return help(*app, mode == CLI::AppFormatMode::All);
+  });
+  app_->set_help_flag("-h,--help", "Print the most common options and examples");
+  app_->set_help_all_flag("--help-all", "Print every option");
+}
 
 Command::Command(CLI::App* app) : app_(app) {}
 
@@ -114,11 +132,14 @@ Command::~Command() = default;
 
 Command* Command::add_subcommand(const std::string& name, const std::string& description) {
   subcommands_.push_back(std::unique_ptr<Command>(new Command(app_->add_subcommand(name, description))));
+  if (!heading_.empty()) subcommands_.back()->group(heading_);
   return subcommands_.back().get();
 }
 
 Option* Command::add_option(const std::string& names, Target value, const std::string& help) {
-  const auto add = [&](auto* target) { return app_->add_option(names, *target, help); };
+  const auto add = [&](auto* target) {
+    return app_->add_option(names, *target, help)->type_name(usual_value_name(target));
+  };
   return &options_.emplace_back(std::visit(add, value));
 }
 
@@ -131,6 +152,7 @@ Option* Command::add_flag(const std::string& names, bool& value, const std::stri
   return &options_.emplace_back(app_->add_flag(names, value, help));
 }
 
+void Command::heading(const std::string& text) { heading_ = text; }
 void Command::footer(const std::string& text) { app_->footer(text); }
 void Command::group(const std::string& heading) { app_->group(heading); }
 void Command::callback(std::function<void()> run) { app_->callback(std::move(run)); }
@@ -143,6 +165,7 @@ void Command::set_version_flag(const std::string& names, const std::string& vers
 void Command::pass_arguments_on() {
   app_->prefix_command();
   app_->set_help_flag();
+  app_->set_help_all_flag();
 }
 
 std::vector<std::string> Command::remaining() const { return app_->remaining(); }

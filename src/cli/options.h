@@ -2,11 +2,12 @@
 // options.cc: its headers take longer to compile than a command does.
 //
 //   Command* sub = program.add_subcommand("draw", "Draw a network as SVG");
-//   sub->add_option("-o,--output", output, "The .svg file to write")->required();
+//   sub->add_option("-o,--out", output, "The .svg file to write")->type_name("FILE")->required();
 //   sub->callback([&] { draw(output); });
 //
-// Functions are named and behave as in CLI11. What an option writes to must live as long as the program's Command,
-// which owns all that is added to it.
+// Functions are named and behave as in CLI11. An option's first short and first long name are shown; what stands under
+// a heading (group) is shown by --help-all alone, and --help shows the first clause of a description, up to "; " or ".
+// ". What an option writes to must live as long as the program's Command, which owns all that is added to it.
 #pragma once
 
 #include <concepts>
@@ -93,7 +94,8 @@ class Command {
                               const std::string& help);
   Option* add_flag(const std::string& names, bool& value, const std::string& help);
 
-  void footer(const std::string& text);
+  void heading(const std::string& text);   // of the commands that are added from now on, in the program's --help
+  void footer(const std::string& text);    // notes, then "Examples:" and a line each
   void group(const std::string& heading);  // "" hides it from --help
   void callback(std::function<void()> run);
   void require_subcommand();
@@ -111,6 +113,7 @@ class Command {
 
   std::unique_ptr<CLI::App> program_;  // of the program itself
   CLI::App* app_;
+  std::string heading_;
   std::deque<std::unique_ptr<Command>> subcommands_;
   std::deque<Option> options_;
 };

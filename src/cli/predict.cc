@@ -92,15 +92,16 @@ void predict(const PredictCommand& command) {
 }  // namespace
 
 void add_predict(Command& app) {
-  Command* sub = app.add_subcommand("predict", "Print the most probable classes of pictures");
+  Command* sub = app.add_subcommand("predict", "Say what pictures show: their most probable classes");
   auto command = std::make_shared<PredictCommand>();
-  add_classifier_arguments(*sub, command->classifier);
-  add_streams_option(*sub, command->classifier.engine);
-  sub->add_option("input", command->inputs, kInputsHelp)->required();
+  add_model_argument(*sub, command->classifier.model);
+  sub->add_option("PICTURES", command->inputs, kInputsHelp)->required();
   sub->add_option("--top", command->top, "How many classes")->capture_default_str()->check(Range(1, 10'000'000));
   Option* csv = sub->add_flag("--csv", command->csv, "A line of CSV per class");
   sub->add_flag("--json", command->json, "A line of JSON per picture")->excludes(csv);
   sub->add_flag("--logits", command->logits, "The network's scores too: all as JSON, those shown otherwise");
+  add_classifier_options(*sub, command->classifier);
+  add_streams_option(*sub, command->classifier.engine);
   sub->footer(
       "Examples:\n"
       "  resnet predict model.safetensors cat.jpg\n"

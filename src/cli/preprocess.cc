@@ -69,13 +69,16 @@ void run(const PreprocessCommand& command) {
 }  // namespace
 
 void add_preprocess(Command& app) {
-  Command* sub = app.add_subcommand("preprocess", "Write the tensor that a network would see of a picture");
+  Command* sub = app.add_subcommand("preprocess", "Write the tensor that a network would see");
   auto command = std::make_shared<PreprocessCommand>();
-  sub->add_option("image", command->image, "JPEG, PNG or WebP file, or .npy array; - for standard input")->required();
-  sub->add_option("-o,--output", command->output, "The .npy file to write: 1x3xHxW float32")->required();
-  sub->add_option("--model", command->model, "Model file that says how to preprocess; flags override it");
-  sub->add_flag("--pixels", command->pixels, "Write the decoded picture before any resizing instead: HxWx3 uint8");
-  sub->add_flag("--ignore-orientation", command->ignore_orientation, "Do not turn the picture as its EXIF data says");
+  sub->add_option("PICTURE", command->image, "JPEG, PNG or WebP file, .npy array, - for standard input")->required();
+  sub->add_option("-o,--out,--output", command->output, "The .npy file: 1x3xHxW float32")
+      ->type_name("FILE")
+      ->required();
+  sub->add_option("--model", command->model, "Model that says how to prepare it; flags win")->type_name("FILE");
+  sub->add_flag("--pixels", command->pixels, "The decoded picture before any resizing instead: HxWx3 uint8");
+  sub->add_flag("--ignore-orientation", command->ignore_orientation, "Do not turn the picture as its EXIF data says")
+      ->group(kPreprocessing);
   add_preprocess_options(*sub, command->options);
   add_max_pixels_option(*sub, command->max_pixels);
   sub->footer("Example: resnet preprocess cat.jpg -o cat.npy --preset torchvision");

@@ -61,14 +61,19 @@ bool PreprocessOptions::says_anything() const {
 }
 
 void add_preprocess_options(Command& command, PreprocessOptions& options) {
-  const std::string group = "How pictures become tensors";
+  const std::string group = kPreprocessing;
   command
       .add_option("--preset", options.preset,
-                  "torchvision (resize 256, crop 224), torchvision-v2 (232, 224), timm (235, 224, bicubic), cifar (32)")
+                  "Preprocessing: torchvision, torchvision-v2, timm, cifar; torchvision: resize 256, crop "
+                  "224; torchvision-v2: 232, 224; timm: 235, 224, bicubic; cifar: 32. Else as the file says")
+      ->type_name("NAME");
+  command.add_option("--size", options.size, "Of the crop in pixels, or HEIGHTxWIDTH")->type_name("SIZE")->group(group);
+  command.add_option("--resize", options.resize, "The shorter side before the crop; 0: no resizing")
+      ->type_name("SIZE")
       ->group(group);
-  command.add_option("--size", options.size, "Of the crop in pixels, or HEIGHTxWIDTH")->group(group);
-  command.add_option("--resize", options.resize, "The shorter side before the crop; 0: no resizing")->group(group);
-  command.add_option("--interpolation", options.interpolation, "bilinear or bicubic")->group(group);
+  command.add_option("--interpolation", options.interpolation, "How to resize")
+      ->type_name("bilinear|bicubic")
+      ->group(group);
   command.add_option("--mean", options.mean, "Per channel, of values in 0..1: 0.485,0.456,0.406")
       ->delimiter(',')
       ->allow_extra_args(false)
@@ -91,7 +96,7 @@ void add_max_pixels_option(Command& command, std::int64_t& max_pixels) {
       .add_option("--max-pixels", max_pixels, "Refuse larger pictures before memory is taken; a pixel takes 3 bytes")
       ->capture_default_str()
       ->check(Range(std::int64_t{1}, std::int64_t{1} << 40))
-      ->group("How pictures become tensors");
+      ->group(kPreprocessing);
 }
 
 ResolvedPreprocessing resolve(const PreprocessOptions& options, const std::optional<Preprocessing>& of_file,

@@ -25,6 +25,9 @@ struct PreprocessOptions {
   bool says_anything() const;
 };
 
+// The heading of all but --preset.
+inline constexpr const char* kPreprocessing = "How pictures become tensors";
+
 // Adds --preset, --size, --resize, --interpolation, --mean, --std, --channel-order. `options` must live as long as the
 // command.
 void add_preprocess_options(Command& command, PreprocessOptions& options);

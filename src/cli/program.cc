@@ -15,6 +15,7 @@
 #include "base/notice.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/option_words.h"
 #include "cli/signals.h"
 #include "console/output.h"
 #include "resnet/error.h"
@@ -37,36 +38,93 @@ int report(const std::string& message, int status) {
   return status;
 }
 
+// What other programs call our commands, and where it leads.
+constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {
+    {"classify", "predict"},
+    {"infer", "predict"},
+    {"run", "predict"},
+    {"test", "eval"},
+    {"val", "eval"},
+    {"validate", "eval"},
+    {"evaluate", "eval"},
+    {"accuracy", "eval"},
+    {"info", "inspect (a file) or summary (a network)"},
+    {"show", "inspect (a file) or summary (a network)"},
+    {"models", "summary --help-all, which lists the networks"},
+    {"networks", "summary --help-all, which lists the networks"},
+    {"list", "summary --help-all, which lists the networks"},
+    {"benchmark", "bench"},
+    {"speed", "bench"},
+    {"onnx", "export"},
+    {"int8", "quantize"},
+    {"heatmap", "explain"},
+    {"cam", "explain"},
+    {"embed", "features"},
+    {"search", "similar"},
+    {"finetune", "train --from MODEL"},
+    {"fine-tune", "train --from MODEL"},
+    {"plot", "draw"},
+    {"diagram", "draw"},
+    {"version", "--version"},
+};
+
 // "no command 'sumary'; did you mean summary?" for a first word that is none.
-void check_command(const CLI::App& app, int argc, char** argv) {
-  if (argc < 2 || argv[1][0] == '-') return;
+void check_command(const CLI::App& app, const std::string& word) {
+  if (word.starts_with('-')) return;
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
-  if (std::find(names.begin(), names.end(), argv[1]) != names.end()) return;
-  throw Usage(fmt::format("no command '{}'; did you mean {}?", argv[1], nearest(argv[1], names, 1)[0]));
+  if (std::find(names.begin(), names.end(), word) != names.end()) return;
+  const auto* const other =
+      std::find_if(std::begin(kOtherNames), std::end(kOtherNames), [&](const auto& row) { return row.first == word; });
+  if (other != std::end(kOtherNames)) {
+    throw Usage(fmt::format("no command '{}'; that is {} {}", word, app.get_name(), other->second));
+  }
+  std::erase_if(names, [&](const std::string& name) { return !is_shown(*app.get_subcommand(name)); });
+  names.emplace_back("help");
+  const std::string near = did_you_mean(word, names);
+  throw Usage(fmt::format("no command '{}'{}", one_line(word),
+                          near.empty() ? fmt::format("; `{} help` lists them", app.get_name()) : near));
 }
 
-// "no option '--layot'; did you mean --layout?" for the first that no command has; else what CLI11 says.
+// `help` and `help COMMAND` are --help and COMMAND --help; nothing at all is `help`.
+std::vector<std::string> arguments_of(int argc, char** argv) {
+  std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (words.empty()) return {"--help"};
+  if (words[0] != "help") return words;
+  if (words.size() == 1) return {"--help"};
+  words.erase(words.begin());
+  words.resize(1);
+  words.emplace_back("--help");
+  return words;
+}
+
+// "no option '--layot'; did you mean --layout?" for the first word that no command has use for.
 std::string text_of(const CLI::App& app, const CLI::ExtrasError& error) {
   for (const CLI::App* command : app.get_subcommands()) {
     for (const std::string& word : command->remaining()) {
-      if (!word.starts_with("--")) continue;
-      std::vector<std::string> names;
-      for (const CLI::Option* option : command->get_options()) {
-        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+      if (!word.starts_with("-") || word == "-") {
+        return fmt::format("'{}' is one argument too many; usage: {}", one_line(word), usage(*command));
       }
-      return fmt::format("no option '{}'; did you mean {}?", one_line(word), nearest(word, names, 1)[0]);
+      std::vector<std::string> names = shown_option_names(*command);
+      const std::string near = did_you_mean(word.substr(0, word.find('=')), names);
+      return fmt::format(
+          "no option '{}'{}", one_line(word),
+          near.empty() ? fmt::format("; `{} {} --help-all` lists them", app.get_name(), command->get_name()) : near);
     }
   }
   return error.what();
 }
 
+// "PICTURES is required; usage: resnet predict [OPTIONS] MODEL PICTURES..."
+std::string text_of(const CLI::App& app, const CLI::RequiredError& error) {
+  const std::string text = error.what();
+  const auto commands = app.get_subcommands();
+  return commands.empty() ? text : fmt::format("{}; usage: {}", text, usage(*commands.front()));
+}
+
 // What CLI11 says, where its words are not those of its inside.
 std::string text_of(const CLI::ParseError& error) {
   const std::string text = error.what();
-  if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && text.starts_with("A subcommand")) {
-    return "no command; --help lists them";
-  }
   // "--threads: 1 required INT:INT in [0 - 1024] missing"
   if (dynamic_cast<const CLI::ArgumentMismatch*>(&error) != nullptr && text.ends_with(" missing")) {
     return text.substr(0, text.find(": ")) + ": its value is missing";
@@ -93,9 +151,11 @@ int run_program(Command& program, int argc, char** argv) {
   remove_temporary_files_at_signals();
   set_notice_handler(say);
   try {
-    check_command(app, argc, argv);
+    std::vector<std::string> words = arguments_of(argc, argv);
+    check_command(app, words.front());
+    std::reverse(words.begin(), words.end());  // as parse() takes them
     try {
-      app.parse(argc, argv);
+      app.parse(std::move(words));
     } catch (const CLI::Success& success) {  // --help, --version
       app.exit(success);
     }
@@ -103,6 +163,8 @@ int run_program(Command& program, int argc, char** argv) {
   } catch (const Interrupted&) {
     end_by_signal(stop_signal());
   } catch (const CLI::ExtrasError& error) {
+    return report(text_of(app, error), kWrongUsage);
+  } catch (const CLI::RequiredError& error) {
     return report(text_of(app, error), kWrongUsage);
   } catch (const CLI::ParseError& error) {
     return report(text_of(error), kWrongUsage);

@@ -133,29 +133,30 @@ void quantize_model(const QuantizeCommand& command) {
 }  // namespace
 
 void add_quantize(Command& app) {
-  Command* sub = app.add_subcommand("quantize", "Make an int8 model, calibrated on pictures");
+  Command* sub = app.add_subcommand("quantize", "Make an int8 model: a quarter the size, faster");
   auto command = std::make_shared<QuantizeCommand>();
-  add_classifier_arguments(*sub, command->classifier, /*runs=*/false);
-  sub->add_option("images", command->images,
-                  "Directory or archive of pictures, as `resnet eval` takes them; they need no classes")
+  add_model_argument(*sub, command->classifier.model);
+  sub->add_option("PICTURES", command->images, "Folder or archive of pictures to calibrate on; they need no classes")
       ->required();
-  sub->add_option("-o,--output", command->output, "The .safetensors file to write")->required();
-  sub->add_option("--only", command->only, "Only this folder of the pictures: --only train");
-  sub->add_option("--limit", command->limit,
-                  "So many pictures at most, as many of each class folder; the same ones each time")
+  sub->add_option("-o,--out,--output", command->output, "The .safetensors file to write")
+      ->type_name("FILE")
+      ->required();
+  sub->add_option("--only", command->only, "This folder of the pictures alone, such as train")->type_name("FOLDER");
+  sub->add_option("--limit", command->limit, "Pictures at most, as many of each class folder; the same ones each time")
       ->capture_default_str()
       ->check(Range(2, 1'000'000));
-  sub->add_option(
-         "--min-agreement", command->min_agreement,
-         "Share of the pictures whose most probable class must stay; layers that cost too much are left in fp32")
+  sub->add_option("--min-agreement", command->min_agreement,
+                  "Share of answers that must stay; layers that cost too much are left in fp32")
+      ->type_name("SHARE")
       ->capture_default_str()
       ->check(Range(0.0, 1.0));
   sub->add_flag("--json", command->json, "Print JSON");
+  add_classifier_options(*sub, command->classifier, /*runs=*/false);
   sub->footer(
       "The file is an ordinary model file: predict, eval and bench run it in int8, or with --precision fp32.\n"
       "Examples:\n"
-      "  resnet quantize resnet50.safetensors imagenet/train -o resnet50-int8.safetensors\n"
-      "  resnet quantize resnet20.th cifar10.tar.gz --only train --preset cifar -o resnet20-int8.safetensors");
+      "  resnet quantize resnet50.safetensors imagenet/train -o int8.safetensors\n"
+      "  resnet quantize resnet20.th cifar10.tar.gz --only train -o int8.safetensors");
   sub->callback([command] { quantize_model(*command); });
 }
 

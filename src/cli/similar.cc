@@ -75,7 +75,7 @@ Tile tile_of(const Item& item, const std::string& subtitle, const Classifier& cl
 
 void find_similar(const SimilarCommand& command) {
   if (!command.contact_sheet.empty() && !command.contact_sheet.ends_with(".png")) {
-    throw Usage(fmt::format("--contact-sheet {}: the name must end in .png", command.contact_sheet));
+    throw Usage(fmt::format("--out {}: the name must end in .png", command.contact_sheet));
   }
   if (!command.contact_sheet.empty()) check_writable(command.contact_sheet);
   const EmbeddingIndex index = EmbeddingIndex::open(command.index);
@@ -123,14 +123,15 @@ void find_similar(const SimilarCommand& command) {
 }  // namespace
 
 void add_similar(Command& app) {
-  Command* sub = app.add_subcommand("similar", "Find the pictures of an index that are most like one");
+  Command* sub = app.add_subcommand("similar", "Find the pictures that are most like one");
   auto command = std::make_shared<SimilarCommand>();
-  sub->add_option("index", command->index, "A .npy file that `resnet features` wrote")->required();
-  sub->add_option("image", command->image, "JPEG, PNG or WebP file, or .npy array; - for standard input")->required();
-  sub->add_option("--model", command->model, "Where the index's model file is now; another one is refused");
+  sub->add_option("INDEX", command->index, "A .npy file that `resnet features` wrote")->required();
+  sub->add_option("PICTURE", command->image, "JPEG, PNG or WebP file, .npy array, - for standard input")->required();
+  sub->add_option("--model", command->model, "Where the index's model is now; another one is refused")
+      ->type_name("FILE");
   sub->add_option("--top", command->top, "How many pictures")->capture_default_str()->check(Range(1, 10'000));
-  sub->add_option("--contact-sheet", command->contact_sheet, "The .png file to show them in");
-  sub->add_option("--threads", command->threads, "Threads of the network; 0: one per processor")->check(Range(0, 1024));
+  sub->add_option("-o,--out,--contact-sheet", command->contact_sheet, "Show them in this .png file")->type_name("FILE");
+  sub->add_option("--threads", command->threads, "Threads (one per processor)")->check(Range(0, 1024));
   add_max_pixels_option(*sub, command->max_pixels);
   add_nonfinite_option(*sub, command->allow_nonfinite);
   sub->add_flag("--json", command->json, "Print JSON");
@@ -138,7 +139,7 @@ void add_similar(Command& app) {
       "Nearest by the cosine between embeddings. Pictures become tensors as they did for the index.\n"
       "Examples:\n"
       "  resnet similar photos.npy cat.jpg\n"
-      "  resnet similar photos.npy cat.jpg --top 8 --contact-sheet like-cat.png");
+      "  resnet similar photos.npy cat.jpg --top 8 -o like-cat.png");
   sub->callback([command] { find_similar(*command); });
 }
 

@@ -163,14 +163,15 @@ void summarize(const Options& options) {
 void add_summary(Command& app) {
   Command* command = app.add_subcommand("summary", "Print a network's layers, shapes, parameters and MACs");
   auto options = std::make_shared<Options>();
-  options->architecture.add_to(*command, "NETWORK|FILE", "Name of an architecture, or a model file");
-  command->add_option("--input", options->input, "Shape of the input, such as 4x3x224x224 (one picture)");
-  Option* tree =
-      command->add_flag("--tree", options->tree, "Print the module tree as print(model) does in PyTorch 2.13");
+  options->architecture.add_to(*command, "NETWORK|MODEL", "Name of an architecture; or a model file");
+  command->add_option("--input", options->input, "Of the input, such as 4x3x224x224; else one picture")
+      ->type_name("SHAPE");
+  Option* tree = command->add_flag("--tree", options->tree, "Print the modules as print(model) does in PyTorch");
   Option* json = command->add_flag("--json", options->json, "Print everything as JSON");
-  Option* run = command->add_flag("--run", options->run, "Take the shapes from a forward pass on a random batch");
+  Option* run = command->add_flag("--run", options->run, "Take the shapes from a pass on a random batch");
   tree->excludes(json)->excludes(run);
-  command->add_option("--compare", options->compare, "Print these networks side by side, as table 1 of the paper does")
+  command->add_option("--compare", options->compare, "Networks side by side, as in table 1 of the paper")
+      ->type_name("NETWORKS")
       ->delimiter(',')
       ->excludes(tree)
       ->excludes(run);

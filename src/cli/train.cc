@@ -76,8 +76,8 @@ void add_train(Command& app) {
     command->pass_arguments_on();
     command->callback([=] { run_trainer(name, command->remaining()); });
   };
-  add("train", "Train a network on pictures, fine-tune one, go on with a run");
-  add("study", "Repeat an experiment of the paper: plain and residual networks of growing depth");
+  add("train", "Train a network, fine-tune one, resume a run");
+  add("study", "Repeat the paper's experiment on depth");
 }
 
 }  // namespace resnet::cli

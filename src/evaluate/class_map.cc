@@ -78,8 +78,8 @@ ClassMap::ClassMap(const Classifier& classifier, std::span<const std::string> la
     take_wordnet_ids(strangers, names);
     if (strangers.empty()) return;
     if (indices_.empty() && take_numbers(labels, names)) return;
-    fail(ErrorCode::kMismatch, model, "{} of {} labels fit no class of the model: {}; did you mean '{}'?",
-         strangers.size(), labels.size(), some_of(strangers), nearest(strangers[0], names, 1)[0]);
+    fail(ErrorCode::kMismatch, model, "{} of {} labels fit no class of the model: {}{}", strangers.size(),
+         labels.size(), some_of(strangers), did_you_mean(strangers[0], names, 1, "'"));
   }
   if (labels.size() > names.size()) {
     fail(ErrorCode::kMismatch, model, "{} classes in the data, but the model has {} outputs", labels.size(), classes);

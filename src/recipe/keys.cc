@@ -280,7 +280,7 @@ const Key& find_key(std::string_view name, const std::string& where) {
     if (key.name == name) return key;
     names.emplace_back(key.name);
   }
-  fail(ErrorCode::kInvalidArgument, where, "no key '{}'; did you mean {}?", one_line(name), nearest(name, names, 1)[0]);
+  fail(ErrorCode::kInvalidArgument, where, "no key '{}'{}", one_line(name), did_you_mean(name, names));
 }
 
 std::string flag_of(const Key& key) { return flag_of(key.name); }

@@ -89,9 +89,9 @@ class DrawTest(unittest.TestCase):
 
     def test_bad_input(self):
         self.check(["resent50", "-o", self.path], 1, "resnet50")
-        self.check(["resnet18"], 2, "--output")
+        self.check(["resnet18"], 2, "--out is required")
         self.check(["-o", self.path], 2, "--block")
-        self.check(["resnet18", "-o", ""], 2, "--output")
+        self.check(["resnet18", "-o", ""], 2, "--out: the name of a file is missing")
         self.check(["resnet18", "-o", self.folder.name], 1, self.folder.name, "directory")
         self.check(["resnet18", "-o", self.folder.name + "/none/a.svg"], 1, "none/a.svg")
         self.check(["resnet18", "-o", self.path, "--depths", "0"], 2, "--depths")

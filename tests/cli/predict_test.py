@@ -242,7 +242,7 @@ class PredictTest(unittest.TestCase):
         self.fails(2, "--top", self.model, image, "--top", "many")
         self.fails(2, "--threads", self.model, image, "--threads", "-1")
         self.fails(2, "--csv", self.model, image, "--csv", "--json")
-        self.fails(2, "input", self.model)
+        self.fails(2, "PICTURES is required", self.model)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""resnet reference: man pages that man(1) reads without a warning, and a completion that works in a real bash."""
+"""resnet reference: man pages that man(1) reads without a warning, and completions that work in a real bash, zsh and
+fish. What --help says, and where words lead that are no command."""
 import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -16,8 +18,7 @@ TRAINER_COMMANDS = ("train", "study")
 
 
 def commands():
-    text = resnet("--help").stdout.decode()
-    return re.findall(r"^  ([\w-]+) ", text[text.index("Subcommands:"):], re.MULTILINE)
+    return re.findall(r"^  ([\w-]+) ", resnet("help").stdout.decode(), re.MULTILINE)
 
 
 def own_commands():
@@ -26,7 +27,7 @@ def own_commands():
 
 
 def long_options(command):
-    return set(re.findall(r"^ +(?:-\w,)?(--[a-z0-9-]+)", resnet(command, "--help").stdout.decode(), re.MULTILINE))
+    return set(re.findall(r"^ +(?:-\w, )?(--[a-z0-9-]+)", resnet(command, "--help-all").stdout.decode(), re.MULTILINE))
 
 
 class ReferenceTest(unittest.TestCase):
@@ -64,7 +65,7 @@ class ReferenceTest(unittest.TestCase):
                 self.assertIn(f"\n{heading}\n", "\n" + page, command)
             for option in long_options(command):
                 self.assertIn(option, page, command)
-        for command in TRAINER_COMMANDS:
+        for command in set(TRAINER_COMMANDS) & set(commands()):
             self.assertIn(f"resnet-{command}(1)", main)
         self.assertIn("resnet predict model.safetensors - < cat.jpg", self.rendered("resnet-predict.1"))
 
@@ -108,16 +109,116 @@ class ReferenceTest(unittest.TestCase):
             self.assertEqual(self.offered(command), long_options(command), command)
 
 
-class Bash:
-    """An interactive bash on a terminal of its own, in a folder, with the completion."""
+    @unittest.skipUnless(shutil.which("fish"), "no fish")
+    def test_completes_in_fish(self):
+        script = os.path.join(self.folder.name, "fish", "resnet.fish")
+        with open(os.path.join(self.folder.name, "picture.jpg"), "w"):
+            pass
 
-    def __init__(self, folder, completion):
+        def completed(line):
+            done = subprocess.run(["fish", "--no-config", "-c", f"source {script}; complete -C {shlex.quote(line)}"],
+                                  capture_output=True, text=True, check=False, cwd=self.folder.name,
+                                  env={**os.environ, "HOME": self.folder.name, "TERM": "dumb"})
+            self.assertEqual(done.stderr, "")
+            return [entry.split("\t")[0] for entry in done.stdout.splitlines()]
+
+        self.assertEqual(completed("resnet summ"), ["summary"])
+        self.assertEqual(completed("resnet predict --ignore"), ["--ignore-orientation"])
+        self.assertEqual(completed("resnet convert a b --layout tu"), ["tutorial"])
+        self.assertEqual(completed("resnet convert a b --layout=tu"), ["--layout=tutorial"])
+        self.assertEqual(completed("resnet summary resnet15"), ["resnet152"])
+        self.assertEqual(completed("resnet predict m --arch resnext101_32"), ["resnext101_32x8d"])
+        self.assertEqual(completed("resnet predict pict"), ["picture.jpg"])
+        for command in own_commands():
+            offered = set(completed(f"resnet {command} --"))
+            self.assertEqual({option for option in offered if option.startswith("--")}, long_options(command), command)
+
+    @unittest.skipUnless(shutil.which("zsh"), "no zsh")
+    def test_completes_in_a_real_zsh(self):
+        with Zsh(self.folder.name, os.path.join(self.folder.name, "zsh")) as zsh:
+            open(os.path.join(self.folder.name, "snapshot.jpg"), "w").close()
+            for line, completed in (("resnet summ", "resnet summary "), ("resnet --vers", "resnet --version "),
+                                    ("resnet predict --ignore", "resnet predict --ignore-orientation "),
+                                    ("resnet convert a b --layout tu", "resnet convert a b --layout tutorial "),
+                                    ("resnet convert a b --layout=tu", "resnet convert a b --layout=tutorial "),
+                                    ("resnet predict m --arch resnext101_32", "resnet predict m --arch resnext101_32x8d "),
+                                    ("resnet summary resnet15", "resnet summary resnet152 "),
+                                    ("resnet predict m snap", "resnet predict m snapshot.jpg ")):
+                self.assertEqual(zsh.completed(line), completed.rstrip())  # which takes its space back
+
+
+class HelpTest(unittest.TestCase):
+    ROWS, COLUMNS = 24, 80
+
+    def said(self, *words, status=0):
+        done = resnet(*words)
+        self.assertEqual(done.returncode, status, words)
+        self.assertEqual(done.stdout if status else done.stderr, b"")
+        return (done.stderr if status else done.stdout).decode()
+
+    def test_fits_a_screen(self):
+        for command in own_commands():
+            text = self.said(command, "--help")
+            self.assertLessEqual(len(text.splitlines()), self.ROWS, command)
+            for line in [*text.splitlines(), *self.said(command, "--help-all").splitlines()]:
+                self.assertLessEqual(len(line), self.COLUMNS, f"{command}: {line}")
+            self.assertIn(f"\nUsage: resnet {command} [OPTIONS]", text)
+            self.assertIn(f"\n  resnet {command} ", text)
+            self.assertNotRegex(text, r"TEXT|INT|FLOAT|\bin \[")
+
+    def test_the_rest_is_in_help_all(self):
+        self.assertNotIn("--max-pixels", self.said("predict", "--help"))
+        text = self.said("predict", "--help-all")
+        for words in ("--max-pixels N", "--size SIZE", "--channel-order NAME", "-h, --help", "How pictures become tensors:"):
+            self.assertIn(words, text)
+
+    def test_commands_are_listed_by_task(self):
+        text = self.said("help")
+        for line in text.splitlines():
+            self.assertLessEqual(len(line), self.COLUMNS, line)
+        self.assertEqual(self.said("--help"), text)
+        self.assertEqual(self.said(), text)
+        self.assertRegex(text, r"\nUse a model:\n  predict ")
+
+    def test_help_of_a_command(self):
+        self.assertEqual(self.said("help", "predict"), self.said("predict", "--help"))
+
+    def test_one_spelling_of_what_is_written(self):
+        for command in own_commands():
+            text = self.said(command, "--help-all")
+            self.assertNotIn("--output", text)
+            if re.search(r"^  -o", text, re.MULTILINE):
+                self.assertRegex(text, r"(?m)^  -o, --out F", command)
+
+    def test_words_of_others_lead_to_ours(self):
+        for word, lead in (("classify", "predict"), ("test", "eval"), ("val", "eval"), ("info", "inspect"), ("info", "summary"),
+                           ("models", "summary"), ("sumary", "did you mean summary?"), ("hlep", "did you mean help?")):
+            text = self.said(word, status=2)
+            self.assertIn(lead, text)
+            self.assertEqual(text.count("\n"), 1)
+
+    def test_no_suggestion_for_what_is_far_from_all(self):
+        for words in (["zebra"], ["help", "zebra"], ["predict", "m", "p", "--zebra"], ["draw", "zebrafish"]):
+            done = resnet(*words)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertNotIn(b"did you mean", done.stderr)
+        self.assertIn("resnet predict --help-all", self.said("predict", "m", "p", "--zebra", status=2))
+
+    def test_a_missing_argument_is_shown_where_it_stands(self):
+        self.assertIn("PICTURES is required; usage: resnet predict [OPTIONS] MODEL PICTURES...", self.said("predict", "m", status=2))
+        self.assertIn("'c' is one argument too many; usage: resnet eval", self.said("eval", "a", "b", "c", status=2))
+
+
+class Shell:
+    """An interactive shell on a terminal of its own, in a folder, with the completion."""
+
+    def __init__(self, folder, command, set_up):
         self.process, self.terminal = pty.fork()
         if self.process == 0:
             os.chdir(folder)
             os.environ.update({"PS1": "", "TERM": "dumb", "HISTFILE": "", "INPUTRC": "/dev/null"})
-            os.execvp("bash", ["bash", "--norc", "--noprofile"])
-        self.send(f"bind 'set enable-bracketed-paste off'; bind 'set bell-style none'; source {completion}; PS1=; stty cols 500; echo re''ady\n")
+            os.execvp(command[0], command)
+        self.send(f"{set_up}; stty cols 500; echo re''ady\n")
         self.read_until(b"ready\r\n")
 
     def __enter__(self):
@@ -133,10 +234,10 @@ class Bash:
     def read_until(self, end, seconds=20):
         seen = b""
         deadline = time.monotonic() + seconds
-        while not seen.endswith(end):
+        while end not in seen:
             ready, _, _ = select.select([self.terminal], [], [], deadline - time.monotonic())
             if not ready:
-                raise AssertionError(f"bash said {seen!r}, not {end!r}")
+                raise AssertionError(f"the shell said {seen!r}, not {end!r}")
             seen += os.read(self.terminal, 4096)
         return seen
 
@@ -144,7 +245,20 @@ class Bash:
         """The line as it stands after a press of TAB: Control-A and Control-E put an echo around it."""
         self.send(f"{line}\t\x01echo '<\x05>'\n")
         seen = self.read_until(b">\r\n").decode()
-        return re.findall(r"<(.*)>", seen)[-1]
+        return re.findall(r"<(.*)>\r\n", seen)[-1]
+
+
+class Bash(Shell):
+    def __init__(self, folder, completion):
+        super().__init__(folder, ["bash", "--norc", "--noprofile"],
+                         f"bind 'set enable-bracketed-paste off'; bind 'set bell-style none'; source {completion}; PS1=")
+
+
+class Zsh(Shell):
+    def __init__(self, folder, completions):
+        super().__init__(folder, ["zsh", "-f", "-i"],
+                         f"unsetopt zle_bracketed_paste prompt_cr prompt_sp beep; PS1=; PS2=; fpath=({completions} $fpath); "
+                         "autoload -Uz compinit; compinit -u -D; bindkey -e")
 
 
 if __name__ == "__main__":

@@ -68,7 +68,8 @@ with tempfile.TemporaryDirectory() as folder:
     run([*dpkg, "--install", runtime, development])
     installed = files_below(f"{root}/usr")  # without manuals, where this system's dpkg leaves them out
     held = run(["dpkg-deb", "--contents", runtime])
-    for path in ("bin/resnet", "share/bash-completion/completions/resnet", "share/man/man1/resnet-predict.1", "share/doc/resnet/copyright"):
+    for path in ("bin/resnet", "share/bash-completion/completions/resnet", "share/zsh/vendor-completions/_resnet",
+                 "share/fish/vendor_completions.d/resnet.fish", "share/man/man1/resnet-predict.1", "share/doc/resnet/copyright"):
         assert f"./usr/{path}\n" in held, held
     assert "resnet-train" not in held
     for path in ("bin/resnet", "include/resnet/classifier.h", "include/resnet/resnet.h"):

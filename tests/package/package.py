@@ -50,7 +50,7 @@ def use_program(installed, folder):
     for command in commands:
         run([installed, *command])
     tried = {command[0] for command in commands} | {"make-dataset", "train", "study"}
-    known = set(re.findall(r"^  ([a-z-]+)  +", run([installed, "--help"]).split("Subcommands:")[1], re.MULTILINE))
+    known = set(re.findall(r"^  ([a-z-]+)  +", run([installed, "help"]), re.MULTILINE))
     if known != tried:
         sys.exit(f"{installed} has the commands {known}, but {tried} were tried")
     return shapes

@@ -22,6 +22,7 @@ int main(int argc, char** argv) {
   app.require_subcommand();
   app.set_version_flag("--version", "resnet " RESNET_VERSION);
   add_reference(app);
+  app.heading("Train");
   add_trainer(app);
   add_study(app);
   return run_program(app, argc, argv);

@@ -185,15 +185,14 @@ void study(const StudyCommand& command) {
 }  // namespace
 
 void add_study(Command& app) {
-  Command* sub =
-      app.add_subcommand("study", "Repeat an experiment of the paper: plain and residual networks of growing depth");
+  Command* sub = app.add_subcommand("study", "Repeat the paper's experiment on depth");
   auto command = std::make_shared<StudyCommand>();
-  sub->add_option("kind", command->kind,
+  sub->add_option("KIND", command->kind,
                   "degradation: training and test error of each depth, without shortcuts and with")
       ->required()
       ->check(IsMember({"degradation"}));
-  sub->add_option("--data", command->data, "Pictures, as `resnet train` takes them")->required();
-  sub->add_option("--val", command->val, "Test pictures, where the data do not bring them");
+  sub->add_option("--data", command->data, "Pictures, as `resnet train` takes them")->type_name("DATA")->required();
+  sub->add_option("--val", command->val, "Test pictures, where the data do not bring them")->type_name("DATA");
   sub->add_option("--depths", command->depths, "Of the networks for CIFAR: 20, 32, 44, 56, 110")
       ->delimiter(',')
       ->check(IsMember({20, 32, 44, 56, 110}))
@@ -203,8 +202,10 @@ void add_study(Command& app) {
       ->check(Range(1, 100))
       ->capture_default_str();
   sub->add_option("--recipe", command->recipe, "TOML file instead of the paper's recipe, as `resnet train` takes it")
+      ->type_name("FILE")
       ->check(kExistingFile);
   sub->add_option("-o,--out", command->out, "Folder of the study; what is finished there is not done again")
+      ->type_name("FOLDER")
       ->capture_default_str();
   sub->add_flag("--json", command->json, "Print the results as JSON");
   sub->footer(

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/option_words.h"
 #include "cli/signals.h"
 #include "console/json.h"
 #include "console/numbers.h"
@@ -77,6 +79,29 @@ void print_result(const TrainCommand& command, const TrainResult& result) {
   fmt::print("model: {}\nreport: {}/report.html\n", printable(result.best_path), printable(command.out));
 }
 
+// Those that most runs say.
+bool is_common(const Key& key) {
+  constexpr std::string_view kCommon[] = {"data",   "val",   "arch", "from",    "freeze", "preset",
+                                          "epochs", "batch", "lr",   "threads", "seed"};
+  return std::find(std::begin(kCommon), std::end(kCommon), key.name) != std::end(kCommon);
+}
+
+// What a key's value is called in --help.
+std::string value_words(const Key& key) {
+  if (key.name == "data" || key.name == "val") return "DATA";
+  if (key.name == "from") return "MODEL";
+  if (key.name == "arch") return "NETWORK";
+  if (is_switch(key)) return "true|false";
+  return std::visit(
+      [](const auto& value) -> std::string {
+        using Value = std::decay_t<decltype(value)>;
+        if constexpr (std::is_same_v<Value, std::string>) return "NAME";
+        if constexpr (std::is_same_v<Value, std::int64_t>) return "N";
+        return std::is_same_v<Value, double> ? "NUMBER" : "LIST";
+      },
+      value_of(Recipe(), key));
+}
+
 // The program's own arguments without the one that starts several processes.
 std::vector<std::string> arguments_of_one() {
   std::vector<std::string> result;
@@ -137,18 +162,24 @@ void train_network(TrainCommand& command) {
 }  // namespace
 
 void add_trainer(Command& app) {
-  Command* sub = app.add_subcommand("train", "Train a network on pictures, fine-tune one, go on with a run");
+  Command* sub = app.add_subcommand("train", "Train a network, fine-tune one, resume a run");
   auto command = std::make_shared<TrainCommand>();
-  sub->add_option("--out", command->out, "Folder of the run: model, checkpoints, metrics, report")->required();
-  sub->add_option("--recipe", command->recipe, "TOML file with any of the keys below")->check(kExistingFile);
+  sub->add_option("-o,--out", command->out, "Folder of the run: model, checkpoints, metrics, report")
+      ->type_name("FOLDER")
+      ->required();
+  sub->add_option("--recipe", command->recipe, "TOML file with any of the keys of --help-all")
+      ->type_name("FILE")
+      ->check(kExistingFile);
   sub->add_flag("--resume", command->resume, "Go on with the run in --out; begin where there is none yet");
   sub->add_flag("--json", command->json, "Print JSON: a line an epoch, and one at the end");
   sub->add_option("--nproc", command->processes,
                   "Train in so many processes on this machine; for several machines docs/scaling.md")
-      ->check(Range(1, 1024));
+      ->check(Range(1, 1024))
+      ->group(kMoreOptions);
   sub->add_option("--timeout", command->timeout, "Longest wait of a process for another, in seconds")
       ->check(Range(1.0, 1e6))
-      ->capture_default_str();
+      ->capture_default_str()
+      ->group(kMoreOptions);
   const Recipe defaults;
   for (const Key& key : recipe_keys()) {
     std::string& text = command->flags[&key];
@@ -156,7 +187,8 @@ void add_trainer(Command& app) {
     const bool empty = value == "\"\"" || value == "[]";
     Option* option =
         sub->add_option(flag_of(key), text, empty ? std::string(key.help) : fmt::format("{} [{}]", key.help, value));
-    option->group(std::string(key.group))->type_name("")->take_last();  // scripts add to what they always say
+    if (!is_common(key)) option->group(std::string(key.group));
+    option->type_name(value_words(key))->take_last();  // scripts add to what they always say
     if (is_switch(key)) option->expected(0, 1)->default_str("true");
     command->options.emplace_back(&key, option);
   }
