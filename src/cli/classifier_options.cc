@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <utility>
 
+#include "base/error.h"
 #include "cli/engine_options.h"
 #include "cli/option_words.h"
 #include "console/output.h"
+#include "weights/class_names.h"
 #include "weights/nonfinite.h"
 #include "weights/open_fields.h"
 
@@ -36,6 +39,26 @@ void add_model_argument(Command& command, std::string& model) {
 
 void add_arch_option(Command& command, std::optional<std::string>& architecture) {
   command.add_option("--arch", architecture, "The network's name, if the file does not tell it")->type_name("NETWORK");
+}
+
+void add_classes_option(Command& command, std::string& classes) {
+  command
+      .add_option("--classes", classes,
+                  "Names of the classes: names.txt, or a,b,c; a file of lines, also behind WordNet ids, or of JSON")
+      ->type_name("NAMES");
+}
+
+void set_class_names(Model& model, const std::string& classes) {
+  std::error_code error;
+  if (classes.find(',') != std::string::npos && !std::filesystem::exists(classes, error)) {
+    model.classes = list_class_names(classes, "--classes");
+  } else {
+    model.classes = read_class_names(classes);
+  }
+  if (model.classes.size() != static_cast<std::size_t>(model.architecture.classes)) {
+    fail(ErrorCode::kMismatch, classes, "{} class names, but the model has {} classes", model.classes.size(),
+         model.architecture.classes);
+  }
 }
 
 void add_classifier_options(Command& command, ClassifierArguments& arguments, bool runs) {
@@ -131,6 +154,7 @@ void settle_preprocessing(const ClassifierArguments& arguments, Model& model) {
 Model load_classifier_model(const ClassifierArguments& arguments, Head head) {
   Model model = load_network(arguments);
   if (head == Head::kNeeded) require_head(model.architecture, arguments.model);
+  if (!arguments.classes.empty()) set_class_names(model, arguments.classes);
   settle_preprocessing(arguments, model);
   return model;
 }

@@ -26,6 +26,7 @@ struct WhichNetwork {
 struct ClassifierArguments {
   std::string model;
   std::optional<std::string> architecture;
+  std::string classes;
   EngineOptions engine;
   PreprocessOptions preprocess;
   bool ignore_orientation = false;
@@ -48,6 +49,11 @@ void add_classifier_options(Command& command, ClassifierArguments& arguments, bo
 
 // The options alone that are of no one model: --threads, how pictures become tensors.
 void add_shared_classifier_options(Command& command, ClassifierArguments& arguments);
+
+// --classes, and what it does: the names that a file holds, or that stand with commas between, become the model's.
+// Throws kMismatch for another number of them than the model has classes.
+void add_classes_option(Command& command, std::string& classes);
+void set_class_names(Model& model, const std::string& classes);
 
 // --precision. `precision` must live as long as the command.
 void add_precision_option(Command& command, std::optional<Precision>& precision);

@@ -13,7 +13,6 @@
 #include "program/quantized.h"
 #include "resnet/classifier.h"
 #include "weights/change_layout.h"
-#include "weights/class_names.h"
 #include "weights/output_format.h"
 
 namespace resnet::cli {
@@ -37,15 +36,6 @@ struct Options {
     return says_preprocessing() || !architecture.empty() || which.fields.changes() != ArchitectureChanges();
   }
 };
-
-void set_classes(Model& model, const std::string& path) {
-  model.classes = read_class_names(path);
-  if (model.classes.size() != static_cast<std::size_t>(model.architecture.classes)) {
-    throw Error(
-        ErrorCode::kMismatch, path,
-        fmt::format("{} class names, but the model has {} classes", model.classes.size(), model.architecture.classes));
-  }
-}
 
 void set_preprocessing(Model& model, const PreprocessOptions& options) {
   const ResolvedPreprocessing resolved =
@@ -73,6 +63,10 @@ CheckReport check(const Options& options, Model& model, std::string& flags) {
 }
 
 void convert(const Options& options) {
+  if (options.output.ends_with(".onnx")) {
+    fail(ErrorCode::kInvalidArgument, options.output, "ONNX is written by `resnet export {} -o {}`", options.input,
+         options.output);
+  }
   const bool torch = output_format(options.output) == OutputFormat::kTorch;
   if (torch && !options.check.empty()) {
     throw Usage(options.output + ": a PyTorch file holds weights alone; write .safetensors to record a check");
@@ -92,7 +86,7 @@ void convert(const Options& options) {
     say("the int8 weights become float32");
   }
   if (!options.layout.empty()) model = change_layout(model, parse_layout(options.layout));
-  if (!options.classes.empty()) set_classes(model, options.classes);
+  if (!options.classes.empty()) set_class_names(model, options.classes);
   if (options.says_preprocessing() || !options.check.empty()) set_preprocessing(model, options.preprocess);
   if (options.says_otherwise()) forget_check(model);
   std::optional<CheckReport> checked;
@@ -123,10 +117,7 @@ void add_convert(Command& app) {
   command->add_option("-o,--out,OUT", options->output, "The file to write: .safetensors, .pth, .pt, .th or .bin")
       ->type_name("FILE")
       ->required();
-  command
-      ->add_option("--classes", options->classes,
-                   "Names of the classes; a file of lines, also behind WordNet ids, or of JSON")
-      ->type_name("FILE");
+  add_classes_option(*command, options->classes);
   command->add_option("--layout", options->layout, "How modules are named; torchvision folds biases into batch norms")
       ->check(IsMember({"torchvision", "tutorial"}));
   add_arch_option(*command, options->architecture);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
@@ -13,6 +14,8 @@
 namespace resnet::cli {
 namespace {
 
+constexpr const char* kValidationNames[] = {"val", "valid", "validation", "test"};
+
 // "cat, cow, dog, ... zebra"
 std::string some_of(const std::vector<std::string>& names) {
   constexpr std::size_t kShown = 4;
@@ -20,14 +23,28 @@ std::string some_of(const std::vector<std::string>& names) {
   return fmt::format("{}, ... {}", fmt::join(names.begin(), names.begin() + kShown - 1, ", "), names.back());
 }
 
+// Fails where folders that are parts of a set were taken for classes, as others lie beside them.
+void refuse_parts(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier) {
+  const std::vector<std::string>& labels = dataset.labels();
+  const auto is_label = [&](const char* name) { return std::ranges::find(labels, name) != labels.end(); };
+  const auto* const part = std::ranges::find_if(kValidationNames, is_label);
+  if (!is_label("train") || part == std::end(kValidationNames)) return;
+  if (classifier.named() && std::ranges::find(classifier.labels(), *part) != classifier.labels().end()) return;
+  fail(ErrorCode::kMismatch, arguments.path,
+       "its folders train and {0} are parts of a set, not classes: --only {0} takes one", *part);
+}
+
 }  // namespace
+
+void say_parts(const std::string& path, const Dataset& dataset, const char* done) {
+  if (dataset.parts().empty()) return;
+  say(fmt::format("{} consists of {}: all of them are {}; --only {} takes one", path,
+                  fmt::join(dataset.parts(), " and "), done, dataset.parts().back()));
+}
 
 Dataset open_data(const DataArguments& arguments) {
   Dataset dataset = Dataset::open(arguments.path, arguments.dataset);
-  if (!dataset.parts().empty()) {
-    say(fmt::format("{} consists of {}: all of them are judged; --only {} takes one", arguments.path,
-                    fmt::join(dataset.parts(), " and "), dataset.parts().back()));
-  }
+  say_parts(arguments.path, dataset, "judged");
   return dataset;
 }
 
@@ -61,11 +78,13 @@ void add_data_arguments(Command& command, DataArguments& arguments) {
       .add_option("--limit", arguments.options.limit,
                   "So many pictures, as many of each class; the same ones each time")
       ->check(Range(std::int64_t{1}, std::int64_t{1} << 40));
-  command.add_flag("--skip-bad", arguments.options.skip_bad, "Count pictures that cannot be read instead of stopping");
+  command.add_flag("--skip-bad", arguments.options.skip_bad, "Count pictures that cannot be read instead of stopping")
+      ->group(kMoreOptions);
 }
 
 ClassMap match_classes(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,
                        const std::string& model) {
+  refuse_parts(arguments, dataset, classifier);
   const std::vector<std::string>& labels = dataset.labels();
   ClassMap classes(classifier, labels, dataset.labels_may_be_indices(), model);
   switch (classes.assumption()) {

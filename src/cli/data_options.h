@@ -23,6 +23,9 @@ void add_data_arguments(Command& command, DataArguments& arguments);
 // Opens the data; where it consists of parts that are not meant to be judged together, that is said on stderr.
 Dataset open_data(const DataArguments& arguments);
 
+// Says on stderr of what parts the data consist, where they do; all of them are `done`, such as "judged".
+void say_parts(const std::string& path, const Dataset& dataset, const char* done);
+
 // Which output of the model stands for each class of the data; where that is a guess, it is said on stderr. `model` is
 // its file, for people.
 ClassMap match_classes(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,

@@ -77,6 +77,7 @@ void add_eval(Command& app) {
                   "Write an .html page: classes, confusions, mistakes; with heatmaps, calibration and the model")
       ->type_name("FILE");
   sub->add_flag("--json", command->json, "Print JSON; with --report all numbers of the page");
+  add_classes_option(*sub, command->classifier.classes);
   add_classifier_options(*sub, command->classifier);
   add_streams_option(*sub, command->classifier.engine);
   sub->footer(

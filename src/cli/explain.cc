@@ -265,11 +265,11 @@ void add_explain(Command& app) {
                   "Write the map as a .npy array; float32, HxW, NxHxW of several pictures. Pictures then with -o alone")
       ->type_name("FILE");
   sub->add_flag("--json", command->json, "A line of JSON per picture");
+  add_classes_option(*sub, command->classifier.classes);
   add_classifier_options(*sub, command->classifier);
   sub->footer(
       "Pictures that cannot be read have no map. docs/explain.md says what the methods show and where they come from.\n"
       "Examples:\n"
-      "  resnet explain model.safetensors cat.jpg\n"
       "  resnet explain model.safetensors photos/ -o explained --class \"tiger cat\"\n"
       "  resnet explain model.safetensors cat.jpg --method eigen --raw map.npy");
   sub->callback([command] { explain(*command); });

@@ -100,6 +100,7 @@ void add_predict(Command& app) {
   Option* csv = sub->add_flag("--csv", command->csv, "A line of CSV per class");
   sub->add_flag("--json", command->json, "A line of JSON per picture")->excludes(csv);
   sub->add_flag("--logits", command->logits, "The network's scores too: all as JSON, those shown otherwise");
+  add_classes_option(*sub, command->classifier.classes);
   add_classifier_options(*sub, command->classifier);
   add_streams_option(*sub, command->classifier.engine);
   sub->footer(

@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "cli/classifier_options.h"
 #include "cli/command.h"
+#include "cli/data_options.h"
 #include "cli/inputs.h"
 #include "console/json.h"
 #include "console/progress.h"
@@ -32,6 +33,7 @@ struct QuantizeCommand {
 
 std::vector<float> read_pictures(const QuantizeCommand& command, const Classifier& classifier) {
   const Dataset images = Dataset::open(command.images, {command.only, "", /*classes=*/false});
+  say_parts(command.images, images, "calibrated on");
   const auto source = images.items(command.limit);
   InputReader reader(classifier, *source, command.classifier.decode_options(), 16);
   Progress progress("pictures", std::min(images.count(), static_cast<std::size_t>(command.limit)));
@@ -151,6 +153,7 @@ void add_quantize(Command& app) {
       ->capture_default_str()
       ->check(Range(0.0, 1.0));
   sub->add_flag("--json", command->json, "Print JSON");
+  add_classes_option(*sub, command->classifier.classes);
   add_classifier_options(*sub, command->classifier, /*runs=*/false);
   sub->footer(
       "The file is an ordinary model file: predict, eval and bench run it in int8, or with --precision fp32.\n"

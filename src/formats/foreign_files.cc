@@ -18,6 +18,9 @@ constexpr std::size_t kLooked = 4096;  // bytes of a file's beginning
 constexpr std::string_view kOther =
     "give the PyTorch or safetensors file that it was made of, or export its weights to one";
 
+constexpr std::string_view kOnnx =
+    "which is not read: give the PyTorch or safetensors file that it was made of; `resnet export` writes ONNX";
+
 struct Mark {
   std::size_t at;
   std::string_view bytes;
@@ -103,6 +106,7 @@ std::string lower(std::string_view text) {
 // The advice is left out where the text gives one.
 std::string with_advice(std::string_view what) {
   if (what.find(": ") != std::string_view::npos) return std::string(what);
+  if (what.starts_with("is an ONNX model")) return fmt::format("{}, {}", what, kOnnx);
   return fmt::format("{}, which is not read: {}", what, kOther);
 }
 

@@ -55,8 +55,9 @@ Crop find_crop(int width, int height, const Preprocessing& how, std::string_view
   std::int64_t to_height = height;
   if (how.resize == 0) {
     if (width != how.width || height != how.height) {
-      fail(ErrorCode::kMismatch, std::string(where), "{}x{} pixels, but {}x{} are expected and nothing is resized",
-           width, height, how.width, how.height);
+      fail(ErrorCode::kMismatch, std::string(where),
+           "{}x{} pixels, but {}x{} are expected and nothing is resized; --resize {} would", width, height, how.width,
+           how.height, std::min(how.width, how.height));
     }
   } else {
     const auto longer = [&](int side, int shorter) {

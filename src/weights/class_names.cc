@@ -130,6 +130,16 @@ std::vector<std::string> parse_class_names_json(std::string_view json, std::size
   return names.take();
 }
 
+std::vector<std::string> list_class_names(std::string_view text, const std::string& where) {
+  NameList names(kMaxClasses, where);
+  for (;;) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    names.add(std::string(trimmed(text.substr(0, comma))));
+    if (comma == text.size()) return names.take();
+    text.remove_prefix(comma + 1);
+  }
+}
+
 std::vector<std::string> read_class_names(const std::string& path) {
   const TextFile file = TextFile::open(path, kMaxFileSize);
   std::vector<std::string> names = file.is_json() ? parse_json(file.text(), path) : parse_lines(file.text(), path);

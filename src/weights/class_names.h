@@ -20,6 +20,9 @@ std::vector<std::string> parse_class_names_json(std::string_view json, std::size
 // throws.
 std::vector<std::string> read_class_names(const std::string& path);
 
+// The names in a text such as "cat,dog,ship". Likewise.
+std::vector<std::string> list_class_names(std::string_view text, const std::string& where);
+
 // Throws kFormat where `name` is none. `number` counts from 1.
 void check_class_name(std::string_view name, std::size_t number, const std::string& where);
 

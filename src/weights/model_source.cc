@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/list_file.h"
 #include "base/text.h"
+#include "resnet/architecture.h"
 
 namespace resnet {
 namespace {
@@ -103,9 +104,20 @@ fs::path weights_in(const fs::path& folder) {
   return folder / found.front();
 }
 
+// A network's name where a file should be: it is no fault of the spelling.
+void refuse_name(const std::string& path) {
+  const auto named = [&](const Architecture& known) { return known.name == path; };
+  if (is_there(path) || std::none_of(catalog().begin(), catalog().end(), named)) return;
+  fail(ErrorCode::kNotFound, path,
+       "is the name of a network, not a file of weights: give a trained file, such as PyTorch's .pth of it "
+       "(docs/start.md), or write one with random weights: resnet init {0} -o {0}.safetensors",
+       path);
+}
+
 }  // namespace
 
 TensorFile read_model_source(const std::string& path) {
+  refuse_name(path);
   const bool folder = is_folder(path);
   const fs::path weights = folder ? weights_in(path) : fs::path(path);
   TensorFile file = is_index(weights) ? read_shards(weights) : read_tensor_file(weights.string());

@@ -1,0 +1,91 @@
+"""Errors end in the way out: what people get wrong at first is told with what to say instead."""
+import json
+import os
+import tempfile
+import unittest
+
+import pictures
+from pictures import resnet
+
+SHIPPED = os.path.join(os.environ["RESNET_SOURCE_DIR"], "models", "resnet20-cifar10.safetensors")
+NAMES = ["cat", "dog", "ship"]
+
+
+class WaysOutTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory()
+        cls.root = root = cls.temporary.name
+        cls.bare = pictures.small_model(root, "bare.safetensors")
+        cls.model = pictures.small_model(root, "m.safetensors", NAMES)
+        cls.jpeg = pictures.write(f"{root}/p.jpg", pictures.flat_jpeg(50, 40))
+        for part in ("train", "val"):
+            for name in NAMES:
+                pictures.write(f"{root}/set/{part}/{name}/1.png", pictures.png(32, 32))
+                pictures.write(f"{root}/odd/{part}/{name}/1.png", pictures.png(32, 32))
+        pictures.write(f"{root}/odd/more/1.png", pictures.png(32, 32))
+        cls.png = pictures.write(f"{root}/32.png", pictures.png(32, 32))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.temporary.cleanup()
+
+    def fails(self, text, *arguments, status=1):
+        done = resnet(*arguments, cwd=self.root)
+        self.assertEqual(done.returncode, status, done.stderr)
+        last = done.stderr.decode().splitlines()[-1]
+        self.assertIn(text, last)
+        return last
+
+    def test_a_picture_of_another_size(self):
+        self.fails("50x40 pixels, but 32x32 are expected and nothing is resized; --resize 32 would", "predict", self.bare,
+                   self.jpeg, "--preset", "cifar")
+        done = resnet("predict", self.bare, self.jpeg, "--preset", "cifar", "--resize", "32")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
+
+    def test_onnx_is_exported(self):
+        self.fails("ONNX is written by `resnet export m.safetensors -o x.onnx`", "convert", "m.safetensors", "x.onnx")
+        onnx = pictures.write(f"{self.root}/given.onnx", b"\x08\x07\x12\x07pytorch" + bytes(20))
+        self.fails("`resnet export` writes ONNX", "convert", onnx, "-o", "x.safetensors")
+
+    def test_a_name_has_no_weights(self):
+        for command in (["predict", "resnet18", self.png], ["eval", "resnet18", "set"], ["export", "resnet18", "-o", "x.onnx"],
+                        ["compare", "resnet18", "resnet50", "set"], ["explain", "resnet18", self.png],
+                        ["check", "resnet18"], ["quantize", "resnet18", "set", "-o", "x.safetensors"]):
+            said = self.fails("resnet18: is the name of a network, not a file of weights", *command)
+            self.assertIn("resnet init resnet18 -o resnet18.safetensors", said)
+
+    def test_parts_of_a_set(self):
+        for model in (self.model, self.bare):
+            self.fails("its folders train and val are parts of a set, not classes: --only val takes one", "eval", model, "odd")
+        for command in (["eval", self.model, "set"], ["quantize", self.model, "set", "-o", f"{self.root}/q.safetensors"]):
+            done = resnet(*command, cwd=self.root)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("set consists of train and val", done.stderr.decode())
+            self.assertIn("--only val takes one", done.stderr.decode())
+
+    def test_a_picture_or_a_model_is_no_data(self):
+        for command in (["eval", self.model, self.jpeg], ["compare", self.model, self.model, self.jpeg],
+                        ["quantize", self.model, self.jpeg, "-o", f"{self.root}/q.safetensors"]):
+            self.fails("p.jpg: is a single JPEG picture: data are a folder of folders", *command)
+        self.fails("32.png: is a single PNG picture", "eval", self.model, self.png)
+        self.fails("is a model, not pictures: the model comes first", "eval", self.root, self.model)
+
+    def test_class_names_as_they_come(self):
+        listed = ",".join(NAMES)
+        file = pictures.write(f"{self.root}/names.txt", "\n".join(NAMES).encode())
+        expected = resnet("predict", self.model, self.png, "--json").stdout
+        for given in (listed, file, "cat, dog ,ship"):
+            done = resnet("predict", self.bare, self.png, "--json", "--classes", given, "--preset", "cifar")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual([guess["class"] for guess in json.loads(done.stdout)["top"]],
+                             [guess["class"] for guess in json.loads(expected)["top"]])
+        done = resnet("convert", self.bare, "-o", f"{self.root}/named.safetensors", "--classes", listed)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn(b"dog", resnet("predict", f"{self.root}/named.safetensors", self.png, "--preset", "cifar").stdout)
+        self.fails("2 class names, but the model has 3 classes", "predict", self.bare, self.png, "--classes", "a,b")
+        self.fails("absent.txt: cannot open: No such file", "predict", self.bare, self.png, "--classes", "absent.txt")
+
+
+if __name__ == "__main__":
+    unittest.main()
