@@ -64,12 +64,12 @@ void print_plain(const Comparison& c) {
   table.row({"", "A", "B"});
   table.row({"images", std::to_string(a.images), std::to_string(b.images)});
   table.row({"top-1", percent(a.top1()), percent(b.top1())});
-  table.row({"top-5", percent(a.top5()), percent(b.top5())});
+  if (shows_top5(c.labels.size())) table.row({"top-5", percent(a.top5()), percent(b.top5())});
   table.row({"loss", fmt::format("{:.4f}", a.loss), fmt::format("{:.4f}", b.loss)});
   table.row({"speed", milliseconds(a), milliseconds(b), "each in the network"});
   fmt::print("{}\n", table.str());
   fmt::print("only A right {}, only B right {}, both {}, neither {}\n", c.only_a, c.only_b, c.both_right, c.both_wrong);
-  fmt::print("McNemar p    {:.3g}\n", c.p_value);
+  fmt::print("McNemar p    {:.3g}\n\n{}.\n", c.p_value, verdict_of(c));
 }
 
 void compare(CompareCommand& command) {

@@ -30,13 +30,14 @@ void print_json(const EvalCommand& command, const Evaluation& result) {
   fmt::print("{}\n", json.text());
 }
 
-void print_plain(const EvalCommand& command, const Evaluation& result) {
+void print_plain(const EvalCommand& command, const Classifier& classifier, const Evaluation& result) {
   fmt::print("images   {:>8}\n", result.images);
   if (command.data.options.skip_bad) fmt::print("skipped  {:>8}\n", result.skipped);
   fmt::print("top-1    {:>8.2f} %   {} wrong\n", 100 * result.top1(), result.wrong_top1);
-  fmt::print("top-5    {:>8.2f} %   {} wrong\n", 100 * result.top5(), result.wrong_top5);
+  if (shows_top5(classifier.labels().size()))
+    fmt::print("top-5    {:>8.2f} %   {} wrong\n", 100 * result.top5(), result.wrong_top5);
   fmt::print("loss     {:>8.4f}\n", result.loss);
-  fmt::print("speed    {:>8.1f} images/s\n", result.images_per_second());
+  fmt::print("speed    {:>8.1f} images/s, {}\n", result.images_per_second(), name(classifier.engine().precision()));
 }
 
 void evaluate_model(EvalCommand& command) {
@@ -48,7 +49,7 @@ void evaluate_model(EvalCommand& command) {
   const ClassMap classes = match_classes(command.data, dataset, classifier, model);
   if (command.report.empty()) {
     const Evaluation result = evaluate_on(command.data, dataset, classifier, classes, decode);
-    return command.json ? print_json(command, result) : print_plain(command, result);
+    return command.json ? print_json(command, result) : print_plain(command, classifier, result);
   }
   AtomicFile file(command.report);                     // found unwritable before the work, not after it
   ModelCard card = describe_model(model, classifier);  // now: the file may be replaced meanwhile
@@ -61,7 +62,7 @@ void evaluate_model(EvalCommand& command) {
   if (command.json) {
     fmt::print("{}\n", to_json(report).text());
   } else {
-    print_plain(command, result);
+    print_plain(command, classifier, result);
     fmt::print("page     {}\n", printable(command.report));
   }
 }

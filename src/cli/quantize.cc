@@ -29,6 +29,7 @@ struct QuantizeCommand {
   std::int64_t limit = 512;
   double min_agreement = QuantizeOptions().min_agreement;
   bool json = false;
+  bool verbose = false;
 };
 
 std::vector<float> read_pictures(const QuantizeCommand& command, const Classifier& classifier) {
@@ -82,27 +83,42 @@ void print_json(const QuantizeCommand& command, const QuantizedModel& result, st
   fmt::print("{}\n", json.indented());
 }
 
+void print_verdict(const QuantizeCommand& command, const QuantizedModel& result, std::int64_t floats,
+                   std::int64_t bytes_before) {
+  const double before = static_cast<double>(bytes_before) / 1e6;
+  const double after = static_cast<double>(bytes_of(result.model.weights)) / 1e6;
+  const auto layers = static_cast<std::int64_t>(result.layers.size());
+  constexpr double kMost = 0.98, kSome = 0.9;
+  const char* verdict = floats == layers           ? "nothing gained, every layer stays in fp32"
+                        : result.agreement < kSome ? "int8, but many answers change: look at eval of both"
+                        : result.agreement < kMost ? "int8, some answers change"
+                                                   : "int8, the answers stay";
+  fmt::print("{}: {}\n", printable(command.output), verdict);
+  fmt::print("agreement  {:.2f} % of {} pictures have the same most probable class\n", 100 * result.agreement,
+             result.images);
+  fmt::print("size       {:.2f} MB, {:.2f} before\n", after, before);
+  if (floats > 0) {
+    fmt::print("fp32       {} of {} layers, to keep {:.2f} %{}\n", floats, layers, 100 * command.min_agreement,
+               command.verbose ? "" : "; --verbose lists them");
+  }
+}
+
 void print_plain(const QuantizeCommand& command, const QuantizedModel& result, std::int64_t bytes_before) {
+  std::int64_t floats = 0;
+  for (const QuantizedLayer& layer : result.layers) floats += layer.int8 ? 0 : 1;
+  print_verdict(command, result, floats, bytes_before);
+  if (!command.verbose) return;
   TextTable table(
       {Align::kLeft, Align::kLeft, Align::kRight, Align::kRight, Align::kLeft, Align::kRight, Align::kRight});
   table.row({"layer", "precision", "low", "high", "range by", "weights dB", "output dB"});
   table.rule();
-  std::int64_t floats = 0;
   for (const QuantizedLayer& layer : result.layers) {
-    floats += layer.int8 ? 0 : 1;
     const bool ranged = !layer.method.empty();
     table.row({layer.name, layer.int8 ? "int8" : "fp32", ranged ? fmt::format("{:.3f}", layer.low) : "",
                ranged ? fmt::format("{:.3f}", layer.high) : "", layer.method,
                fmt::format("{:.1f}", layer.weight_sqnr_db), fmt::format("{:.1f}", layer.output_sqnr_db)});
   }
-  fmt::print("{}\n", table.str());
-  fmt::print("agreement  {:.2f} % of {} pictures have the same most probable class\n", 100 * result.agreement,
-             result.images);
-  if (floats > 0)
-    fmt::print("fp32       {} of {} layers, to keep {:.2f} %\n", floats, result.layers.size(),
-               100 * command.min_agreement);
-  fmt::print("{}  {:.1f} MB, {:.1f} before\n", printable(command.output),
-             static_cast<double>(bytes_of(result.model.weights)) / 1e6, static_cast<double>(bytes_before) / 1e6);
+  fmt::print("\n{}", table.str());
 }
 
 void quantize_model(const QuantizeCommand& command) {
@@ -152,6 +168,7 @@ void add_quantize(Command& app) {
       ->type_name("SHARE")
       ->capture_default_str()
       ->check(Range(0.0, 1.0));
+  sub->add_flag("--verbose", command->verbose, "Print a table of the layers as well");
   sub->add_flag("--json", command->json, "Print JSON");
   add_classes_option(*sub, command->classifier.classes);
   add_classifier_options(*sub, command->classifier, /*runs=*/false);

@@ -20,6 +20,11 @@ struct Reliability {
   double ece = 0;                    // expected calibration error: mean of |confidence - accuracy| over the images
 };
 
+// Whether probabilities of `mended` are nearer to what is right than those of `before`.
+inline bool less_error(const Reliability& mended, const Reliability& before) noexcept {
+  return mended.ece < before.ece;
+}
+
 inline constexpr int kReliabilityBins = 15;
 
 // Sections 2 and 3; one confidence and one verdict per image.

@@ -53,6 +53,15 @@ std::vector<ClassScore> class_scores(const std::vector<Verdict>& verdicts, int c
   return confusion.scores();
 }
 
+std::string verdict_of(const Comparison& c) {
+  constexpr double kChance = 0.05;
+  if (c.only_a == 0 && c.only_b == 0) return "They are right on the same pictures";
+  const std::string split =
+      fmt::format("of the pictures that only one has right A has {} and B {}", c.only_a, c.only_b);
+  if (c.p_value >= kChance) return "The difference may be chance: " + split;
+  return fmt::format("{} is better beyond what chance explains: {}", c.only_a > c.only_b ? "A" : "B", split);
+}
+
 JsonObject to_json(const Comparison& comparison) {
   JsonObject json = {{"a", to_json(comparison.a)},
                      {"b", to_json(comparison.b)},

@@ -58,6 +58,10 @@ class Comparer {
 
 std::vector<ClassScore> class_scores(const std::vector<Verdict>& verdicts, int classes);
 
+// Which of the two is better, in a sentence without its full stop; that the difference may be chance where McNemar's
+// test gives it 5 % or more.
+std::string verdict_of(const Comparison& comparison);
+
 // The names in docs/json.md.
 JsonObject to_json(const Comparison& comparison);
 

@@ -31,7 +31,7 @@ std::string models_table(const Comparison& c) {
     return 1000 * e.network_seconds / static_cast<double>(std::max<std::int64_t>(e.images, 1));
   };
   add("Top-1", a.top1(), b.top1(), percent);
-  add("Top-5", a.top5(), b.top5(), percent);
+  if (shows_top5(c.labels.size())) add("Top-5", a.top5(), b.top5(), percent);
   add("Loss", a.loss, b.loss, loss);
   add("Pictures per second, read and classified", a.images_per_second(), b.images_per_second(), speed);
   add("Milliseconds per picture in the network", network(a), network(b), loss);
@@ -49,15 +49,11 @@ std::string test_section(const Comparison& c) {
   };
   row("A has right", c.both_right, c.only_a);
   row("A has wrong", c.only_b, c.both_wrong);
-  const std::string verdict =
-      c.p_value < 0.05 ? fmt::format("{} is better beyond what chance explains", c.only_a > c.only_b ? "A" : "B")
-                       : std::string("Chance alone could explain the difference");
   const std::int64_t images = c.both_right + c.both_wrong + c.only_a + c.only_b;
   return fmt::format(
-      "<p>{}. Were both models equally good, a split as uneven as {} against {} among the pictures that only one has "
-      "right would happen with probability {:.3g} (McNemar\u2019s exact test). They give the same answer for {} of {} "
-      "pictures.</p>\n{}",
-      verdict, c.only_a, c.only_b, c.p_value, grouped(c.same_answer), grouped(images), table.html());
+      "<p>{}. Were both models equally good, a split as uneven would happen with probability {:.3g} (McNemar\u2019s "
+      "exact test). They give the same answer for {} of {} pictures.</p>\n{}",
+      verdict_of(c), c.p_value, grouped(c.same_answer), grouped(images), table.html());
 }
 
 std::string class_section(const Comparison& c) {

@@ -64,6 +64,9 @@ struct Evaluation {
   }
 };
 
+// Whether people are shown top-5: of ten classes or fewer, five right ones among them are no feat.
+constexpr bool shows_top5(std::size_t classes) noexcept { return classes > 10; }
+
 // The names in docs/json.md.
 JsonObject to_json(const Evaluation& evaluation);
 

@@ -8,6 +8,8 @@
 #include <cmath>
 #include <limits>
 
+#include "evaluate/calibration.h"
+#include "evaluate/compare.h"
 #include "model/imagenet_classes.h"
 
 namespace resnet {
@@ -256,6 +258,26 @@ TEST_F(EvaluateTest, StopsAtABadPictureOrCountsIt) {
   EXPECT_EQ(result.skipped, 4);
   ASSERT_EQ(reported.size(), 4U);
   EXPECT_THAT(reported[0], HasSubstr("4.npy"));
+}
+
+TEST(VerdictTest, SaysWhatMcNemarsTestSays) {
+  Comparison c;
+  EXPECT_EQ(verdict_of(c), "They are right on the same pictures");
+  c.only_a = 3;
+  c.only_b = 5;
+  c.p_value = 0.73;
+  EXPECT_EQ(verdict_of(c), "The difference may be chance: of the pictures that only one has right A has 3 and B 5");
+  c.only_b = 30;
+  c.p_value = 1e-5;
+  EXPECT_EQ(verdict_of(c),
+            "B is better beyond what chance explains: of the pictures that only one has right A has 3 and B 30");
+}
+
+TEST(VerdictTest, ATemperatureThatWouldMakeItWorseIsNotOffered) {
+  const Reliability before{{}, 0.02};
+  EXPECT_FALSE(less_error(Reliability{{}, 0.03}, before));
+  EXPECT_FALSE(less_error(before, before));
+  EXPECT_TRUE(less_error(Reliability{{}, 0.01}, before));
 }
 
 }  // namespace

@@ -27,6 +27,9 @@ struct Report {
   double mended_loss = 0;          // at that temperature
   Reliability reliability;         // as the model is
   Reliability mended;              // at that temperature
+
+  // False where the temperature of least loss leaves the calibration error as large: it is then not offered to people.
+  bool temperature_helps() const noexcept { return less_error(mended, reliability); }
 };
 
 Report make_report(ModelCard card, const std::string& data, const Classifier& classifier, const Evaluation& evaluation,

@@ -72,16 +72,7 @@ std::vector<ReliabilityColumn> columns_of(const Reliability& reliability) {
   return columns;
 }
 
-std::string calibration_section(const Report& report) {
-  const char* verdict = report.temperature > 1.05   ? "The model is too sure of itself"
-                        : report.temperature < 0.95 ? "The model is right more often than it says"
-                                                    : "The model\u2019s probabilities are about right";
-  std::string html = paragraph(fmt::format(
-      "Of pictures that the model is 80 % sure of, 80 % should be right. {}: the expected calibration error is {}, and "
-      "dividing the scores by a temperature of {:.3f} before the softmax makes it {} (the blue line) and the loss "
-      "{:.4f} instead of {:.4f}. The temperature was fitted on these same pictures; no answer changes by it.",
-      verdict, percent(report.reliability.ece), report.temperature, percent(report.mended.ece), report.mended_loss,
-      report.evaluation.loss));
+std::string bins_table(const Report& report) {
   Table table({{"Confidence"}, {"Pictures", true}, {"Mean", true}, {"Right", true}});
   const std::vector<ReliabilityColumn> columns = columns_of(report.reliability);
   for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -91,8 +82,29 @@ std::string calibration_section(const Report& report) {
                                  percent(columns[i].accuracy)};
     table.add(cells);
   }
-  return html + "<div class=\"pair\">" + reliability_chart(columns, columns_of(report.mended)) + table.html() +
-         "</div>\n";
+  return table.html();
+}
+
+std::string calibration_section(const Report& report) {
+  if (!report.temperature_helps()) {
+    return paragraph(fmt::format("Of pictures that the model is 80 % sure of, 80 % should be right. The expected "
+                                 "calibration error is {}, "
+                                 "and dividing the scores by a temperature before the softmax does not make it less.",
+                                 percent(report.reliability.ece))) +
+           "<div class=\"pair\">" + reliability_chart(columns_of(report.reliability), {}) + bins_table(report) +
+           "</div>\n";
+  }
+  const char* verdict = report.temperature > 1.05   ? "The model is too sure of itself"
+                        : report.temperature < 0.95 ? "The model is right more often than it says"
+                                                    : "The model\u2019s probabilities are about right";
+  std::string html = paragraph(fmt::format(
+      "Of pictures that the model is 80 % sure of, 80 % should be right. {}: the expected calibration error is {}, and "
+      "dividing the scores by a temperature of {:.3f} before the softmax makes it {} (the blue line) and the loss "
+      "{:.4f} instead of {:.4f}. The temperature was fitted on these same pictures; no answer changes by it.",
+      verdict, percent(report.reliability.ece), report.temperature, percent(report.mended.ece), report.mended_loss,
+      report.evaluation.loss));
+  return html + "<div class=\"pair\">" + reliability_chart(columns_of(report.reliability), columns_of(report.mended)) +
+         bins_table(report) + "</div>\n";
 }
 
 std::string mistakes_section(const Report& report, const Classifier& classifier,
@@ -141,10 +153,12 @@ std::string report_page(const Report& report, const Classifier& classifier, cons
             fmt::format("{} pictures of {} classes{}", grouped(e.images), report.labels.size(),
                         e.skipped > 0 ? fmt::format(", {} more could not be read", e.skipped) : ""));
   page.fact(percent(e.top1()), "Top-1", between(report.top1));
-  page.fact(percent(e.top5()), "Top-5", between(report.top5));
+  if (shows_top5(report.labels.size())) page.fact(percent(e.top5()), "Top-5", between(report.top5));
   page.fact(fmt::format("{:.4f}", e.loss), "Loss", "mean cross-entropy");
   page.fact(percent(report.reliability.ece), "Calibration error",
-            fmt::format("{} at temperature {:.3f}", percent(report.mended.ece), report.temperature));
+            report.temperature_helps()
+                ? fmt::format("{} at temperature {:.3f}", percent(report.mended.ece), report.temperature)
+                : "no temperature makes it less");
   page.fact(fmt::format("{:.1f}/s", e.images_per_second()), "Pictures",
             fmt::format("{:.2f} ms each in the network",
                         1000 * e.network_seconds / static_cast<double>(std::max<std::int64_t>(e.images, 1))));

@@ -32,6 +32,9 @@ std::string percent(double value, double spread, int seeds) {
   return seeds > 1 ? fmt::format("{:.2f} ± {:.2f} %", value, spread) : fmt::format("{:.2f} %", value);
 }
 
+// A network whose error is above this part of what chance has wrong has not begun to learn.
+constexpr double kLearned = 0.9;
+
 std::string seeds_remark(int seeds) {
   return seeds > 1 ? fmt::format("Means of {} seeds, ± their standard deviation.", seeds)
                    : "One seed each: how much luck is in these figures is not known.";
@@ -39,7 +42,8 @@ std::string seeds_remark(int seeds) {
 
 }  // namespace
 
-DegradationStudy::DegradationStudy(std::vector<StudyRun> runs) : runs_(std::move(runs)) {
+DegradationStudy::DegradationStudy(std::vector<StudyRun> runs, int classes)
+    : runs_(std::move(runs)), chance_error_(classes > 1 ? 100 - 100.0 / classes : 0) {
   std::stable_sort(runs_.begin(), runs_.end(), [](const StudyRun& a, const StudyRun& b) {
     return a.residual != b.residual ? b.residual : a.depth < b.depth;
   });
@@ -67,6 +71,14 @@ std::vector<std::string> DegradationStudy::findings() const {
     if (kind.size() < 2) continue;
     const Result& shallow = kind.front();
     const Result& deep = kind.back();
+    if (chance_error_ > 0 && std::max(shallow.train_error, deep.train_error) > kLearned * chance_error_) {
+      const Result& worse = shallow.train_error > deep.train_error ? shallow : deep;
+      sentences.push_back(fmt::format(
+          "{} is hardly better than chance on its training pictures yet (error {}, chance has {:.0f} %): more epochs "
+          "first, then depth can be judged.",
+          worse.network, percent(worse.train_error, worse.train_spread, worse.seeds), chance_error_));
+      continue;
+    }
     const auto verdict = [](double less, double more) {
       return more > less ? "worse" : more < less ? "better" : "the same";
     };

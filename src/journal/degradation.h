@@ -22,7 +22,8 @@ struct StudyRun {
 
 class DegradationStudy {
  public:
-  explicit DegradationStudy(std::vector<StudyRun> runs);
+  // `classes` of the pictures say what chance would have right; 0: not known.
+  explicit DegradationStudy(std::vector<StudyRun> runs, int classes = 0);
 
   // Means over the seeds, after the last epoch.
   struct Result {
@@ -35,7 +36,8 @@ class DegradationStudy {
   };
   const std::vector<Result>& results() const noexcept { return results_; }  // plain first, by depth
 
-  // What the numbers say, a sentence for each kind of network of which two depths or more were trained.
+  // What the numbers say, a sentence for each kind of network of which two depths or more were trained. Where one of
+  // the two is hardly better than chance on its training pictures, the sentence says that and nothing of depth.
   std::vector<std::string> findings() const;
 
   // Errors over iterations, training dashed, the mean over seeds: of plain or of residual networks. One scale for both.
@@ -48,6 +50,7 @@ class DegradationStudy {
  private:
   std::vector<StudyRun> runs_;
   std::vector<Result> results_;
+  double chance_error_ = 0;  // in percent; 0: not known
 };
 
 }  // namespace resnet

@@ -275,6 +275,20 @@ TEST(DegradationStudyTest, SaysWhatItsNumbersSay) {
   EXPECT_THAT(study.to_html("lr = 0.1"), HasSubstr("resnet56, test error"));
 }
 
+TEST(DegradationStudyTest, SaysNothingOfDepthAtChance) {
+  const DegradationStudy study({study_run("plain20", false, 20, 0, 29, 29), study_run("plain56", false, 56, 0, 30, 30),
+                                study_run("resnet20", true, 20, 0, 10, 14), study_run("resnet56", true, 56, 0, 9, 13)},
+                               /*classes=*/3);
+  const std::vector<std::string> learned = study.findings();
+  ASSERT_EQ(learned.size(), 2U);
+  EXPECT_THAT(learned[0], HasSubstr("plain56, the deeper one")) << "30 % is far from the 67 % of chance";
+  const DegradationStudy early({study_run("plain20", false, 20, 0, 29, 29), study_run("plain56", false, 56, 0, 65, 66)},
+                               /*classes=*/3);
+  ASSERT_EQ(early.findings().size(), 1U);
+  EXPECT_THAT(early.findings()[0], HasSubstr("plain56 is hardly better than chance on its training pictures yet"));
+  EXPECT_THAT(early.findings()[0], ::testing::Not(HasSubstr("deeper one")));
+}
+
 TEST(DegradationStudyTest, SpreadIsOverSeeds) {
   const DegradationStudy study(
       {study_run("plain20", false, 20, 0, 10, 14), study_run("plain20", false, 20, 1, 12, 14)});

@@ -63,7 +63,8 @@ class QuantizeTest(unittest.TestCase):
         described = json.loads(self.ok("export", self.int8, int8, "--int8", "--json"))
         self.assertEqual(described["precision"], "int8")
         self.assertEqual(described["size_bytes"], os.path.getsize(int8))
-        self.ok("export", self.int8, fp32)
+        self.assertIn("int8, opset", self.ok("export", self.int8, int8))
+        self.assertIn("fp32, opset", self.ok("export", self.int8, fp32, "--fp32"))
         self.assertLess(os.path.getsize(int8), os.path.getsize(fp32))
         self.fails(1, "the weights are not int8", "export", self.model, int8, "--int8")
 
@@ -104,7 +105,7 @@ class QuantizeTest(unittest.TestCase):
                                   "--json", "--min-agreement", 1))
         self.assertEqual(done["agreement"], 1)
         plain = self.ok("quantize", self.model, f"{self.root}/data", "--only", "train", "--limit", 9, "-o",
-                        f"{self.root}/plain.safetensors")
+                        f"{self.root}/plain.safetensors", "--verbose")
         self.assertIn("of 9 pictures", plain)
         self.assertIn("layer2.0.downsample.0", plain)
 

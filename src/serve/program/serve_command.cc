@@ -86,10 +86,10 @@ void add_server(Command& app) {
   Command* sub = app.add_subcommand("serve", "Serve models over HTTP and gRPC");
   auto command = std::make_shared<ServeCommand>();
   serve::ServerOptions& options = command->options;
-  sub->add_option("model", options.repository.models,
-                  "Model files, or NAME=FILE; a name is the file's without its ending where none is given");
+  sub->add_option("MODEL", options.repository.models,
+                  "Files, or NAME=FILE; a name is the file's without its ending where none is given");
   sub->add_option("--models", options.repository.folder, "A folder of NAME/VERSION/model.safetensors")
-      ->type_name("DIR");
+      ->type_name("FOLDER");
   sub->add_option("--host", options.host, "The address to listen on")->capture_default_str()->type_name("ADDRESS");
   sub->add_option("--port", options.port, "The port for HTTP/1.1, HTTP/2 and gRPC; 0: any that is free")
       ->capture_default_str()
@@ -155,7 +155,7 @@ void add_server(Command& app) {
   sub->footer(
       "Examples:\n"
       "  resnet serve model.safetensors\n"
-      "  resnet serve cats=cats.safetensors dogs=dogs.safetensors --host 0.0.0.0 --log requests\n"
+      "  resnet serve cats=cats.safetensors dogs=dogs.safetensors --host 0.0.0.0\n"
       "  curl -T cat.jpg 'localhost:8000/classify?top=3'");
   sub->callback([command] { run(*command); });
 }

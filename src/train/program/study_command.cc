@@ -104,13 +104,14 @@ StudyBudget make_budget(const StudyCommand& command, const std::vector<StudyRun>
   return budget;
 }
 
-// What is to be done, and that there are pictures to do it with.
-void begin(const StudyCommand& command, const Recipe& recipe, const std::vector<StudyRun>& runs) {
+// What is to be done, and that there are pictures to do it with. Gives the number of their classes.
+int begin(const StudyCommand& command, const Recipe& recipe, const std::vector<StudyRun>& runs) {
   const TrainingData data = open_training_data(recipe.data, recipe.val, 0);
   if (data.val.size() == 0) {
     fail(ErrorCode::kInvalidArgument, recipe.data, "brings no test pictures: name some with --val");
   }
-  if (command.json) return;
+  const int classes = static_cast<int>(data.train.classes().size());
+  if (command.json) return classes;
   std::vector<std::string> networks;
   for (const StudyRun& run : runs) {
     if (run.seed == 0) networks.push_back(run.network);
@@ -119,6 +120,7 @@ void begin(const StudyCommand& command, const Recipe& recipe, const std::vector<
              command.epochs, command.seeds, grouped(static_cast<std::int64_t>(data.train.size())),
              grouped(static_cast<std::int64_t>(data.val.size())));
   std::fflush(stdout);
+  return classes;
 }
 
 // Fills the run's history in; it is the one of this number in the budget.
@@ -158,11 +160,11 @@ void train_one(const StudyCommand& command, Recipe recipe, StudyRun& run, std::s
 void study(const StudyCommand& command) {
   const Recipe recipe = common_recipe(command);
   std::vector<StudyRun> runs = plan(command);
-  begin(command, recipe, runs);
+  const int classes = begin(command, recipe, runs);
   catch_signals();
   StudyBudget budget = make_budget(command, runs);
   for (std::size_t i = 0; i < runs.size(); ++i) train_one(command, recipe, runs[i], i, budget);
-  const DegradationStudy study(std::move(runs));
+  const DegradationStudy study(std::move(runs), classes);
   const auto write = [&](const char* name, const std::string& text) {
     AtomicFile file(command.out + "/" + name);
     file.write(text);
