@@ -1,5 +1,5 @@
 """The pages are true: links lead somewhere; in docs/resnet.md code is code of ours, pictures and tables are what the
-program prints; in docs/embedding.md code is that of the examples."""
+program prints; in README.md and docs/embedding.md code is that of the examples; docs/README.md names every page."""
 import os
 import pathlib
 import re
@@ -23,14 +23,20 @@ for code in re.findall(r"```cpp\n(.*?)```", text, re.DOTALL):
     if not any(code in source for source in sources):
         wrong.append(f"docs/resnet.md: code that no source has: {code.splitlines()[0].strip()}")
 
-# docs/embedding.md shows the examples as they are.
+# These show the examples as they are.
 examples = [path.read_text() for path in (root / "examples").iterdir()]
-blocks = re.findall(r"```(?:cpp|c|python|cmake)\n(.*?)```", (root / "docs" / "embedding.md").read_text(), re.DOTALL)
-for code in blocks:
-    if not any(code in example for example in examples):
-        wrong.append(f"docs/embedding.md: code that no example has: {code.splitlines()[0].strip()}")
-if len(blocks) < 4:
-    wrong.append("docs/embedding.md: examples are missing")
+for page, least in (("docs/embedding.md", 4), ("README.md", 2)):
+    blocks = re.findall(r"```(?:cpp|c|python|cmake)\n(.*?)```", (root / page).read_text(), re.DOTALL)
+    for code in blocks:
+        if not any(code in example for example in examples):
+            wrong.append(f"{page}: code that no example has: {code.splitlines()[0].strip()}")
+    if len(blocks) < least:
+        wrong.append(f"{page}: examples are missing")
+# Every page is in the index.
+index = (root / "docs" / "README.md").read_text()
+for page in root.glob("docs/*.md"):
+    if page.name != "README.md" and f"]({page.name})" not in index:
+        wrong.append(f"docs/README.md: leaves {page.name} out")
 
 
 def run(arguments):
