@@ -175,7 +175,8 @@ void add_check(Command& app) {
   sub->add_option("PICTURES", command->pictures.paths,
                   "Some like those of the training; files, folders, archives. Without any some are drawn");
   sub->add_option("--only", command->pictures.only, "This folder of them alone, such as val")->type_name("FOLDER");
-  sub->add_option("--limit", command->pictures.limit, "Pictures at most, spread evenly; 64, or 16 of those larger than 64x64")
+  sub->add_option("--limit", command->pictures.limit,
+                  "Pictures at most, spread evenly; 64, or 16 of those larger than 64x64")
       ->check(Range(2, 4096));
   sub->add_flag("--json", command->json, "Print JSON: verdict, flags, weights, hypotheses");
   add_classifier_options(*sub, command->classifier, /*runs=*/false);

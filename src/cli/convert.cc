@@ -33,7 +33,7 @@ struct Options {
 
   // Whether the network or its pictures may be others than those that the file was checked with.
   bool says_otherwise() const {
-    return says_preprocessing() || !architecture.empty() || which.fields.changes() != ArchitectureChanges();
+    return says_preprocessing() || architecture.has_value() || which.fields.changes() != ArchitectureChanges();
   }
 };
 
@@ -132,7 +132,7 @@ void add_convert(Command& app) {
   command->footer(
       "Examples:\n"
       "  resnet convert resnet50.pth -o resnet50.safetensors --classes names.txt\n"
-      "  resnet convert resnet20.th -o resnet20.safetensors --preset cifar --check photos/\n"
+      "  resnet convert net.th -o net.safetensors --preset cifar --check photos/\n"
       "  resnet convert tutorial.pt -o resnet50.pth --layout torchvision");
   command->callback([options] { convert(*options); });
 }
