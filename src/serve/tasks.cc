@@ -146,7 +146,8 @@ void Router::begin_infer(std::shared_ptr<Exchange> exchange, std::string name, s
         }
       }
       std::vector<std::string> storage;
-      const InferRequest infer = parse_infer(body, json_length(request.headers), *t.model, storage);
+      const InferRequest infer =
+          parse_infer(body, json_length(request.headers), t.model->classifier().input_shape(), storage);
       t.expect_before(infer.timeout);
       t.times.decode += Clock::now() - t.arrival - t.waited;
       const InferResponse response = serve::infer(*t.model, infer, t.times);

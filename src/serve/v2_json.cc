@@ -195,10 +195,9 @@ bool is_picture(std::string_view body) {
          (body.starts_with("RIFF") && body.size() > 12 && body.substr(8, 4) == "WEBP");
 }
 
-InferRequest one_tensor(std::string_view body, const ServedModel& model) {
+InferRequest one_tensor(std::string_view body, const FeatureShape& shape) {
   InferRequest request;
   InferInput input;
-  const FeatureShape shape = model.classifier().input_shape();
   const auto each = static_cast<std::size_t>(shape.count()) * sizeof(float);
   if (is_picture(body)) {
     input.name = "image";
@@ -220,9 +219,9 @@ InferRequest one_tensor(std::string_view body, const ServedModel& model) {
 
 }  // namespace
 
-InferRequest parse_infer(std::string_view body, std::optional<std::size_t> json_length, const ServedModel& model,
+InferRequest parse_infer(std::string_view body, std::optional<std::size_t> json_length, const FeatureShape& shape,
                          std::vector<std::string>& storage) {
-  if (json_length == 0) return one_tensor(body, model);
+  if (json_length == 0) return one_tensor(body, shape);
   if (json_length && *json_length > body.size()) {
     fail(ErrorCode::kFormat, "body", "Inference-Header-Content-Length is {}, but it has {} bytes", *json_length,
          body.size());

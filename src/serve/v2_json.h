@@ -13,9 +13,9 @@ namespace resnet::serve {
 
 // A request whose tensors point into `body`, which must outlive it. `json_length`: of the JSON in front of binary
 // tensors; nothing where all is JSON. 0: the body is one tensor, a picture's file or the network's input, of which
-// `model` tells the shape. Throws kFormat, kLimit and kInvalidArgument. `storage` takes what the body does not hold as
-// it is needed, and must outlive the request, too.
-InferRequest parse_infer(std::string_view body, std::optional<std::size_t> json_length, const ServedModel& model,
+// `shape` is that of one picture. Throws kFormat, kLimit and kInvalidArgument. `storage` takes what the body does not
+// hold as it is needed, and must outlive the request, too.
+InferRequest parse_infer(std::string_view body, std::optional<std::size_t> json_length, const FeatureShape& shape,
                          std::vector<std::string>& storage);
 
 // With the header that says where binary tensors begin, if there are any.
