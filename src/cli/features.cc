@@ -89,7 +89,7 @@ void write_features(const FeaturesCommand& command) {
   }
   const Inputs inputs = list_inputs(command.inputs);
   std::string model_sha256;  // of what is loaded: the file may be replaced meanwhile
-  if (!command.csv()) model_sha256 = sha256_of_file(command.classifier.model);
+  if (!command.csv()) model_sha256 = digest_of_model(command.classifier.model).sha256;
   const Classifier classifier = load_classifier(command.classifier);
   const Embedder embedder(classifier, command.layer);
   const DecodeOptions decode = command.classifier.decode_options();

@@ -41,7 +41,7 @@ Classifier load_for(const EmbeddingIndex& index, const SimilarCommand& command) 
   if (command.model.empty() && !std::filesystem::exists(path, error)) {
     fail(ErrorCode::kNotFound, command.index, "made with {}, which is not there; --model says where it is", path);
   }
-  const std::string hash = sha256_of_file(path);
+  const std::string hash = digest_of_model(path).sha256;
   if (hash != notes.model_sha256) {
     fail(ErrorCode::kMismatch, command.index, "made with another model than {}: SHA-256 {}..., not {}...", path,
          notes.model_sha256.substr(0, 12), hash.substr(0, 12));

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "arch/describe.h"
 #include "base/processor.h"
 #include "console/numbers.h"
@@ -16,9 +14,9 @@ ModelCard describe_model(const std::string& path, const Classifier& classifier) 
   const Graph& graph = classifier.engine().graph();
   ModelCard card;
   card.path = path;
-  card.sha256 = sha256_of_file(path);
-  std::error_code ignored;
-  card.file_bytes = static_cast<std::int64_t>(std::filesystem::file_size(path, ignored));
+  const WeightsDigest digest = digest_of_model(path);
+  card.sha256 = digest.sha256;
+  card.file_bytes = digest.bytes;
   card.architecture = classifier.architecture();
   card.depth = depth(card.architecture);
   card.parameters = parameter_count(graph);

@@ -9,7 +9,7 @@
 
 namespace resnet {
 
-inline constexpr std::size_t kMaxTextFile = std::size_t{1} << 20;  // bytes of a text in a file that are kept
+inline constexpr std::size_t kMaxTextFile = std::size_t{8} << 20;  // bytes of a text in a file that are kept
 
 // Adds a tensor that was read, charged to the budget. Throws kFormat where its name is there already.
 void add_tensor(TensorFile& file, std::string name, Tensor tensor, const std::string& path, MemoryBudget& budget);

@@ -113,6 +113,9 @@ bool is_normalisation(std::string_view name) noexcept {
 }
 
 bool is_projection(std::string_view module) noexcept {
+  // DINO's: "teacher.head.mlp.0", "student.module.head.last_layer".
+  const auto has = [&](std::string_view part) { return module.find(part) != std::string_view::npos; };
+  if ((has("teacher.") || has("student.")) && (has("head.mlp.") || has("head.last_layer"))) return true;
   return any_part(module, [](std::string_view part) { return is_one_of(kProjections, part); });
 }
 

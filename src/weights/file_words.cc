@@ -114,7 +114,9 @@ class Words {
   void read_hugging_face(const WordJson& config) {
     if (text_in(config, "model_type") != "resnet") return;
     const std::string source = "config.json";
-    if (const std::string act = text_in(config, "hidden_act"); !act.empty()) said_.say_activation(act, source);
+    if (const std::string act = text_in(config, "hidden_act"); !act.empty() && act != "relu") {
+      said_.refuse(source, fmt::format("the activation {} for stem and additions, beside ReLU inside of blocks", act));
+    }
     if (is_true(config, "downsample_in_first_stage")) {
       said_.say(&Architecture::strides, std::vector<int>(architecture_.depths.size(), 2), "strides", source);
     }
@@ -127,7 +129,8 @@ class Words {
   // timm's config.json for a hub, and transformers' wrapper of it.
   void read_timm_config(const WordJson& config) {
     const std::string name = text_in(config, "architecture");
-    if (name.empty() || !config.contains("pretrained_cfg")) return;
+    const bool wraps = text_in(config, "model_type") == "timm_wrapper";
+    if (name.empty() || (!wraps && !config.contains("pretrained_cfg"))) return;
     const std::string source = "config.json";
     if (config.contains("model_args")) read_arguments(config["model_args"], source);
     read_pooling(text_in(config, "global_pool"), source);

@@ -44,13 +44,15 @@ std::string refusal(std::map<std::string, std::string> values) {
 TEST(FileWordsTest, HuggingFace) {
   EXPECT_EQ(said({{"config.json", R"({"model_type": "resnet", "hidden_act": "relu"})"}}),
             find_architecture("resnet50"));
-  const Architecture other = said({{"config.json", R"({"model_type": "resnet", "hidden_act": "silu",
+  const Architecture other = said({{"config.json", R"({"model_type": "resnet", "hidden_act": "relu",
       "downsample_in_first_stage": true, "downsample_in_bottleneck": true})"}});
-  EXPECT_EQ(other.activation, Activation::kSilu);
   EXPECT_TRUE(other.stride_on_first);
   EXPECT_THAT(other.strides, ElementsAre(2, 2, 2, 2));
-  EXPECT_THAT(refusal({{"config.json", R"({"model_type": "resnet", "hidden_act": "mish"})"}}),
-              HasSubstr("config.json says the activation mish"));
+  // transformers has ReLU between the convolutions of a block whatever `hidden_act` says.
+  for (const char* act : {"silu", "gelu", "mish"}) {
+    EXPECT_THAT(refusal({{"config.json", fmt::format(R"({{"model_type": "resnet", "hidden_act": "{}"}})", act)}}),
+                HasSubstr(fmt::format("config.json says the activation {}", act)));
+  }
 }
 
 TEST(FileWordsTest, NamesOfTimm) {
@@ -80,6 +82,8 @@ std::string of_timm(const std::string& arguments) {
 TEST(FileWordsTest, ArgumentsOfTimm) {
   EXPECT_EQ(said({{"config.json", of_timm(R"({"num_classes": 7, "in_chans": 3, "global_pool": "avg"})")}}),
             find_architecture("resnet50"));
+  EXPECT_EQ(said({{"config.json", R"({"architecture": "resnetblur50", "model_type": "timm_wrapper"})"}}).antialias,
+            Antialias::kBlur);
   EXPECT_EQ(said({{"config.json", of_timm(R"({"output_stride": 8})")}}).dilated_stages, 2);
   EXPECT_EQ(said({{"config.json", of_timm(R"({"act_layer": "silu"})")}}).activation, Activation::kSilu);
   EXPECT_THAT(refusal({{"config.json", of_timm(R"({"aa_layer": "avg"})")}}), HasSubstr("says aa_layer \"avg\""));
@@ -115,6 +119,34 @@ TEST(FileWordsTest, AttributesOfModules) {
   EXPECT_EQ(a.last_pool(), StemPool::kNone);
   EXPECT_TRUE(a.stride_on_first);
   EXPECT_THAT(a.strides, ElementsAre(1, 2, 2, 1));
+}
+
+TEST(FileWordsTest, ActivationsOfModules) {
+  const auto network = [](std::vector<std::string> types) {
+    std::map<std::string, std::string> values;
+    for (std::size_t i = 0; i < types.size(); ++i) values[fmt::format("a{}.__class__", i)] = '"' + types[i] + '"';
+    return values;
+  };
+  EXPECT_EQ(said(network({"transformers.activations.SiLUActivation"})).activation, Activation::kSilu);
+  EXPECT_EQ(said(network({"timm.layers.activations.Swish"})).activation, Activation::kSilu);
+  EXPECT_EQ(said(network({"torch.nn.modules.activation.Softmax", "my.ConvReLU", "my.ReLU"})).activation,
+            Activation::kRelu);
+  EXPECT_THAT(refusal(network({"transformers.activations.NewGELUActivation"})), HasSubstr("the activation NewGELU"));
+  EXPECT_THAT(refusal(network({"torch.nn.modules.activation.ReLU", "transformers.activations.GELUActivation"})),
+              HasSubstr("says ReLU and GELU"));
+}
+
+TEST(FileWordsTest, PoolingOfFeatures) {
+  for (const char* type :
+       {"torch.nn.modules.pooling.AdaptiveMaxPool2d", "timm.layers.adaptive_avgmax_pool.AdaptiveAvgMaxPool2d",
+        "timm.layers.adaptive_avgmax_pool.FastAdaptiveAvgPool"}) {
+    const std::map<std::string, std::string> values = {{"global_pool.pool.__class__", '"' + std::string(type) + '"'}};
+    if (std::string(type).find("Max") == std::string::npos) {
+      EXPECT_EQ(said(values), find_architecture("resnet50"));
+    } else {
+      EXPECT_THAT(refusal(values), HasSubstr("the pooling global_pool.pool"));
+    }
+  }
 }
 
 // The attributes of a ResNet-50's first blocks.

@@ -70,6 +70,7 @@ class Parser {
 
   std::optional<FoundNetwork> run() {
     if (modules_.size() > kMaxModules || !pair() || !parse()) return std::nullopt;
+    name_shortcuts();
     FoundNetwork found{std::string(prefix_), "nobody", {}, true};
     for (const auto& [module, plain] : plain_) {
       for (const auto& [name, leaf] : module->tensors) {
@@ -250,7 +251,8 @@ class Parser {
     int layer = 1;
     for (std::size_t i = 0; i < shape.units; ++i) {
       if (static_cast<int>(i) == shape.shortcut) {
-        name(at + i, path + "downsample.0", path + "downsample.1");
+        shortcuts_.emplace_back(at + i, path + "downsample.");
+        pooled_ = pooled_ || stands_second(units_[at + i].conv->path, units_[at + shape.first].conv->path);
       } else {
         name(at + i, fmt::format("{}conv{}", path, layer), fmt::format("{}bn{}", path, layer));
         ++layer;
@@ -258,10 +260,27 @@ class Parser {
     }
   }
 
+  // "idpath.1.0" beside "convpath.0.0": in a Sequential that begins with something without tensors, a pooling.
+  static bool stands_second(std::string_view shortcut, std::string_view layer) {
+    const auto [place, ignored] = std::mismatch(shortcut.begin(), shortcut.end(), layer.begin(), layer.end());
+    const std::string_view common = shortcut.substr(0, static_cast<std::size_t>(place - shortcut.begin()));
+    const std::string_view rest = shortcut.substr(common.rfind('.') + 1);
+    const std::size_t dot = rest.find('.');
+    if (dot == std::string_view::npos || (rest[0] >= '0' && rest[0] <= '9')) return false;
+    const std::string_view number = rest.substr(dot + 1, rest.find('.', dot + 1) - dot - 1);
+    return number == "1";
+  }
+
+  void name_shortcuts() {
+    for (const auto& [at, path] : shortcuts_) name(at, path + (pooled_ ? "1" : "0"), path + (pooled_ ? "2" : "1"));
+  }
+
   std::string_view prefix_;
   std::vector<OrderedModule> modules_;
   bool sorted_ = false;
   std::vector<Unit> units_;
+  std::vector<std::pair<std::size_t, std::string>> shortcuts_;  // units, and what stands before "0" or "1"
+  bool pooled_ = false;                                         // shortcuts
   std::vector<std::pair<const OrderedModule*, std::string>> plain_;
 };
 

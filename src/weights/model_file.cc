@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/error.h"
@@ -107,6 +108,12 @@ void take_words(const TensorFile& file, const LoadOptions& options, const std::s
   model.preprocessing = words.preprocessing;
   Architecture shown = model.architecture;
   options.changes.apply_to(shown);
+  // Where nobody knows the names, nothing tells whether something without tensors stands before a shortcut's
+  // convolution.
+  if (model.finding.by_order && shown.shortcut == Shortcut::kProjection &&
+      !options.changes.get(&Architecture::shortcut)) {
+    model.finding.assumed.push_back({"shortcut", "projection", ""});
+  }
   for (const ArchitectureField* field : fields_beyond_tensors()) {
     if (options.changes.says(*field) || !is_open(*field, shown)) continue;
     const std::string name(field->name);
@@ -117,6 +124,26 @@ void take_words(const TensorFile& file, const LoadOptions& options, const std::s
       model.finding.assumed.push_back({name, value, ""});
     }
   }
+}
+
+// Of a network under names that nobody knows: convolutions of shortcuts stand one place later where flags say that
+// they are pooled.
+void pool_shortcuts(const LoadOptions& options, StateDict& tensors) {
+  if (options.changes.get(&Architecture::shortcut) != Shortcut::kAveragePool) return;
+  std::unordered_map<std::string, std::string> moved;
+  for (const auto& [name, tensor] : tensors) {
+    constexpr std::string_view kPart = ".downsample.";
+    const std::size_t at = name.find(kPart);
+    if (at == std::string::npos) continue;
+    const std::string path = name.substr(0, at + kPart.size());
+    if (tensors.contains(path + "2.weight")) return;  // they are
+    const char place = name[path.size()];
+    moved.emplace(name, path + static_cast<char>(place + 1) + name.substr(path.size() + 1));
+  }
+  tensors.rename([&](std::string_view name) {
+    const auto found = moved.find(std::string(name));
+    return found == moved.end() ? std::string(name) : found->second;
+  });
 }
 
 // The rest of the preprocessing is what is usual for such a network, as far as the file does not say it.
@@ -188,6 +215,7 @@ Model load_model(TensorFile file, const std::string& path, const LoadOptions& op
     layout = recognised.layout;
     file.tensors = std::move(recognised.tensors);
     model.finding = std::move(recognised.finding);
+    if (model.finding.by_order) pool_shortcuts(options, file.tensors);
   }
   model.architecture = choose_architecture(file, layout, options, path);
   if (!described) take_words(file, options, path, model);

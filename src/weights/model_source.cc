@@ -134,4 +134,12 @@ TensorFile read_model_source(const std::string& path) {
   return file;
 }
 
+std::vector<std::string> weights_of_model_source(const std::string& path) {
+  const fs::path weights = is_folder(path) ? weights_in(path) : fs::path(path);
+  if (!is_index(weights)) return {weights.string()};
+  std::vector<std::string> files;
+  for (const std::string& shard : shards_of(weights)) files.push_back((weights.parent_path() / shard).string());
+  return files;
+}
+
 }  // namespace resnet

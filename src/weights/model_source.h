@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "resnet/tensor_file.h"
 
@@ -14,5 +15,9 @@ namespace resnet {
 // read_tensor_file() throws, kNotFound for a folder without weights, kUnsupported for one with several, kFormat for an
 // index that is none.
 TensorFile read_model_source(const std::string& path);
+
+// The files of weights that it reads: `path` itself, or a folder's, or all shards of an index. Throws what it throws
+// for a folder and an index.
+std::vector<std::string> weights_of_model_source(const std::string& path);
 
 }  // namespace resnet

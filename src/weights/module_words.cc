@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "resnet/graph.h"
+#include "weights/export_words.h"
 #include "weights/script_words.h"
 
 namespace resnet {
@@ -30,13 +31,17 @@ std::optional<int> same(const WordJson& value) {
 class Modules {
  public:
   Modules(const TensorFile& file, const Finding& finding)
-      : file_(file), prefix_(finding.prefix), script_(script_attributes(file)) {
+      : file_(file), prefix_(finding.prefix), program_(script_attributes(file)), source_("its TorchScript") {
+    if (program_.empty()) {
+      program_ = export_attributes(file);
+      source_ = program_.empty() ? "the pickled module" : "its exported program";
+    }
     const auto module_of = [](const std::string& name) { return name.substr(0, name.rfind('.')); };
     for (const auto& [in_file, plain] : finding.map) paths_.emplace(module_of(plain), module_of(in_file));
   }
 
-  bool are_script() const { return !script_.empty(); }
-  std::string source() const { return are_script() ? "its TorchScript" : "the pickled module"; }
+  bool are_program() const { return !program_.empty(); }
+  const std::string& source() const { return source_; }
 
   // In the file.
   std::string path(const std::string& module) const {
@@ -51,8 +56,8 @@ class Modules {
   std::string type(const std::string& module) const { return text_of(attribute(module, kClass)); }
 
   WordJson at(const std::string& path) const {
-    const auto found = script_.find(path);
-    return found == script_.end() ? value_at(file_, path) : parsed_word(found->second);
+    const auto found = program_.find(path);
+    return found == program_.end() ? value_at(file_, path) : parsed_word(found->second);
   }
 
   struct Typed {
@@ -65,13 +70,13 @@ class Modules {
     const auto collect = [&](const std::map<std::string, std::string>& values) {
       for (auto it = values.lower_bound(prefix_); it != values.end() && it->first.starts_with(prefix_); ++it) {
         const bool is_class = it->first.ends_with("." + std::string(kClass));
-        if (!is_class || (&values != &script_ && script_.contains(it->first))) continue;
+        if (!is_class || (&values != &program_ && program_.contains(it->first))) continue;
         const std::string type = text_of(parsed_word(it->second));
         modules.push_back({it->first.substr(0, it->first.size() - kClass.size() - 1), type});
       }
     };
     collect(file_.values);
-    collect(script_);
+    collect(program_);
     return modules;
   }
 
@@ -80,9 +85,29 @@ class Modules {
 
   const TensorFile& file_;
   std::string prefix_;
-  std::map<std::string, std::string> script_;
-  std::map<std::string, std::string> paths_;  // of modules that have tensors, where they are other than torchvision's
+  std::map<std::string, std::string> program_;  // attributes that a program says
+  std::string source_;                          // for people
+  std::map<std::string, std::string> paths_;    // of modules that have tensors, where they are other than torchvision's
 };
+
+// "SiLU" of "torch.nn.modules.activation.SiLU" and of "transformers.activations.SiLUActivation"; empty for what is no
+// activation, or is one that stands behind the scores.
+std::string activation_of(std::string_view type) {
+  constexpr std::string_view kActivations = "torch.nn.modules.activation.";
+  constexpr std::string_view kEnding = "Activation";
+  constexpr std::string_view kBehind[] = {"Softmax", "LogSoftmax", "Sigmoid"};
+  constexpr std::string_view kKnown[] = {"ReLU",  "LeakyReLU", "ReLU6",     "PReLU",     "SiLU",    "GELU", "GELUTanh",
+                                         "Swish", "Hardswish", "HardSwish", "QuickGELU", "SwishMe", "Mish", "MishMe"};
+  const std::string_view kind = type.substr(type.rfind('.') + 1);
+  const auto is_one_of = [&](const auto& list) {
+    return std::find(std::begin(list), std::end(list), kind) != std::end(list);
+  };
+  if (is_one_of(kBehind)) return "";
+  if (type.starts_with(kActivations) || is_one_of(kKnown)) return std::string(kind);
+  if (kind.size() > kEnding.size() && kind.ends_with(kEnding))
+    return std::string(kind.substr(0, kind.size() - kEnding.size()));
+  return "";
+}
 
 bool blurs(std::string_view type) { return type.find("BlurPool") != std::string_view::npos; }
 
@@ -93,6 +118,7 @@ class ModuleReader {
 
   void read() {
     read_activations();
+    refuse_maxima();
     if (const WordJson eps = modules_.attribute("bn1", "eps"); eps.is_number()) {
       said_.say(&Architecture::bn_eps, eps.get<double>(), "bn_eps", source_);
     }
@@ -107,18 +133,25 @@ class ModuleReader {
 
  private:
   void read_activations() {
-    constexpr std::string_view kActivations = "torch.nn.modules.activation.";
     std::string activation;
     for (const Modules::Typed& module : modules_.all()) {
-      if (!module.type.starts_with(kActivations)) continue;
-      const std::string kind = module.type.substr(kActivations.size());
-      if (kind == "Softmax" || kind == "LogSoftmax" || kind == "Sigmoid") continue;  // behind the scores
+      const std::string kind = activation_of(module.type);
+      if (kind.empty()) continue;
       if (!activation.empty() && kind != activation) said_.refuse(source_, fmt::format("{} and {}", activation, kind));
       activation = kind;
       const WordJson slope = modules_.at(module.path + ".negative_slope");
       if (slope.is_number()) said_.say(&Architecture::negative_slope, slope.get<double>(), "negative_slope", source_);
     }
     if (!activation.empty()) said_.say_activation(activation, source_);
+  }
+
+  // Of features, by their maxima.
+  void refuse_maxima() const {
+    for (const Modules::Typed& module : modules_.all()) {
+      const std::string_view kind = std::string_view(module.type).substr(module.type.rfind('.') + 1);
+      if (kind.find("Adaptive") == std::string_view::npos || kind.find("Max") == std::string_view::npos) continue;
+      said_.refuse(source_, fmt::format("the pooling {} ({})", module.path, module.type));
+    }
   }
 
   // timm's: a module `aa` in blocks that stride, and in the stem's pooling.
@@ -160,7 +193,7 @@ class ModuleReader {
   // A program that pools by no maximum, and by no average that could be the stem's.
   bool never_pools() const {
     const std::vector<Modules::Typed> modules = modules_.all();
-    return modules_.are_script() && std::none_of(modules.begin(), modules.end(), [&](const Modules::Typed& module) {
+    return modules_.are_program() && std::none_of(modules.begin(), modules.end(), [&](const Modules::Typed& module) {
              const bool averages =
                  module.type.ends_with(".AvgPool2d") && module.path.find("downsample") == std::string::npos;
              return module.type.ends_with(".MaxPool2d") ||
@@ -209,10 +242,20 @@ class ModuleReader {
     return std::max({*first, *second, smooth});
   }
 
-  // The dilation that a stage ends with.
-  int dilation_of(std::size_t stage) const {
-    const bool later = architecture_.block == Block::kBottleneck && architecture_.depths[stage - 1] > 1;
-    return same(modules_.attribute(fmt::format("layer{}.{}.conv2", stage, later ? 1 : 0), "dilation")).value_or(1);
+  // The dilation that a stage ends with: of its last 3x3 convolutions, or, where a bottleneck is alone in its stage, of
+  // the next stage's first one. Behind the last stage it is no matter.
+  int dilation_of(std::size_t stage, int before) const {
+    std::string conv = fmt::format("layer{}.0.conv2", stage);
+    if (architecture_.block == Block::kBottleneck) {
+      if (architecture_.depths[stage - 1] > 1) {
+        conv = fmt::format("layer{}.1.conv2", stage);
+      } else if (stage < architecture_.depths.size()) {
+        conv = fmt::format("layer{}.0.conv2", stage + 1);
+      } else {
+        return before;
+      }
+    }
+    return std::max(1, same(modules_.attribute(conv, "dilation")).value_or(1));
   }
 
   // A stage that dilates by a factor would else stride by it.
@@ -225,7 +268,7 @@ class ModuleReader {
     for (std::size_t stage = 1; stage <= stages; ++stage) {
       const int stride = stride_of(fmt::format("layer{}.0.", stage), on_first);
       if (stride == 0) return;
-      const int dilation = std::max(1, dilation_of(stage));
+      const int dilation = dilation_of(stage, before);
       const int factor = dilation / before;
       if (dilation % before != 0 || (stride != 1 && (factor > 1 || dilated > 0))) {
         said_.refuse(source_, fmt::format("layer{} of stride {} and dilation {}", stage, stride, dilation));

@@ -1,6 +1,7 @@
 // What the modules in a file say of their network: the attributes and classes of a pickled module, the code of
-// TorchScript's (script_words.h). Strides, dilations, paddings, eps, pooling, activations and anti-aliasing are read,
-// and the network that they make is held to every attribute that is there.
+// TorchScript's (script_words.h) or the graph of torch.export (export_words.h). Strides, dilations, paddings, eps,
+// pooling, activations and anti-aliasing are read, and the network that they make is held to every attribute that is
+// there.
 #pragma once
 
 #include "weights/word_values.h"

@@ -243,6 +243,7 @@ class Recogniser {
     check_blurs();
     search_ = find_head(tensors_, network(), features_, excluded(), options_.head, path_);
     refuse_look_alikes();
+    refuse_surrounded();
     for (const std::string& name : search_.unexpected) {
       const std::string plain = name.substr(network().prefix.size());
       if (!stored.contains(plain)) stored.add(plain, tensors_.at(name));
@@ -294,7 +295,7 @@ class Recogniser {
     constexpr float kRow[] = {0.25F, 0.5F, 0.25F};
     for (const auto& [name, tensor] : tensors_) {
       if (!name.starts_with(network().prefix) || !name.ends_with(".filt")) continue;
-      bool usual = name.ends_with(".aa.filt") || name == network().prefix + "maxpool.1.filt";
+      bool usual = name.ends_with(".aa.filt") || name.ends_with("maxpool.1.filt");
       const Shape& shape = tensor.shape();
       usual = usual && shape.size() == 4 && shape[1] == 1 && shape[2] == 3 && shape[3] == 3;
       if (usual) {
@@ -316,6 +317,33 @@ class Recogniser {
         fail(ErrorCode::kUnsupported, path_, "a network with {}, which this program does not have: {}", other.name,
              one_line(name));
       }
+    }
+  }
+
+  // A layer that reads the features is no classifier where what it gives goes on: into a transformer, a decoder, the
+  // centres of an embedding.
+  void refuse_surrounded() const {
+    const std::string& head = search_.head.module;
+    if (head.empty() || !options_.head.empty()) return;
+    const auto [end, ignored] =
+        std::mismatch(head.begin(), head.end(), network().prefix.begin(), network().prefix.end());
+    const std::string_view common = std::string_view(head).substr(0, static_cast<std::size_t>(end - head.begin()));
+    const std::string_view level = common.substr(0, common.rfind('.') + 1);
+    const std::vector<std::string> others = excluded();
+    for (const auto& [name, tensor] : tensors_) {
+      const std::string_view leaf = std::string_view(name).substr(name.rfind('.') + 1);
+      const auto is_other = [whole = std::string_view(name)](const std::string& prefix) {
+        return whole.starts_with(prefix);
+      };
+      if (name.starts_with(level) || tensor.shape().size() < 2 || leaf.find("weight") == std::string_view::npos ||
+          is_bookkeeping(name) || is_projection(name) || std::any_of(others.begin(), others.end(), is_other)) {
+        continue;
+      }
+      fail(ErrorCode::kUnsupported, path_,
+           "the network of {} is a part of a larger one: {} reads its features, and beside it stands {}; --head {} "
+           "takes "
+           "that layer for the classifier, --head none none",
+           shown(network()), one_line(head), one_line(name), one_line(head));
     }
   }
 

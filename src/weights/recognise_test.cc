@@ -101,6 +101,97 @@ TEST(RecogniseTest, HeadsUnderAnyName) {
   EXPECT_EQ(outside.finding.head, "model.cls");
 }
 
+// A vision transformer on a network's features, a decoder behind an encoder, centres of an embedding.
+TEST(RecogniseTest, ALayerThatHandsFeaturesOnIsNoHead) {
+  const StateDict weights = weights_of(small());
+  for (const char* more : {"blocks.0.attn.qkv.weight", "decoder.lstm.weight_ih_l0", "centres.weight"}) {
+    File file;
+    file.add(weights, "patch_embed.backbone.", without_head)
+        .add("patch_embed.proj.weight", weights.at("fc.weight"))
+        .add(more, numbers({12, 5}));
+    EXPECT_THAT(file.refusal(), AllOf(HasSubstr("is a part of a larger one: patch_embed.proj reads its features"),
+                                      HasSubstr(more), HasSubstr("--head patch_embed.proj")));
+    LoadOptions options;
+    options.head = "patch_embed.proj";
+    EXPECT_EQ(file.load(options).architecture.classes, 5);
+    options.head = "none";
+    EXPECT_EQ(file.load(options).architecture.classes, 0);
+  }
+  const Model plain = File()
+                          .add(weights, "model.")
+                          .add("class_weights", numbers({5}))
+                          .add("memory", numbers({12, 16}))
+                          .add("optimizer.state.0.weight", numbers({5, 16}))
+                          .load();
+  EXPECT_EQ(plain.finding.head, "model.fc");
+}
+
+TEST(RecogniseTest, HeadsOfDinoAreProjections) {
+  const StateDict weights = weights_of(small());
+  const Model model = File()
+                          .add(weights, "teacher.backbone.", without_head)
+                          .add("teacher.head.mlp.0.weight", numbers({4, 16}))
+                          .add("teacher.head.mlp.2.weight", numbers({3, 4}))
+                          .add("teacher.head.last_layer.weight_v", numbers({9, 3}))
+                          .add(weights, "student.module.backbone.", without_head)
+                          .add("student.module.head.mlp.0.weight", numbers({4, 16}))
+                          .load();
+  EXPECT_EQ(model.finding.prefix, "teacher.backbone.");
+  EXPECT_EQ(model.architecture.classes, 0);
+}
+
+// TorchScript keeps the filters of timm's blurs among its tensors.
+TEST(RecogniseTest, BlursThatAreTensors) {
+  constexpr float kRow[] = {0.25F, 0.5F, 0.25F};
+  Tensor filter = Tensor::zeros(DType::kF32, {8, 1, 3, 3});
+  for (std::size_t i = 0; i < filter.f32().size(); ++i) {
+    filter.mutable_f32()[i] = kRow[i / 3 % 3] * kRow[i % 3];
+  }
+  const StateDict weights = weights_of(small());
+  const Model model = File().add(weights, "").add("layer2.0.aa.filt", filter).add("maxpool.1.filt", filter).load();
+  EXPECT_EQ(model.architecture.antialias, Antialias::kBlur);
+  EXPECT_EQ(model.architecture.last_pool(), StemPool::kMaxBlur);
+  EXPECT_THAT(File().add(weights, "").add("layer2.0.conv2.1.filt", filter).refusal(),
+              HasSubstr("another blur than timm's, which this program does not have: layer2.0.conv2.1.filt"));
+  filter.mutable_f32()[4] = 0.5F;
+  EXPECT_THAT(File().add(weights, "").add("layer2.0.aa.filt", filter).refusal(), HasSubstr("another blur"));
+}
+
+// fastai's xresnet: where something without tensors stands before a shortcut's convolution, that is a pooling.
+TEST(RecogniseTest, PooledShortcutsUnderNamesOfNobody) {
+  const StateDict weights = weights_of(small());
+  const auto named = [](const char* shortcut) {
+    return [=](const std::string& name) {
+      std::string other = name;
+      const std::vector<std::pair<std::string, std::string>> pairs = {{"downsample.0.", std::string(shortcut) + ".0."},
+                                                                      {"downsample.1.", std::string(shortcut) + ".1."},
+                                                                      {"conv1.", "path.0.0."},
+                                                                      {"bn1.", "path.0.1."},
+                                                                      {"conv2.", "path.1.0."},
+                                                                      {"bn2.", "path.1.1."},
+                                                                      {"layer", "odd.part"}};
+      for (const auto& [from, to] : pairs) {
+        if (const std::size_t at = other.find(from); at != std::string::npos) {
+          other.replace(at, from.size(), to);
+        }
+      }
+      return other;
+    };
+  };
+  const Model pooled = File().add(weights, "", named("id.1")).load();
+  EXPECT_TRUE(pooled.finding.by_order);
+  EXPECT_EQ(pooled.architecture.shortcut, Shortcut::kAveragePool);
+  const File plain = File().add(weights, "", named("id.0"));
+  const Model assumed = plain.load();
+  EXPECT_EQ(assumed.architecture.shortcut, Shortcut::kProjection);
+  EXPECT_EQ(assumed.finding.assumed.front().name, "shortcut");
+  LoadOptions options;
+  options.changes.set(&Architecture::shortcut, Shortcut::kAveragePool);
+  const Model told = plain.load(options);
+  EXPECT_EQ(told.architecture.shortcut, Shortcut::kAveragePool);
+  expect_equal(told.weights.at("layer2.0.downsample.1.weight"), weights.at("layer2.0.downsample.0.weight"), "shortcut");
+}
+
 TEST(RecogniseTest, HeadsWithoutBiasAndAsConvolutions) {
   const StateDict weights = weights_of(small());
   const Model model = File().add(weights, "", without_head).add("classifier.weight", weights.at("fc.weight")).load();

@@ -118,6 +118,15 @@ class CheckpointsTest(unittest.TestCase):
             json.dump({"model_type": "resnet", "id2label": {str(i): f"kind {i}" for i in range(5)}}, file)
         out, _ = self.run_well("predict", self.path("hub"), self.picture, "--json", "--preset", "cifar")
         self.assertTrue(json.loads(out)["top"][0]["class"].startswith("kind "), out)
+        # An index of pictures knows its model again by the weights in the folder.
+        self.run_well("features", self.path("hub"), self.picture, "--preset", "cifar", "-o", self.path("f.npy"))
+        out, _ = self.run_well("similar", self.path("f.npy"), self.picture)
+        self.assertIn("p.png", out)
+        with open(self.path("hub/model.safetensors"), "ab") as file:
+            file.write(b" ")
+        done = resnet("similar", self.path("f.npy"), self.picture)
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn(b"made with another model than", done.stderr)
 
 
 if __name__ == "__main__":
