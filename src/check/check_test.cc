@@ -272,6 +272,85 @@ TEST(CheckTest, NamesWhatIsWrongWithWeights) {
   EXPECT_TRUE(find_weight_problems(graph, random_weights(graph, 1)).empty());
 }
 
+// Pictures so small that each of their places is looked at, so that check_model() must find the same.
+TEST(InputDriftTest, DistanceIsThatOfTheFirstNorm) {
+  constexpr FeatureShape kTiny = {32, 3, 3, 3};
+  const std::vector<float> pictures = draw_pictures(kTiny);
+  for (const int kernel : {3, 7}) {
+    Architecture architecture = small_network();
+    architecture.stem_kernel = kernel;
+    architecture.strides = {1, 1, 1};
+    Preprocessing how = small_pictures();
+    how.channels = ChannelOrder::kBgr;
+    how.height = how.width = 3;
+    Model model = trained(architecture, how);
+    InputDrift drift(model);
+    std::vector<float> values;
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+      const std::size_t plane = i / 9, c = plane % 3;
+      values.push_back((pictures[(plane - c + 2 - c) * 9 + i % 9] - how.mean[c]) / how.std[c]);
+    }
+    drift.add(values, kTiny);
+    EXPECT_EQ(drift.pictures(), 32);
+    CheckOptions options;
+    options.first_norm_alone = true;
+    const CheckReport report = check_model(model, pictures, kTiny, options);
+    EXPECT_NEAR(drift.distance(), report.hypotheses[report.stated].first_distance, 1e-6) << kernel;
+    drift.clear();
+    EXPECT_TRUE(std::isnan(drift.distance()));
+  }
+}
+
+TEST(InputDriftTest, ContradictsWhatIsFarOffAlone) {
+  const Preprocessing said = small_pictures();
+  for (const Preprocessing& truth : likely_preprocessings(said)) {
+    Model model = trained(small_network(), truth);
+    model.preprocessing = said;
+    InputDrift drift(model);
+    drift.add(prepared(all_pictures(), said), {kTraining + kShown, 3, 32, 32});
+    const bool far_off = truth.std[0] > 0.9F || truth.std[0] < 0.1F;  // not normalised, or values in 0..255
+    const auto contradiction = drift.contradiction();
+    ASSERT_EQ(contradiction.has_value(), far_off) << truth.mean[0] << " " << truth.std[0] << " " << drift.distance();
+    if (far_off) {
+      EXPECT_NEAR(contradiction->fits.std[0] / truth.std[0], 1, 1e-6);
+    }
+  }
+}
+
+TEST(InputDriftTest, IsSilentWhereItCannotTell) {
+  const Preprocessing said = small_pictures();
+  Preprocessing bytes = said;
+  bytes.mean = {0, 0, 0};
+  bytes.std = {1.0F / 255, 1.0F / 255, 1.0F / 255};
+  Model model = trained(small_network(), bytes);
+  model.preprocessing = said;
+  const std::vector<float> values = prepared(all_pictures(), said);
+  InputDrift few(model);
+  few.add(std::span(values).first(15 * 3072), {15, 3, 32, 32});
+  EXPECT_GT(few.distance(), 100);
+  EXPECT_FALSE(few.contradiction());
+  few.add(std::span(values).first(3072), {1, 3, 32, 32});
+  EXPECT_TRUE(few.contradiction());
+  InputDrift black(model);
+  black.add(prepared(std::vector<float>(16 * 3072, 0), said), {16, 3, 32, 32});
+  EXPECT_FALSE(black.contradiction());
+  const Graph graph = expand(small_network());
+  Model silent = model;
+  silent.weights = random_weights(graph, 1);
+  for (const auto& [name, value] : {std::pair("bn1.running_mean", 0.0F), std::pair("bn1.running_var", 1.0F)}) {
+    silent.weights.set(name, Tensor::from(std::vector<float>(16, value), {16}));
+  }
+  InputDrift none(silent);
+  none.add(values, {kTraining + kShown, 3, 32, 32});
+  EXPECT_FALSE(none.can_tell());
+  EXPECT_FALSE(none.contradiction());
+  EXPECT_TRUE(std::isnan(none.distance()));
+  EXPECT_THROW(none.add(values, {1, 3, 32, 32}), Error);
+  EXPECT_THROW(none.add(std::span(values).first(1024), {1, 1, 32, 32}), Error);
+  silent.preprocessing.reset();
+  EXPECT_THROW(InputDrift{silent}, Error);
+}
+
 // By hand: v = 2, w = 1, m - n = 1: (2 + 1/2) / 4 - 1/2 + (1/2 + 1) / 4.
 TEST(MomentsTest, DistanceIsThatOfTwoNormals) {
   Moments seen;

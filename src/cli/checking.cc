@@ -69,19 +69,13 @@ std::vector<float> read_pictures(const CheckPictures& pictures, const Preprocess
 }
 
 // The flags that make `from` the network and preprocessing of `to`.
-std::string flags_to(const Hypothesis& from, const Hypothesis& to, const std::vector<std::string>& open) {
-  std::string text;
-  const auto add = [&](const std::string& flag) { text += (text.empty() ? "" : " ") + flag; };
-  const Preprocessing& how = to.preprocessing;
-  if (how.mean != from.preprocessing.mean || how.std != from.preprocessing.std) {
-    add(fmt::format("--mean {} --std {}", fmt::join(how.mean, ","), fmt::join(how.std, ",")));
-  }
-  if (how.channels != from.preprocessing.channels) add(fmt::format("--channel-order {}", name(how.channels)));
+std::string flags_between(const Hypothesis& from, const Hypothesis& to, const std::vector<std::string>& open) {
+  std::string text = flags_to(from.preprocessing, to.preprocessing);
   for (const std::string& name : with_slope(open)) {
     const ArchitectureField& field = field_called(name);
     const std::string value = value_text(field, to.architecture);
     if (value == value_text(field, from.architecture)) continue;
-    add(fmt::format("{}{}{}", flag_of(name), is_switch(field) ? "=" : " ", value));
+    text += fmt::format("{}{}{}{}", text.empty() ? "" : " ", flag_of(name), is_switch(field) ? "=" : " ", value);
   }
   return text;
 }
@@ -97,6 +91,17 @@ const ArchitectureField& field_called(std::string_view name) {
 std::vector<std::string> with_slope(std::vector<std::string> fields) {
   if (std::find(fields.begin(), fields.end(), "activation") != fields.end()) fields.emplace_back("negative_slope");
   return fields;
+}
+
+std::string flags_to(const Preprocessing& from, const Preprocessing& to) {
+  std::string text;
+  if (to.mean != from.mean || to.std != from.std) {
+    text = fmt::format("--mean {} --std {}", fmt::join(to.mean, ","), fmt::join(to.std, ","));
+  }
+  if (to.channels != from.channels) {
+    text += fmt::format("{}--channel-order {}", text.empty() ? "" : " ", name(to.channels));
+  }
+  return text;
 }
 
 Checked run_check(const Model& model, const CheckPictures& pictures, int threads) {
@@ -123,7 +128,7 @@ Checked run_check(const Model& model, const CheckPictures& pictures, int threads
   CheckReport& report = checked.report;
   if (checked.drawn && report.verdict == Verdict::kSure) report.verdict = Verdict::kLikely;
   if (report.contradicted) {
-    checked.flags = flags_to(report.hypotheses[report.stated], report.hypotheses.front(), report.open);
+    checked.flags = flags_between(report.hypotheses[report.stated], report.hypotheses.front(), report.open);
   }
   return checked;
 }

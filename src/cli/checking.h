@@ -30,6 +30,9 @@ struct Checked {
 // fewer than two are left, and what check_model() throws.
 Checked run_check(const Model& model, const CheckPictures& pictures, int threads);
 
+// "--mean 0,0,0 --std 1,1,1": how the one becomes the other.
+std::string flags_to(const Preprocessing& from, const Preprocessing& to);
+
 // "likely: the model is what it says".
 std::string in_words(const CheckReport& report);
 

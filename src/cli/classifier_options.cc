@@ -159,11 +159,15 @@ Model load_classifier_model(const ClassifierArguments& arguments, Head head) {
   return model;
 }
 
-Classifier load_classifier(const ClassifierArguments& arguments, Head head) {
+Classifier make_classifier(const ClassifierArguments& arguments, Model model) {
   ClassifierOptions options;
   options.engine = arguments.engine;
   options.allow_nonfinite = arguments.allow_nonfinite;
-  return Classifier(load_classifier_model(arguments, head), options);
+  return Classifier(std::move(model), options);
+}
+
+Classifier load_classifier(const ClassifierArguments& arguments, Head head) {
+  return make_classifier(arguments, load_classifier_model(arguments, head));
 }
 
 }  // namespace resnet::cli

@@ -83,7 +83,10 @@ void settle_preprocessing(const ClassifierArguments& arguments, Model& model);
 // naming the file, where a head is needed and there is none.
 Model load_classifier_model(const ClassifierArguments& arguments, Head head = Head::kAny);
 
-// The same, ready to run.
+// What such a model is to run with: the options of the command.
+Classifier make_classifier(const ClassifierArguments& arguments, Model model);
+
+// Both.
 Classifier load_classifier(const ClassifierArguments& arguments, Head head = Head::kAny);
 
 }  // namespace resnet::cli

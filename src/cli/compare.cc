@@ -90,9 +90,9 @@ void compare(CompareCommand& command) {
   result.a.card = describe_model(command.a, a);  // now: the file may be replaced meanwhile
   result.b.card = describe_model(command.b, b);
   result.labels = a.named() && !b.named() ? a.labels() : b.labels();
-  std::vector<Verdict> verdicts;
+  std::vector<PictureVerdict> verdicts;
   result.a.evaluation = evaluate_on(command.data, dataset, a, classes_a, decode, [&](const Judged& picture) {
-    Verdict verdict = judge(picture);
+    PictureVerdict verdict = judge(picture);
     verdict.truth = same[verdict.truth];
     verdict.predicted = same[verdict.predicted];
     verdicts.push_back(std::move(verdict));

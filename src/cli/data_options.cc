@@ -106,15 +106,25 @@ ClassMap match_classes(const DataArguments& arguments, const Dataset& dataset, c
 }
 
 Evaluation evaluate_on(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,
-                       const ClassMap& classes, const DecodeOptions& decode,
-                       std::function<void(const Judged&)> judged) {
+                       const ClassMap& classes, const DecodeOptions& decode, std::function<void(const Judged&)> judged,
+                       DriftWatch* watch) {
   const std::int64_t limit = arguments.options.limit;
   std::size_t total = dataset.count();
   if (limit >= 0) total = std::min(total, static_cast<std::size_t>(limit));
   Progress progress("images", total);
   EvaluateOptions options = arguments.options;
   options.decode = decode;
-  options.judged = std::move(judged);
+  const auto warn = [&](const std::string& warning) {
+    if (warning.empty()) return;
+    progress.clear();
+    say(warning);
+  };
+  options.judged = [&](const Judged& picture) {
+    if (watch != nullptr && !picture.path.ends_with(".npy")) {  // arrays are prepared by others
+      warn(watch->add(picture.input, classifier.input_shape()));
+    }
+    if (judged) judged(picture);
+  };
   options.noted = say_notes;
   options.progress = [&](std::int64_t seen) { progress.update(seen); };
   options.skipped = [&](const Error& error) {
@@ -123,6 +133,7 @@ Evaluation evaluate_on(const DataArguments& arguments, const Dataset& dataset, c
   };
   const Evaluation result = evaluate(classifier, *dataset.items(limit), classes, options);
   progress.clear();
+  if (watch != nullptr) warn(watch->finish());
   if (result.images == 0) {
     const std::string& only = arguments.dataset.only;
     fail(ErrorCode::kFormat, arguments.path, "no picture {}could be classified",

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "cli/drift_watch.h"
 #include "cli/options.h"
 #include "evaluate/evaluate.h"
 
@@ -31,9 +32,10 @@ void say_parts(const std::string& path, const Dataset& dataset, const char* done
 ClassMap match_classes(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,
                        const std::string& model);
 
-// Evaluates with progress on stderr; says there what is skipped. Throws kFormat where no picture could be classified.
+// Evaluates with progress on stderr; says there what is skipped, and what `watch` says, where there is one. Throws
+// kFormat where no picture could be classified.
 Evaluation evaluate_on(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,
                        const ClassMap& classes, const DecodeOptions& decode,
-                       std::function<void(const Judged&)> judged = {});
+                       std::function<void(const Judged&)> judged = {}, DriftWatch* watch = nullptr);
 
 }  // namespace resnet::cli

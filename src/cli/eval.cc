@@ -20,6 +20,7 @@ struct EvalCommand {
   DataArguments data;
   std::string report;
   bool json = false;
+  bool no_check = false;
 };
 
 void print_json(const EvalCommand& command, const Evaluation& result) {
@@ -43,19 +44,22 @@ void print_plain(const EvalCommand& command, const Classifier& classifier, const
 void evaluate_model(EvalCommand& command) {
   command.data.options.allow_nonfinite = command.classifier.allow_nonfinite;
   const Dataset dataset = open_data(command.data);
-  const Classifier classifier = load_classifier(command.classifier, Head::kNeeded);
   const std::string& model = command.classifier.model;
+  Model loaded = load_classifier_model(command.classifier, Head::kNeeded);
+  DriftWatch watch(loaded, model, command.no_check);
+  const Classifier classifier = make_classifier(command.classifier, std::move(loaded));
   const DecodeOptions decode = command.classifier.decode_options();
   const ClassMap classes = match_classes(command.data, dataset, classifier, model);
   if (command.report.empty()) {
-    const Evaluation result = evaluate_on(command.data, dataset, classifier, classes, decode);
+    const Evaluation result = evaluate_on(command.data, dataset, classifier, classes, decode, {}, &watch);
     return command.json ? print_json(command, result) : print_plain(command, classifier, result);
   }
   AtomicFile file(command.report);                     // found unwritable before the work, not after it
   ModelCard card = describe_model(model, classifier);  // now: the file may be replaced meanwhile
   Recorder recorder(kShownMistakes);
-  const Evaluation result = evaluate_on(command.data, dataset, classifier, classes, decode,
-                                        [&](const Judged& picture) { recorder.add(picture); });
+  const Evaluation result = evaluate_on(
+      command.data, dataset, classifier, classes, decode, [&](const Judged& picture) { recorder.add(picture); },
+      &watch);
   const Report report = make_report(std::move(card), command.data.name(), classifier, result, recorder);
   file.write(report_page(report, classifier, recorder.mistakes()));
   file.commit();
@@ -78,6 +82,7 @@ void add_eval(Command& app) {
                   "Write an .html page: classes, confusions, mistakes; with heatmaps, calibration and the model")
       ->type_name("FILE");
   sub->add_flag("--json", command->json, "Print JSON; with --report all numbers of the page");
+  add_no_check_option(*sub, command->no_check);
   add_classes_option(*sub, command->classifier.classes);
   add_classifier_options(*sub, command->classifier);
   add_streams_option(*sub, command->classifier.engine);

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cli/classifier_options.h"
 #include "cli/command.h"
+#include "cli/drift_watch.h"
 #include "cli/engine_options.h"
 #include "cli/inputs.h"
 #include "console/answer.h"
@@ -23,6 +24,7 @@ struct PredictCommand {
   bool csv = false;
   bool json = false;
   bool logits = false;
+  bool no_check = false;
 
   AnswerFormat format() const {
     if (json) return AnswerFormat::kJson;
@@ -73,7 +75,12 @@ class Predictor {
 // Classifies everything that can be read; then fails if something could not.
 void predict(const PredictCommand& command) {
   const Inputs inputs = list_inputs(command.inputs);
-  const Classifier classifier = load_classifier(command.classifier, Head::kNeeded);
+  Model model = load_classifier_model(command.classifier, Head::kNeeded);
+  DriftWatch watch(model, command.classifier.model, command.no_check);
+  const Classifier classifier = make_classifier(command.classifier, std::move(model));
+  const auto warn = [](const std::string& warning) {
+    if (!warning.empty()) say(warning);
+  };
   const DecodeOptions decode = command.classifier.decode_options();
   Predictor predictor(command, classifier, inputs.count());
   InputBatch batch(kBatch, [&](const InputBatch& full) { predictor.run(full); });
@@ -82,9 +89,11 @@ void predict(const PredictCommand& command) {
       ::isatty(STDOUT_FILENO) == 0,
       [&](const std::string& path, const Input& input) {
         say_notes(path, input.notes);
+        if (!path.ends_with(".npy")) warn(watch.add(input.values, input.shape));  // arrays are prepared by others
         batch.add(path, input);
       });
   batch.run();
+  warn(watch.finish());
   fail_if_bad(bad, inputs.count());
   predictor.finish();
 }
@@ -100,6 +109,7 @@ void add_predict(Command& app) {
   Option* csv = sub->add_flag("--csv", command->csv, "A line of CSV per class");
   sub->add_flag("--json", command->json, "A line of JSON per picture")->excludes(csv);
   sub->add_flag("--logits", command->logits, "The network's scores too: all as JSON, those shown otherwise");
+  add_no_check_option(*sub, command->no_check);
   add_classes_option(*sub, command->classifier.classes);
   add_classifier_options(*sub, command->classifier);
   add_streams_option(*sub, command->classifier.engine);

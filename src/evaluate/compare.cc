@@ -12,16 +12,16 @@ JsonObject to_json(const ComparedModel& model) {
 
 }  // namespace
 
-Comparer::Comparer(const std::vector<Verdict>& verdicts) {
-  for (const Verdict& verdict : verdicts) first_.emplace(verdict.path, &verdict);
+Comparer::Comparer(const std::vector<PictureVerdict>& verdicts) {
+  for (const PictureVerdict& verdict : verdicts) first_.emplace(verdict.path, &verdict);
 }
 
 void Comparer::add(const Judged& picture) {
-  const Verdict b = judge(picture);
+  const PictureVerdict b = judge(picture);
   verdicts_.push_back(b);
   const auto found = first_.find(picture.path);
   if (found == first_.end()) return;  // a could not read it
-  const Verdict& a = *found->second;
+  const PictureVerdict& a = *found->second;
   if (a.truth != b.truth) {
     fail(ErrorCode::kMismatch, picture.path,
          "its class is output {} of one model and {} of the other: name both's classes", a.truth, b.truth);
@@ -47,9 +47,9 @@ void Comparer::finish(Comparison& comparison) const {
   comparison.p_value = mcnemar_p_value(counts_.only_a, counts_.only_b);
 }
 
-std::vector<ClassScore> class_scores(const std::vector<Verdict>& verdicts, int classes) {
+std::vector<ClassScore> class_scores(const std::vector<PictureVerdict>& verdicts, int classes) {
   Confusion confusion(classes);
-  for (const Verdict& verdict : verdicts) confusion.add(verdict.truth, verdict.predicted);
+  for (const PictureVerdict& verdict : verdicts) confusion.add(verdict.truth, verdict.predicted);
   return confusion.scores();
 }
 
@@ -79,7 +79,7 @@ JsonObject to_json(const Comparison& comparison) {
                            {"recall_b", comparison.b.scores[i].recall}});
   }
   JsonArray differences;
-  for (const Verdict& verdict : comparison.differences) {
+  for (const PictureVerdict& verdict : comparison.differences) {
     differences.add(JsonObject{{"path", verdict.path}, {"right", verdict.right() ? "b" : "a"}});
   }
   return json.add("classes", classes).add("differences", differences);

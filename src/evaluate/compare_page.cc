@@ -72,9 +72,9 @@ std::string pictures_section(const Comparison& c, const Comparer& comparer, cons
                              const Classifier& b) {
   std::vector<std::string> captions;
   for (const KeptPicture& picture : pictures) {
-    const Verdict& v = picture.verdict;
-    const Verdict& of_a = comparer.of_a(v.path);
-    const auto answer = [&](const char* model, const Verdict& verdict) {
+    const PictureVerdict& v = picture.verdict;
+    const PictureVerdict& of_a = comparer.of_a(v.path);
+    const auto answer = [&](const char* model, const PictureVerdict& verdict) {
       return fmt::format("{}: <strong{}>{}</strong> {}", model, verdict.right() ? "" : " class=\"wrong\"",
                          escape_html(c.labels[verdict.predicted]), percent(verdict.confidence));
     };

@@ -126,7 +126,7 @@ TEST(RecorderTest, ScoresThatAreNoNumbersRankLast) {
 
 TEST(ComparerTest, CountsTheFourCases) {
   const std::string paths[] = {"a", "b", "c", "d", "e"};
-  std::vector<Verdict> first;
+  std::vector<PictureVerdict> first;
   for (int i = 0; i < 4; ++i) first.push_back({paths[i], 0, i < 2 ? 0 : 1, 0.9F});  // right: a, b
   Comparer comparer(first);
   for (int i = 0; i < 5; ++i) {

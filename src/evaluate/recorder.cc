@@ -5,7 +5,7 @@
 
 namespace resnet {
 
-void PictureKeeper::offer(const Verdict& verdict, std::span<const float> input) {
+void PictureKeeper::offer(const PictureVerdict& verdict, std::span<const float> input) {
   const auto place = std::find_if(pictures_.begin(), pictures_.end(), [&](const KeptPicture& kept) {
     return verdict.confidence > kept.verdict.confidence;
   });
@@ -14,7 +14,7 @@ void PictureKeeper::offer(const Verdict& verdict, std::span<const float> input) 
   if (pictures_.size() > count_) pictures_.pop_back();
 }
 
-Verdict judge(const Judged& picture) {
+PictureVerdict judge(const Judged& picture) {
   int best = -1;
   for (int i = 0; i < static_cast<int>(picture.logits.size()); ++i) {
     if (!std::isnan(picture.logits[i]) && (best < 0 || picture.logits[i] > picture.logits[best])) best = i;
@@ -26,7 +26,7 @@ Verdict judge(const Judged& picture) {
 }
 
 void Recorder::add(const Judged& picture) {
-  const Verdict verdict = judge(picture);
+  const PictureVerdict verdict = judge(picture);
   if (!verdict.right()) mistakes_.offer(verdict, picture.input);
   if (std::isfinite(verdict.confidence)) {
     logits_.insert(logits_.end(), picture.logits.begin(), picture.logits.end());

@@ -8,7 +8,7 @@
 
 namespace resnet {
 
-struct Verdict {
+struct PictureVerdict {
   std::string path;
   int truth = 0;
   int predicted = 0;
@@ -18,7 +18,7 @@ struct Verdict {
 
 // A verdict whose input is kept, so that it can be looked at again.
 struct KeptPicture {
-  Verdict verdict;
+  PictureVerdict verdict;
   std::vector<float> input;
 };
 
@@ -26,7 +26,7 @@ struct KeptPicture {
 class PictureKeeper {
  public:
   explicit PictureKeeper(std::size_t count) : count_(count) {}
-  void offer(const Verdict& verdict, std::span<const float> input);
+  void offer(const PictureVerdict& verdict, std::span<const float> input);
   const std::vector<KeptPicture>& pictures() const noexcept { return pictures_; }  // the most confident first
 
  private:
@@ -35,7 +35,7 @@ class PictureKeeper {
 };
 
 // The class of the highest score, ranked as Evaluation::add() ranks.
-Verdict judge(const Judged& picture);
+PictureVerdict judge(const Judged& picture);
 
 class Recorder {
  public:
@@ -44,7 +44,7 @@ class Recorder {
   // To be called for each picture.
   void add(const Judged& picture);
 
-  const std::vector<Verdict>& verdicts() const noexcept { return verdicts_; }
+  const std::vector<PictureVerdict>& verdicts() const noexcept { return verdicts_; }
   const std::vector<KeptPicture>& mistakes() const noexcept { return mistakes_.pictures(); }
 
   // A row of class scores, and the class, of each picture whose scores are numbers.
@@ -53,7 +53,7 @@ class Recorder {
   const std::vector<bool>& right() const noexcept { return right_; }
 
  private:
-  std::vector<Verdict> verdicts_;
+  std::vector<PictureVerdict> verdicts_;
   PictureKeeper mistakes_;
   std::vector<float> logits_;
   std::vector<int> truths_;

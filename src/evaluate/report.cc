@@ -30,7 +30,7 @@ Report make_report(ModelCard card, const std::string& data, const Classifier& cl
                 0,
                 {},
                 {}};
-  for (const Verdict& verdict : recorder.verdicts()) report.confusion.add(verdict.truth, verdict.predicted);
+  for (const PictureVerdict& verdict : recorder.verdicts()) report.confusion.add(verdict.truth, verdict.predicted);
   report.scores = report.confusion.scores();
   report.temperature = fit_temperature(recorder.logits(), recorder.truths());
   report.reliability = reliability(temper(recorder.logits(), recorder.truths(), 1).confidences, recorder.right());

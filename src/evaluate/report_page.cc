@@ -111,7 +111,7 @@ std::string mistakes_section(const Report& report, const Classifier& classifier,
                              const std::vector<KeptPicture>& mistakes) {
   std::vector<std::string> captions;
   for (const KeptPicture& mistake : mistakes) {
-    const Verdict& v = mistake.verdict;
+    const PictureVerdict& v = mistake.verdict;
     captions.push_back(fmt::format("<strong class=\"wrong\">{}</strong> {} \u00b7 is <strong>{}</strong><br>{}",
                                    escape_html(report.labels[v.predicted]), percent(v.confidence),
                                    escape_html(report.labels[v.truth]), escape_html(v.path)));
@@ -135,7 +135,7 @@ std::string gallery_html(const Classifier& classifier, const std::vector<KeptPic
   };
   std::string html = "<div class=\"gallery\">\n";
   for (std::size_t i = 0; i < pictures.size(); ++i) {
-    const Verdict& verdict = pictures[i].verdict;
+    const PictureVerdict& verdict = pictures[i].verdict;
     const Heatmap map = explainer.explain(pictures[i].input, shape, verdict.predicted);
     const Image picture =
         scaled(picture_of(pictures[i].input, shape, classifier.preprocessing()), size(shape.width), size(shape.height));

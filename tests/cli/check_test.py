@@ -1,4 +1,5 @@
 """`resnet check`: what it prints, its flags and exit status, on networks that others trained and on one that nobody did."""
+import glob
 import json
 import os
 import subprocess
@@ -9,6 +10,9 @@ import unittest
 import pictures
 
 RESNET = os.environ["RESNET"]
+NETWORKS = os.path.join(os.environ["RESNET_SOURCE_DIR"], "tests", "golden", "check")  # trained by reference/train_check_networks.py
+BYTES = ["--mean", "0,0,0", "--std", "0.003921569,0.003921569,0.003921569"]
+UNIT = ["--mean", "0,0,0", "--std", "1,1,1"]
 DATA = os.environ.get("RESNET_TEST_DATA", "")
 WEIGHTS = os.path.join(DATA, "weights", "resnet20-12fca82f.th")
 CIFAR = os.path.join(DATA, "data", "cifar10-jpeg.tar.gz")
@@ -78,6 +82,59 @@ class CheckTest(unittest.TestCase):
             self.assertNotEqual(result.returncode, 0)
             self.assertIn(message, result.stderr)
             self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+
+
+class DriftTest(unittest.TestCase):
+    """`predict` and `eval` look at what the first pictures give the first batch norm."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.shapes = os.path.join(cls.folder.name, "shapes")
+        subprocess.run([RESNET, "make-dataset", "shapes", "--out", cls.shapes, "--size", "32", "--train", "80", "--val", "10"],
+                       check=True, capture_output=True)
+        cls.drawn = os.path.join(cls.shapes, "train")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def warnings(self, command, network, data, *arguments):
+        result = subprocess.run([RESNET, command, os.path.join(NETWORKS, f"{network}.safetensors"), data, "--preset", "cifar", *arguments],
+                                capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        found = [line for line in result.stderr.splitlines() if "contradicts" in line]
+        self.assertTrue(all(len(line) < 500 for line in found))
+        return found
+
+    def test_warns_once_where_the_scale_is_absurd(self):
+        for command in ("predict", "eval"):
+            for network, said, fits in (("usual", BYTES, "--std 0.2"), ("usual", UNIT, "--std 0.2"), ("range-255", [], BYTES[-1]),
+                                        ("range-255", UNIT, BYTES[-1])):
+                found = self.warnings(command, network, self.drawn, *said)
+                self.assertEqual(len(found), 1, (command, network, said, found))
+                self.assertIn(fits, found[0])
+                self.assertIn("'resnet check' tells more", found[0])
+                self.assertEqual(self.warnings(command, network, self.drawn, *said, "--no-check"), [])
+
+    def test_is_silent_where_the_model_is_right(self):
+        for network, said in (("usual", []), ("range-255", BYTES), ("range-1", UNIT), ("mean-half", ["--mean", "0.5,0.5,0.5", "--std", "0.5,0.5,0.5"])):
+            for command in ("predict", "eval"):
+                self.assertEqual(self.warnings(command, network, self.drawn, *said), [])
+            for name, pixel in (("black", lambda x, y, i: (0, 0, 0)), ("gray", lambda x, y, i: (8 * x, 8 * x, 8 * x)),
+                                ("checks", lambda x, y, i: (255 * ((x + y + i) % 2),) * 3), ("blue", lambda x, y, i: (3 * x, 4 * y, 255)),
+                                ("flat", lambda x, y, i: (16 * i % 256, 40, 160))):
+                folder = os.path.join(self.folder.name, name)
+                if not os.path.isdir(folder):
+                    os.makedirs(folder)
+                    for i in range(16):
+                        rows = [[value for x in range(32) for value in pixel(x, y, i)] for y in range(32)]
+                        pictures.write(os.path.join(folder, f"{i:02}.png"), pictures.png_of(rows))
+                self.assertEqual(self.warnings("predict", network, folder, *said), [], name)
+
+    def test_says_nothing_of_few_pictures(self):
+        few = sorted(glob.glob(f"{self.drawn}/*/*"))[::6][:15]
+        self.assertEqual(self.warnings("predict", "usual", few[0], *few[1:], *BYTES), [])
 
 
 @unittest.skipIf(pictures.SANITIZED, "takes long beside a sanitizer")

@@ -33,14 +33,18 @@ def peak(*arguments):
 
 def png(width, height, seed=0, channels=3):
     """A picture of slow waves."""
-    rows = b"".join(b"\0" + bytes((x * (c + 1) * 3 + y * 5 + seed * 37) % 256 for x in range(width)
-                                  for c in range(channels)) for y in range(height))
+    return png_of([[(x * (c + 1) * 3 + y * 5 + seed * 37) % 256 for x in range(width) for c in range(channels)]
+                   for y in range(height)], channels)
 
+
+def png_of(rows, channels=3):
+    """A picture of bytes, row by row, pixel by pixel."""
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2 if channels == 3 else 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", len(rows[0]) // channels, len(rows), 8, 2 if channels == 3 else 0, 0, 0, 0)
+    packed = zlib.compress(b"".join(b"\0" + bytes(row) for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
 def flat_jpeg(width, height):
