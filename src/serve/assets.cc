@@ -17,8 +17,8 @@ std::optional<HttpResponse> page_asset(std::string_view path) {
   } else if (path == "/page.css") {
     body = serve_page_css();
     type = "text/css; charset=utf-8";
-  } else if (path == "/page.js") {
-    body = serve_page_js();
+  } else if (path == "/page.js" || path == "/graphs.js") {
+    body = path == "/page.js" ? serve_page_js() : serve_graphs_js();
     type = "text/javascript; charset=utf-8";
   } else {
     return std::nullopt;

@@ -312,11 +312,22 @@ std::string model_config(const ServedModel& model) {
     }
     return array;
   };
+  const Preprocessing& how = model.classifier().preprocessing();
+  const std::string preprocessing = JsonObject{
+      {"height", how.height},
+      {"width", how.width},
+      {"resize", how.resize},
+      {"interpolation", resnet::name(how.interpolation)},
+      {"mean", how.mean},
+      {"std", how.std},
+      {"channels",
+       resnet::name(how.channels)}}.text();
   return JsonObject{{"name", model.name()},
                     {"platform", "resnet"},
                     {"max_batch_size", 0},
                     {"input", list(model.inputs(), true)},
-                    {"output", list(model.outputs(), false)}}
+                    {"output", list(model.outputs(), false)},
+                    {"parameters", JsonObject{{"preprocessing", JsonObject{{"string_value", preprocessing}}}}}}
       .text();
 }
 

@@ -23,7 +23,8 @@ HttpResponse format_infer(const InferResponse& response, const ServedModel& mode
 
 std::string model_metadata(const ServedModel& model, const std::vector<std::string>& versions);
 
-// The part of Triton's model configuration that its clients look at.
+// The part of Triton's model configuration that its clients look at, and how the model's pictures are prepared, in the
+// words of model files (parameter `preprocessing`).
 std::string model_config(const ServedModel& model);
 
 }  // namespace resnet::serve
