@@ -1,6 +1,8 @@
 // Bodies of requests to a model, as JSON with binary tensors or as gRPC's message, and their answers.
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include <filesystem>
 
 #include "fuzz_tensors.h"
@@ -24,7 +26,7 @@ serve::ServedModel make_model() {
   architecture.classes = 2;
   Model model;
   model.architecture = architecture;
-  model.weights = initialize(expand(architecture), 1);
+  model.weights = initial_weights(expand(architecture), 1);
   model.preprocessing = preset(Preset::kCifar);
   model.preprocessing->height = model.preprocessing->width = 8;
   model.preprocessing->resize = 8;
