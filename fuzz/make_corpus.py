@@ -147,6 +147,8 @@ for name, change in (("basic", {}), ("grouped", {"block": "bottleneck", "groups"
                      ("backbone", {"classes": 0, "strides": [1, 2, 2, 1], "bn_eps": 0.001}),
                      ("later", {"stem_kernel": 3, "stem_stride": 4, "stem_pool": "max_ceil", "antialias": "blur",
                                 "activation": "leaky_relu", "negative_slope": 0.2}),
+                     ("head", {"head_pool": "max_average", "head_widths": [32, 8], "head_activation": "leaky_relu",
+                               "negative_slope": 0.2}),
                      ("even", {"stem_kernel": 4}), ("text", {"bn_eps": "1e-5"}), ("slope", {"negative_slope": 0.2})):
     write("architecture", name, json.dumps({**network, **change}, separators=(",", ":")).encode())
 write("architecture", "twice", b'{"name":"a","name":"b"}')

@@ -68,6 +68,16 @@ enum class Activation {
   kHardswish,  // x relu6(x + 3) / 6
 };
 
+// What of the last stage's pixels the head reads.
+enum class HeadPool {
+  kAverage,     // the mean of each channel
+  kAverageMax,  // the means, then the largest values: twice as many
+  kMaxAverage,  // the largest values, then the means, as fastai has them
+};
+
+// What stands between the linear layers of a head: one of Activation, in its order, or nothing.
+enum class HeadActivation { kRelu, kLeakyRelu, kRelu6, kSilu, kGelu, kHardswish, kNone };
+
 // How the modules are named and ordered in a state dict and in the printed tree.
 enum class Layout {
   kTorchvision,  // downsample.0/.1; convolutions without bias
@@ -92,6 +102,9 @@ struct Architecture {
 
   int in_channels = 3;
   int classes = 1000;  // 0: a backbone, whose last values are the features
+  HeadPool head_pool = HeadPool::kAverage;
+  std::vector<int> head_widths;  // outputs of the linear layers before the last one; empty: there is one
+  HeadActivation head_activation = HeadActivation::kRelu;  // between them
 
   bool stride_on_first = false;  // a bottleneck's stride on its first 1x1 (the paper) instead of its 3x3 (v1.5)
   bool conv_bias = false;        // convolutions have biases though batch norm follows
@@ -99,13 +112,15 @@ struct Architecture {
   Antialias antialias = Antialias::kNone;
   std::vector<int> strides;      // of each stage; empty: 1, then 2 in every other
   double bn_eps = 1e-5;          // what batch norms add to variances
-  double negative_slope = 0.01;  // of kLeakyRelu
+  double negative_slope = 0.01;  // of kLeakyRelu, in blocks and head
   Activation activation = Activation::kRelu;
 
   Layout layout = Layout::kTorchvision;
 
   int expansion() const noexcept { return block == Block::kBottleneck ? 4 : 1; }
-  int features() const { return widths.back() * expansion(); }        // channels before the classifier
+  int features() const {  // pooled, which the head reads
+    return widths.back() * expansion() * (head_pool == HeadPool::kAverage ? 1 : 2);
+  }
   int outputs() const { return classes > 0 ? classes : features(); }  // of a picture: logits, or a backbone's features
 
   // What the stem and the stages have, whether said or the usual.
@@ -113,6 +128,9 @@ struct Architecture {
   int first_stride() const noexcept;
   StemPool last_pool() const noexcept;  // never kUsual
   int stride_of(int stage) const;       // from 0 on; of a stage that dilates, too
+
+  // Whether an activation, of blocks or head, is a leaky ReLU.
+  bool has_leaky_relu() const noexcept;
 
   bool operator==(const Architecture&) const = default;
 };
@@ -189,6 +207,8 @@ std::string_view name(Stem value) noexcept;
 std::string_view name(StemPool value) noexcept;
 std::string_view name(Antialias value) noexcept;
 std::string_view name(Activation value) noexcept;
+std::string_view name(HeadPool value) noexcept;
+std::string_view name(HeadActivation value) noexcept;
 std::string_view name(Layout value) noexcept;
 
 // The reverse; throws kInvalidArgument naming the choices.
@@ -198,6 +218,8 @@ Stem parse_stem(std::string_view text);
 StemPool parse_stem_pool(std::string_view text);
 Antialias parse_antialias(std::string_view text);
 Activation parse_activation(std::string_view text);
+HeadPool parse_head_pool(std::string_view text);
+HeadActivation parse_head_activation(std::string_view text);
 Layout parse_layout(std::string_view text);
 
 }  // namespace resnet

@@ -4,10 +4,11 @@
 //   const resnet::Heatmap map = resnet::Explainer(classifier).explain(resnet::read_image("cat.jpg"));
 //   const std::vector<float> embedding = resnet::Embedder(classifier).embed(resnet::read_image("cat.jpg"));
 //
-// Nothing here computes a gradient. All const member functions may be called from several threads at the same time; a
+// No network is run backward for it. All const member functions may be called from several threads at the same time; a
 // Classifier must outlive what was made with it.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -17,7 +18,6 @@
 #include "resnet/classifier.h"
 #include "resnet/graph.h"
 #include "resnet/image.h"
-#include "resnet/tensor.h"
 
 namespace resnet {
 
@@ -44,6 +44,8 @@ struct Heatmap {
   std::vector<float> logits;  // of the forward pass, one per class; of a backbone its features
 };
 
+class HeadGradient;  // src/explain/head_gradient.h
+
 class Explainer {
  public:
   // Throws kNotFound for a layer that the network has not, kInvalidArgument for kCam on another than the last stage,
@@ -65,7 +67,7 @@ class Explainer {
   HeatmapMethod method_;
   std::string layer_;
   int node_;
-  Tensor classifier_weights_;  // classes x channels of the last stage
+  std::shared_ptr<const HeadGradient> head_;  // of kCam
 };
 
 // The vector that stands for a picture: a layer's channels, each averaged over its pixels.

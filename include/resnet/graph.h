@@ -27,6 +27,8 @@ enum class Op {
   kPadShortcut,  // option A: every stride-th pixel, new channels zero, half before and half after
   kAdd,          // inputs: F(x), shortcut
   kGlobalAveragePool,
+  kGlobalMaxPool,
+  kConcat,  // inputs: channels of the first, then those of the second
   kFlatten,
   kLinear,
 };

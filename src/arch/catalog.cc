@@ -91,6 +91,7 @@ void require(bool condition, const char* field, const char* message) {
 constexpr int kMaxStages = 8;
 constexpr int kMaxBlocks = 2000;  // ResNet-1202 has 600; a graph of so many takes some megabytes
 constexpr int kMaxChannels = 65536;
+constexpr std::size_t kMaxHidden = 16;  // linear layers of a head before its last
 
 bool within(std::int64_t value, int low, int high) { return low <= value && value <= high; }
 
@@ -132,6 +133,14 @@ void check_block(const Architecture& a) {
   }
 }
 
+void check_head(const Architecture& a) {
+  require(a.head_widths.size() <= kMaxHidden, "head_widths", "there must be at most 16");
+  require(a.classes > 0 || (a.head_widths.empty() && a.head_pool == HeadPool::kAverage),
+          a.head_widths.empty() ? "head_pool" : "head_widths", "a network without classes has no head");
+  require(!a.head_widths.empty() || a.head_activation == HeadActivation::kRelu, "head_activation",
+          "stands between linear layers, and without head_widths there is one");
+}
+
 void check_padding(const Architecture& a) {
   int channels = a.stem_width;
   for (const int width : a.widths) {
@@ -157,6 +166,9 @@ int Architecture::first_kernel() const noexcept { return stem_kernel > 0 ? stem_
 int Architecture::first_stride() const noexcept { return stem_stride > 0 ? stem_stride : usual_stride(stem); }
 StemPool Architecture::last_pool() const noexcept {
   return stem_pool == StemPool::kUsual ? usual_pool(*this) : stem_pool;
+}
+bool Architecture::has_leaky_relu() const noexcept {
+  return activation == Activation::kLeakyRelu || head_activation == HeadActivation::kLeakyRelu;
 }
 int Architecture::stride_of(int stage) const {
   return strides.empty() ? usual_stride(stage) : strides[static_cast<std::size_t>(stage)];
@@ -222,9 +234,10 @@ void validate(const Architecture& a) {
   require(a.stem_kernel == 0 || a.stem_kernel % 2 == 1, "stem_kernel", "must be odd, or 0");
   require(a.antialias == Antialias::kNone || !a.stride_on_first, "antialias",
           "stands behind 3x3 convolutions that stride, and stride_on_first leaves none");
-  require(a.activation == Activation::kLeakyRelu || a.negative_slope == Architecture().negative_slope, "negative_slope",
+  require(a.has_leaky_relu() || a.negative_slope == Architecture().negative_slope, "negative_slope",
           "is that of leaky_relu, another activation has none");
   check_block(a);
+  check_head(a);
   require(a.stem != Stem::kDeep || a.stem_width % 2 == 0, "stem_width", "a deep stem needs an even width");
   if (a.shortcut == Shortcut::kPadding) check_padding(a);
   if (a.layout == Layout::kTutorial) check_tutorial(a);

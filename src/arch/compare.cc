@@ -87,7 +87,10 @@ class Column {
   std::string macs() const { return rounded(total_macs(graph_, shapes_) / shapes_[0].batch); }
   std::string parameters() const { return grouped(parameter_count(graph_)); }
   std::string head() const {
-    return architecture().classes > 0 ? fmt::format("average pool\n{}-d fc", architecture().classes) : "average pool";
+    const Architecture& a = architecture();
+    std::string text = a.head_pool == HeadPool::kAverage ? "average pool" : "average and max pool";
+    for (const int width : a.head_widths) text += fmt::format("\n{}-d fc", width);
+    return a.classes > 0 ? text + fmt::format("\n{}-d fc", a.classes) : text;
   }
 
  private:

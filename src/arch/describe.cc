@@ -44,7 +44,7 @@ int depth(const Architecture& architecture) noexcept {
   int blocks = 0;
   for (const int count : architecture.depths) blocks += count;
   const int stem = architecture.stem == Stem::kDeep ? 3 : 1;
-  const int head = architecture.classes > 0 ? 1 : 0;
+  const int head = architecture.classes > 0 ? 1 + static_cast<int>(architecture.head_widths.size()) : 0;
   return stem + blocks * (architecture.block == Block::kBottleneck ? 3 : 2) + head;
 }
 
@@ -62,8 +62,8 @@ std::int64_t total_macs(const Graph& graph, std::span<const FeatureShape> shapes
   return sum;
 }
 
-std::string shape_text(const Node& node, const FeatureShape& shape) {
-  if (info(node.op).is_flat) return fmt::format("{}x{}", shape.batch, shape.channels);
+std::string shape_text(const Graph& graph, std::size_t node, const FeatureShape& shape) {
+  if (gives_flat(graph, node)) return fmt::format("{}x{}", shape.batch, shape.channels);
   return fmt::format("{}x{}x{}x{}", shape.batch, shape.channels, shape.height, shape.width);
 }
 
@@ -88,6 +88,8 @@ std::string operation_text(const Node& node) {
     case Op::kPadShortcut: text = "pad channels"; break;
     case Op::kAdd: return "add shortcut";
     case Op::kGlobalAveragePool: return "global average pool";
+    case Op::kGlobalMaxPool: return "global max pool";
+    case Op::kConcat: return "concatenate";
     case Op::kActivation: return std::string(name(node.activation));
     case Op::kInput:
     case Op::kFlatten:
@@ -132,7 +134,7 @@ std::string layer_table(const Graph& graph, std::span<const FeatureShape> shapes
   layers.rule();
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    layers.row({label(node), operation_text(node), shape_text(node, shapes[i]), number(counts[i]),
+    layers.row({label(node), operation_text(node), shape_text(graph, i, shapes[i]), number(counts[i]),
                 number(macs(node, shapes[i]))});
   }
   layers.rule();
@@ -142,7 +144,7 @@ std::string layer_table(const Graph& graph, std::span<const FeatureShape> shapes
   TextTable stages({Align::kLeft, Align::kLeft});
   stages.row({"after", "output"});
   for (const Landmark& place : landmarks(graph)) {
-    stages.row({place.name, shape_text(graph.nodes[place.node], shapes[place.node])});
+    stages.row({place.name, shape_text(graph, static_cast<std::size_t>(place.node), shapes[place.node])});
   }
 
   const Architecture& a = graph.architecture;

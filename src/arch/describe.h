@@ -31,7 +31,7 @@ std::vector<std::int64_t> parameter_counts(const Graph& graph);
 std::int64_t total_macs(const Graph& graph, std::span<const FeatureShape> shapes) noexcept;
 
 // "4x64x56x56"; "4x1000" after flattening. `shape` is the output of `node`.
-std::string shape_text(const Node& node, const FeatureShape& shape);
+std::string shape_text(const Graph& graph, std::size_t node, const FeatureShape& shape);
 
 // What people call the node: its path, or "input", "layer1.0" (the addition of a block), "flatten".
 std::string label(const Node& node);

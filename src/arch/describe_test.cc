@@ -51,7 +51,7 @@ TEST(DescribeTest, LandmarksEndEachStage) {
   const auto shapes = infer_shapes(graph, {4, 3, 224, 224});
   std::string text;
   for (const Landmark& place : landmarks(graph)) {
-    text += place.name + " " + shape_text(graph.nodes[place.node], shapes[place.node]) + "\n";
+    text += place.name + " " + shape_text(graph, static_cast<std::size_t>(place.node), shapes[place.node]) + "\n";
   }
   EXPECT_EQ(text,
             "conv1 4x64x112x112\n"

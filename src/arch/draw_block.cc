@@ -64,6 +64,8 @@ void add_step(std::vector<Step>& steps, const Node& node, const FeatureShape& sh
     case Op::kMaxPool:
     case Op::kAdd:
     case Op::kGlobalAveragePool:
+    case Op::kGlobalMaxPool:
+    case Op::kConcat:
     case Op::kFlatten:
     case Op::kLinear: break;  // not in a block, or drawn apart
   }

@@ -85,10 +85,13 @@ std::vector<Group> groups(const Graph& graph, std::span<const FeatureShape> shap
       result.push_back({"stem", {{shape}}, 0, {"maxpool", stem_pool_text(graph.nodes[place.node]), size_text(shape)}});
     } else if (place.name == "avgpool") {
       result.push_back({"head", {{shape}}, 0, {"avgpool", "global", size_text(shape)}});
-    } else if (place.name == "fc") {
-      const FeatureShape& pooled = shapes[graph.nodes[place.node].inputs[0]];
-      result.push_back({"head", {{pooled}}, 0, {"avgpool", "global", size_text(pooled)}});
-      result.push_back({"head", {{shape}}, 0, {"fc", "linear", size_text(shape)}});
+    } else if (graph.nodes[place.node].op == Op::kLinear) {
+      const int read = graph.nodes[place.node].inputs[0];
+      if (graph.nodes[read].op == Op::kFlatten) {
+        const char* kind = graph.architecture.head_pool == HeadPool::kAverage ? "global" : "average, max";
+        result.push_back({"head", {{shapes[read]}}, 0, {"avgpool", kind, size_text(shapes[read])}});
+      }
+      result.push_back({"head", {{shape}}, 0, {place.name, "linear", size_text(shape)}});
     } else {
       result.push_back(stage_group(graph, shape, stage++));
     }

@@ -40,13 +40,8 @@ class Builder {
       }
     }
     stage_ = block_ = -1;
-    x = pool(Op::kGlobalAveragePool, "avgpool", x);
-    x = pool(Op::kFlatten, "", x);
-    if (a_.classes > 0) {
-      Node& fc = add(Op::kLinear, "fc", {x});
-      fc.out_channels = a_.classes;
-      fc.bias = true;
-    }
+    x = pool(Op::kFlatten, "", head_pool(x));
+    if (a_.classes > 0) head(x);
     return std::move(graph_);
   }
 
@@ -203,6 +198,38 @@ class Builder {
       case Shortcut::kNone: break;
     }
     return batch_norm(path + ".1", conv(path + ".0", x, channels, {1, stride}));
+  }
+
+  int head_pool(int x) {
+    if (a_.head_pool == HeadPool::kAverage) return pool(Op::kGlobalAveragePool, "avgpool", x);
+    const int mean = pool(Op::kGlobalAveragePool, "avgpool.ap", x);
+    const int largest = pool(Op::kGlobalMaxPool, "avgpool.mp", x);
+    const bool mean_first = a_.head_pool == HeadPool::kAverageMax;
+    Node& both = add(Op::kConcat, "avgpool", {mean_first ? mean : largest, mean_first ? largest : mean});
+    both.out_channels = 2 * both.in_channels;
+    return last();
+  }
+
+  void linear(const std::string& path, int x, int channels) {
+    Node& node = add(Op::kLinear, path, {x});
+    node.out_channels = channels;
+    node.bias = true;
+  }
+
+  // Several linear layers are a Sequential in which each has an even number, whatever stands between them.
+  void head(int x) {
+    if (a_.head_widths.empty()) return linear("fc", x, a_.classes);
+    int number = 0;
+    for (const int width : a_.head_widths) {
+      linear(fmt::format("fc.{}", number), x, width);
+      x = last();
+      if (a_.head_activation != HeadActivation::kNone) {
+        x = activate(fmt::format("fc.{}", number + 1), x);
+        graph_.nodes.back().activation = static_cast<Activation>(a_.head_activation);
+      }
+      number += 2;
+    }
+    linear(fmt::format("fc.{}", number), x, a_.classes);
   }
 
   const Architecture a_;

@@ -95,10 +95,18 @@ OperationInfo info(Op op) noexcept {
     case Op::kPadShortcut: return {"pad_shortcut", !kLayer, !kFlat, every_stride, none, no_macs};
     case Op::kAdd: return {"add", !kLayer, !kFlat, same, none, no_macs};
     case Op::kGlobalAveragePool: return {"global_average_pool", !kLayer, !kFlat, one_pixel, none, no_macs};
+    case Op::kGlobalMaxPool: return {"global_max_pool", !kLayer, !kFlat, one_pixel, none, no_macs};
+    case Op::kConcat: return {"concat", !kLayer, !kFlat, channels, none, no_macs};
     case Op::kFlatten: return {"flatten", !kLayer, kFlat, same, none, no_macs};
     case Op::kLinear: return {"linear", kLayer, kFlat, channels, of_linear, linear_macs};
   }
   return {};  // not one of them
+}
+
+bool gives_flat(const Graph& graph, std::size_t node) {
+  const Node* at = &graph.nodes[node];
+  while (at->op == Op::kActivation || at->op == Op::kBatchNorm) at = &graph.nodes[at->inputs[0]];
+  return info(at->op).is_flat;
 }
 
 }  // namespace resnet

@@ -32,4 +32,7 @@ struct OperationInfo {
 
 OperationInfo info(Op op) noexcept;
 
+// Whether a node of the graph gives channels alone: it is flat, or works on single values and reads what is.
+bool gives_flat(const Graph& graph, std::size_t node);
+
 }  // namespace resnet

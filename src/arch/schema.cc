@@ -17,6 +17,9 @@ constexpr std::array<std::string_view, 7> kStemPools = {"usual",   "none",      
                                                         "max_2x2", "average_2x2", "max_blur"};
 constexpr std::array<std::string_view, 3> kAntialiases = {"none", "average", "blur"};
 constexpr std::array<std::string_view, 6> kActivations = {"relu", "leaky_relu", "relu6", "silu", "gelu", "hardswish"};
+constexpr std::array<std::string_view, 3> kHeadPools = {"average", "average_max", "max_average"};
+constexpr std::array<std::string_view, 7> kHeadActivations = {"relu", "leaky_relu", "relu6", "silu",
+                                                              "gelu", "hardswish",  "none"};
 constexpr std::array<std::string_view, 2> kLayouts = {"torchvision", "tutorial"};
 
 constexpr ArchitectureField::Range kChannels = {1, 65'536};
@@ -51,6 +54,22 @@ std::string tell_antialias(const Architecture& a) {
     case Antialias::kBlur: return "anti-aliased by blurs";
   }
   return "";
+}
+
+std::string tell_head_pool(const Architecture& a) {
+  switch (a.head_pool) {
+    case HeadPool::kAverage: break;
+    case HeadPool::kAverageMax: return "average and max pooling before the head";
+    case HeadPool::kMaxAverage: return "max and average pooling before the head";
+  }
+  return "";
+}
+
+std::string tell_head_widths(const Architecture& a) {
+  if (a.head_widths.empty()) return "";
+  const bool usual = a.head_activation == HeadActivation::kRelu;
+  return fmt::format("head of {} linear layers{}", a.head_widths.size() + 1,
+                     usual ? "" : fmt::format(" ({} between them)", name(a.head_activation)));
 }
 
 std::string tell_groups(const Architecture& a) {
@@ -202,9 +221,26 @@ const std::vector<ArchitectureField>& table() {
        .recipe_help = "Of leaky_relu (0: 0.01)",
        .told =
            [](const Architecture& a) {
-             return a.activation == Activation::kLeakyRelu ? fmt::format("slope {:g} below zero", a.negative_slope)
-                                                           : "";
+             return a.has_leaky_relu() ? fmt::format("slope {:g} below zero", a.negative_slope) : "";
            }},
+      {.name = "head_pool",
+       .member = enum_member<&Architecture::head_pool>(kHeadPools),
+       .help = "What the head reads of each channel: average, average_max or max_average (both, in this order)",
+       .later = true,
+       .recipe_help = "average, average_max or max_average",
+       .told = tell_head_pool},
+      {.name = "head_widths",
+       .member = &Architecture::head_widths,
+       .help = "Outputs of the head's linear layers before the last one, such as 512",
+       .range = kChannels,
+       .later = true,
+       .recipe_help = "Outputs of the head's linear layers before the last one",
+       .told = tell_head_widths},
+      {.name = "head_activation",
+       .member = enum_member<&Architecture::head_activation>(kHeadActivations),
+       .help = "Between the head's linear layers: relu, leaky_relu, relu6, silu, gelu, hardswish or none",
+       .later = true,
+       .recipe_help = "relu, leaky_relu, relu6, silu, gelu, hardswish or none"},
       {.name = "layout",
        .member = enum_member<&Architecture::layout>(kLayouts),
        .help = "Names and order of modules: torchvision or tutorial",
@@ -232,6 +268,8 @@ std::string_view name(Stem value) noexcept { return kStems[static_cast<std::size
 std::string_view name(StemPool value) noexcept { return kStemPools[static_cast<std::size_t>(value)]; }
 std::string_view name(Antialias value) noexcept { return kAntialiases[static_cast<std::size_t>(value)]; }
 std::string_view name(Activation value) noexcept { return kActivations[static_cast<std::size_t>(value)]; }
+std::string_view name(HeadPool value) noexcept { return kHeadPools[static_cast<std::size_t>(value)]; }
+std::string_view name(HeadActivation value) noexcept { return kHeadActivations[static_cast<std::size_t>(value)]; }
 std::string_view name(Layout value) noexcept { return kLayouts[static_cast<std::size_t>(value)]; }
 
 Block parse_block(std::string_view text) { return parse<Block>(text, "block", kBlocks); }
@@ -240,6 +278,10 @@ Stem parse_stem(std::string_view text) { return parse<Stem>(text, "stem", kStems
 StemPool parse_stem_pool(std::string_view text) { return parse<StemPool>(text, "stem_pool", kStemPools); }
 Antialias parse_antialias(std::string_view text) { return parse<Antialias>(text, "antialias", kAntialiases); }
 Activation parse_activation(std::string_view text) { return parse<Activation>(text, "activation", kActivations); }
+HeadPool parse_head_pool(std::string_view text) { return parse<HeadPool>(text, "head_pool", kHeadPools); }
+HeadActivation parse_head_activation(std::string_view text) {
+  return parse<HeadActivation>(text, "head_activation", kHeadActivations);
+}
 Layout parse_layout(std::string_view text) { return parse<Layout>(text, "layout", kLayouts); }
 
 std::span<const ArchitectureField> architecture_fields() { return table(); }

@@ -59,10 +59,11 @@ TEST(SchemaTest, NamesAreDifferent) {
 TEST(SchemaTest, ListsTheGeneralFormFirstAndSwitchesLast) {
   std::vector<std::string_view> names;
   for (const ArchitectureField* row : listed_fields()) names.push_back(row->name);
-  EXPECT_THAT(names, ElementsAre("block", "depths", "widths", "channels", "classes", "groups", "width_per_group",
-                                 "stem", "stem_kernel", "stem_stride", "stem_pool", "stem_width", "shortcut",
-                                 "dilated_stages", "strides", "antialias", "bn_eps", "activation", "negative_slope",
-                                 "stride_on_first", "conv_bias", "layout"));
+  EXPECT_THAT(names,
+              ElementsAre("block", "depths", "widths", "channels", "classes", "groups", "width_per_group", "stem",
+                          "stem_kernel", "stem_stride", "stem_pool", "stem_width", "shortcut", "dilated_stages",
+                          "strides", "antialias", "bn_eps", "activation", "negative_slope", "head_pool", "head_widths",
+                          "head_activation", "stride_on_first", "conv_bias", "layout"));
   EXPECT_EQ(flag_of("width_per_group"), "--width-per-group");
 }
 
@@ -95,6 +96,10 @@ TEST(SchemaTest, ChecksRanges) {
   EXPECT_EQ(with("bn_eps", 2.0), "bn_eps: must be 1e-12 to 1");
   EXPECT_EQ(with("negative_slope", 0.2), "negative_slope: is that of leaky_relu, another activation has none");
   EXPECT_EQ(with("strides", std::vector<int>{1, 2, 9, 2}), "strides: each must be 1 to 8");
+  EXPECT_EQ(with("head_widths", std::vector<int>{5, 0}), "head_widths: each must be 1 to 65536");
+  EXPECT_EQ(with("head_widths", std::vector<int>(17, 5)), "head_widths: there must be at most 16");
+  EXPECT_EQ(with("head_activation", "gelu"),
+            "head_activation: stands between linear layers, and without head_widths there is one");
   EXPECT_EQ(with("stem_kernel", 2), "stem_kernel: must be odd, or 0");
   EXPECT_EQ(with("dilated_stages", 4), "dilated_stages: must be 0 to the number of stages minus one");
   EXPECT_EQ(with("dilated_stages", -1), "dilated_stages: must be 0 to the number of stages minus one");

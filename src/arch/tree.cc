@@ -63,6 +63,8 @@ std::string leaf_text(const Node& node, Layout layout) {
     case Op::kPadShortcut:
       return fmt::format("PadShortcut({}, {}, stride={})", node.in_channels, node.out_channels, node.stride);
     case Op::kGlobalAveragePool: return "AdaptiveAvgPool2d(output_size=(1, 1))";
+    case Op::kGlobalMaxPool: return "AdaptiveMaxPool2d(output_size=(1, 1))";
+    case Op::kConcat: return "AdaptiveConcatPool2d";
     case Op::kLinear:
       return fmt::format("Linear(in_features={}, out_features={}, bias=True)", node.in_channels, node.out_channels);
     case Op::kInput:
@@ -101,7 +103,7 @@ void name_classes(Module& module, int level, const Architecture& a) {
   } else if (level == 2 && module.children.front().name == "conv1") {
     module.text = a.layout == Layout::kTutorial ? "block" : a.block == Block::kBasic ? "BasicBlock" : "Bottleneck";
     order_block(module, a);
-  } else {
+  } else if (module.text.empty()) {
     module.text = "Sequential";
     fill_gaps(module);
   }

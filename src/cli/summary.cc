@@ -52,16 +52,17 @@ FeatureShape input_for(const Graph& graph, const std::optional<std::string>& tex
   return input;
 }
 
-Json shape_json(const Node& node, const FeatureShape& s) {
+Json shape_json(const Graph& graph, std::size_t node, const FeatureShape& s) {
   std::vector<std::int64_t> sizes = {s.batch, s.channels};
-  if (!info(node.op).is_flat) sizes.insert(sizes.end(), {s.height, s.width});
+  if (!gives_flat(graph, node)) sizes.insert(sizes.end(), {s.height, s.width});
   return sizes;
 }
 
 JsonObject summary_json(const Graph& graph, const std::vector<FeatureShape>& shapes) {
   JsonArray stages;
   for (const Landmark& place : landmarks(graph)) {
-    stages.add(JsonObject{{"name", place.name}, {"output", shape_json(graph.nodes[place.node], shapes[place.node])}});
+    stages.add(JsonObject{{"name", place.name},
+                          {"output", shape_json(graph, static_cast<std::size_t>(place.node), shapes[place.node])}});
   }
   JsonArray layers;
   const std::vector<std::int64_t> counts = parameter_counts(graph);
@@ -69,7 +70,7 @@ JsonObject summary_json(const Graph& graph, const std::vector<FeatureShape>& sha
     const Node& node = graph.nodes[i];
     layers.add(JsonObject{{"name", label(node)},
                           {"operation", operation_name(node)},
-                          {"output", shape_json(node, shapes[i])},
+                          {"output", shape_json(graph, i, shapes[i])},
                           {"parameters", counts[i]},
                           {"macs", macs(node, shapes[i])}});
   }
@@ -86,7 +87,7 @@ JsonObject summary_json(const Graph& graph, const std::vector<FeatureShape>& sha
       .add("parameters", parameter_count(graph))
       .add("macs", sum)
       .add("macs_per_image", sum / shapes[0].batch)
-      .add("input", shape_json(graph.nodes[0], shapes[0]))
+      .add("input", shape_json(graph, 0, shapes[0]))
       .add("stages", stages)
       .add("layers", layers)
       .add("state_dict", tensors);

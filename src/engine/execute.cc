@@ -89,8 +89,9 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
       });
     }
     case Op::kMaxPool:
+    case Op::kGlobalMaxPool:
     case Op::kAveragePool: {
-      const auto pool = step.op == Op::kMaxPool ? kernels.max_pool : kernels.average_pool;
+      const auto pool = step.op == Op::kAveragePool ? kernels.average_pool : kernels.max_pool;
       return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
         pool(step.pool, in, out, static_cast<int>(begin), static_cast<int>(end));
       });
@@ -98,6 +99,11 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
     case Op::kBlur:
       return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
         kernels.blur(step.pool, floats, out_floats, static_cast<int>(begin), static_cast<int>(end));
+      });
+    case Op::kConcat:
+      return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
+        const std::byte* second = workspace.arena.data() + step.residual_offset;
+        concatenate(step.input_shape, shape, floats, reinterpret_cast<const float*>(second), out_floats, begin, end);
       });
     case Op::kPadShortcut:
       return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {

@@ -127,4 +127,17 @@ void pad_shortcut(const FeatureShape& in_shape, const FeatureShape& out_shape, i
   }
 }
 
+void concatenate(const FeatureShape& in_shape, const FeatureShape& out_shape, const float* first, const float* second,
+                 float* out, std::int64_t begin, std::int64_t end) {
+  const std::int64_t rest = out_shape.channels - in_shape.channels;
+  const std::int64_t first_row = padded_channels(static_cast<int>(in_shape.channels));
+  const std::int64_t second_row = padded_channels(static_cast<int>(rest));
+  const std::int64_t row = padded_channels(static_cast<int>(out_shape.channels));
+  for (std::int64_t pixel = begin; pixel < end; ++pixel) {
+    float* to = std::copy_n(first + pixel * first_row, in_shape.channels, out + pixel * row);
+    to = std::copy_n(second + pixel * second_row, rest, to);
+    std::fill(to, out + (pixel + 1) * row, 0.0F);
+  }
+}
+
 }  // namespace resnet

@@ -22,4 +22,9 @@ void from_kernel_layout(const FeatureShape& shape, std::int64_t pitch, const Val
 void pad_shortcut(const FeatureShape& in_shape, const FeatureShape& out_shape, int stride, const ValueFormat& format,
                   const void* in, void* out, std::int64_t begin, std::int64_t end);
 
+// Channels of `first`, whose shape is `in_shape`, then those of `second`. float32, NHWC; works on pixels [begin, end),
+// of batch * height * width.
+void concatenate(const FeatureShape& in_shape, const FeatureShape& out_shape, const float* first, const float* second,
+                 float* out, std::int64_t begin, std::int64_t end);
+
 }  // namespace resnet

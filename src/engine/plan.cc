@@ -130,6 +130,7 @@ PoolShape pool_shape(const Node& node, const PlanStep& step) {
   shape.kernel = node.kernel;
   shape.stride = node.stride;
   shape.padding = node.padding;
+  if (node.op == Op::kGlobalMaxPool) shape.kernel = std::max(shape.in_height, shape.in_width);  // one window
   const ValueFormat& in = step.operation.input.format;
   const ValueFormat& out = step.operation.output.format;
   shape.type = in.type;

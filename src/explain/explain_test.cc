@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "explain/head_gradient.h"
 #include "explain/layers.h"
 #include "program/random_weights.h"
 #include "resnet/error.h"
@@ -76,6 +77,10 @@ TEST(LayersTest, FindsStagesBlocksAndThePool) {
   EXPECT_LT(find_layer(graph, "layer3.4"), find_layer(graph, "layer3.5"));
   EXPECT_EQ(graph.nodes[find_layer(graph, "avgpool")].op, Op::kGlobalAveragePool);
   EXPECT_EQ(last_stage(graph), "layer4");
+  Architecture both = find_architecture("resnet18");
+  both.head_pool = HeadPool::kMaxAverage;
+  const Graph of_both = expand(both);
+  EXPECT_EQ(of_both.nodes[find_layer(of_both, "avgpool")].op, Op::kConcat);
   for (const char* name : {"layer5", "layer0", "layer4.3", "fc", "", "conv1"}) {
     EXPECT_THAT(error_of([&] { find_layer(graph, name); }), HasSubstr("there are layer1 to layer4")) << name;
   }
@@ -105,6 +110,36 @@ TEST(HeatmapTest, CamIsTheClassifierAppliedToEachPixel) {
       EXPECT_NEAR(map.values[p], std::max(value, 0.0) / static_cast<double>(pixels), 1e-6);
     }
     EXPECT_NEAR(score, map.logits[c], 1e-5);
+  }
+}
+
+// Against differences of the scores, for every activation, and both poolings.
+TEST(HeadGradientTest, IsTheSlopeOfTheScore) {
+  for (int i = 0; i < 7; ++i) {
+    SCOPED_TRACE(i);
+    Architecture a = small_classifier().architecture();
+    a.head_widths = {13, 5};
+    a.head_activation = static_cast<HeadActivation>(i);
+    a.head_pool = i % 2 == 0 ? HeadPool::kAverage : HeadPool::kAverageMax;
+    const Graph graph = expand(a);
+    const StateDict weights = random_weights(graph, 3);
+    const Engine engine(graph, weights, {1});
+    const FeatureShape shape{1, 3, 32, 32};
+    const int pool = find_layer(graph, "avgpool");
+    std::mt19937 random(5);
+    const std::vector<float> features = random_values(a.features(), -3, 3, random);
+    const std::vector<double> gradient = HeadGradient(graph, weights).of_class(2, features);
+    ASSERT_EQ(gradient.size(), features.size());
+    std::vector<float> scores(7);
+    const auto score = [&](std::size_t feature, float step) {
+      std::vector<float> moved = features;
+      moved[feature] += step;
+      engine.run_from(pool, moved, shape, scores);
+      return static_cast<double>(scores[2]);
+    };
+    for (std::size_t k = 0; k < features.size(); ++k) {
+      EXPECT_NEAR((score(k, 0.01F) - score(k, -0.01F)) / 0.02, gradient[k], 0.02) << k;
+    }
   }
 }
 

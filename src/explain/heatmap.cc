@@ -4,8 +4,8 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "explain/head_gradient.h"
 #include "explain/layers.h"
-#include "program/quantized.h"
 #include "resnet/explain.h"
 
 namespace resnet {
@@ -36,12 +36,14 @@ std::vector<float> weighted_sum(const Activations& layer, std::span<const double
 }
 
 // Grad-CAM (Selvaraju et al. 2017, arXiv:1610.02391, section 3 and appendix A): each channel weighs what the mean of
-// the score's gradient over its pixels is. Behind the last stage stand the mean over the pixels and one linear layer,
-// so that gradient is the same everywhere, the layer's weight over the number of pixels: Zhou et al. 2016
-// (arXiv:1512.04150), equation 2.
-std::vector<double> cam_weights(const Activations& layer, std::span<const float> row) {
-  std::vector<double> weights(row.begin(), row.end());
-  for (double& weight : weights) weight /= static_cast<double>(layer.pixels());
+// the score's gradient over its pixels is. Behind the last stage stand the mean over the pixels and the head. So that
+// gradient is the same everywhere, the head's over the number of pixels; of one linear layer that is its weight: Zhou
+// et al. 2016 (arXiv:1512.04150), equation 2. A largest value has its gradient at one pixel: the same mean.
+std::vector<double> cam_weights(const Activations& layer, const std::vector<double>& gradient) {
+  std::vector<double> weights(static_cast<std::size_t>(layer.shape.channels));
+  for (std::size_t i = 0; i < gradient.size(); ++i) {
+    weights[i % weights.size()] += gradient[i] / static_cast<double>(layer.pixels());
+  }
   return weights;
 }
 
@@ -146,7 +148,7 @@ Explainer::Explainer(const Classifier& classifier, const HeatmapOptions& options
     fail(ErrorCode::kInvalidArgument, "layer", "cam explains {}; for {} there are ablation and eigen", last, layer_);
   }
   if (method_ == HeatmapMethod::kCam) {
-    classifier_weights_ = float_weights(classifier.engine().weights(), graph.output().path);
+    head_ = std::make_shared<const HeadGradient>(graph, classifier.engine().weights());
   }
 }
 
@@ -169,9 +171,13 @@ Heatmap Explainer::explain(std::span<const float> input, const FeatureShape& sha
   Heatmap result;
   Activations layer;
   result.logits.resize(static_cast<std::size_t>(classifier_->architecture().outputs()));
-  engine.run(input, shape, result.logits, std::span(&node_, 1),
-             [&](int, const FeatureShape& seen, std::span<const float> values) {
-               layer = {seen, {values.begin(), values.end()}};
+  std::vector<float> pooled;
+  std::vector<int> nodes = {node_};
+  if (method_ == HeatmapMethod::kCam) nodes.push_back(find_layer(engine.graph(), "avgpool"));
+  engine.run(input, shape, result.logits, nodes,
+             [&](int node, const FeatureShape& seen, std::span<const float> values) {
+               if (node == node_) layer = {seen, {values.begin(), values.end()}};
+               if (node != node_) pooled.assign(values.begin(), values.end());
              });
   result.height = static_cast<int>(layer.shape.height);
   result.width = static_cast<int>(layer.shape.width);
@@ -182,9 +188,7 @@ Heatmap Explainer::explain(std::span<const float> input, const FeatureShape& sha
   result.class_index = class_index ? *class_index : classifier_->top(result.logits, 1)[0].index;
   const auto row = static_cast<std::size_t>(result.class_index);
   if (method_ == HeatmapMethod::kCam) {
-    const auto channels = static_cast<std::size_t>(layer.shape.channels);
-    const std::span<const float> weights = classifier_weights_.f32().subspan(row * channels, channels);
-    result.values = weighted_sum(layer, cam_weights(layer, weights));
+    result.values = weighted_sum(layer, cam_weights(layer, head_->of_class(result.class_index, pooled)));
   } else {
     result.values = weighted_sum(
         layer, ablation_weights(engine, node_, layer, shape, result.logits[row], result.class_index, classes));

@@ -9,7 +9,8 @@ int find_layer(const Graph& graph, std::string_view layer) {
   int found = -1;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
-    const bool here = node.stage < 0 ? node.op == Op::kGlobalAveragePool && layer == node.path
+    const bool pools = node.op == Op::kGlobalAveragePool || node.op == Op::kConcat;
+    const bool here = node.stage < 0 ? pools && layer == node.path
                                      : layer == fmt::format("layer{}", node.stage + 1) ||
                                            layer == fmt::format("layer{}.{}", node.stage + 1, node.block);
     if (here) found = static_cast<int>(i);  // the last node is the output

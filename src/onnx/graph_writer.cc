@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "arch/describe.h"
+#include "arch/operations.h"
 #include "base/error.h"
 #include "onnx/export.h"
 #include "onnx/proto_writer.h"
@@ -75,6 +76,8 @@ class GraphWriter {
       case Op::kAdd: value = write_simple("Add", label(main), {input, values_.at(operation.residual.value)}); break;
       case Op::kActivation: value = write_activation(main, input); break;
       case Op::kGlobalAveragePool: value = write_simple("GlobalAveragePool", label(main), {input}); break;
+      case Op::kGlobalMaxPool: value = write_simple("GlobalMaxPool", label(main), {input}); break;
+      case Op::kConcat: value = write_concat(main, input, values_.at(operation.residual.value)); break;
       case Op::kFlatten: value = write_simple("Flatten", label(main), {input}); break;
     }
     return write_epilogue(operation, quantized, value);
@@ -159,7 +162,8 @@ class GraphWriter {
     const Node& linear = program_.node(operation);
     Names inputs = {values_.at(operation.input.value)};
     const int read = operation.input.value;
-    const bool flat = read < static_cast<int>(graph_.nodes.size()) && node(read).op == Op::kFlatten;
+    const bool flat =
+        read < static_cast<int>(graph_.nodes.size()) && gives_flat(graph_, static_cast<std::size_t>(read));
     if (!flat) inputs[0] = write_simple("Flatten", "flatten", inputs);
     add_weights(operation, quantized, inputs);
     onnx::NodeProto& proto = proto_.node("Gemm", unique(label(linear)), inputs);
@@ -182,6 +186,12 @@ class GraphWriter {
     onnx::NodeProto& proto = proto_.node(average ? "AveragePool" : "MaxPool", unique(label(pool)), {value});
     ProtoWriter::set_window(proto, pool);
     if (average || pool.ceil_mode) ProtoWriter::set(proto, "ceil_mode", std::int64_t{pool.ceil_mode});
+    return proto.name();
+  }
+
+  std::string write_concat(const Node& concat, const std::string& first, const std::string& second) {
+    onnx::NodeProto& proto = proto_.node("Concat", unique(label(concat)), {first, second});
+    ProtoWriter::set(proto, "axis", std::int64_t{1});
     return proto.name();
   }
 

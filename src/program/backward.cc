@@ -16,7 +16,8 @@ GradientReads gradient_reads(const Program& program, const Operation& operation)
       reads.input = true;
       reads.output = relu && adds;
       break;
-    case Op::kMaxPool: reads.input = true; break;  // its largest values are found again
+    case Op::kMaxPool:
+    case Op::kGlobalMaxPool: reads.input = true; break;  // its largest values are found again
     case Op::kActivation:
       (program.node(operation).activation == Activation::kRelu ? reads.output : reads.input) = true;
       break;
@@ -26,6 +27,7 @@ GradientReads gradient_reads(const Program& program, const Operation& operation)
     case Op::kBlur:
     case Op::kPadShortcut:
     case Op::kGlobalAveragePool:
+    case Op::kConcat:
     case Op::kFlatten: break;
   }
   return reads;

@@ -117,12 +117,14 @@ Storage storage(Op op) noexcept {
     case Op::kLinear: return Storage::kLayer;
     case Op::kMaxPool:
     case Op::kAveragePool:
+    case Op::kGlobalMaxPool:
     case Op::kPadShortcut: return Storage::kPassedOn;
     case Op::kGlobalAveragePool: return Storage::kMean;
     case Op::kBlur:
     case Op::kBatchNorm:
     case Op::kActivation:
     case Op::kAdd:
+    case Op::kConcat:
     case Op::kFlatten: break;
   }
   return Storage::kFloat;

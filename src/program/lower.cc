@@ -40,7 +40,8 @@ class Lowerer {
     operation.node = operation.output.value = index;
     if (!inputs.empty()) operation.input.value = value_[inputs[0]];
     if (inputs.size() < 2) return;
-    RESNET_ASSERT(graph_.nodes[index].op == Op::kAdd);  // nothing else reads two values
+    const Op op = graph_.nodes[index].op;
+    RESNET_ASSERT(op == Op::kAdd || op == Op::kConcat);  // nothing else reads two values
     operation.residual.value = value_[inputs[1]];
   }
 
@@ -61,6 +62,8 @@ class Lowerer {
       case Op::kBlur:
       case Op::kPadShortcut:
       case Op::kGlobalAveragePool:
+      case Op::kGlobalMaxPool:
+      case Op::kConcat:
       case Op::kLinear: break;
     }
     return false;
@@ -104,16 +107,23 @@ class Lowerer {
       case Op::kBlur:
       case Op::kPadShortcut:
       case Op::kGlobalAveragePool:
+      case Op::kGlobalMaxPool:
+      case Op::kConcat:
       case Op::kFlatten: break;
     }
     return false;
   }
 
+  bool gives_one_pixel(int index) const {
+    const Node& node = graph_.nodes[index];
+    if (node.op == Op::kConcat) return gives_one_pixel(node.inputs[0]);
+    return node.op == Op::kGlobalAveragePool || node.op == Op::kGlobalMaxPool;
+  }
+
   // Flattening one pixel: who reads it reads what it reads.
   bool leave_out(int index) {
     const int input = graph_.nodes[index].inputs[0];
-    const bool one_pixel = graph_.nodes[input].op == Op::kGlobalAveragePool;
-    if (lowering_ != Lowering::kInference || !one_pixel || readers_[index] == 0) return false;
+    if (lowering_ != Lowering::kInference || !gives_one_pixel(input) || readers_[index] == 0) return false;
     giver_[index] = giver_[input];
     value_[index] = value_[input];
     return true;

@@ -31,7 +31,7 @@ struct Operation {
   int node = 0;  // does the main work
   Epilogue epilogue;
   Operand input;          // none: what the network is given
-  Operand residual;       // what an addition adds: the epilogue's, or that which `node` is
+  Operand residual;       // what an addition adds, the epilogue's or that which `node` is; a concatenation's second
   Operand output;         // the value of the last node that it took in
   bool converts = false;  // does nothing but store its input in another format; `node` gave that
 };

@@ -134,7 +134,8 @@ TEST(PropertyProgram, ComputesItsGraph) {
       for (const Operation& operation : program.operations) {
         std::vector<Origin> inputs;
         if (operation.input.value >= 0) inputs.push_back(values.at(operation.input.value));
-        if (graph.nodes[operation.node].op == Op::kAdd) inputs.push_back(values.at(operation.residual.value));
+        const Op op = graph.nodes[operation.node].op;
+        if (op == Op::kAdd || op == Op::kConcat) inputs.push_back(values.at(operation.residual.value));
         Origin value = origin_of(graph, operation.node, inputs);
         const Epilogue& epilogue = operation.epilogue;
         if (epilogue.norm >= 0) value = origin_of(graph, epilogue.norm, {value});

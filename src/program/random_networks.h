@@ -50,7 +50,13 @@ inline Architecture random_architecture(std::mt19937& random) {
     if (below(3) == 0) a.activation = static_cast<Activation>(below(6));
     a.antialias = std::vector{Antialias::kNone, Antialias::kNone, Antialias::kAverage, Antialias::kBlur}[below(4)];
     if (a.antialias != Antialias::kNone) a.stem_stride = 0, a.strides.clear();  // pictures stay large enough
-    if (a.activation == Activation::kLeakyRelu) a.negative_slope = below(2) == 0 ? 0.01 : 0.2;
+    if (a.classes > 0 && below(3) == 0) a.head_pool = static_cast<HeadPool>(below(3));
+    if (a.classes > 0 && below(3) == 0) {
+      a.head_widths.assign(static_cast<std::size_t>(1 + below(2)), 24);
+      for (int& width : a.head_widths) width += below(20);
+      a.head_activation = static_cast<HeadActivation>(below(7));
+    }
+    if (a.has_leaky_relu()) a.negative_slope = below(2) == 0 ? 0.01 : 0.2;
     try {
       validate(a);
       return a;

@@ -151,6 +151,8 @@ void ResNetImpl::register_modules() {
       case Op::kPadShortcut:
       case Op::kAdd:
       case Op::kGlobalAveragePool:
+      case Op::kGlobalMaxPool:
+      case Op::kConcat:
       case Op::kFlatten: break;  // without parameters
     }
   }
@@ -204,6 +206,8 @@ torch::Tensor ResNetImpl::run(const torch::Tensor& images, const torch::Tensor& 
         if (step.relu) y = torch::relu(y);
         break;
       case Op::kGlobalAveragePool: y = torch::adaptive_avg_pool2d(x, {1, 1}); break;
+      case Op::kGlobalMaxPool: y = std::get<0>(torch::adaptive_max_pool2d(x, {1, 1})); break;
+      case Op::kConcat: y = torch::cat({x, residual}, 1); break;
       case Op::kFlatten: y = x.flatten(1); break;
       case Op::kLinear: y = step.linear->forward(x); break;
     }

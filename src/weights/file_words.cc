@@ -182,7 +182,9 @@ class Words {
   }
 
   void read_pooling(const std::string& pool, const std::string& source) {
-    if (!pool.empty() && pool != "avg" && pool != "fast" && pool != "fastavg") {
+    if (pool == "catavgmax" && architecture_.head_pool != HeadPool::kAverage) {
+      said_.say(&Architecture::head_pool, HeadPool::kAverageMax, "head_pool", source);
+    } else if (!pool.empty() && pool != "avg" && pool != "fast" && pool != "fastavg") {
       said_.refuse(source, fmt::format("the pooling {} of its features", pool));
     }
   }

@@ -1,7 +1,6 @@
 #include "weights/find_head.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <map>
 #include <set>
@@ -10,6 +9,7 @@
 #include "base/text.h"
 #include "resnet/graph.h"
 #include "weights/bookkeeping.h"
+#include "weights/head_chain.h"
 #include "weights/plain_weights.h"
 
 namespace resnet {
@@ -17,12 +17,6 @@ namespace {
 
 constexpr std::size_t kShownModules = 5;
 constexpr std::int64_t kMostChannels = 64;  // of pictures
-
-struct HeadModule {
-  std::string_view path;
-  StateDict tensors;  // by plain leaves, behind "head."
-  std::vector<std::string_view> names;
-};
 
 bool is_number_type(DType type) {
   return type == DType::kF32 || type == DType::kF16 || type == DType::kBF16 || type == DType::kF64;
@@ -67,7 +61,7 @@ class Search {
       inner = level;
       level = level_above(level);
     }
-    if (!wanted_.empty() && wanted_ != "none" && result_.head.module.empty()) no_such_head();
+    if (!wanted_.empty() && wanted_ != "none" && result_.head.layers.empty()) no_such_head();
     return std::move(result_);
   }
 
@@ -123,37 +117,24 @@ class Search {
     return false;
   }
 
-  // Of a linear layer or a 1x1 convolution: outputs and inputs.
-  static std::optional<std::pair<std::int64_t, std::int64_t>> linear(const HeadModule& module) {
-    for (const char* leaf :
-         {"head.weight", "head.weight_orig", "head.weight_v", "head.parametrizations.weight.original"}) {
-      const Tensor* weight = module.tensors.find(leaf);
-      if (weight == nullptr) continue;
-      const Shape& shape = weight->shape();
-      if (shape.size() == 2 || (shape.size() == 4 && shape[2] == 1 && shape[3] == 1))
-        return std::pair(shape[0], shape[1]);
-    }
-    return std::nullopt;
-  }
-
-  bool is_head(const HeadModule& module) const {
-    const auto sizes = linear(module);
-    return sizes && sizes->second == features_ && sizes->first >= 1;
-  }
-
-  static bool is_norm(const HeadModule& module) { return module.tensors.contains("head.running_mean"); }
-
+  // By the name of a layer, or of what it stands in.
   bool is_wanted(const HeadModule& module) const {
+    const std::string path(module.path), within = "." + wanted_ + ".";
+    return path == network_.prefix + wanted_ || (path + ".").starts_with(network_.prefix + wanted_ + ".") ||
+           ("." + path + ".").find(within) != std::string::npos;
+  }
+
+  bool is_called(const HeadModule& module) const {
     return module.path == wanted_ || module.path == network_.prefix + wanted_ || module.path.ends_with("." + wanted_);
   }
 
-  std::string words(const HeadModule& module) const {
+  static std::string words(const HeadModule& module) {
     std::string path = one_line(module.path);
-    if (const auto sizes = linear(module)) return fmt::format("{} ({} to {})", path, sizes->second, sizes->first);
-    return is_norm(module) ? path + " (batch norm)" : path;
+    if (const auto sizes = module.linear()) return fmt::format("{} ({} to {})", path, sizes->in, sizes->out);
+    return module.is_norm() ? path + " (batch norm)" : path;
   }
 
-  std::string list(const std::vector<const HeadModule*>& modules) const {
+  static std::string list(const std::vector<const HeadModule*>& modules) {
     std::string text;
     for (std::size_t i = 0; i < std::min(modules.size(), kShownModules); ++i) {
       text += fmt::format("{}{}", i == 0 ? "" : ", ", words(*modules[i]));
@@ -162,42 +143,31 @@ class Search {
     return text;
   }
 
-  void take(const HeadModule& module) {
+  HeadLayer layer_of(const HeadModule& module) {
     std::vector<std::string> notes;
     const StateDict plain = make_leaves_plain(module.tensors, where_, notes);
-    result_.head.module = std::string(module.path);
+    HeadLayer layer{std::string(module.path), {}, std::nullopt};
     const Tensor& weight = plain.at("head.weight");
     const Shape flat = {weight.shape()[0], weight.shape()[1]};
     if (weight.shape().size() == 4) {
       result_.notes.push_back(
           fmt::format("the 1x1 convolution {} is the classifier of the pooled features", one_line(module.path)));
       const auto owner = std::make_shared<const Tensor>(weight.in_memory());
-      result_.head.weight = Tensor::view(weight.dtype(), flat, owner->bytes(), owner);
+      layer.weight = Tensor::view(weight.dtype(), flat, owner->bytes(), owner);
     } else {
-      result_.head.weight = weight;
+      layer.weight = weight;
     }
-    if (const Tensor* bias = plain.find("head.bias")) result_.head.bias = *bias;
+    if (const Tensor* bias = plain.find("head.bias")) layer.bias = *bias;
+    return layer;
   }
 
-  // A batch norm of the features, next in a Sequential before the linear layer: nothing else stands between them.
-  bool stands_before(const HeadModule& norm, const HeadModule& head) const {
-    const auto number = [](std::string_view path) {
-      int value = -1;
-      const std::string_view text = path.substr(path.rfind('.') + 1);
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-      return error == std::errc() && end == text.data() + text.size() ? value : -1;
-    };
-    const auto parent = [](std::string_view path) { return path.substr(0, path.rfind('.') + 1); };
-    if (!is_norm(norm) || parent(norm.path) != parent(head.path)) return false;
-    return number(norm.path) >= 0 && number(norm.path) + 1 == number(head.path) &&
-           norm.tensors.at("head.running_mean").count() == features_;
-  }
-
-  // W (s x + t) + b = (W s) x + (W t + b).
-  void fold(const HeadModule& norm) {
+  // y = s x + t of a batch norm.
+  struct Affine {
+    std::vector<double> scale, shift;
+  };
+  Affine affine(const HeadModule& norm, std::size_t count) const {
     const auto values = [&](const char* leaf, float otherwise) {
       const Tensor* tensor = norm.tensors.find(leaf);
-      const auto count = static_cast<std::size_t>(features_);
       if (tensor == nullptr) return std::vector<float>(count, otherwise);
       const Tensor plain = tensor->to_f32();
       if (plain.f32().size() != count) fail(ErrorCode::kMismatch, where_, "{} has another size", one_line(norm.path));
@@ -207,90 +177,185 @@ class Search {
     const std::vector<float> bias = values("head.bias", 0);
     const std::vector<float> mean = values("head.running_mean", 0);
     const std::vector<float> var = values("head.running_var", 1);
-    Tensor linear = result_.head.weight.to_f32().copy();
-    const std::int64_t classes = linear.shape()[0];
-    Tensor sums = result_.head.bias ? result_.head.bias->to_f32().copy() : Tensor::zeros(DType::kF32, {classes});
-    if (sums.count() != classes) fail(ErrorCode::kMismatch, where_, "{}.bias has another size", result_.head.module);
-    for (std::size_t row = 0; row < static_cast<std::size_t>(classes); ++row) {
-      const std::span<float> w = linear.mutable_f32().subspan(row * weight.size(), weight.size());
-      double sum = sums.f32()[row];
-      for (std::size_t i = 0; i < w.size(); ++i) {
-        const double scale = weight[i] / std::sqrt(static_cast<double>(var[i]) + kUsualEpsilon);
-        sum += w[i] * (bias[i] - mean[i] * scale);
-        w[i] = static_cast<float>(w[i] * scale);
-      }
-      sums.mutable_f32()[row] = static_cast<float>(sum);
+    Affine result;
+    for (std::size_t i = 0; i < count; ++i) {
+      result.scale.push_back(weight[i] / std::sqrt(static_cast<double>(var[i]) + kUsualEpsilon));
+      result.shift.push_back(bias[i] - mean[i] * result.scale.back());
     }
-    result_.head.weight = linear;
-    result_.head.bias = sums;
-    result_.notes.push_back(fmt::format("the batch norm {} was taken into the classifier", one_line(norm.path)));
+    return result;
+  }
+
+  // Before the layer W (s x + t) + b = (W s) x + (W t + b); behind it s (W x + b) + t = (s W) x + (s b + t).
+  void fold(const PlacedNorm& norm, HeadLayer& layer) const {
+    const auto rows = static_cast<std::size_t>(layer.weight.shape()[0]);
+    const auto columns = static_cast<std::size_t>(layer.weight.shape()[1]);
+    const Affine of = affine(*norm.norm, norm.before ? columns : rows);
+    Tensor weight = layer.weight.to_f32().copy();
+    Tensor bias =
+        layer.bias ? layer.bias->to_f32().copy() : Tensor::zeros(DType::kF32, {static_cast<std::int64_t>(rows)});
+    if (bias.f32().size() != rows) fail(ErrorCode::kMismatch, where_, "{}.bias has another size", layer.module);
+    for (std::size_t row = 0; row < rows; ++row) {
+      const std::span<float> w = weight.mutable_f32().subspan(row * columns, columns);
+      double sum = bias.f32()[row];
+      if (!norm.before) sum = sum * of.scale[row] + of.shift[row];
+      for (std::size_t i = 0; i < columns; ++i) {
+        if (norm.before) sum += w[i] * of.shift[i];
+        w[i] = static_cast<float>(w[i] * of.scale[norm.before ? i : row]);
+      }
+      bias.mutable_f32()[row] = static_cast<float>(sum);
+    }
+    layer.weight = weight;
+    layer.bias = bias;
+  }
+
+  void take(const HeadChain& chain) {
+    for (const HeadModule* layer : chain.layers) result_.head.layers.push_back(layer_of(*layer));
+    // Those before a layer from it outwards, as those behind it.
+    for (auto norm = chain.norms.rbegin(); norm != chain.norms.rend(); ++norm) {
+      if (norm->before) fold(*norm, result_.head.layers[norm->layer]);
+    }
+    for (const PlacedNorm& norm : chain.norms) {
+      if (!norm.before) fold(norm, result_.head.layers[norm.layer]);
+      result_.head.norms.emplace_back(norm.norm->path);
+    }
+    const auto bare = std::count(chain.bare.begin(), chain.bare.end(), true);
+    result_.head.bare = bare > 0;
+    if (bare > 0 && bare < static_cast<std::ptrdiff_t>(chain.bare.size())) {
+      fail(ErrorCode::kUnsupported, where_,
+           "some of the head's linear layers follow each other with nothing between them and others do not, which is "
+           "not supported: {}",
+           list(chain.layers));
+    }
+    note_chain(chain);
+  }
+
+  void note_chain(const HeadChain& chain) {
+    if (chain.layers.size() == 1 && chain.norms.empty()) return;
+    if (chain.layers.size() == 1 && chain.norms.size() == 1) {
+      result_.notes.push_back(
+          fmt::format("the batch norm {} was taken into the classifier", one_line(chain.norms.front().norm->path)));
+      return;
+    }
+    std::string text;
+    auto norm = chain.norms.begin();
+    const auto say_norms = [&](std::size_t layer, bool before) {
+      for (; norm != chain.norms.end() && norm->layer == layer && norm->before == before; ++norm) {
+        text += words(*norm->norm) + ", ";
+      }
+    };
+    for (std::size_t i = 0; i < chain.layers.size(); ++i) {
+      say_norms(i, true);
+      text += words(*chain.layers[i]) + ", ";
+      say_norms(i, false);
+      if (i < chain.bare.size() && !chain.bare[i]) text += "activation, ";
+    }
+    text.resize(text.size() - 2);
+    result_.notes.push_back(fmt::format("the head is taken as {}{}", text,
+                                        chain.norms.empty() ? "" : "; batch norms become part of linear layers"));
   }
 
   void set_aside(const HeadModule& module) {
     for (const std::string_view name : module.names) result_.set_aside.emplace_back(name);
   }
 
+  // DINO's: linear layers, and behind a normalisation a last one whose weights are normed.
+  static bool is_dino(const std::vector<HeadModule>& modules) {
+    return std::any_of(modules.begin(), modules.end(), [](const HeadModule& module) {
+      const bool normed = module.tensors.contains("head.weight_v");
+      return normed && module.path.substr(module.path.rfind('.') + 1) == "last_layer";
+    });
+  }
+
   // True where the search ends here.
   bool choose(const std::vector<HeadModule>& modules, bool first) {
-    std::vector<const HeadModule*> heads;
     std::vector<const HeadModule*> rest;
+    const bool all_aside = wanted_ == "none" || (first && is_contrastive(network_.prefix)) || is_dino(modules);
     for (const HeadModule& module : modules) {
-      if (wanted_ == "none" || is_projection(module.path) || (first && is_contrastive(network_.prefix))) {
+      if (all_aside || is_projection(module.path)) {
         set_aside(module);
       } else {
-        (is_head(module) ? heads : rest).push_back(&module);
+        rest.push_back(&module);
       }
     }
-    if (heads.empty()) {
-      for (const HeadModule* module : rest) refuse_two_poolings(*module);
-      if (!first) {
-        for (const HeadModule* module : rest) set_aside(*module);
-        return !rest.empty();
-      }
-      for (const HeadModule* module : rest) {
-        for (const std::string_view name : module->names) result_.unexpected.emplace_back(name);
-      }
-      return false;
-    }
-    for (const HeadModule* head : heads) result_.others.emplace_back(head->path);
+    const std::vector<HeadChain> chains = find_chains(rest, features_);
+    if (chains.empty()) return pass_over(rest, first);
+    for (const HeadChain& chain : chains) result_.others.emplace_back(chain.layers.back()->path);
     if (!wanted_.empty()) {
-      const auto found =
-          std::find_if(heads.begin(), heads.end(), [&](const HeadModule* head) { return is_wanted(*head); });
-      if (found == heads.end()) no_such_head();
-      take(**found);
-      for (const HeadModule& module : modules) {
-        if (&module != *found) set_aside(module);
+      take_wanted(chains, rest);
+    } else {
+      take_only(chains, rest);
+    }
+    return true;
+  }
+
+  bool pass_over(const std::vector<const HeadModule*>& modules, bool first) {
+    for (const HeadModule* module : modules) {
+      if (!first) {
+        set_aside(*module);
+        continue;
       }
-      return true;
+      for (const std::string_view name : module->names) result_.unexpected.emplace_back(name);
     }
-    if (heads.size() == 1 && (rest.empty() || (rest.size() == 1 && stands_before(*rest.front(), *heads.front())))) {
-      take(*heads.front());
-      if (!rest.empty()) fold(*rest.front());
-      return true;
-    }
-    refuse(heads, rest);
+    return !first && !modules.empty();
   }
 
-  // fastai's, whose features are the averages and the maxima of the last stage.
-  void refuse_two_poolings(const HeadModule& module) const {
-    const auto sizes = linear(module);
-    if (!sizes || sizes->second != 2 * features_) return;
-    fail(ErrorCode::kUnsupported, where_,
-         "the head {} reads {} values, twice the network's {} features: average and max pooling side by side (fastai), "
-         "which is not supported",
-         words(module), sizes->second, features_);
+  void take_wanted(const std::vector<HeadChain>& chains, const std::vector<const HeadModule*>& modules) {
+    std::vector<HeadChain> found;
+    for (const HeadChain& chain : chains) {
+      if (is_wanted(*chain.layers.back())) found.push_back(chain);
+    }
+    if (found.empty()) {  // a layer before the last
+      for (const HeadModule* module : modules) {
+        if (!is_called(*module)) continue;
+        if (auto chain = chain_to(*module, modules, features_)) found.push_back(std::move(*chain));
+      }
+    }
+    if (found.empty()) no_such_head();
+    if (found.size() > 1) {
+      fail(ErrorCode::kNotFound, where_, "several heads are called '{}': {}", one_line(wanted_), list(ends_of(found)));
+    }
+    HeadChain& chain = found.front();
+    std::vector<const HeadModule*> norms;
+    for (const HeadModule* module : modules) {
+      if (module->is_norm() && stands_with(*module, chain, modules)) norms.push_back(module);
+    }
+    if (!place_norms(chain, norms, features_, /*dropout=*/true)) refuse({chain}, norms);
+    take(chain);
+    for (const HeadModule* module : modules) {
+      if (!chain.has(*module) && std::find(norms.begin(), norms.end(), module) == norms.end()) set_aside(*module);
+    }
   }
 
-  [[noreturn]] void refuse(const std::vector<const HeadModule*>& heads,
-                           const std::vector<const HeadModule*>& rest) const {
-    if (rest.empty()) {
-      fail(ErrorCode::kUnsupported, where_, "the network has {} heads: {}; --head NAME takes one", heads.size(),
-           list(heads));
+  void take_only(const std::vector<HeadChain>& chains, const std::vector<const HeadModule*>& modules) {
+    std::vector<const HeadModule*> rest, norms;
+    for (const HeadModule* module : modules) {
+      const auto is_its = [&](const HeadChain& chain) { return chain.has(*module); };
+      if (std::any_of(chains.begin(), chains.end(), is_its)) continue;
+      (module->is_norm() ? norms : rest).push_back(module);
+    }
+    if (chains.size() == 1 && rest.empty()) {
+      HeadChain chain = chains.front();
+      if (place_norms(chain, norms, features_, /*dropout=*/false)) return take(chain);
+    }
+    if (chains.size() == 1) rest.insert(rest.end(), norms.begin(), norms.end());
+    refuse(chains, rest);
+  }
+
+  static std::vector<const HeadModule*> ends_of(const std::vector<HeadChain>& chains) {
+    std::vector<const HeadModule*> ends;
+    for (const HeadChain& chain : chains) ends.push_back(chain.layers.back());
+    return ends;
+  }
+
+  [[noreturn]] void refuse(const std::vector<HeadChain>& chains, const std::vector<const HeadModule*>& rest) const {
+    if (chains.size() > 1 && rest.empty()) {
+      fail(ErrorCode::kUnsupported, where_, "the network has {} heads: {}; --head NAME takes one", chains.size(),
+           list(ends_of(chains)));
     }
     fail(ErrorCode::kUnsupported, where_,
-         "behind the features is more than one linear layer: {}, and {}. Such a head is not supported; --head NAME "
-         "takes one linear layer of the features for it",
-         list(heads), list(rest));
+         "behind the features is more than a chain of linear layers and batch norms whose order its tensors tell: {}, "
+         "and {}; --head NAME takes a linear layer and those before it, --head none the features",
+         list(chains.size() == 1 ? chains.front().layers : ends_of(chains)), list(rest));
   }
 
   [[noreturn]] void no_such_head() const {

@@ -45,6 +45,37 @@ bool parse_block_name(std::string_view name, int& stage, int& block) {
   return block_error == std::errc() && rest != end && *rest == '.' && stage >= 1 && block >= 0;
 }
 
+// Widths and pooling of a head whose tensors are there: the last of its linear layers gives the classes.
+void read_head(const StateDict& tensors, Architecture& architecture) {
+  const auto shape_of = [&](const std::string& name) {
+    const Tensor* tensor = tensors.find(name);
+    constexpr std::int64_t kMost = std::numeric_limits<int>::max();
+    const bool fits = tensor != nullptr && tensor->shape().size() == 2 && tensor->shape()[0] >= 1 &&
+                      tensor->shape()[0] <= kMost && tensor->shape()[1] >= 1;
+    return fits ? tensor->shape() : Shape();
+  };
+  architecture.head_widths.clear();
+  const bool several = tensors.contains("fc.0.weight");
+  const Shape first = shape_of(several ? "fc.0.weight" : "fc.weight");
+  if (several) {
+    for (int number = 0;; number += 2) {
+      const Shape shape = shape_of(fmt::format("fc.{}.weight", number));
+      if (shape.empty()) break;
+      architecture.head_widths.push_back(static_cast<int>(shape[0]));
+    }
+    if (!architecture.head_widths.empty()) {
+      architecture.classes = architecture.head_widths.back();
+      architecture.head_widths.pop_back();
+    }
+  } else if (!first.empty()) {
+    architecture.classes = static_cast<int>(first[0]);
+  }
+  const HeadPool both = architecture.head_pool == HeadPool::kAverage ? HeadPool::kMaxAverage : architecture.head_pool;
+  architecture.head_pool = HeadPool::kAverage;
+  if (!first.empty() && first[1] == 2 * std::int64_t{architecture.features()}) architecture.head_pool = both;
+  if (architecture.head_widths.empty()) architecture.head_activation = HeadActivation::kRelu;
+}
+
 class Inference {
  public:
   Inference(const StateDict& tensors, const std::string& where) : tensors_(tensors), where_(where) {}
@@ -54,6 +85,7 @@ class Inference {
     read_stem();
     read_blocks();
     a_.classes = tensors_.contains("fc.weight") ? size("fc.weight", 0, 2) : 0;
+    read_head(tensors_, a_);
     a_.conv_bias = has_conv_bias(tensors_);
     check();
     read_shortcut();
@@ -174,6 +206,9 @@ class Inference {
     for (Architecture known : catalog()) {
       known.in_channels = a_.in_channels;
       known.classes = a_.classes;
+      known.head_pool = a_.head_pool;
+      known.head_widths = a_.head_widths;
+      known.head_activation = a_.head_activation;
       known.layout = a_.layout;
       known.conv_bias = a_.conv_bias;
       a_.name = known.name;
@@ -202,7 +237,7 @@ Architecture with_sizes_of(const StateDict& tensors, Layout layout, Architecture
   };
   read(architecture.stem == Stem::kDeep ? "conv1.0.weight" : "conv1.weight", 1, 4, architecture.in_channels);
   if (!tensors.empty()) architecture.classes = 0;
-  read("fc.weight", 0, 2, architecture.classes);
+  read_head(tensors, architecture);
   architecture.conv_bias = has_conv_bias(tensors);
   return adopt_layout(architecture, layout);
 }

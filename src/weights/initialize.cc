@@ -34,6 +34,8 @@ void fill(const Parameter& parameter, const Node& node, Random& random, std::spa
     case Op::kPadShortcut:
     case Op::kAdd:
     case Op::kGlobalAveragePool:
+    case Op::kGlobalMaxPool:
+    case Op::kConcat:
     case Op::kFlatten: return;  // without parameters
   }
 }

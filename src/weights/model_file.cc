@@ -101,9 +101,11 @@ Layout use_plain_names(StateDict& tensors, const std::string& path) {
 }
 
 // Takes for a network that was inferred what the file says of it, and notes what nobody does.
-void take_words(const TensorFile& file, const LoadOptions& options, const std::string& path, Model& model) {
+void take_words(const TensorFile& file, const LoadOptions& options, const Recognised& recognised,
+                const std::string& path, Model& model) {
   if (options.architecture) return;
-  const FileWords words = read_words(file, model.finding, model.architecture, path);
+  FileWords words = read_words(file, model.finding, model.architecture, path);
+  if (recognised.bare_head) words.sources.emplace("head_activation", "the numbers of its linear layers");
   words.changes.apply_to(model.architecture);
   model.preprocessing = words.preprocessing;
   Architecture shown = model.architecture;
@@ -218,7 +220,8 @@ Model load_model(TensorFile file, const std::string& path, const LoadOptions& op
     if (model.finding.by_order) pool_shortcuts(options, file.tensors);
   }
   model.architecture = choose_architecture(file, layout, options, path);
-  if (!described) take_words(file, options, path, model);
+  if (recognised.bare_head) model.architecture.head_activation = HeadActivation::kNone;
+  if (!described) take_words(file, options, recognised, path, model);
   if (!recognised.mean.empty()) take_normalisation(recognised, model);
   options.changes.apply_to(model.architecture);
   model.architecture = plainly_said(std::move(model.architecture));

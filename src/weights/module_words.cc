@@ -1,8 +1,10 @@
 #include "weights/module_words.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "base/error.h"
 #include "resnet/graph.h"
@@ -118,6 +120,7 @@ class ModuleReader {
 
   void read() {
     read_activations();
+    read_head();
     refuse_maxima();
     if (const WordJson eps = modules_.attribute("bn1", "eps"); eps.is_number()) {
       said_.say(&Architecture::bn_eps, eps.get<double>(), "bn_eps", source_);
@@ -133,10 +136,12 @@ class ModuleReader {
 
  private:
   void read_activations() {
+    const std::vector<std::string> head = between_layers();
+    const std::set<std::string> in_head(head.begin(), head.end());
     std::string activation;
     for (const Modules::Typed& module : modules_.all()) {
       const std::string kind = activation_of(module.type);
-      if (kind.empty()) continue;
+      if (kind.empty() || in_head.contains(module.path)) continue;
       if (!activation.empty() && kind != activation) said_.refuse(source_, fmt::format("{} and {}", activation, kind));
       activation = kind;
       const WordJson slope = modules_.at(module.path + ".negative_slope");
@@ -147,10 +152,60 @@ class ModuleReader {
 
   // Of features, by their maxima.
   void refuse_maxima() const {
+    if (architecture_.head_pool != HeadPool::kAverage) return;
     for (const Modules::Typed& module : modules_.all()) {
       const std::string_view kind = std::string_view(module.type).substr(module.type.rfind('.') + 1);
       if (kind.find("Adaptive") == std::string_view::npos || kind.find("Max") == std::string_view::npos) continue;
       said_.refuse(source_, fmt::format("the pooling {} ({})", module.path, module.type));
+    }
+  }
+
+  // In the file, what stands at the numbers between two linear layers of the head that one Sequential holds.
+  std::vector<std::string> between_layers() const {
+    constexpr int kMostNumbers = 1000;
+    std::vector<std::string> paths;
+    for (std::size_t i = 0; i < architecture_.head_widths.size(); ++i) {
+      const std::string first = modules_.path(fmt::format("fc.{}", 2 * i));
+      const std::string second = modules_.path(fmt::format("fc.{}", 2 * i + 2));
+      const std::string sequence = first.substr(0, first.rfind('.') + 1);
+      if (!second.starts_with(sequence)) continue;
+      const auto number = [&](const std::string& path) {
+        int value = kMostNumbers;
+        const char* const end = path.data() + path.size();
+        const auto [behind, error] = std::from_chars(path.data() + sequence.size(), end, value);
+        return error == std::errc() && behind == end ? value : kMostNumbers;
+      };
+      for (int at = number(first) + 1; at < number(second) && number(second) < kMostNumbers; ++at) {
+        paths.push_back(fmt::format("{}{}", sequence, at));
+      }
+    }
+    return paths;
+  }
+
+  // The same activation between all linear layers of the head, or none.
+  void read_head() {
+    bool told = false;
+    std::vector<std::string> kinds;
+    for (const std::string& path : between_layers()) {
+      const WordJson type = modules_.at(path + ".__class__");
+      const std::string text = type.is_string() ? type.get<std::string>() : "";
+      told = told || !text.empty();
+      const std::string kind = activation_of(text);
+      if (kind.empty()) continue;
+      kinds.push_back(kind);
+      const WordJson slope = modules_.at(path + ".negative_slope");
+      if (slope.is_number()) said_.say(&Architecture::negative_slope, slope.get<double>(), "negative_slope", source_);
+    }
+    if (!told) return;
+    const auto others = std::count_if(kinds.begin(), kinds.end(), [&](const auto& kind) { return kind != kinds[0]; });
+    if (others > 0 || (!kinds.empty() && kinds.size() != architecture_.head_widths.size())) {
+      said_.refuse(source_, fmt::format("a head of {} linear layers with {}", architecture_.head_widths.size() + 1,
+                                        fmt::join(kinds, " and ")));
+    }
+    if (kinds.empty()) {
+      said_.say(&Architecture::head_activation, HeadActivation::kNone, "head_activation", source_);
+    } else {
+      said_.say_head_activation(kinds[0], source_);
     }
   }
 

@@ -9,9 +9,9 @@ namespace resnet {
 namespace {
 
 // Those of architecture_fields(), held to is_open() by a test.
-constexpr std::string_view kBeyondTensors[] = {"stem_stride",    "stem_pool", "shortcut", "stride_on_first",
-                                               "dilated_stages", "strides",   "bn_eps",   "activation",
-                                               "negative_slope", "antialias"};
+constexpr std::string_view kBeyondTensors[] = {"stem_stride",    "stem_pool", "shortcut",  "stride_on_first",
+                                               "dilated_stages", "strides",   "bn_eps",    "activation",
+                                               "negative_slope", "antialias", "head_pool", "head_activation"};
 
 // A network of one block a stage, open in what the whole is open in.
 Architecture one_block_each(Architecture architecture) {
@@ -58,7 +58,7 @@ std::vector<const ArchitectureField*> fields_beyond_tensors() {
 }
 
 bool is_open(const ArchitectureField& field, const Architecture& architecture) {
-  if (field.name == "negative_slope" && architecture.activation != Activation::kLeakyRelu) return false;
+  if (field.name == "negative_slope" && !architecture.has_leaky_relu()) return false;
   const Architecture small = one_block_each(architecture);
   const auto now = shapes(small);
   for (const FieldValue& value : other_values(field, small)) {

@@ -25,6 +25,10 @@ TEST(OpenFieldsTest, FlagsAreWhatIsOpenSomewhere) {
   Architecture leaky = find_architecture("resnet18");
   leaky.activation = Activation::kLeakyRelu;
   open.merge(open_in(leaky));
+  Architecture headed = find_architecture("resnet18");
+  headed.head_widths = {32};
+  headed.head_pool = HeadPool::kMaxAverage;
+  open.merge(open_in(headed));
   std::set<std::string> flags;
   for (const ArchitectureField* field : fields_beyond_tensors()) flags.emplace(field->name);
   EXPECT_EQ(flags, open);
@@ -36,6 +40,8 @@ TEST(OpenFieldsTest, OfOneNetwork) {
   EXPECT_FALSE(open_in(find_architecture("resnet18")).contains("stride_on_first"));
   EXPECT_FALSE(open_in(find_architecture("resnet18")).contains("shortcut"));
   EXPECT_TRUE(open_in(find_architecture("resnet20")).contains("shortcut"));
+  EXPECT_FALSE(open_in(find_architecture("resnet18")).contains("head_pool"));
+  EXPECT_FALSE(open_in(find_architecture("resnet18")).contains("head_activation"));
 }
 
 TEST(OpenFieldsTest, ValuesSayWhatIsUsual) {

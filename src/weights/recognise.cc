@@ -249,10 +249,13 @@ class Recogniser {
       if (!stored.contains(plain)) stored.add(plain, tensors_.at(name));
     }
     Finding& finding = result_.finding;
-    finding.head = search_.head.module;
+    std::vector<std::string> modules;
+    for (const HeadLayer& layer : search_.head.layers) modules.push_back(layer.module);
+    result_.bare_head = search_.head.bare;
+    finding.head = fmt::format("{}", fmt::join(modules, ", "));
     finding.heads = search_.others;
     finding.notes.insert(finding.notes.end(), search_.notes.begin(), search_.notes.end());
-    if (search_.head.module.empty() && !search_.set_aside.empty()) result_.beside = search_.set_aside.front();
+    if (search_.head.layers.empty() && !search_.set_aside.empty()) result_.beside = search_.set_aside.front();
   }
 
   // One tensor behind a wrapper's prefix and without it, "module.fc.bias" and "fc.bias".
@@ -348,24 +351,32 @@ class Recogniser {
   }
 
   void add_head() {
-    if (search_.head.module.empty()) return;
-    const std::int64_t classes = search_.head.weight.shape()[0];
-    result_.tensors.set("fc.weight", search_.head.weight);
-    result_.tensors.set("fc.bias", search_.head.bias ? *search_.head.bias : Tensor::zeros(DType::kF32, {classes}));
-    const std::string plain_head = network().prefix + "fc";
-    if (search_.head.module != plain_head) {
-      result_.finding.map.emplace_back(search_.head.module + ".weight", "fc.weight");
-      if (search_.head.bias) result_.finding.map.emplace_back(search_.head.module + ".bias", "fc.bias");
+    const std::vector<HeadLayer>& layers = search_.head.layers;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+      const HeadLayer& layer = layers[i];
+      const std::string plain = layers.size() == 1 ? "fc" : fmt::format("fc.{}", 2 * i);
+      const Tensor no_bias = Tensor::zeros(DType::kF32, {layer.weight.shape()[0]});
+      result_.tensors.set(plain + ".weight", layer.weight);
+      result_.tensors.set(plain + ".bias", layer.bias.value_or(no_bias));
+      if (layer.module == network().prefix + plain) continue;
+      result_.finding.map.emplace_back(layer.module + ".weight", plain + ".weight");
+      if (layer.bias) result_.finding.map.emplace_back(layer.module + ".bias", plain + ".bias");
     }
   }
 
   void list_passed_over() {
     std::set<std::string_view> used;
     for (const NameInFile& name : network().names) used.insert(name.in_file);
-    const std::string head = search_.head.module + ".";
+    std::set<std::string_view> of_head(search_.head.norms.begin(), search_.head.norms.end());
+    for (const HeadLayer& layer : search_.head.layers) of_head.insert(layer.module);
+    const auto is_of_head = [&](std::string_view path) {
+      for (; !path.empty(); path = path.substr(0, path.rfind('.') == path.npos ? 0 : path.rfind('.'))) {
+        if (of_head.contains(path)) return true;
+      }
+      return false;
+    };
     for (const auto& [name, tensor] : tensors_) {
-      const bool of_head = !search_.head.module.empty() && name.starts_with(head);
-      if (!of_head && !used.contains(name)) result_.finding.passed_over.push_back(name);
+      if (!is_of_head(name) && !used.contains(name)) result_.finding.passed_over.push_back(name);
     }
   }
 

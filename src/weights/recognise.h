@@ -16,7 +16,8 @@ struct Recognised {
   std::vector<std::string> made_norms;  // by plain_weights.h, for the usual eps
   std::vector<float> mean;              // of pictures in 0..1, where the network has them among its buffers; else empty
   std::vector<float> std;
-  std::string beside;  // without a classifier: what stands in its place and is none, if anything
+  bool bare_head = false;  // certainly nothing stands between them
+  std::string beside;      // without a classifier: what stands in its place and is none, if anything
 };
 
 // Throws kMismatch where there is no network, kUnsupported where it is one that this program does not have or of which

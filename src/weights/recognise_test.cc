@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "weights/initialize.h"
+#include "weights/test_foreign_file.h"
 
 namespace resnet {
 namespace {
@@ -16,61 +16,6 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-Architecture small(Block block = Block::kBasic) {
-  Architecture a;
-  a.block = block;
-  a.depths = {1, 1};
-  a.widths = {8, 16};
-  a.stem_width = 8;
-  a.classes = 5;
-  return a;
-}
-
-StateDict weights_of(const Architecture& architecture, std::uint64_t seed = 1) {
-  return initial_weights(expand(architecture), seed);
-}
-
-Tensor numbers(Shape shape, float first = 1, float step = 0.25F) {
-  Tensor tensor = Tensor::zeros(DType::kF32, std::move(shape));
-  for (float& value : tensor.mutable_f32()) value = first += step;
-  return tensor;
-}
-
-// A file of a network whose tensors are called otherwise: new_name gives "" for those that are left out.
-class File {
- public:
-  File() { file_.format = "torch-zip"; }
-
-  File& add(const StateDict& weights, const std::string& prefix,
-            const std::function<std::string(const std::string&)>& new_name = nullptr) {
-    for (const auto& [name, tensor] : weights) {
-      const std::string other = new_name ? new_name(name) : name;
-      if (!other.empty()) file_.tensors.add(prefix + other, tensor);
-    }
-    return *this;
-  }
-  File& add(const std::string& name, const Tensor& tensor) {
-    file_.tensors.add(name, tensor);
-    return *this;
-  }
-
-  Model load(const LoadOptions& options = {}) const { return load_model(file_, "m.pth", options); }
-
-  std::string refusal(const LoadOptions& options = {}) const {
-    try {
-      load(options);
-    } catch (const Error& error) {
-      const std::string text = error.what();
-      EXPECT_LE(text.size(), 500U) << text;
-      return text;
-    }
-    return "no error";
-  }
-
- private:
-  TensorFile file_;
-};
 
 std::string without_head(const std::string& name) { return name.starts_with("fc.") ? "" : name; }
 
@@ -87,12 +32,12 @@ TEST(RecogniseTest, HeadsUnderAnyName) {
   const StateDict weights = weights_of(small());
   for (const char* head : {"fc", "linear", "classifier", "head", "fc.1", "classifier.0", "last_linear", "output",
                            "head.fc", "cls_head.fc_cls", "logits", "heads.0.layers.2"}) {
-    const Model model = File().add(weights, "", head_as(head)).load();
+    const Model model = ForeignFile().add(weights, "", head_as(head)).load();
     EXPECT_EQ(model.finding.head, head);
     expect_equal(model.weights.at("fc.weight"), weights.at("fc.weight"), head);
     expect_equal(model.weights.at("fc.bias"), weights.at("fc.bias"), head);
   }
-  const Model outside = File()
+  const Model outside = ForeignFile()
                             .add(weights, "model.backbone.", without_head)
                             .add("model.cls.weight", weights.at("fc.weight"))
                             .add("model.cls.bias", weights.at("fc.bias"))
@@ -194,11 +139,12 @@ TEST(RecogniseTest, PooledShortcutsUnderNamesOfNobody) {
 
 TEST(RecogniseTest, HeadsWithoutBiasAndAsConvolutions) {
   const StateDict weights = weights_of(small());
-  const Model model = File().add(weights, "", without_head).add("classifier.weight", weights.at("fc.weight")).load();
+  const Model model =
+      ForeignFile().add(weights, "", without_head).add("classifier.weight", weights.at("fc.weight")).load();
   expect_equal(model.weights.at("fc.bias"), Tensor::zeros(DType::kF32, {5}), "bias");
   const Tensor flat = weights.at("fc.weight").copy();
   const auto owner = std::make_shared<const Tensor>(flat);
-  const Model conv = File()
+  const Model conv = ForeignFile()
                          .add(weights, "", without_head)
                          .add("fc.weight", Tensor::view(DType::kF32, {5, 16, 1, 1}, owner->bytes(), owner))
                          .add("fc.bias", weights.at("fc.bias"))
@@ -211,7 +157,7 @@ TEST(RecogniseTest, HeadsWithoutBiasAndAsConvolutions) {
 TEST(RecogniseTest, SeveralHeads) {
   const StateDict weights = weights_of(small());
   const auto file = [&] {
-    return File()
+    return ForeignFile()
         .add(weights, "", without_head)
         .add("age.weight", numbers({3, 16}))
         .add("age.bias", numbers({3}))
@@ -225,32 +171,11 @@ TEST(RecogniseTest, SeveralHeads) {
   EXPECT_THAT(file().refusal({.head = "none of them"}), HasSubstr("there are age, sex"));
 }
 
-TEST(RecogniseTest, HeadsOfMoreThanOneLayerAreRefused) {
-  const StateDict weights = weights_of(small());
-  const auto file = [&] { return File().add(weights, "", without_head); };
-  EXPECT_THAT(file().add("fc.0.weight", numbers({8, 16})).add("fc.3.weight", numbers({5, 8})).refusal(),
-              AllOf(HasSubstr("more than one linear layer: fc.0 (16 to 8), and fc.3 (8 to 5)"), HasSubstr("--head")));
-  // fastai: average and maximum of each feature.
-  EXPECT_THAT(File()
-                  .add(weights, "0.",
-                       [](const std::string& name) -> std::string {
-                         if (name.starts_with("layer")) return std::to_string(name[5] - '0' + 3) + name.substr(6);
-                         if (name.starts_with("conv1")) return "0" + name.substr(5);
-                         return name.starts_with("bn1") ? "1" + name.substr(3) : "";
-                       })
-                  .add("1.2.weight", numbers({32}))
-                  .add("1.2.running_mean", numbers({32}))
-                  .add("1.4.weight", numbers({8, 32}))
-                  .add("1.8.weight", numbers({5, 8}))
-                  .refusal(),
-              HasSubstr("average and max pooling side by side (fastai)"));
-}
-
 // W (s x + t) + b, with s and t of the batch norm.
 TEST(RecogniseTest, ABatchNormBeforeTheClassifierIsTakenIn) {
   const StateDict weights = weights_of(small());
   const Tensor scale = numbers({16}), shift = numbers({16}, -2), mean = numbers({16}, 0.5F), var = numbers({16}, 2);
-  const Model model = File()
+  const Model model = ForeignFile()
                           .add(weights, "", without_head)
                           .add("fc.0.weight", scale)
                           .add("fc.0.bias", shift)
@@ -272,7 +197,7 @@ TEST(RecogniseTest, ABatchNormBeforeTheClassifierIsTakenIn) {
     EXPECT_NEAR(actual, expected, 1e-5);
   }
   // Something without tensors, which may be a ReLU, stands between them.
-  EXPECT_THAT(File()
+  EXPECT_THAT(ForeignFile()
                   .add(weights, "", without_head)
                   .add("fc.0.running_mean", mean)
                   .add("fc.0.running_var", var)
@@ -285,7 +210,7 @@ TEST(RecogniseTest, OfSeveralNetworksTheOneThatItsToolTakes) {
   const StateDict first = weights_of(small(), 1);
   const StateDict second = weights_of(small(), 2);
   const auto taken = [&](const std::string& a, const std::string& b, const LoadOptions& options = {}) {
-    const Model model = File().add(first, a).add(second, b).load(options);
+    const Model model = ForeignFile().add(first, a).add(second, b).load(options);
     return std::ranges::equal(model.weights.at("conv1.weight").bytes(), first.at("conv1.weight").bytes()) ? a : b;
   };
   EXPECT_EQ(taken("state_dict.", "state_dict_ema."), "state_dict_ema.") << "timm's create_model()";
@@ -294,16 +219,18 @@ TEST(RecogniseTest, OfSeveralNetworksTheOneThatItsToolTakes) {
   EXPECT_EQ(taken("state_dict.module.", "state_dict_ema.", {.take = "state_dict"}), "state_dict.module.");
   EXPECT_EQ(taken("model.", "ema.", {.take = "ema"}), "ema.");
 
-  const auto two = [&](const StateDict& other) { return File().add(first, "models.0.").add(other, "models.1."); };
+  const auto two = [&](const StateDict& other) {
+    return ForeignFile().add(first, "models.0.").add(other, "models.1.");
+  };
   EXPECT_EQ(two(second).refusal(), "m.pth: holds 2 networks: `models.0.`, `models.1.`; --take NAME takes one");
   EXPECT_EQ(two(second).load({.take = "models.1"}).finding.prefix, "models.1.");
   EXPECT_THAT(two(second).refusal({.take = "models"}), HasSubstr("several are called 'models'"));
   EXPECT_THAT(two(second).refusal({.take = "x"}), HasSubstr("no network is called 'x'; there are `models.0.`"));
 
   // A teacher of another kind is no average.
-  EXPECT_THAT(File().add(first, "student.").add(weights_of(small(Block::kBottleneck)), "teacher.").refusal(),
+  EXPECT_THAT(ForeignFile().add(first, "student.").add(weights_of(small(Block::kBottleneck)), "teacher.").refusal(),
               HasSubstr("holds 2 networks"));
-  const Model said = File().add(first, "state_dict.").add(second, "state_dict_ema.").load();
+  const Model said = ForeignFile().add(first, "state_dict.").add(second, "state_dict_ema.").load();
   EXPECT_THAT(said.finding.notes, ElementsAre(AllOf(HasSubstr("state_dict_ema"), HasSubstr("--take"))));
   EXPECT_THAT(said.finding.others, ElementsAre("state_dict."));
 }
@@ -311,7 +238,7 @@ TEST(RecogniseTest, OfSeveralNetworksTheOneThatItsToolTakes) {
 TEST(RecogniseTest, BookkeepingIsPassedOver) {
   const StateDict weights = weights_of(small());
   const Tensor one = numbers({1});
-  const Model model = File()
+  const Model model = ForeignFile()
                           .add(weights, "state_dict.model.")
                           .add("state_dict.model.total_ops", one)
                           .add("state_dict.model.layer1.0.total_params", one)
@@ -327,7 +254,7 @@ TEST(RecogniseTest, BookkeepingIsPassedOver) {
 
 TEST(RecogniseTest, BuffersThatPreparePicturesBecomeThePreprocessing) {
   const StateDict weights = weights_of(small());
-  const Model model = File()
+  const Model model = ForeignFile()
                           .add(weights, "model.")
                           .add("normalize.mean", numbers({1, 3, 1, 1}, 0, 0.25F))
                           .add("normalize.std", numbers({1, 3, 1, 1}, 0, 0.5F))
@@ -336,7 +263,7 @@ TEST(RecogniseTest, BuffersThatPreparePicturesBecomeThePreprocessing) {
   EXPECT_THAT(model.preprocessing->mean, ElementsAre(0.25F, 0.5F, 0.75F));
   EXPECT_THAT(model.preprocessing->std, ElementsAre(0.5F, 1.0F, 1.5F));
   EXPECT_THAT(model.finding.notes, ElementsAre(HasSubstr("normalize.mean")));
-  const Model bytes = File()
+  const Model bytes = ForeignFile()
                           .add(weights, "backbone.")
                           .add("pixel_mean", numbers({3}, 0, 51))
                           .add("pixel_std", numbers({3}, 0, 51))
@@ -345,7 +272,7 @@ TEST(RecogniseTest, BuffersThatPreparePicturesBecomeThePreprocessing) {
 }
 
 TEST(RecogniseTest, WhatTensorsDoNotTellIsTakenFromFlagsElseAssumedAloud) {
-  const File file = File().add(weights_of(small()), "");
+  const ForeignFile file = ForeignFile().add(weights_of(small()), "");
   const Model model = file.load();
   const auto assumed = [](const Model& loaded, const std::string& name) {
     for (const ToldField& field : loaded.finding.assumed) {
@@ -366,7 +293,7 @@ TEST(RecogniseTest, WhatTensorsDoNotTellIsTakenFromFlagsElseAssumedAloud) {
 TEST(RecogniseTest, NetworksThatLookLikeOursAreRefused) {
   const StateDict weights = weights_of(small());
   const auto with = [&](const std::string& name, const Tensor& tensor) {
-    return File().add(weights, "net.").add("net." + name, tensor).refusal();
+    return ForeignFile().add(weights, "net.").add("net." + name, tensor).refusal();
   };
   EXPECT_THAT(with("layer1.0.se.fc1.weight", numbers({2, 8, 1, 1})), HasSubstr("squeeze-and-excitation"));
   EXPECT_THAT(with("layer2.0.se.fc1.weight", numbers({2, 16})), HasSubstr("squeeze-and-excitation"));
@@ -378,14 +305,14 @@ TEST(RecogniseTest, NetworksThatLookLikeOursAreRefused) {
   const auto group_norm = [](const std::string& name) {
     return name.find("running") != name.npos || name.find("tracked") != name.npos ? "" : name;
   };
-  EXPECT_THAT(File().add(weights, "", group_norm).refusal(), HasSubstr("bn1 has no running_mean"));
+  EXPECT_THAT(ForeignFile().add(weights, "", group_norm).refusal(), HasSubstr("bn1 has no running_mean"));
   const auto preact = [](const std::string& name) { return name.starts_with("bn1.") ? "" : name; };
-  EXPECT_THAT(File().add(weights, "", preact).refusal(), HasSubstr("missing bn1.weight"));
+  EXPECT_THAT(ForeignFile().add(weights, "", preact).refusal(), HasSubstr("missing bn1.weight"));
 }
 
 TEST(RecogniseTest, WithoutAClassifier) {
   const StateDict weights = weights_of(find_architecture("resnet18"));
-  const Model model = File()
+  const Model model = ForeignFile()
                           .add(weights, "module.encoder_q.", without_head)
                           .add("module.encoder_q.fc.0.weight", numbers({512, 512}))
                           .add("module.encoder_q.fc.2.weight", numbers({8, 512}))
@@ -394,7 +321,7 @@ TEST(RecogniseTest, WithoutAClassifier) {
   EXPECT_EQ(model.architecture.name, "resnet18");
   EXPECT_THAT(model.finding.notes, ElementsAre(HasSubstr("`module.encoder_q.` holds a resnet18 without a classifier; "
                                                          "module.encoder_q.fc.0.weight is none")));
-  EXPECT_EQ(File().add(weights, "").load({.head = "none"}).architecture.classes, 0);
+  EXPECT_EQ(ForeignFile().add(weights, "").load({.head = "none"}).architecture.classes, 0);
 }
 
 TEST(RecogniseTest, PrunedAndNormedWeightsAreMadePlain) {
@@ -405,7 +332,7 @@ TEST(RecogniseTest, PrunedAndNormedWeightsAreMadePlain) {
   Tensor mask = Tensor::zeros(DType::kF32, w.shape());
   for (std::size_t i = 0; i < mask.f32().size(); i += 2) mask.mutable_f32()[i] = 1;
 
-  const Tensor pruned = conv(File()
+  const Tensor pruned = conv(ForeignFile()
                                  .add(weights, "", without)
                                  .add("layer1.0.conv1.weight_orig", w)
                                  .add("layer1.0.conv1.weight_mask", mask)
@@ -422,7 +349,7 @@ TEST(RecogniseTest, PrunedAndNormedWeightsAreMadePlain) {
   for (const auto& [g_name, v_name] :
        {std::pair("weight_g", "weight_v"),
         std::pair("parametrizations.weight.original0", "parametrizations.weight.original1")}) {
-    const Model model = File()
+    const Model model = ForeignFile()
                             .add(weights, "", without)
                             .add(std::string("layer1.0.conv1.") + g_name, g)
                             .add(std::string("layer1.0.conv1.") + v_name, w)
@@ -435,7 +362,7 @@ TEST(RecogniseTest, PrunedAndNormedWeightsAreMadePlain) {
   Tensor u = Tensor::zeros(DType::kF32, {8});
   Tensor v = Tensor::zeros(DType::kF32, {72});
   u.mutable_f32()[3] = v.mutable_f32()[5] = 1;
-  const Tensor spectral = conv(File()
+  const Tensor spectral = conv(ForeignFile()
                                    .add(weights, "", without)
                                    .add("layer1.0.conv1.weight_orig", w)
                                    .add("layer1.0.conv1.weight_u", u)
@@ -444,13 +371,14 @@ TEST(RecogniseTest, PrunedAndNormedWeightsAreMadePlain) {
   for (std::size_t i = 0; i < w.f32().size(); ++i) {
     EXPECT_NEAR(spectral.f32()[i], w.f32()[i] / w.f32()[3 * 72 + 5], 1e-4);
   }
-  EXPECT_THAT(File().add(weights, "", without).add("layer1.0.conv1.parametrizations.weight.original", w).refusal(),
-              HasSubstr("parametrized in a way that is not known"));
+  EXPECT_THAT(
+      ForeignFile().add(weights, "", without).add("layer1.0.conv1.parametrizations.weight.original", w).refusal(),
+      HasSubstr("parametrized in a way that is not known"));
 }
 
 TEST(RecogniseTest, FusedConvolutionsGetNormsThatAddTheirBiases) {
   const StateDict weights = weights_of(small());
-  File file;
+  ForeignFile file;
   std::map<std::string, Tensor> biases;
   for (const auto& [name, tensor] : weights) {
     if (tensor.shape().size() == 4) {

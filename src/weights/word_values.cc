@@ -42,17 +42,26 @@ std::vector<float> floats_in(const WordJson& object, const char* key) {
   return values;
 }
 
-void Said::say_activation(const std::string& name, const std::string& source) {
+Activation Said::activation_called(const std::string& name, const std::string& source) const {
   std::string plain = name;
   std::transform(plain.begin(), plain.end(), plain.begin(), [](unsigned char c) { return std::tolower(c); });
   if (plain == "leakyrelu") plain = "leaky_relu";
   if (plain == "swish") plain = "silu";
   if (plain == "hard_swish") plain = "hardswish";
   try {
-    say(&Architecture::activation, parse_activation(plain), "activation", source);
+    return parse_activation(plain);
   } catch (const Error&) {
     refuse(source, "the activation " + name);
   }
+}
+
+void Said::say_activation(const std::string& name, const std::string& source) {
+  say(&Architecture::activation, activation_called(name, source), "activation", source);
+}
+
+void Said::say_head_activation(const std::string& name, const std::string& source) {
+  const auto value = static_cast<HeadActivation>(activation_called(name, source));
+  say(&Architecture::head_activation, value, "head_activation", source);
 }
 
 void Said::say_antialias(Antialias value, const Architecture& architecture, const std::string& source) {

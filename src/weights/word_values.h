@@ -35,8 +35,9 @@ class Said {
     words_.sources.emplace(name, source);
   }
 
-  // By the name of a function or of PyTorch's class.
+  // By the name of a function or of PyTorch's class; of the blocks, and between the linear layers of the head.
   void say_activation(const std::string& name, const std::string& source);
+  void say_head_activation(const std::string& name, const std::string& source);
 
   // Whether 3x3 convolutions are anti-aliased, and with that the stem's pooling where it is not said otherwise.
   void say_antialias(Antialias value, const Architecture& architecture, const std::string& source);
@@ -46,6 +47,8 @@ class Said {
   [[noreturn]] void refuse(const std::string& source, const std::string& what) const;
 
  private:
+  Activation activation_called(const std::string& name, const std::string& source) const;
+
   FileWords& words_;
   const std::string& path_;
 };

@@ -42,7 +42,9 @@ class Fields(FieldsTest):
     FLAGS = {"stem_kernel": ("--stem-kernel", "5", 5), "stem_stride": ("--stem-stride", "4", 4),
              "stem_pool": ("--stem-pool", "max_ceil", "max_ceil"), "strides": ("--strides", "2,1", [2, 1]),
              "antialias": ("--antialias", "blur", "blur"), "bn_eps": ("--bn-eps", "0.001", 0.001), "activation": ("--activation", "leaky_relu", "leaky_relu"),
-             "negative_slope": ("--negative-slope", "0.2", 0.2)}
+             "negative_slope": ("--negative-slope", "0.2", 0.2),
+             "head_pool": ("--head-pool", "max_average", "max_average"), "head_widths": ("--head-widths", "12,6", [12, 6]),
+             "head_activation": ("--head-activation", "gelu", "gelu")}
 
     def test_files_keep_what_flags_said(self):
         flags = [word for flag, text, _ in self.FLAGS.values() for word in (flag, text)]
@@ -53,7 +55,7 @@ class Fields(FieldsTest):
 
     def test_files_without_them_stay_what_they_were(self):
         usual = ["--antialias", "none", "--stem-kernel", "7", "--stem-stride", "2", "--stem-pool", "max", "--strides", "1,2", "--bn-eps", "1e-5",
-                 "--activation", "relu", "--negative-slope", "0.01"]
+                 "--activation", "relu", "--negative-slope", "0.01", "--head-pool", "average", "--head-activation", "relu"]
         self.succeed("init", *SMALL, "-o", self.path("plain.safetensors"))
         self.succeed("init", *SMALL, *usual, "-o", self.path("said.safetensors"))
         self.assertFalse(set(self.FLAGS) & set(self.architecture(self.path("plain.safetensors"))))
@@ -63,7 +65,8 @@ class Fields(FieldsTest):
     def test_each_changes_the_answer(self):
         picture = pictures.write(self.path("p.png"), pictures.png(40, 40))
         answers = set()
-        changes = [(), *((flag, text) for name, (flag, text, _) in self.FLAGS.items() if name != "negative_slope"),
+        changes = [(), *((flag, text) for name, (flag, text, _) in self.FLAGS.items() if name not in ("negative_slope", "head_activation")),
+                   *(("--head-widths", "12", "--head-activation", name) for name in ("relu6", "silu", "gelu", "none")),
                    ("--activation", "leaky_relu", "--negative-slope", "0.2"),
                    *(("--activation", name) for name in ("relu6", "silu", "gelu", "hardswish"))]
         for change in changes:
@@ -107,6 +110,40 @@ class Fields(FieldsTest):
         self.assertIn("3×3 conv, /2", text)
         self.assertIn("average 2×2, /2", text)
 
+    def test_summaries_of_heads(self):
+        flags = ("--head-pool", "max_average", "--head-widths", "256,64", "--head-activation", "silu")
+        summary = self.succeed("summary", "resnet18", *flags)
+        self.assertIn("max and average pooling before the head, head of 3 linear layers (silu between them)",
+                      summary.splitlines()[0])
+        self.assertRegex(summary, r"avgpool.mp +global max pool +1x512x1x1")
+        self.assertRegex(summary, r"avgpool +concatenate +1x1024x1x1")
+        self.assertRegex(summary, r"fc.1 +silu +1x256\n")
+        told = self.json_of("summary", "resnet18", *flags)
+        self.assertEqual(told["depth"], 20)
+        self.assertEqual(told["stages"][-3:], [{"name": "fc.0", "output": [1, 256]}, {"name": "fc.2", "output": [1, 64]},
+                                               {"name": "fc.4", "output": [1, 1000]}])
+        tree = self.succeed("summary", "resnet18", *flags, "--tree")
+        self.assertIn("""  (avgpool): AdaptiveConcatPool2d(
+    (ap): AdaptiveAvgPool2d(output_size=(1, 1))
+    (mp): AdaptiveMaxPool2d(output_size=(1, 1))
+  )
+  (fc): Sequential(
+    (0): Linear(in_features=1024, out_features=256, bias=True)
+    (1): SiLU(inplace=True)
+    (2): Linear(in_features=256, out_features=64, bias=True)
+""", tree)
+        tree = self.succeed("summary", "resnet18", *flags[:-1], "none", "--tree")
+        self.assertIn("    (1): Identity()\n", tree)
+        self.assertIn("head of 2 linear layers\n", self.succeed("summary", "resnet18", "--head-widths", "5").replace(",", "\n"))
+        drawn = self.path("n.svg")
+        self.succeed("draw", "resnet18", *flags, "-o", drawn)
+        with open(drawn, encoding="utf-8") as file:
+            text = file.read()
+        for words in ("average, max", ">fc.0<", ">fc.4<"):
+            self.assertIn(words, text)
+        self.refuse(2, ["--head-widths", "no head"], "summary", "resnet18", "--classes", "0", "--head-widths", "3")
+        self.refuse(2, ["--head-activation", "head_widths"], "summary", "resnet18", "--head-activation", "gelu")
+
     def test_sizes_that_do_not_come_out_even(self):
         model = self.path("m.safetensors")
         self.succeed("init", "resnet20", "--antialias", "average", "-o", model)
@@ -121,6 +158,8 @@ class Fields(FieldsTest):
                              (["--strides"], ["--strides", "1,2,2,0"]), (["--bn-eps"], ["--bn-eps", "0"]),
                              (["--bn-eps"], ["--bn-eps", "nan"]), (["--activation", "gelu"], ["--activation", "tanh"]),
                              (["--antialias", "blur"], ["--antialias", "median"]),
+                             (["--head-pool", "average_max"], ["--head-pool", "max"]),
+                             (["--head-widths"], ["--head-widths", "0"]), (["--head-widths"], ["--head-widths", "x"]),
                              (["--negative-slope", "leaky_relu"], ["--negative-slope", "0.2"])):
             self.refuse(2, words, "summary", "resnet18", *flags)
 

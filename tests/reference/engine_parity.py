@@ -99,6 +99,9 @@ def compare_options():
                 {"antialias": "blur", "dilated_stages": 1}, {"antialias": "average", "dilated_stages": 2},
                 {"antialias": "blur", "stem_pool": "max"},
                 {"stem": "cifar", "stem_pool": "max_blur"}]
+    changes += [{"head_pool": "max_average"}, {"head_pool": "average_max", "head_widths": (50,)},
+                {"head_widths": (30, 17), "head_activation": "none"}]
+    changes += [{"head_widths": (30,), "head_activation": name} for name in ("relu", "leaky_relu", "gelu", "hardswish")]
     for isa in ("ref", "avx2", None):
         if isa == "avx2" and "avx2" not in open("/proc/cpuinfo").read():
             continue

@@ -135,7 +135,7 @@ def check(title, model, file, picture, x, classes, layers):
 def check_random(title, model, size, layers):
     models.randomize(model, seed=len(title))
     file = path("model.pth")
-    if model.options.shortcut == "none":  # which names and shapes do not tell from option A
+    if model.options.shortcut == "none" or model.options.head_activation != "relu":  # which tensors do not tell
         file = path("model.safetensors")
         save_model(model, file)
     else:
@@ -184,6 +184,8 @@ check_random("bottleneck", models.build(small), (224, 224), ("layer2", "layer1.0
 check_random("basic", models.build(basic), (224, 224), ("layer1.0", "layer3"))
 check_random("plain", models.build(basic, shortcut="none", stem="cifar"), (32, 32), ("layer2",))
 check_random("average pool, gray", models.build(basic, shortcut="average_pool", in_channels=1), (224, 224), ("layer2",))
+check_random("chain of linear layers", models.build(small, head_widths=(40,), head_activation="silu"), (224, 224), ("layer2",))
+check_random("two poolings", models.build(basic, head_pool="max_average", head_widths=(40,)), (224, 224), ("layer2",))
 check_random("resnet20", models.build("resnet20"), (32, 32), ("layer2.1",))
 check_random("tutorial's resnet18", models.build("resnet18", layout="tutorial"), (96, 96), ("layer4.0",))
 check_shipped()

@@ -269,16 +269,117 @@ def check_heads():
     model = copy.deepcopy(body)
     model.fc = nn.Sequential(nn.Dropout(0.5), nn.Linear(features, CLASSES))
     check("head, fc.1", lambda path: torch.save(model.state_dict(), path), logits(model))
-    deep = nn.Sequential(nn.Linear(features, 10), nn.ReLU(), nn.Linear(10, CLASSES))
-    model = Headed(body, deep).eval()
-    check("head of two layers", lambda path: torch.save(model.state_dict(), path), logits(model),
-          may_refuse="more than one linear layer")
+    check_chains(body, features)
     two = Headed(body, nn.Linear(features, CLASSES), "first").eval()
     two.second = nn.Linear(features, 3)
     check("two heads", lambda path: torch.save(two.state_dict(), path), None)
     check("one of two heads", lambda path: torch.save(two.state_dict(), path), logits(two), ("--head", "first"))
     model = Headed(body, nn.Sequential(nn.BatchNorm1d(features), nn.ReLU(), nn.Linear(features, CLASSES))).eval()
     check("batch norm and ReLU", lambda path: torch.save(model.state_dict(), path), None)
+
+
+class ConcatPool(nn.Module):
+    """fastai's AdaptiveConcatPool2d, or timm's catavgmax."""
+
+    def __init__(self, max_first=True):
+        super().__init__()
+        self.max_first = max_first
+        self.ap, self.mp = nn.AdaptiveAvgPool2d(1), nn.AdaptiveMaxPool2d(1)
+
+    def forward(self, x):
+        pools = [self.mp(x), self.ap(x)]
+        return torch.cat(pools if self.max_first else pools[::-1], 1)
+
+
+def lin_bn_drop(inputs, outputs, activation=None):
+    """fastai's block of a head."""
+    layers = [nn.BatchNorm1d(inputs), nn.Dropout(0.25), nn.Linear(inputs, outputs, bias=False)]
+    return layers + ([] if activation is None else [activation])
+
+
+def fastai(body, features, widths=(10,), pool=None):
+    """vision_learner's network: the children of a ResNet but the last two, and create_head()."""
+    children = nn.Sequential(*list(copy.deepcopy(body).children())[:-2])
+    sizes = [features * (2 if pool is None else 1), *widths, CLASSES]
+    layers = [pool or ConcatPool(), nn.Flatten()]
+    for i, (inputs, outputs) in enumerate(zip(sizes, sizes[1:])):
+        layers += lin_bn_drop(inputs, outputs, nn.ReLU(inplace=True) if i + 2 < len(sizes) else None)
+    return nn.Sequential(children, randomize(nn.Sequential(*layers))).eval()
+
+
+def write_npz(state, path):
+    with open(path, "wb") as file:
+        numpy.savez(file, **{name: tensor.numpy() for name, tensor in state.items()})
+
+
+def check_chains(body, features):
+    """Linear layers behind each other."""
+    def names(layers):
+        return nn.Sequential(collections.OrderedDict(layers))
+
+    linear, norm, relu, drop = nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Dropout
+    heads = {
+        "two layers": nn.Sequential(linear(features, 10), relu(), linear(10, CLASSES)),
+        "two layers, dropout": nn.Sequential(drop(), linear(features, 10), relu(), drop(), linear(10, CLASSES)),
+        "three layers": nn.Sequential(linear(features, 30), relu(), linear(30, 20), relu(), linear(20, CLASSES)),
+        "LogSoftmax": nn.Sequential(linear(features, 10), relu(), drop(0.2), linear(10, CLASSES)),
+        "equal widths": nn.Sequential(linear(features, features), relu(), linear(features, features), relu(), linear(features, CLASSES)),
+        "norm, ReLU": nn.Sequential(linear(features, 10), norm(10), relu(), drop(), linear(10, CLASSES)),
+        "ReLU, norm": nn.Sequential(linear(features, 10), relu(), norm(10), drop(), linear(10, CLASSES)),
+        "norm first": nn.Sequential(norm(features), linear(features, 10), relu(), linear(10, CLASSES)),
+        "norm last": nn.Sequential(linear(features, 10), relu(), linear(10, CLASSES), norm(CLASSES)),
+        "nothing between": nn.Sequential(linear(features, 10), linear(10, CLASSES)),
+        "a norm between": nn.Sequential(linear(features, 10), norm(10), linear(10, CLASSES)),
+        "no biases": nn.Sequential(linear(features, 10, bias=False), norm(10), relu(), linear(10, CLASSES, bias=False)),
+        "named": names([("fc1", linear(features, 10)), ("relu", relu()), ("fc2", linear(10, CLASSES))]),
+        "named, norms": names([("fc1", linear(features, 10)), ("norm1", norm(10)), ("relu", relu()), ("drop", drop()),
+                               ("fc2", linear(10, 8)), ("norm2", norm(8)), ("relu2", relu()), ("out", linear(8, CLASSES))]),
+        "nested": nn.Sequential(nn.Sequential(linear(features, 10), norm(10), relu()), nn.Sequential(linear(10, CLASSES))),
+        "bottleneck": names([("bottleneck", norm(features)), ("classifier", linear(features, CLASSES, bias=False))]),
+        "1x1 convolutions": nn.Sequential(nn.Unflatten(1, (features, 1, 1)), nn.Conv2d(features, 10, 1), relu(),
+                                          nn.Conv2d(10, CLASSES, 1), nn.Flatten()),
+    }
+    for what, head in heads.items():
+        for name in ("fc", "classifier", "mlp"):
+            model = Headed(body, head, name).eval()
+            check(f"chain, {what}, {name}", lambda path: torch.save(model.state_dict(), path), logits(model))
+        model = copy.deepcopy(body)
+        model.fc = randomize(copy.deepcopy(head))
+        check(f"chain, {what}, in place of fc", lambda path: torch.save(model.state_dict(), path), logits(model))
+        check(f"chain, {what}, module", lambda path: torch.save(model, path), logits(model))
+        check(f"chain, {what}, safetensors", lambda path: write_safetensors(model.state_dict(), path), logits(model),
+              suffix=".safetensors")
+        check(f"chain, {what}, npz", lambda path: write_npz(model.state_dict(), path), logits(model), suffix=".npz")
+    for flag, make in (("gelu", nn.GELU), ("silu", nn.SiLU), ("hardswish", nn.Hardswish), ("relu6", nn.ReLU6),
+                       ("leaky_relu", nn.LeakyReLU), ("none", nn.Identity)):
+        model = copy.deepcopy(body)
+        model.fc = randomize(nn.Sequential(linear(features, 10), make(), drop(), linear(10, CLASSES)))
+        check(f"chain, {flag}, flag", lambda path: torch.save(model.state_dict(), path), logits(model), ("--head-activation", flag))
+        check(f"chain, {flag}, module", lambda path: torch.save(model, path), logits(model))
+    model.fc = nn.Sequential(linear(features, 10), nn.Tanh(), linear(10, CLASSES)).eval()
+    check("chain, Tanh, module", lambda path: torch.save(model, path), None)
+    model.fc = nn.Sequential(linear(features, 10), nn.PReLU(), linear(10, CLASSES)).eval()
+    check("chain, PReLU", lambda path: torch.save(model.state_dict(), path), None)
+    model.fc = nn.Sequential(linear(features, 10), nn.LayerNorm(10), relu(), linear(10, CLASSES)).eval()
+    check("chain, LayerNorm", lambda path: torch.save(model.state_dict(), path), None)
+    for network_name in ("basic", "bottleneck", "cifar", "deep"):
+        net = NETWORKS[network_name]
+        width = net.fc.in_features
+        for what, model in {"fastai": fastai(net, width), "fastai, one layer": fastai(net, width, ()),
+                            "fastai, three layers": fastai(net, width, (12, 9)),
+                            "fastai, average pooling": fastai(net, width, (10,), nn.AdaptiveAvgPool2d(1))}.items():
+            check(f"{what}, {network_name}", lambda path: torch.save(model.state_dict(), path), logits(model))
+            check(f"{what}, {network_name}, learn.save", lambda path: torch.save(
+                {"model": model.state_dict(), "opt": optimizer_state(model.state_dict())}, path), logits(model))
+    model = copy.deepcopy(body)
+    model.avgpool, model.fc = ConcatPool(max_first=False), nn.Linear(2 * features, CLASSES)
+    check("timm's catavgmax", lambda path: torch.save(model.state_dict(), path), logits(model), ("--head-pool", "average_max"))
+    model = Headed(body, nn.ModuleDict({"a": nn.Sequential(linear(features, 10), relu(), linear(10, CLASSES)),
+                                        "b": nn.Sequential(linear(features, 9), norm(9), relu(), linear(9, 3))}), "heads")
+    check("two chains", lambda path: torch.save(model.eval().state_dict(), path), None)
+    for which in "ab":
+        expected = model.heads[which](model.backbone(picture)).detach()
+        check(f"two chains, {which}", lambda path: torch.save(model.state_dict(), path), expected, ("--head", which))
 
 
 def stored(model, change):

@@ -40,6 +40,9 @@ class Options:
     antialias: str = "none"  # or "average", "blur"
     activation: str = "relu"  # or "leaky_relu", "relu6", "silu", "gelu", "hardswish"
     negative_slope: float = 0.01  # of leaky_relu
+    head_pool: str = "average"  # or "average_max", "max_average"
+    head_widths: tuple = ()  # of the linear layers before the last one
+    head_activation: str = "relu"  # or another, or "none"
 
     @property
     def first_kernel(self):
@@ -114,14 +117,37 @@ def norm(options, channels):
     return nn.BatchNorm2d(channels, eps=options.bn_eps)
 
 
-def act(options):
+def act(options, name=None):
     return {"relu": lambda: nn.ReLU(inplace=True),
             "leaky_relu": lambda: nn.LeakyReLU(options.negative_slope, inplace=True),
             "relu6": lambda: nn.ReLU6(inplace=True),
             "silu": lambda: nn.SiLU(inplace=True),
             "gelu": lambda: nn.GELU(),
             "hardswish": lambda: nn.Hardswish(),
-            }[options.activation]()
+            "none": nn.Identity,
+            }[name or options.activation]()
+
+
+class ConcatPool2d(nn.Module):
+    """Both poolings, in the order of the name."""
+
+    def __init__(self, order):
+        super().__init__()
+        self.order = order.split("_")
+
+    def forward(self, x):
+        pools = {"average": F.adaptive_avg_pool2d, "max": F.adaptive_max_pool2d}
+        return torch.cat([pools[kind](x, 1) for kind in self.order], 1)
+
+
+def make_head(options):
+    """One linear layer, or a Sequential of them in which each has an even number."""
+    widths = [options.widths[-1] * options.expansion * (1 if options.head_pool == "average" else 2), *options.head_widths,
+              options.classes]
+    layers = [nn.Linear(inputs, outputs) for inputs, outputs in zip(widths, widths[1:])]
+    if len(layers) == 1:
+        return layers[0]
+    return nn.Sequential(*[module for layer in layers for module in (layer, act(options, options.head_activation))][:-1])
 
 
 class BlurPool2d(nn.Module):
@@ -252,9 +278,10 @@ class ResNet(nn.Module):
         if pool is not None:
             self.maxpool = pool
         self.make_stages(options)
-        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        both = options.head_pool != "average"
+        self.avgpool = ConcatPool2d(options.head_pool) if both else nn.AdaptiveAvgPool2d((1, 1))
         if options.classes:
-            self.fc = nn.Linear(options.widths[-1] * options.expansion, options.classes)
+            self.fc = make_head(options)
 
     def make_stages(self, options):
         block = {"basic": BasicBlock, "bottleneck": Bottleneck}[options.block]

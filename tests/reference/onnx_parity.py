@@ -172,6 +172,8 @@ def compare_options():
                {"stem_pool": "none"}, {"strides": (2, 1, 3)}, {"bn_eps": 0.3}, {"classes": 0}]
     changes += [{"activation": name} for name in ("leaky_relu", "relu6", "silu", "gelu", "hardswish")]
     changes += [{"antialias": "average"}, {"antialias": "blur"}, {"antialias": "blur", "dilated_stages": 1}]
+    changes += [{"head_pool": "max_average", "head_widths": (30,)}, {"head_pool": "average_max"},
+                {"head_widths": (30, 17), "head_activation": "silu"}, {"head_widths": (30,), "head_activation": "none"}]
     for change in changes:
         for base in (small, basic):
             if base is basic and ("groups" in change or "stride_on_first" in change):
@@ -182,7 +184,8 @@ def compare_options():
 def compare_all_int8():
     for change in ({}, {"block": "basic"}, {"stem": "cifar", "shortcut": "padding"},
                    {"stem": "deep", "shortcut": "average_pool"}, {"activation": "gelu"}, {"antialias": "average"},
-                   {"antialias": "blur"}, {"activation": "leaky_relu", "negative_slope": 0.2}):
+                   {"antialias": "blur"}, {"activation": "leaky_relu", "negative_slope": 0.2},
+                   {"head_pool": "max_average"}, {"head_widths": (32, 24)}):
         options = {"depths": (1, 2, 1), "widths": (16, 32, 48), "stem_width": 16, "classes": 11, **change}
         compare_int8(f"int8 {json.dumps(change)}", models.build(models.Options(**options)))
     data = os.environ.get("RESNET_TEST_DATA")

@@ -8,7 +8,7 @@ FIELDS = ("block", "depths", "widths", "groups", "width_per_group", "stem", "ste
           "classes", "stride_on_first", "conv_bias", "dilated_stages")
 LATER = ("stem_kernel", "stem_stride", "stem_pool", "strides", "antialias", "bn_eps",
          "activation",
-         "negative_slope")  # said where they are not the usual
+         "negative_slope", "head_pool", "head_widths", "head_activation")  # said where they are not the usual
 
 
 def save_model(model, path, layout="torchvision", metadata=None):

@@ -117,6 +117,8 @@ def compare_all():
         {"stem": "cifar", "stem_pool": "average_2x2", "strides": (1, 2, 1)})]
     cases += [(small, {"activation": name}) for name in ("leaky_relu", "relu6", "silu", "gelu", "hardswish")]
     cases += [(base, {"antialias": how}) for base in (small, basic) for how in ("average", "blur")]
+    cases += [(basic, {"head_pool": "max_average", "head_widths": (30,)}),
+              (small, {"head_pool": "average_max", "head_widths": (30, 20), "head_activation": "silu"})]
     cases += [(small, {"stride_on_first": True}), (small, {"groups": 4, "width_per_group": 32})]
     for base, change in cases:
         model = models.build(base, **change)
