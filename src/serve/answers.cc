@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "serve/compression.h"
 #include "serve/grpc.h"
+#include "serve/repository.h"
 
 namespace resnet::serve {
 namespace {
@@ -38,6 +39,12 @@ GrpcStatus grpc_status(ErrorCode code) {
 }  // namespace
 
 HttpResponse error_of(const std::exception& error, bool grpc) {
+  if (dynamic_cast<const NotReady*>(&error) != nullptr) {
+    if (grpc) return grpc_error(GrpcStatus::kUnavailable, error.what());
+    HttpResponse response = error_response(503, error.what());
+    response.headers.emplace_back("retry-after", "1");
+    return response;
+  }
   if (const auto* known = dynamic_cast<const Error*>(&error)) {
     return grpc ? grpc_error(grpc_status(known->code()), known->what())
                 : error_response(http_status(known->code()), known->what());

@@ -127,9 +127,11 @@ std::shared_ptr<const ServedModel> Repository::find(std::string_view name, std::
   const Entry* best = nullptr;
   std::int64_t best_version = -1;
   bool known = false;
+  bool wanted = false;
   for (const auto& [key, entry] : entries_) {
     if (key.first != name || (!version.empty() && key.second != version)) continue;
     known = true;
+    wanted = wanted || entry.wanted;
     if (entry.model && version_number(key.second) > best_version) {
       best = &entry;
       best_version = version_number(key.second);
@@ -138,7 +140,8 @@ std::shared_ptr<const ServedModel> Repository::find(std::string_view name, std::
   if (best != nullptr) return best->model;
   const std::string where = version.empty() ? std::string(name) : fmt::format("{} version {}", name, version);
   if (!known) fail(ErrorCode::kNotFound, where, "there is no such model");
-  fail(ErrorCode::kUnsupported, where, "the model is not ready");
+  if (!wanted) fail(ErrorCode::kUnsupported, where, "the model was unloaded");
+  throw NotReady(where);
 }
 
 std::shared_ptr<const ServedModel> Repository::only() const {

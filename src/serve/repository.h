@@ -11,8 +11,10 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "resnet/error.h"
 #include "serve/served_model.h"
 
 namespace resnet::serve {
@@ -26,6 +28,12 @@ struct RepositoryOptions {
 
 enum class ModelState { kLoading, kReady, kUnavailable };
 std::string_view name(ModelState state) noexcept;  // "LOADING", "READY", "UNAVAILABLE", as the protocol says
+
+// A model that is to be there, but does not answer now: it is being loaded, or failed to load.
+class NotReady : public Error {
+ public:
+  explicit NotReady(std::string model) : Error(ErrorCode::kUnsupported, std::move(model), "the model is not ready") {}
+};
 
 struct ModelStatus {
   std::string name;
@@ -49,8 +57,8 @@ class Repository {
   Repository& operator=(const Repository&) = delete;
   ~Repository();
 
-  // The version named, or the highest ready one. Throws kNotFound where there is none of this name, kUnsupported where
-  // it is not ready.
+  // The version named, or the highest ready one. Throws kNotFound where there is none of this name,
+  // kUnsupported where it was unloaded, NotReady.
   std::shared_ptr<const ServedModel> find(std::string_view name, std::string_view version = {}) const;
 
   // Of a server with one model: that one. Throws kInvalidArgument where there are several.

@@ -51,6 +51,15 @@ int priority_of(const Headers& headers) {
   return *value;
 }
 
+// The body as it was before it was compressed; `storage` takes it then. At most `limit` bytes.
+std::string_view unpack_body(const HttpRequest& request, std::size_t limit, std::string& storage) {
+  const std::string* text = find_header(request.headers, "content-encoding");
+  const Coding coding = text == nullptr ? Coding::kIdentity : parse_coding(*text);
+  if (coding == Coding::kIdentity) return request.body;
+  storage = inflate_body(request.body, coding, limit);
+  return storage;
+}
+
 std::string now_text() {
   const auto now = std::chrono::system_clock::now();
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
@@ -138,13 +147,7 @@ void Router::begin_infer(std::shared_ptr<Exchange> exchange, std::string name, s
     task->run = [this](Task& t) {
       const HttpRequest& request = t.exchange->request;
       std::string unpacked;
-      std::string_view body = request.body;
-      if (const std::string* coding = find_header(request.headers, "content-encoding")) {
-        if (parse_coding(*coding) != Coding::kIdentity) {
-          unpacked = inflate_body(body, parse_coding(*coding), options_.max_body);
-          body = unpacked;
-        }
-      }
+      const std::string_view body = unpack_body(request, options_.max_body, unpacked);
       std::vector<std::string> storage;
       const InferRequest infer =
           parse_infer(body, json_length(request.headers), t.model->classifier().input_shape(), storage);
@@ -179,11 +182,12 @@ void Router::begin_classify(std::shared_ptr<Exchange> exchange) {
   if (request.body.empty()) {
     fail(ErrorCode::kInvalidArgument, "body", "no picture: send its file as the body, or as a form's file");
   }
-  task->run = [top, logits](Task& t) {
+  task->run = [this, top, logits](Task& t) {
     const HttpRequest& r = t.exchange->request;
-    FormFile file{"", r.body};
+    std::string unpacked;
+    FormFile file{"", unpack_body(r, options_.max_body, unpacked)};
     if (const std::string* type = find_header(r.headers, "content-type"); type && type->starts_with("multipart/")) {
-      file = first_file(*type, r.body);
+      file = first_file(*type, file.bytes);
     }
     if (file.name.empty()) file.name = "-";  // as `resnet predict` calls standard input
     HttpResponse response = json_response(classify_line(*t.model, file.bytes, file.name, top, logits, t.times));

@@ -1,10 +1,12 @@
 """/openapi.json is true: its references lead somewhere, every address that it lists answers as it says, and what is wrong
 with a request gets a status that it lists. Schemas are checked by the few words of JSON Schema that the document uses."""
+import gzip
 import json
 import os
 import re
 import tempfile
 import unittest
+import zlib
 
 import pictures
 from server import Server
@@ -147,6 +149,25 @@ class OpenApiTest(unittest.TestCase):
                     self.assertEqual(self.call(path, method, operation, body=b"no picture"), 400)
                     late = {"X-Request-Timeout": "0.000000001"}
                     self.assertEqual(self.call(path, method, operation, body=b"no picture", headers=late), 504)
+
+    def test_compressed_pictures(self):
+        picture = pictures.png(40, 40)
+        wanted = self.server.json("POST", "/classify", picture)
+        for coding, packed in (("gzip", gzip.compress(picture)), ("deflate", zlib.compress(picture)), ("identity", picture)):
+            self.assertEqual(self.server.json("POST", "/classify", packed, {"Content-Encoding": coding}), wanted)
+        self.server.json("POST", "/classify", picture, {"Content-Encoding": "br"}, status=400)
+
+    def test_a_model_that_is_not_ready(self):
+        folder = os.path.join(self.temporary.name, "models")
+        pictures.write(os.path.join(folder, "broken", "1", "model.safetensors"), b"nothing")
+        os.makedirs(os.path.join(folder, "net", "1"))
+        os.link(os.path.join(self.temporary.name, "net.safetensors"), os.path.join(folder, "net", "1", "model.safetensors"))
+        with Server("--models", folder) as server:
+            for method, path in (("GET", "/v2/models/broken"), ("GET", "/v2/models/broken/config"),
+                                 ("POST", "/v2/models/broken/infer"), ("POST", "/classify?model=broken")):
+                status, headers, answer = server.ask(method, path, b"{}" if method == "POST" else None)
+                self.assertEqual((status, headers.get("retry-after")), (503, "1"), path)
+                self.assertEqual(json.loads(answer), {"error": "broken: the model is not ready"})
 
     def test_nothing_that_answers_is_left_out(self):
         """Addresses that the sources of the server speak of."""
