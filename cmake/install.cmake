@@ -5,6 +5,9 @@ include(CMakePackageConfigHelpers)
 
 if(RESNET_PROGRAM)
   install(TARGETS resnet-program resnet-serve RUNTIME COMPONENT runtime)
+  # Nothing enables them.
+  install(FILES deploy/systemd/resnet-serve.service deploy/systemd/resnet-serve.socket DESTINATION lib/systemd/system
+          COMPONENT runtime)
 endif()
 if(TARGET resnet-train)  # component trainer; it finds LibTorch where it was when this was built
   # CMake itself takes the folders of what is linked, but leaves out those in the source tree, such as the wheel in .venv.

@@ -30,7 +30,7 @@ def check_unpacked(packages, folder):
     for package in packages:
         run(["dpkg-deb", "-x", package, f"{folder}/unpacked"])
     usr = f"{folder}/unpacked/usr"
-    assert os.listdir(f"{usr}/bin") == ["resnet"], os.listdir(f"{usr}/bin")
+    assert sorted(os.listdir(f"{usr}/bin")) == ["resnet", "resnet-serve"], os.listdir(f"{usr}/bin")
     shapes = use_program(f"{usr}/bin/resnet", folder)
     for command in ("train", "study"):  # which need LibTorch, and no package has it
         said = run([f"{usr}/bin/resnet", command, "--data", shapes, "--out", f"{folder}/run"], status=1)
@@ -49,7 +49,7 @@ with tempfile.TemporaryDirectory() as folder:
     development, runtime = packages
     control, text = fields(runtime)
     assert control["Package"] == "resnet", control
-    for library in ("libc6", "libjpeg", "libpng", "libwebp", "libfmt"):
+    for library in ("libc6", "libjpeg", "libpng", "libwebp", "libfmt", "libnghttp2", "libssl"):
         assert library in control["Depends"], control
     assert "does not hold resnet-train" in text
     assert fields(development)[0]["Package"] == "libresnet-dev"
@@ -69,10 +69,12 @@ with tempfile.TemporaryDirectory() as folder:
     installed = files_below(f"{root}/usr")  # without manuals, where this system's dpkg leaves them out
     held = run(["dpkg-deb", "--contents", runtime])
     for path in ("bin/resnet", "share/bash-completion/completions/resnet", "share/zsh/vendor-completions/_resnet",
-                 "share/fish/vendor_completions.d/resnet.fish", "share/man/man1/resnet-predict.1", "share/doc/resnet/copyright"):
+                 "share/fish/vendor_completions.d/resnet.fish", "share/man/man1/resnet-predict.1", "share/doc/resnet/copyright",
+                 "share/man/man1/resnet-serve.1", "lib/systemd/system/resnet-serve.service",
+                 "lib/systemd/system/resnet-serve.socket"):
         assert f"./usr/{path}\n" in held, held
     assert "resnet-train" not in held
-    for path in ("bin/resnet", "include/resnet/classifier.h", "include/resnet/resnet.h"):
+    for path in ("bin/resnet", "bin/resnet-serve", "include/resnet/classifier.h", "include/resnet/resnet.h"):
         assert path in installed, installed
     model, picture = model_and_picture(folder)
     print(run([f"{root}/usr/bin/resnet", "predict", model, picture]))

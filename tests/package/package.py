@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 
 source = os.environ["RESNET_SOURCE_DIR"]
 program = os.environ["RESNET"]
@@ -49,11 +50,26 @@ def use_program(installed, folder):
                 ["compare", f"{folder}/ten.safetensors", f"{folder}/ten.safetensors", f"{shapes}/val"]]
     for command in commands:
         run([installed, *command])
-    tried = {command[0] for command in commands} | {"make-dataset", "train", "study"}
+    serve_a_picture(installed, model, picture)
+    tried = {command[0] for command in commands} | {"make-dataset", "train", "study", "serve"}
     known = set(re.findall(r"^  ([a-z-]+)  +", run([installed, "help"]), re.MULTILINE))
     if known != tried:
         sys.exit(f"{installed} has the commands {known}, but {tried} were tried")
     return shapes
+
+
+def serve_a_picture(installed, model, picture):
+    """What an installed `resnet serve` answers is what `resnet predict` prints."""
+    server = subprocess.Popen([installed, "serve", model, "--port", "0"], stderr=subprocess.PIPE, text=True)
+    line = server.stderr.readline()
+    port = re.search(r"http://127.0.0.1:(\d+) with", line)
+    if not port:
+        sys.exit(f"{installed} serve: {line}{server.stderr.read()}")
+    with open(picture, "rb") as file, urllib.request.urlopen(f"http://127.0.0.1:{port[1]}/classify", file.read()) as answer:
+        got = json.load(answer)["top"]
+    server.terminate()
+    if server.wait(60) != 0 or got != json.loads(run([installed, "predict", model, picture, "--json"]))["top"]:
+        sys.exit(f"{installed} serve answered {got}")
 
 
 def train_an_epoch(installed, folder, shapes):
