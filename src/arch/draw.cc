@@ -14,6 +14,7 @@ namespace {
 constexpr double kMargin = 26;
 constexpr double kHeading = 62;
 constexpr double kBetween = 40;  // the two blocks
+constexpr double kLegendLine = 18;
 
 // Stage colours are of middle lightness and fill at low opacity, so that they serve on white and on black.
 constexpr std::string_view kStyle =
@@ -75,7 +76,10 @@ std::vector<std::pair<int, int>> examples(const Graph& graph) {
   return result;
 }
 
+// What lines and sizes mean, in two lines of text.
 void draw_legend(Svg& svg, double x, double y, Shortcut shortcut) {
+  svg.text(x, y + kLegendLine, "height: pixels, width: channels, both logarithmic; × n: n blocks", "muted small",
+           Anchor::kStart);
   if (shortcut == Shortcut::kNone) return;
   svg.path(fmt::format("M{:.4g} {:.4g}h26", x, y - 4), "shortcut");
   svg.text(x + 34, y, "identity shortcut", "muted small", Anchor::kStart);
@@ -108,7 +112,7 @@ std::string draw_svg(const Graph& graph) {
   const Extent network = draw_network(svg, kMargin, y, blocks_width, graph, shapes);
   y += network.height + 22;
   draw_legend(svg, kMargin, y, a.shortcut);
-  y += 34;
+  y += kLegendLine + 34;
 
   const double between = (network.width - blocks_width) / 2 + kBetween;  // wide networks spread their blocks
   double x = kMargin;

@@ -31,6 +31,7 @@ struct Group {
   std::vector<Slab> slabs;
   int hidden = 0;  // blocks not drawn, before the last slab
   std::vector<std::string> lines;
+  int blocks = 0;  // of a stage
 
   double slabs_width() const {
     double width = kSlabGap * static_cast<double>(slabs.size() - 1) + (hidden > 0 ? 2 * kSlabGap : 0);
@@ -47,7 +48,7 @@ struct Group {
 
 Group stage_group(const Graph& graph, const FeatureShape& shape, int stage) {
   const int blocks = graph.architecture.depths[stage];
-  Group group{stage_class(stage), {}, std::max(0, blocks - kMostSlabs), {}};
+  Group group{stage_class(stage), {}, std::max(0, blocks - kMostSlabs), {}, blocks};
   for (int block = 0; block < std::min(blocks, kMostSlabs); ++block) {
     const auto arc = graph.architecture.shortcut == Shortcut::kNone ? Slab::Arc::kNone
                      : changes_shape(graph, stage, block)           ? Slab::Arc::kChange
@@ -121,7 +122,8 @@ Extent draw_network(Svg& svg, double x, double y, double least_width, const Grap
     for (const Slab& slab : group.slabs) tallest = std::max(tallest, slab_height(slab.shape.height));
   }
   const double stretch = std::max(0.0, least_width - natural_width) / static_cast<double>(parts.size());
-  const double middle = y + kArc + tallest / 2;
+  const bool repeats = std::any_of(parts.begin(), parts.end(), [](const Group& group) { return group.hidden > 0; });
+  const double middle = y + (repeats ? kTextLine : 0) + kArc + tallest / 2;
   const double text_top = middle + tallest / 2 + 24;
   double left = x;
   double previous = -1;  // right edge of the slab before
@@ -142,6 +144,10 @@ Extent draw_network(Svg& svg, double x, double y, double least_width, const Grap
       draw_arc(svg, at, at + slab_w, middle, slab_h, slab.arc);
       previous = at + slab_w;
       at = previous + kSlabGap;
+    }
+    if (group.hidden > 0) {
+      const double top = middle - slab_height(group.slabs.front().shape.height) / 2 - kArc;
+      svg.text(left + width / 2, top - 5, fmt::format("× {}", group.blocks), "strong small");
     }
     for (std::size_t i = 0; i < group.lines.size(); ++i) {
       svg.text(left + width / 2, text_top + kTextLine * static_cast<double>(i), group.lines[i],

@@ -133,20 +133,40 @@ Json run_json(const std::string& model, Precision precision, const Measurement& 
 
 std::string fixed(double value, int decimals) { return fmt::format("{:.{}f}", value, decimals); }
 
-void print_steps(const Measurement& m, double peak) {
+// What multiplications and additions a second are called: of int8 they are no floating-point operations.
+const char* rate_name(Precision precision) { return precision == Precision::kInt8 ? "GOP/s" : "GFLOP/s"; }
+
+// Without the precision, which the table's head says.
+std::string algorithm_name(std::string_view name, Precision precision) {
+  const std::string prefix = precision == Precision::kInt8 ? "int8 " : "";
+  return std::string(name.starts_with(prefix) ? name.substr(prefix.size()) : name);
+}
+
+// Why the next best algorithm was not taken, where there was one that could have run; else why the first could not.
+const std::string* telling_reason(const StepProfile& step) {
+  const auto timed = std::find_if(step.refused.begin(), step.refused.end(),
+                                  [](const std::string& reason) { return reason.ends_with("times as long"); });
+  if (timed != step.refused.end()) return &*timed;
+  return step.refused.empty() ? nullptr : &step.refused.front();
+}
+
+void print_steps(const Measurement& m, Precision precision, double peak) {
   TextTable table(
       {Align::kLeft, Align::kLeft, Align::kRight, Align::kRight, Align::kRight, Align::kRight, Align::kRight});
-  table.row({"layer", "algorithm", "output", "MB", "ms", "GFLOP/s", "% peak"});
+  table.row({"layer", "algorithm", "output", "MB", "ms", rate_name(precision), "% peak"});
   double sum = 0;
   double convolutions = 0;  // and the linear layer
   for (const StepProfile& step : m.steps) {
     const FeatureShape& out = step.output;
     const double gflops = Measurement::gflops_of(step.macs, step.median_ms);
     const bool counts = step.macs > 0;
-    table.row({step.name, step.algorithm, fmt::format("{}x{}x{}x{}", out.batch, out.channels, out.height, out.width),
+    table.row({step.name, algorithm_name(step.algorithm, precision),
+               fmt::format("{}x{}x{}x{}", out.batch, out.channels, out.height, out.width),
                fixed(static_cast<double>(step.bytes) / 1e6, 2), fixed(step.median_ms, 3),
                counts ? fixed(gflops, 1) : "", counts ? fixed(100 * gflops / peak, 1) : ""});
-    for (const std::string& reason : step.refused) table.note(1, "not " + reason);
+    if (const std::string* reason = telling_reason(step)) {
+      table.note(1, fmt::format("not {}", algorithm_name(*reason, precision)));
+    }
     sum += step.median_ms;
     if (counts) convolutions += step.median_ms;
   }
@@ -159,30 +179,23 @@ void print_steps(const Measurement& m, double peak) {
 // A line per run, printed as soon as it is over.
 class RunTable {
  public:
-  explicit RunTable(const std::string& model) : model_(model), table_(alignment()) {
-    const TextTable::Cells titles = {"model",  "batch",    "precision", "median ms", "p90 ms",
-                                     "p99 ms", "images/s", "GFLOP/s",   "% peak",    "MB"};
-    table_.fit({model, "65535", "", "99999.99", "99999.99", "99999.99", "99999.9", "99999.9", "", "99999.9"});
+  explicit RunTable(Precision precision) : table_(std::vector<Align>(9, Align::kRight)) {
+    const TextTable::Cells titles = {"batch",    "precision",          "median ms", "p90 ms", "p99 ms",
+                                     "images/s", rate_name(precision), "% peak",    "MB"};
+    table_.fit({"65535", "", "99999.99", "99999.99", "99999.99", "99999.9", "99999.9", "", "99999.9"});
     table_.fit(titles);
     fmt::print("{}", table_.line(titles));
   }
 
   void add(Precision precision, const Measurement& m, double peak) {
-    fmt::print(
-        "{}", table_.line({model_, std::to_string(m.shape.batch), std::string(name(precision)), fixed(m.median_ms(), 2),
-                           fixed(m.percentile_ms(0.9), 2), fixed(m.percentile_ms(0.99), 2),
-                           fixed(m.images_per_second(), 1), fixed(m.gflops(), 1), fixed(100 * m.gflops() / peak, 1),
-                           fixed(static_cast<double>(m.peak_memory) / 1e6, 1)}));
+    fmt::print("{}",
+               table_.line({std::to_string(m.shape.batch), std::string(name(precision)), fixed(m.median_ms(), 2),
+                            fixed(m.percentile_ms(0.9), 2), fixed(m.percentile_ms(0.99), 2),
+                            fixed(m.images_per_second(), 1), fixed(m.gflops(), 1), fixed(100 * m.gflops() / peak, 1),
+                            fixed(static_cast<double>(m.peak_memory) / 1e6, 1)}));
   }
 
  private:
-  static std::vector<Align> alignment() {
-    std::vector<Align> columns(10, Align::kRight);
-    columns[0] = Align::kLeft;
-    return columns;
-  }
-
-  std::string model_;
   TextTable table_;
 };
 
@@ -248,9 +261,10 @@ void bench(const BenchCommand& command) {
   std::optional<RunTable> table;
   if (!command.json) {
     const int streams = command.engine.streams;
-    fmt::print("{}, {} thread{}{}, peak {:.0f} GFLOP/s\n", cpu_name(), engine.threads(),
-               engine.threads() == 1 ? "" : "s", streams > 1 ? fmt::format(" in {} streams", streams) : "", peak);
-    table.emplace(printable(network.name));
+    fmt::print("{}\n{}, {} thread{}{}, peak {:.0f} {}\n", printable(network.name), cpu_name(), engine.threads(),
+               engine.threads() == 1 ? "" : "s", streams > 1 ? fmt::format(" in {} streams", streams) : "", peak,
+               rate_name(engine.precision()));
+    table.emplace(engine.precision());
   }
   JsonArray runs;
   for (const int batch : batches) {
@@ -260,7 +274,7 @@ void bench(const BenchCommand& command) {
       runs.add(run_json(network.name, engine.precision(), measurement, peak));
     } else {
       table->add(engine.precision(), measurement, peak);
-      if (command.profile) print_steps(measurement, peak);
+      if (command.profile) print_steps(measurement, engine.precision(), peak);
     }
   }
   if (!command.json) return;

@@ -18,7 +18,10 @@ struct Options {
 
 void draw(const Options& options) {
   if (options.output.empty()) throw Usage("--out: the name of a file is missing");
-  const std::string picture = draw_svg(expand(options.architecture.architecture()));
+  const ArchitectureOptions& network = options.architecture;
+  const Architecture architecture =
+      network.is_file() ? network.load_file({.allow_nonfinite = true}).architecture : network.architecture();
+  const std::string picture = draw_svg(expand(architecture));
   AtomicFile file(options.output);
   file.write(picture);
   file.commit();
@@ -29,7 +32,7 @@ void draw(const Options& options) {
 void add_draw(Command& app) {
   Command* command = app.add_subcommand("draw", "Draw a network and its block");
   auto options = std::make_shared<Options>();
-  options->architecture.add_to(*command, "NETWORK", "Name of an architecture");
+  options->architecture.add_to(*command, "NETWORK|MODEL", "Name of an architecture, or a model file");
   command->add_option("-o,--out,--output", options->output, "The .svg file to write")->type_name("FILE")->required();
   command->footer(
       "Examples:\n"

@@ -59,17 +59,31 @@ class SheetNames {
  public:
   std::string take(const std::string& directory, const std::string& picture) {
     const std::string stem = picture == "-" ? "stdin" : std::filesystem::path(picture).stem().string();
-    for (int& number = numbers_[stem];;) {
+    for (int& number = numbers_[directory + "/" + stem];;) {
       const std::string ending = ++number == 1 ? "-explained.png" : fmt::format("-{}-explained.png", number);
       const std::string name = cut_file_name(stem, directory, ending.size()) + ending;
-      if (taken_.insert(name).second) return (std::filesystem::path(directory) / name).string();
+      const std::string path = (std::filesystem::path(directory) / name).string();
+      if (taken_.insert(path).second) return path;
     }
   }
 
  private:
   std::set<std::string> taken_;
-  std::map<std::string, int> numbers_;  // the last one of each picture's name
+  std::map<std::string, int> numbers_;  // the last one of each picture's name in a folder
 };
+
+// The folder that a picture lies in below the folder or archive that was named, "" where it was named itself.
+std::string folder_below(const std::vector<std::string>& inputs, const std::string& picture) {
+  namespace fs = std::filesystem;
+  for (const std::string& input : inputs) {
+    if (picture.starts_with(input + ":")) return fs::path(picture.substr(input.size() + 1)).parent_path().string();
+    std::error_code error;
+    if (!fs::is_directory(input, error)) continue;
+    const fs::path below = fs::path(picture).lexically_relative(input);
+    if (!below.empty() && *below.begin() != "..") return below.parent_path().string();
+  }
+  return "";
+}
 
 void make_directory(const std::string& path) {
   std::error_code error;
@@ -102,7 +116,10 @@ class ExplainRun {
     }
     std::string sheet;
     if (writes_sheets()) {
-      sheet = names_.take(command_.directory.empty() ? "." : command_.directory, path);
+      const std::filesystem::path place = std::filesystem::path(command_.directory.empty() ? "." : command_.directory) /
+                                          folder_below(command_.inputs, path);
+      make_directory(place.string());
+      sheet = names_.take(place.string(), path);
       write_image(sheet, draw(path, sight, map));
     }
     if (!command_.raw.empty()) keep(map);

@@ -14,12 +14,15 @@ namespace {
 
 std::string percent(double share) { return fmt::format("{:.2f} %", 100 * share); }
 
+// Of two percentages the difference.
+std::string points(double share) { return fmt::format("{:.2f} points", 100 * share); }
+
 std::string file_name(const ComparedModel& model) { return std::filesystem::path(model.card.path).filename().string(); }
 
 std::string models_table(const Comparison& c) {
   Table table({{"Figure"}, {"A", true}, {"B", true}, {"B \u2212 A", true}});
-  const auto add = [&](const char* what, double a, double b, auto text) {
-    const std::string cells[] = {what, text(a), text(b), (b > a ? "+" : "") + text(b - a)};
+  const auto add = [&](const char* what, double a, double b, auto text, auto difference) {
+    const std::string cells[] = {what, text(a), text(b), (b > a ? "+" : "") + difference(b - a)};
     table.add(cells);
   };
   const Evaluation& a = c.a.evaluation;
@@ -30,14 +33,14 @@ std::string models_table(const Comparison& c) {
   const auto network = [](const Evaluation& e) {
     return 1000 * e.network_seconds / static_cast<double>(std::max<std::int64_t>(e.images, 1));
   };
-  add("Top-1", a.top1(), b.top1(), percent);
-  if (shows_top5(c.labels.size())) add("Top-5", a.top5(), b.top5(), percent);
-  add("Loss", a.loss, b.loss, loss);
-  add("Pictures per second, read and classified", a.images_per_second(), b.images_per_second(), speed);
-  add("Milliseconds per picture in the network", network(a), network(b), loss);
-  add("Parameters", static_cast<double>(c.a.card.parameters), static_cast<double>(c.b.card.parameters), count);
+  add("Top-1", a.top1(), b.top1(), percent, points);
+  if (shows_top5(c.labels.size())) add("Top-5", a.top5(), b.top5(), percent, points);
+  add("Loss", a.loss, b.loss, loss, loss);
+  add("Pictures per second, read and classified", a.images_per_second(), b.images_per_second(), speed, speed);
+  add("Milliseconds per picture in the network", network(a), network(b), loss, loss);
+  add("Parameters", static_cast<double>(c.a.card.parameters), static_cast<double>(c.b.card.parameters), count, count);
   add("Multiply-accumulates per picture", static_cast<double>(c.a.card.macs_per_image),
-      static_cast<double>(c.b.card.macs_per_image), count);
+      static_cast<double>(c.b.card.macs_per_image), count, count);
   return table.html();
 }
 
@@ -62,7 +65,7 @@ std::string class_section(const Comparison& c) {
     const double a = c.a.scores[i].recall;
     const double b = c.b.scores[i].recall;
     const std::string cells[] = {c.labels[i], fmt::format("{}", c.a.scores[i].images), percent(a), percent(b),
-                                 (b > a ? "+" : "") + percent(b - a)};
+                                 (b > a ? "+" : "") + points(b - a)};
     table.add(cells);
   }
   return "<p>Of each class\u2019s pictures, how many were right.</p>\n" + table.html();
@@ -78,7 +81,8 @@ std::string pictures_section(const Comparison& c, const Comparer& comparer, cons
       return fmt::format("{}: <strong{}>{}</strong> {}", model, verdict.right() ? "" : " class=\"wrong\"",
                          escape_html(c.labels[verdict.predicted]), percent(verdict.confidence));
     };
-    captions.push_back(fmt::format("{}<br>{}<br>{}", answer("A", of_a), answer("B", v), escape_html(v.path)));
+    captions.push_back(
+        fmt::format("{}<br>{}<br>{}", answer("A", of_a), answer("B", v), escape_html(short_path(v.path))));
   }
   return "<p>Those that B is surest of, beside each what spoke for B\u2019s answer.</p>\n" +
          gallery_html(b, pictures, captions);

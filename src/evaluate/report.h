@@ -41,6 +41,10 @@ JsonObject to_json(const Report& report);
 // The page. The heatmaps of the mistakes are computed here.
 std::string report_page(const Report& report, const Classifier& classifier, const std::vector<KeptPicture>& mistakes);
 
+// A picture's class folder and name, as pages call it: "star/00001.jpg" of "/data/val/star/00001.jpg" and of
+// "val.zip:star/00001.jpg".
+std::string short_path(const std::string& path);
+
 // Figures of kept pictures, each beside its heatmap for the class that was predicted. `captions`: HTML, one per
 // picture.
 std::string gallery_html(const Classifier& classifier, const std::vector<KeptPicture>& pictures,

@@ -54,7 +54,7 @@ std::string confusion_section(const Report& report) {
   }
   return paragraph(
              "A row is a class, a column what its pictures were taken for; the stronger the colour, the larger the "
-             "share of the row. Right answers lie on the diagonal.") +
+             "share of the row. Right answers lie on the diagonal and are blue, mistakes are red.") +
          (classes > kNamedClasses ? paragraph("Numbers are those of the classes, counted from 0 in the order of the "
                                               "model.")
                                   : "") +
@@ -114,7 +114,7 @@ std::string mistakes_section(const Report& report, const Classifier& classifier,
     const PictureVerdict& v = mistake.verdict;
     captions.push_back(fmt::format("<strong class=\"wrong\">{}</strong> {} \u00b7 is <strong>{}</strong><br>{}",
                                    escape_html(report.labels[v.predicted]), percent(v.confidence),
-                                   escape_html(report.labels[v.truth]), escape_html(v.path)));
+                                   escape_html(report.labels[v.truth]), escape_html(short_path(v.path))));
   }
   return paragraph(
              "The wrong answers that the model is surest of, and beside each picture what spoke for its answer (class "
@@ -123,6 +123,11 @@ std::string mistakes_section(const Report& report, const Classifier& classifier,
 }
 
 }  // namespace
+
+std::string short_path(const std::string& path) {
+  const std::filesystem::path inside(path.substr(path.rfind(':') + 1));
+  return (inside.parent_path().filename() / inside.filename()).string();
+}
 
 std::string gallery_html(const Classifier& classifier, const std::vector<KeptPicture>& pictures,
                          const std::vector<std::string>& captions) {
@@ -140,9 +145,9 @@ std::string gallery_html(const Classifier& classifier, const std::vector<KeptPic
     const Image picture =
         scaled(picture_of(pictures[i].input, shape, classifier.preprocessing()), size(shape.width), size(shape.height));
     const Image heat = overlay(picture, HeatGrid::make(map.width, map.height, map.values));
-    html +=
-        fmt::format("<figure><div>{}{}</div><figcaption>{}</figcaption></figure>\n", html_image(picture, verdict.path),
-                    html_image(heat, "what spoke for " + classifier.labels()[verdict.predicted]), captions[i]);
+    html += fmt::format("<figure><div>{}{}</div><figcaption>{}</figcaption></figure>\n",
+                        html_image(picture, short_path(verdict.path)),
+                        html_image(heat, "what spoke for " + classifier.labels()[verdict.predicted]), captions[i]);
   }
   return html + "</div>\n";
 }

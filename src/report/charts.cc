@@ -30,9 +30,11 @@ std::int64_t row_total(const MatrixChart& matrix, std::size_t row) {
   return std::accumulate(begin, begin + classes, std::int64_t{0});
 }
 
-// A matrix as gray pixels. Where there are more classes than pixels on a screen, the largest of some neighbours, so
-// that none gets lost.
-Image shades(const MatrixChart& matrix) {
+enum class Cells { kDiagonal, kOthers };
+
+// Some cells of a matrix as gray pixels. Where there are more classes than pixels on a screen, the largest of some
+// neighbours, so that none gets lost.
+Image shades(const MatrixChart& matrix, Cells cells) {
   constexpr std::size_t kMaxPixels = 400;
   const std::size_t classes = matrix.names.size();
   const std::size_t block = (classes + kMaxPixels - 1) / kMaxPixels;
@@ -41,6 +43,7 @@ Image shades(const MatrixChart& matrix) {
   for (std::size_t row = 0; row < classes; ++row) {
     const std::int64_t total = row_total(matrix, row);
     for (std::size_t column = 0; column < classes && total > 0; ++column) {
+      if ((row == column) != (cells == Cells::kDiagonal)) continue;
       std::uint8_t& pixel = image.pixels[row / block * pixels + column / block];
       const double own = shade(matrix.counts[row * classes + column], total);
       pixel = std::max(pixel, static_cast<std::uint8_t>(std::lround(255 * own)));
@@ -142,15 +145,21 @@ std::string matrix_chart(const MatrixChart& matrix) {
   const double left = named ? 1.25 * room + 36 : 64;  // the browser's letters may be wider than ours
   const double top = left;
   constexpr double kSize = 480;
-  // The picture is a mask over a plain colour, so that it follows the page's theme.
+  // The pictures are masks over plain colours, so that they follow the page's theme: what is right has another than
+  // what is wrong.
   std::string svg = fmt::format(
       "<svg class=\"chart\" style=\"max-width:40rem\" viewBox=\"0 0 {0:.0f} {0:.0f}\" role=\"img\">"
       "<title>Confusion matrix: a row is a class, a column what it was taken for</title>\n"
-      "<mask id=\"matrix\"><image x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\" "
-      "preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{4}\"/></mask>\n"
-      "<rect class=\"track\" x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\"/>\n"
-      "<rect class=\"heat\" x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\" mask=\"url(#matrix)\"/>\n",
-      left + kSize + 8, left, top, kSize, png_address(shades(matrix)));
+      "<rect class=\"track\" x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\"/>\n",
+      left + kSize + 8, left, top, kSize);
+  for (const auto& [name, cells] : {std::pair("wrong", Cells::kOthers), std::pair("right", Cells::kDiagonal)}) {
+    svg += fmt::format(
+        "<mask id=\"{0}-cells\"><image x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\" "
+        "preserveAspectRatio=\"none\" style=\"image-rendering:pixelated\" href=\"{4}\"/></mask>\n"
+        "<rect class=\"heat {0}\" x=\"{1:.1f}\" y=\"{2:.1f}\" width=\"{3:.0f}\" height=\"{3:.0f}\" "
+        "mask=\"url(#{0}-cells)\"/>\n",
+        name, left, top, kSize, png_address(shades(matrix, cells)));
+  }
   svg += named ? matrix_labels(matrix, left, top, kSize, room) : matrix_ticks(classes, left, top, kSize);
   if (classes <= 20) svg += matrix_counts(matrix, left, top, kSize);
   svg += text(left + kSize / 2, 16, "middle", "taken for");

@@ -72,6 +72,25 @@ class DrawTest(unittest.TestCase):
                 for rect in rects:
                     self.assertTrue(inside(box, rect) or not overlap(box, rect), (network, text, rect))
 
+    def test_repetition_and_scale_are_said(self):
+        self.assertEqual(run("resnet152", "-o", self.path).returncode, 0)
+        with open(self.path, encoding="utf-8") as file:
+            text = file.read()
+        for words in (">× 36<", ">× 8<", ">36 blocks<", "logarithmic", "shortcut that changes the shape"):
+            self.assertIn(words, text)
+        self.assertNotIn(">× 3<", text)  # all three are drawn
+
+    def test_draws_the_network_of_a_file(self):
+        model = os.path.join(self.folder.name, "m.safetensors")
+        made = subprocess.run([os.environ["RESNET"], "init", "resnet20", "--depths", "2,1,1", "-o", model],
+                              capture_output=True, check=False)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        self.assertEqual(run(model, "-o", self.path).returncode, 0)
+        other = os.path.join(self.folder.name, "other.svg")
+        self.assertEqual(run("resnet20", "--depths", "2,1,1", "-o", other).returncode, 0)
+        with open(self.path, encoding="utf-8") as file, open(other, encoding="utf-8") as same:
+            self.assertEqual(file.read(), same.read())
+
     def test_overwrites_a_file(self):
         with open(self.path, "w", encoding="utf-8") as file:
             file.write("old")

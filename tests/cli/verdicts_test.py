@@ -66,6 +66,39 @@ class VerdictsTest(unittest.TestCase):
         text = self.ok("compare", self.model, self.int8, f"{self.root}/data")
         self.assertRegex(text.splitlines()[-1], r"^(The difference may be chance: |They are right on the same pictures\.)")
 
+    def test_pages_name_pictures_shortly_and_differences_in_points(self):
+        page = f"{self.root}/compare.html"
+        self.ok("compare", self.many, self.many, f"{self.root}/more", "--report", page)
+        with open(page, encoding="utf-8") as file:
+            self.assertRegex(file.read(), r"0\.00 points")
+        page = f"{self.root}/eval.html"
+        self.ok("eval", self.many, f"{self.root}/more", "--report", page)
+        with open(page, encoding="utf-8") as file:
+            text = file.read()
+        captions = re.findall(r"<figcaption>(.*?)</figcaption>", text)
+        self.assertTrue(captions)
+        for caption in captions:
+            self.assertNotIn(self.root, caption)
+            self.assertRegex(caption, r"<br>class \d\d/\d\d\.png$")
+        self.assertIn('class="heat right"', text)
+
+    def test_explained_pictures_keep_their_folder(self):
+        out = f"{self.root}/explained"
+        self.ok("explain", self.model, f"{self.root}/data", f"{self.root}/more/class 00/00.png", "-o", out)
+        self.assertTrue(os.path.exists(f"{out}/cat/00-explained.png"))
+        self.assertTrue(os.path.exists(f"{out}/ship/02-explained.png"))
+        self.assertTrue(os.path.exists(f"{out}/00-explained.png"))  # named itself
+
+    def test_a_profile_fits_a_terminal(self):
+        for model, rate in ((self.model, "GFLOP/s"), (self.int8, "GOP/s"), ("resnet152", "GFLOP/s")):
+            text = self.ok("bench", model, "--batch", "16" if model != "resnet152" else "1", "--threads", "1", "--profile",
+                           *(["--size", "32"] if model == "resnet152" else []))
+            for line in text.splitlines()[1:]:
+                self.assertLessEqual(len(line), 100, line)
+            self.assertIn(f"  {rate}", text)
+            self.assertEqual("GFLOP/s" in text, rate == "GFLOP/s")
+            self.assertNotRegex(text, r"\n +not [^\n]*\n +not ")
+
     def test_an_int8_model_is_exported_as_such(self):
         said = self.ok("export", self.int8, "-o", f"{self.root}/8.onnx")
         self.assertIn("8.onnx: resnet, int8, opset", said)
