@@ -326,8 +326,8 @@ class Recogniser {
   // A layer that reads the features is no classifier where what it gives goes on: into a transformer, a decoder, the
   // centres of an embedding.
   void refuse_surrounded() const {
-    const std::string& head = search_.head.module;
-    if (head.empty() || !options_.head.empty()) return;
+    if (search_.head.layers.empty() || !options_.head.empty()) return;
+    const std::string& head = search_.head.layers.back().module;
     const auto [end, ignored] =
         std::mismatch(head.begin(), head.end(), network().prefix.begin(), network().prefix.end());
     const std::string_view common = std::string_view(head).substr(0, static_cast<std::size_t>(end - head.begin()));

@@ -50,7 +50,7 @@ TEST(RecogniseTest, HeadsUnderAnyName) {
 TEST(RecogniseTest, ALayerThatHandsFeaturesOnIsNoHead) {
   const StateDict weights = weights_of(small());
   for (const char* more : {"blocks.0.attn.qkv.weight", "decoder.lstm.weight_ih_l0", "centres.weight"}) {
-    File file;
+    ForeignFile file;
     file.add(weights, "patch_embed.backbone.", without_head)
         .add("patch_embed.proj.weight", weights.at("fc.weight"))
         .add(more, numbers({12, 5}));
@@ -62,7 +62,7 @@ TEST(RecogniseTest, ALayerThatHandsFeaturesOnIsNoHead) {
     options.head = "none";
     EXPECT_EQ(file.load(options).architecture.classes, 0);
   }
-  const Model plain = File()
+  const Model plain = ForeignFile()
                           .add(weights, "model.")
                           .add("class_weights", numbers({5}))
                           .add("memory", numbers({12, 16}))
@@ -73,7 +73,7 @@ TEST(RecogniseTest, ALayerThatHandsFeaturesOnIsNoHead) {
 
 TEST(RecogniseTest, HeadsOfDinoAreProjections) {
   const StateDict weights = weights_of(small());
-  const Model model = File()
+  const Model model = ForeignFile()
                           .add(weights, "teacher.backbone.", without_head)
                           .add("teacher.head.mlp.0.weight", numbers({4, 16}))
                           .add("teacher.head.mlp.2.weight", numbers({3, 4}))
@@ -93,13 +93,14 @@ TEST(RecogniseTest, BlursThatAreTensors) {
     filter.mutable_f32()[i] = kRow[i / 3 % 3] * kRow[i % 3];
   }
   const StateDict weights = weights_of(small());
-  const Model model = File().add(weights, "").add("layer2.0.aa.filt", filter).add("maxpool.1.filt", filter).load();
+  const Model model =
+      ForeignFile().add(weights, "").add("layer2.0.aa.filt", filter).add("maxpool.1.filt", filter).load();
   EXPECT_EQ(model.architecture.antialias, Antialias::kBlur);
   EXPECT_EQ(model.architecture.last_pool(), StemPool::kMaxBlur);
-  EXPECT_THAT(File().add(weights, "").add("layer2.0.conv2.1.filt", filter).refusal(),
+  EXPECT_THAT(ForeignFile().add(weights, "").add("layer2.0.conv2.1.filt", filter).refusal(),
               HasSubstr("another blur than timm's, which this program does not have: layer2.0.conv2.1.filt"));
   filter.mutable_f32()[4] = 0.5F;
-  EXPECT_THAT(File().add(weights, "").add("layer2.0.aa.filt", filter).refusal(), HasSubstr("another blur"));
+  EXPECT_THAT(ForeignFile().add(weights, "").add("layer2.0.aa.filt", filter).refusal(), HasSubstr("another blur"));
 }
 
 // fastai's xresnet: where something without tensors stands before a shortcut's convolution, that is a pooling.
@@ -123,10 +124,10 @@ TEST(RecogniseTest, PooledShortcutsUnderNamesOfNobody) {
       return other;
     };
   };
-  const Model pooled = File().add(weights, "", named("id.1")).load();
+  const Model pooled = ForeignFile().add(weights, "", named("id.1")).load();
   EXPECT_TRUE(pooled.finding.by_order);
   EXPECT_EQ(pooled.architecture.shortcut, Shortcut::kAveragePool);
-  const File plain = File().add(weights, "", named("id.0"));
+  const ForeignFile plain = ForeignFile().add(weights, "", named("id.0"));
   const Model assumed = plain.load();
   EXPECT_EQ(assumed.architecture.shortcut, Shortcut::kProjection);
   EXPECT_EQ(assumed.finding.assumed.front().name, "shortcut");
