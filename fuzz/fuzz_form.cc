@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       }
     }
   } catch (const Error& error) {
-    check_error(error);
+    check_line(error);
   }
   return 0;
 }

@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       serve::format_grpc_infer(serve::infer(model, request.request, times), model);
     }
   } catch (const Error& error) {
-    check_error(error);
+    check_line(error);
   }
   return 0;
 }

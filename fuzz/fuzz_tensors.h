@@ -38,6 +38,11 @@ inline void touch(const TensorFile& file) {
   static_cast<void>(sink);
 }
 
+inline void check_line(const Error& error) {
+  const std::string message = error.what();
+  require(!message.empty() && message.size() <= 1000 && message.find('\n') == std::string::npos);
+}
+
 inline void check_error(const Error& error) {
   const std::string message = error.what();
   require(message.starts_with("file: ") && message.find('\n') == std::string::npos);

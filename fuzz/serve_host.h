@@ -32,7 +32,7 @@ class EchoApplication final : public Application {
       try {
         request.query("top");
       } catch (const Error& error) {
-        check_error(error);
+        check_line(error);
       }
       exchange->answer(json_response(request.body, static_cast<int>(200 + request.headers.size() % 2 * 4)));
     }

@@ -14,9 +14,7 @@ constexpr std::int64_t kLookedAt = 64;  // pictures
 }  // namespace
 
 void add_no_check_option(Command& command, bool& off) {
-  command.add_flag("--no-check", off,
-                   "Do not look whether what the first pictures give the first batch norm contradicts how they are "
-                   "prepared");
+  command.add_flag("--no-check", off, "Do not hold the first pictures to the training's");
 }
 
 DriftWatch::DriftWatch(const Model& model, std::string path, bool off)

@@ -108,7 +108,7 @@ void add_predict(Command& app) {
   sub->add_option("--top", command->top, "How many classes")->capture_default_str()->check(Range(1, 10'000'000));
   Option* csv = sub->add_flag("--csv", command->csv, "A line of CSV per class");
   sub->add_flag("--json", command->json, "A line of JSON per picture")->excludes(csv);
-  sub->add_flag("--logits", command->logits, "The network's scores too: all as JSON, those shown otherwise");
+  sub->add_flag("--logits", command->logits, "The network's scores too; all as JSON, those shown otherwise");
   add_no_check_option(*sub, command->no_check);
   add_classes_option(*sub, command->classifier.classes);
   add_classifier_options(*sub, command->classifier);

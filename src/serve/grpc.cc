@@ -1,8 +1,11 @@
 #include "serve/grpc.h"
 
+#include <google/protobuf/stubs/logging.h>
+
 #include <charconv>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "generated/serve/grpc_health.pb.h"
 #include "generated/serve/open_inference.pb.h"
 #include "serve/compression.h"
@@ -15,6 +18,9 @@ constexpr std::string_view kInference = "/inference.GRPCInferenceService/";
 
 template <typename Message>
 Message parse(std::string_view bytes) {
+  // Else protobuf writes a line of its own on standard error for what a client sends.
+  static google::protobuf::LogHandler* const others = google::protobuf::SetLogHandler(nullptr);
+  static_cast<void>(others);
   Message message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     fail(ErrorCode::kFormat, "message", "its bytes are no message of this method");
@@ -99,7 +105,7 @@ std::string statistics(const inference::ModelStatisticsRequest& request, const R
     phase(stats->mutable_compute_infer(), Phase::kInfer);
     phase(stats->mutable_compute_output(), Phase::kEncode);
   }
-  if (response.model_stats_size() == 0) fail(ErrorCode::kNotFound, request.name(), "there is no such model");
+  if (response.model_stats_size() == 0) fail(ErrorCode::kNotFound, one_line(request.name()), "there is no such model");
   return response.SerializeAsString();
 }
 
@@ -129,7 +135,7 @@ std::string server_metadata() {
 std::string health(const grpc::health::v1::HealthCheckRequest& request, bool ready) {
   grpc::health::v1::HealthCheckResponse response;
   const bool known = request.service().empty() || request.service() == "inference.GRPCInferenceService";
-  if (!known) fail(ErrorCode::kNotFound, request.service(), "there is no such service");
+  if (!known) fail(ErrorCode::kNotFound, one_line(request.service()), "there is no such service");
   response.set_status(ready ? grpc::health::v1::HealthCheckResponse::SERVING
                             : grpc::health::v1::HealthCheckResponse::NOT_SERVING);
   return response.SerializeAsString();

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "console/answer.h"
 #include "model/answer.h"
 
@@ -15,7 +16,12 @@ constexpr std::int64_t kMaxPictures = 1024;  // of a request
 constexpr std::size_t kValue = sizeof(float);
 
 // "[2,3]"
-std::string shape_text(const std::vector<std::int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ",")); }
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  constexpr std::size_t kShown = 8;
+  const std::size_t count = std::min(shape.size(), kShown);
+  return fmt::format("[{}{}]", fmt::join(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(count), ","),
+                     count < shape.size() ? ",..." : "");
+}
 
 // Values of a shape; throws where there are more than memory could hold, or a size below zero.
 std::size_t count_of(const InferInput& input) {
@@ -31,7 +37,7 @@ std::size_t count_of(const InferInput& input) {
 
 void require(const InferInput& input, std::string_view datatype, std::size_t dimensions) {
   if (input.datatype != datatype) {
-    fail(ErrorCode::kMismatch, input.name, "its datatype is {}, not {}", datatype, input.datatype);
+    fail(ErrorCode::kMismatch, input.name, "its datatype is {}, not {}", datatype, one_line(input.datatype));
   }
   if (input.shape.size() != dimensions) {
     fail(ErrorCode::kMismatch, input.name, "{} has {} dimensions; there are {}", shape_text(input.shape),
@@ -58,7 +64,7 @@ class Pictures {
     } else if (input.name == "pixels") {
       take_pixels();
     } else {
-      fail(ErrorCode::kInvalidArgument, input.name, "no such input: there are input, image and pixels");
+      fail(ErrorCode::kInvalidArgument, one_line(input.name), "no such input: there are input, image and pixels");
     }
   }
 
@@ -161,7 +167,7 @@ class Output {
     if (std::none_of(known.begin(), known.end(), [&](const TensorMetadata& t) { return t.name == wish.name; })) {
       std::vector<std::string> names;
       for (const TensorMetadata& tensor : known) names.push_back(tensor.name);
-      fail(ErrorCode::kInvalidArgument, wish.name, "no such output: there are {}", fmt::join(names, ", "));
+      fail(ErrorCode::kInvalidArgument, one_line(wish.name), "no such output: there are {}", fmt::join(names, ", "));
     }
     if (wish.classification < 0 || (wish.classification > 0 && wish.name != "logits" && wish.name != "probabilities")) {
       fail(ErrorCode::kInvalidArgument, wish.name, "logits and probabilities alone have a classification");

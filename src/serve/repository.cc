@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/text.h"
 
 namespace resnet::serve {
 namespace {
@@ -138,7 +139,8 @@ std::shared_ptr<const ServedModel> Repository::find(std::string_view name, std::
     }
   }
   if (best != nullptr) return best->model;
-  const std::string where = version.empty() ? std::string(name) : fmt::format("{} version {}", name, version);
+  const std::string where =
+      version.empty() ? one_line(name) : fmt::format("{} version {}", one_line(name), one_line(version));
   if (!known) fail(ErrorCode::kNotFound, where, "there is no such model");
   if (!wanted) fail(ErrorCode::kUnsupported, where, "the model was unloaded");
   throw NotReady(where);
@@ -233,7 +235,7 @@ void Repository::load(const std::string& name, std::function<void(std::optional<
   for (const auto& [key, path] : found) {
     if (key.first == name) keys.push_back(key);
   }
-  if (keys.empty()) fail(ErrorCode::kNotFound, name, "there is no such model");
+  if (keys.empty()) fail(ErrorCode::kNotFound, one_line(name), "there is no such model");
   {
     const std::lock_guard lock(mutex_);
     for (const Key& key : keys) entries_[key].path = found.at(key);
@@ -258,7 +260,7 @@ void Repository::unload(const std::string& name) {
     entry.wanted = false;
     entry.reason = "unloaded";
   }
-  if (ended.empty()) fail(ErrorCode::kNotFound, name, "there is no such model");
+  if (ended.empty()) fail(ErrorCode::kNotFound, one_line(name), "there is no such model");
 }
 
 std::vector<ModelStatus> Repository::list() const {

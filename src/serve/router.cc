@@ -3,6 +3,7 @@
 #include <openssl/crypto.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "console/json.h"
 #include "serve/answers.h"
 #include "serve/assets.h"
@@ -186,7 +187,7 @@ HttpResponse Router::statistics(std::string_view name, std::string_view version)
                                                       {"compute_output", phase(Phase::kEncode)}}},
                        {"batch_stats", JsonArray()}});
   }
-  if (all.text() == "[]" && !name.empty()) fail(ErrorCode::kNotFound, std::string(name), "there is no such model");
+  if (all.text() == "[]" && !name.empty()) fail(ErrorCode::kNotFound, one_line(name), "there is no such model");
   return json_response(JsonObject{{"model_stats", all}}.text());
 }
 

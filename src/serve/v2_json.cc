@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "console/json.h"
 
 namespace resnet::serve {
@@ -126,7 +127,7 @@ class RequestReader : public nlohmann::json_sax<nlohmann::json> {
   static int small(std::int64_t value) { return static_cast<int>(std::clamp<std::int64_t>(value, 0, 1'000'000)); }
   void refuse_number() const {
     if (path_ == "inputs[].shape[]" || path_.starts_with("parameters.t")) {
-      fail(ErrorCode::kFormat, "request", "{} is no whole number", path_);
+      fail(ErrorCode::kFormat, "request", "{} is no whole number", one_line(path_));
     }
   }
 
@@ -174,17 +175,18 @@ std::string decode_base64(std::string_view text) {
 // Values that stood in the JSON become what their datatype says.
 void settle_values(InferInput& input, std::vector<std::string>& texts, std::vector<std::string>& storage) {
   if (input.datatype == "BYTES") {
-    if (!input.floats.empty()) fail(ErrorCode::kFormat, input.name, "BYTES are strings, not numbers");
+    if (!input.floats.empty()) fail(ErrorCode::kFormat, one_line(input.name), "BYTES are strings, not numbers");
     for (std::string& text : texts) storage.push_back(decode_base64(text));
     for (std::size_t i = storage.size() - texts.size(); i < storage.size(); ++i) input.texts.emplace_back(storage[i]);
     return;
   }
-  if (!texts.empty()) fail(ErrorCode::kFormat, input.name, "{} are numbers, not strings", input.datatype);
+  if (!texts.empty())
+    fail(ErrorCode::kFormat, one_line(input.name), "{} are numbers, not strings", one_line(input.datatype));
   if (input.datatype != "UINT8") return;
   input.bytes.reserve(input.floats.size());
   for (const float value : input.floats) {
     const int byte = value >= 0 && value <= 255 ? static_cast<int>(value) : -1;
-    if (static_cast<float>(byte) != value) fail(ErrorCode::kFormat, input.name, "{} is not 0 to 255", value);
+    if (static_cast<float>(byte) != value) fail(ErrorCode::kFormat, one_line(input.name), "{} is not 0 to 255", value);
     input.bytes.push_back(static_cast<std::uint8_t>(byte));
   }
   input.floats.clear();
@@ -243,10 +245,11 @@ InferRequest parse_infer(std::string_view body, std::optional<std::size_t> json_
       continue;
     }
     if (!input.floats.empty() || !reader.texts[i].empty()) {
-      fail(ErrorCode::kFormat, input.name, "its values stand both in the JSON and behind it");
+      fail(ErrorCode::kFormat, one_line(input.name), "its values stand both in the JSON and behind it");
     }
     if (size > rest.size()) {
-      fail(ErrorCode::kFormat, input.name, "binary_data_size is {}, but {} bytes are left", size, rest.size());
+      fail(ErrorCode::kFormat, one_line(input.name), "binary_data_size is {}, but {} bytes are left", size,
+           rest.size());
     }
     input.raw = rest.substr(0, size);
     rest.remove_prefix(size);
