@@ -14,7 +14,8 @@ constexpr std::int64_t kLookedAt = 64;  // pictures
 }  // namespace
 
 void add_no_check_option(Command& command, bool& off) {
-  command.add_flag("--no-check", off, "Do not hold the first pictures to the training's");
+  command.add_flag("--no-check", off, "Do not hold the first pictures to the training's")
+      ->group("How pictures become tensors");
 }
 
 DriftWatch::DriftWatch(const Model& model, std::string path, bool off)
