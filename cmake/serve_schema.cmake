@@ -1,6 +1,6 @@
 # serve_schema: the messages of the protocols that the server speaks over gRPC, made by protoc from src/serve/*.proto,
-# and their descriptors (NAME.desc), which tools ask for. Headers are included as "generated/serve/NAME.pb.h".
-set(folder ${PROJECT_BINARY_DIR}/generated/generated/serve)
+# and their descriptors (NAME.desc), which tools ask for. Headers are included as <serve_schema/NAME.pb.h>.
+set(folder ${PROJECT_BINARY_DIR}/generated/serve_schema)
 file(MAKE_DIRECTORY ${folder})
 set(serve_descriptors "")
 set(serve_messages "")

@@ -1,13 +1,13 @@
 #include "serve/grpc.h"
 
 #include <google/protobuf/stubs/logging.h>
+#include <serve_schema/grpc_health.pb.h>
+#include <serve_schema/open_inference.pb.h>
 
 #include <charconv>
 
 #include "base/error.h"
 #include "base/text.h"
-#include "generated/serve/grpc_health.pb.h"
-#include "generated/serve/open_inference.pb.h"
 #include "serve/compression.h"
 #include "serve/grpc_frame.h"
 

@@ -1,6 +1,7 @@
 // gRPC's server reflection, by which tools such as grpcurl learn what can be called.
+#include <serve_schema/grpc_reflection.pb.h>
+
 #include "base/error.h"
-#include "generated/serve/grpc_reflection.pb.h"
 #include "serve/assets.h"
 #include "serve/grpc.h"
 #include "serve/grpc_frame.h"

@@ -261,6 +261,7 @@ InferResponse infer(const ServedModel& model, const InferRequest& request, Times
   Pictures pictures(model, request.inputs[0]);
   for (std::int64_t i = 0; i < pictures.count(); ++i) {
     const std::span<const float> input = pictures.at(i);
+    if (model.drift() != nullptr) model.drift()->add(input, pictures.shape());
     lap(times.decode);
     std::vector<float> scores, embedding;
     Heatmap heatmap;
@@ -288,6 +289,7 @@ std::string classify_line(const ServedModel& model, std::string_view file, std::
   auto begun = Clock::now();
   std::vector<float> input(static_cast<std::size_t>(classifier.input_shape().count()));
   load_input(std::as_bytes(std::span(file)), name, classifier.preprocessing(), input, model.decode_options());
+  if (model.drift() != nullptr) model.drift()->add(input, classifier.input_shape());
   times.decode += Clock::now() - begun;
   begun = Clock::now();
   const std::vector<float> scores = classifier.logits(input, classifier.input_shape());

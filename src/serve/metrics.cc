@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace resnet::serve {
 
@@ -59,7 +60,7 @@ void MetricsText::line(std::string_view name, const Labels& labels, std::string_
 }
 
 void MetricsText::sample(std::string_view name, const Labels& labels, double value) {
-  line(name, labels, fmt::format("{}", value));
+  line(name, labels, std::isnan(value) ? "NaN" : fmt::format("{}", value));
 }
 void MetricsText::sample(std::string_view name, const Labels& labels, std::uint64_t value) {
   line(name, labels, fmt::format("{}", value));

@@ -97,6 +97,12 @@ HttpResponse Router::metrics() {
     text.sample("resnet_model_bytes", {{"model", status.name}, {"version", status.version}},
                 static_cast<std::uint64_t>(status.model->bytes()));
   }
+  text.family("resnet_input_drift", "gauge", "Of the first batch norm, 0 where what comes in is like the training's");
+  for (const ModelStatus& status : models) {
+    if (!status.model || status.model->drift() == nullptr) continue;
+    text.sample("resnet_input_drift", {{"model", status.name}, {"version", status.version}},
+                status.model->drift()->distance());
+  }
   text.family("process_resident_memory_bytes", "gauge", "Memory of the process");
   text.sample("process_resident_memory_bytes", {}, static_cast<std::uint64_t>(resident_bytes()));
   text.family("process_cpu_seconds_total", "counter", "Processor time of the process");

@@ -7,8 +7,8 @@
 namespace resnet::serve {
 namespace {
 
-Classifier load(const std::string& path, const ModelOptions& options,
-                const std::function<void(const std::string&)>& say) {
+Classifier load(const std::string& path, const std::string& name, const ModelOptions& options,
+                const std::function<void(const std::string&)>& say, std::unique_ptr<DriftGauge>& drift) {
   Model model = load_model(path);
   for (const std::string& note : model.finding.notes) say(path + ": " + note);
   for (const ToldField& field : model.finding.assumed) {
@@ -19,6 +19,11 @@ Classifier load(const std::string& path, const ModelOptions& options,
   classifier.engine.threads = 1;
   classifier.engine.sessions = options.sessions;
   classifier.engine.precision = options.precision;
+  if (options.check) {
+    Model settled = model;
+    if (!settled.preprocessing) settled.preprocessing = assume_preprocessing(model.architecture);
+    drift = std::make_unique<DriftGauge>(settled, name, say);
+  }
   Classifier made(std::move(model), classifier);
   if (made.preprocessing_assumed()) {
     const Preprocessing& how = made.preprocessing();
@@ -44,7 +49,7 @@ ServedModel::ServedModel(std::string name, std::string version, std::string path
       version_(std::move(version)),
       path_(std::move(path)),
       max_pixels_(options.max_pixels),
-      classifier_(load(path_, options, say)),
+      classifier_(load(path_, name_, options, say, drift_)),
       embedder_(classifier_),
       explainer_(classifier_, heatmap_of(classifier_)),
       counters_(std::move(counters)) {

@@ -9,6 +9,7 @@
 
 #include "resnet/classifier.h"
 #include "resnet/explain.h"
+#include "serve/drift_gauge.h"
 #include "serve/metrics.h"
 
 namespace resnet::serve {
@@ -17,6 +18,7 @@ struct ModelOptions {
   std::optional<Precision> precision;
   int sessions = 1;  // requests that run at a time
   std::int64_t max_pixels = 50'000'000;
+  bool check = false;  // what comes in is held to what the first batch norm remembers
 };
 
 // What V2 calls a tensor's metadata; -1 in a shape is any number.
@@ -42,6 +44,7 @@ class ServedModel {
   const Embedder& embedder() const noexcept { return embedder_; }
   const Explainer& explainer() const noexcept { return explainer_; }
   ModelCounters& counters() const noexcept { return *counters_; }
+  DriftGauge* drift() const noexcept { return drift_.get(); }  // null where it is not asked for
   DecodeOptions decode_options() const noexcept;
 
   std::vector<TensorMetadata> inputs() const;
@@ -53,6 +56,7 @@ class ServedModel {
  private:
   std::string name_, version_, path_;
   std::int64_t max_pixels_;
+  std::unique_ptr<DriftGauge> drift_;
   Classifier classifier_;
   Embedder embedder_;
   Explainer explainer_;

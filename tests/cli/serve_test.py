@@ -5,6 +5,7 @@ import json
 import os
 import re
 import struct
+import tarfile
 import tempfile
 import unittest
 import zlib
@@ -223,6 +224,31 @@ class ServeTest(unittest.TestCase):
         lines = [json.loads(line) for line in list(self.server.log) if trace in line]
         self.assertEqual(len(lines), 1)
         self.assertEqual((lines[0]["status"], lines[0]["model"], lines[0]["path"]), (200, "m", "/classify"))
+
+    def test_input_drift(self):
+        """A gauge, and one warning where pictures are prepared otherwise than in training."""
+        trained = os.path.join(os.environ["RESNET_SOURCE_DIR"], "models", "resnet20-cifar10.safetensors")
+        data = os.path.join(os.environ.get("RESNET_TEST_DATA", "/absent"), "data", "cifar10-jpeg.tar.gz")
+        if not os.path.exists(data):
+            self.skipTest("pictures like those of the training are in RESNET_TEST_DATA")
+        shown = []
+        with tarfile.open(data) as archive:
+            for member in archive:
+                if member.name.endswith(".jpg"):
+                    shown.append(archive.extractfile(member).read())
+                if len(shown) == 6400:
+                    break
+        wrong = f"{self.folder.name}/wrong.safetensors"
+        done = resnet("convert", trained, "-o", wrong, "--mean", "0,0,0", "--std", "0.004,0.004,0.004")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with Server(f"right={trained}", f"wrong={wrong}", "--check") as s:
+            for body in shown[::100]:
+                for name in ("right", "wrong"):
+                    s.json("POST", f"/classify?model={name}", body)
+            right = s.metric('resnet_input_drift{model="right",version="1"}')
+            self.assertGreater(s.metric('resnet_input_drift{model="wrong",version="1"}'), 100 * right)
+            s.wait_for("wrong: what comes in is not prepared as in training")
+            self.assertFalse(any(line.startswith("resnet: right: what comes in") for line in s.lines))
 
     def test_wrong_usage(self):
         for arguments, status, text in ((["serve"], 2, "name a model"), (["serve", "absent.pt"], 1, "absent.pt"),

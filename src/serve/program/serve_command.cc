@@ -104,6 +104,8 @@ void add_server(Command& app) {
   sub->add_option("--log", command->log, "requests: a line of JSON a request on standard output")
       ->capture_default_str()
       ->check(IsMember({"none", "requests"}));
+  sub->add_flag("--check", options.repository.model.check,
+                "Hold what comes in to what the first batch norm remembers; a gauge, and one warning");
   sub->add_flag("--no-page", command->no_page, "Without the page at /");
   constexpr const char* kLimits = "Limits";
   sub->add_option("--full-status", command->full_status, "What is answered when the queue is full")
