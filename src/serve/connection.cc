@@ -17,7 +17,10 @@ using boost::system::error_code;
 constexpr std::size_t kReadPiece = 64 * 1024;  // bytes
 constexpr std::size_t kWritePiece = 256 * 1024;
 constexpr std::chrono::seconds kLinger(2);  // for a client to read why its connection ends
+constexpr std::chrono::seconds kFirst(3);   // at the end, for the first bytes of a connection that has just been made
+constexpr int kMostWaiting = 4096;          // connections that the kernel has made and nobody accepted
 constexpr int kSending = 100;               // what a timer runs for beside a Protocol's Waiting
+constexpr int kLastChance = 101;
 
 // One buffer for all connections of the thread: an idle one holds none.
 std::string& read_buffer() {
@@ -46,13 +49,12 @@ void Connection::changed() {
   set_timer();
 }
 
+// What has come is read first: who has begun a request gets its answer.
 void Connection::drain() {
-  if (protocol_) {
-    protocol_->drain();
-    changed();
-  } else if (first_bytes_.empty()) {
-    close();
-  }
+  draining_ = true;
+  if (!lingering_ && (!protocol_ || protocol_->wants_input())) receive();
+  if (protocol_) protocol_->drain();
+  changed();
 }
 
 void Connection::stop() { close(); }
@@ -66,17 +68,22 @@ void Connection::read() {
     self->reading_ = false;
     if (self->closed_) return;
     if (waited) return self->close();
-    error_code error;
-    std::string& buffer = read_buffer();
-    const std::size_t got = self->socket_.read_some(asio::buffer(buffer), error);
-    if (error == asio::error::would_block || error == asio::error::try_again) return self->read();
-    if (error) {
-      if (self->protocol_) self->protocol_->closed();
-      return self->close();
-    }
-    if (!self->lingering_) self->take(std::string_view(buffer).substr(0, got));
+    self->receive();
     self->read();
   });
+}
+
+// What is there.
+void Connection::receive() {
+  error_code error;
+  std::string& buffer = read_buffer();
+  const std::size_t got = socket_.read_some(asio::buffer(buffer), error);
+  if (error == asio::error::would_block || error == asio::error::try_again) return;
+  if (error) {
+    if (protocol_) protocol_->closed();
+    return close();
+  }
+  if (!lingering_) take(std::string_view(buffer).substr(0, got));
 }
 
 void Connection::take(std::string_view bytes) {
@@ -107,6 +114,7 @@ void Connection::give_to_protocol(std::string_view bytes) {
   ProtocolContext context{*this, post, listener_.application_, listener_.http_, peer_};
   protocol_ = version == HttpVersion::kHttp2 ? make_http2(std::move(context)) : make_http1(std::move(context));
   protocol_->receive(std::exchange(first_bytes_, {}));
+  if (draining_) protocol_->drain();
 }
 
 void Connection::write() {
@@ -161,12 +169,13 @@ void Connection::linger() {
 void Connection::set_timer() {
   if (closed_ || lingering_) return;
   const Waiting waiting = protocol_ ? protocol_->waiting() : Waiting::kHeader;
-  const int now = writing_ ? kSending : static_cast<int>(waiting);
+  int now = writing_ ? kSending : static_cast<int>(waiting);
+  if (draining_ && !protocol_ && !writing_ && first_bytes_.empty()) now = kLastChance;
   if (now == timed_for_ && now != kSending) return;
   timed_for_ = now;
   const ConnectionLimits& limits = listener_.limits_;
-  std::chrono::seconds time = limits.send_time;
-  if (!writing_) {
+  std::chrono::seconds time = now == kLastChance ? kFirst : limits.send_time;
+  if (!writing_ && now != kLastChance) {
     switch (waiting) {
       case Waiting::kGoodbye: time = kLinger; break;
       case Waiting::kRequest: time = limits.idle_time; break;
@@ -223,14 +232,12 @@ void Listener::listen(const std::string& host, int port, bool share) {
   if (!error) acceptor_.bind(endpoint, error);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error) fail(ErrorCode::kIo, where, "cannot listen there: {}", error.message());
-  accept();
 }
 
 void Listener::adopt(int descriptor) {
   error_code error;
   acceptor_.assign(tcp::v6(), descriptor, error);
   if (error) fail(ErrorCode::kIo, fmt::format("descriptor {}", descriptor), "cannot listen on it: {}", error.message());
-  accept();
 }
 
 int Listener::port() const { return acceptor_.local_endpoint().port(); }
@@ -245,16 +252,19 @@ void Listener::accept() {
       });
       return;
     }
-    if (open_.size() < static_cast<std::size_t>(limits_.connections)) {
-      error_code ignored;
-      const tcp::endpoint remote = socket.remote_endpoint(ignored);
-      const auto connection = std::make_shared<Connection>(*this, std::move(socket), remote.address().to_string());
-      open_.emplace(connection.get(), connection);
-      count_ = open_.size();
-      connection->start();
-    }
+    take(std::move(socket));
     accept();
   });
+}
+
+void Listener::take(tcp::socket socket) {
+  if (open_.size() >= static_cast<std::size_t>(limits_.connections)) return;
+  error_code ignored;
+  const tcp::endpoint remote = socket.remote_endpoint(ignored);
+  const auto connection = std::make_shared<Connection>(*this, std::move(socket), remote.address().to_string());
+  open_.emplace(connection.get(), connection);
+  count_ = open_.size();
+  connection->start();
 }
 
 void Listener::forget(Connection& connection) {
@@ -262,10 +272,17 @@ void Listener::forget(Connection& connection) {
   count_ = open_.size();
 }
 
+// Connections that the kernel has made by now would be reset: they are taken.
 void Listener::stop_accepting() {
-  error_code ignored;
+  error_code error;
   retry_.cancel();
-  acceptor_.close(ignored);
+  acceptor_.non_blocking(true, error);
+  for (int i = 0; i < kMostWaiting && !error; ++i) {
+    tcp::socket socket(context_);
+    acceptor_.accept(socket, error);
+    if (!error) take(std::move(socket));
+  }
+  acceptor_.close(error);
 }
 
 void Listener::drain() {

@@ -39,6 +39,7 @@ class Connection final : public ProtocolHost, public std::enable_shared_from_thi
 
  private:
   void read();
+  void receive();
   void take(std::string_view bytes);
   void give_to_protocol(std::string_view bytes);
   void write();
@@ -57,6 +58,7 @@ class Connection final : public ProtocolHost, public std::enable_shared_from_thi
   bool reading_ = false;
   bool writing_ = false;
   bool lingering_ = false;
+  bool draining_ = false;
   bool closed_ = false;
   int timed_for_ = -1;  // what the timer runs for
 };
@@ -68,11 +70,12 @@ class Listener {
   Listener(boost::asio::io_context& context, Application& application, const HttpLimits& http,
            const ConnectionLimits& limits, TlsContext* tls);
 
-  // `share`: with other processes of this user that share it, too (SO_REUSEPORT).
+  // Connections wait until accept(). `share`: with other processes of this user that share it, too (SO_REUSEPORT).
   void listen(const std::string& host, int port, bool share);
   void adopt(int descriptor);  // of a socket that somebody else listens on already (systemd)
 
   int port() const;
+  void accept();  // from now on
   void stop_accepting();
   void drain();  // every connection finishes what it is at
   void stop();   // every connection ends now
@@ -80,7 +83,7 @@ class Listener {
 
  private:
   friend class Connection;
-  void accept();
+  void take(boost::asio::ip::tcp::socket socket);
   void forget(Connection& connection);
 
   boost::asio::io_context& context_;

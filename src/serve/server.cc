@@ -80,9 +80,17 @@ struct Server::Impl {
       listener.listen(options.host, options.port, options.share_port);
     }
     if (options.admin_port) admin_listener.listen(options.host, *options.admin_port, options.share_port);
+    if (!takes_over()) accept();
   }
 
   ~Impl() { queue.reset(); }  // answers go to the context, which must be there
+
+  // A server that follows another on its socket lets connections wait until its models are there: nobody notices.
+  bool takes_over() const { return handed_over() > 0 || options.share_port; }
+  void accept() {
+    listener.accept();
+    if (options.admin_port) admin_listener.accept();
+  }
 
   void load_first() {
     repository.reload_all([this] { asio::post(context, [this] { loaded(); }); });
@@ -103,6 +111,7 @@ struct Server::Impl {
     for (const ModelStatus& model : models) {
       if (model.model) names += fmt::format("{}{}", names.empty() ? "" : ", ", model.name);
     }
+    if (takes_over()) accept();
     const std::string host = options.host.find(':') == std::string::npos ? options.host : "[" + options.host + "]";
     say(fmt::format("serving {} on {}://{}:{} with {} worker{}", names, tls ? "https" : "http", host, listener.port(),
                     options.workers, options.workers == 1 ? "" : "s"));

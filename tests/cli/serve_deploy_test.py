@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -42,6 +43,7 @@ def ask(port, method, path, body=None, connection=None):
     result = answer.status, answer.read()
     if connection is None:
         link.close()
+        answer.close()
     return result
 
 
@@ -81,6 +83,58 @@ class SystemdTest(unittest.TestCase):
                                    *(os.path.join(folder, unit) for unit in sorted(os.listdir(folder)))],
                                   capture_output=True, text=True, check=False)
             self.assertEqual([line for line in done.stderr.splitlines() if "resnet-serve" in line], [])
+
+
+class SocketTest(unittest.TestCase):
+    """A socket that somebody else holds, as systemd does: a restart behind it refuses nobody."""
+
+    def start(self, listening):
+        code = ("import os, sys\nos.dup2(int(sys.argv[1]), 3)\nos.set_inheritable(3, True)\n"
+                "os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')\nos.execv(sys.argv[2], sys.argv[2:])")
+        server = subprocess.Popen([sys.executable, "-c", code, str(listening.fileno()), SERVER, "serve", f"net={MODEL}"],
+                                  pass_fds=[listening.fileno()], stderr=subprocess.PIPE, text=True)
+        self.addCleanup(server.stderr.close)
+        self.addCleanup(server.kill)
+        self.assertIn("serving", server.stderr.readline())
+        return server
+
+    def test_a_restart_refuses_nobody(self):
+        with open(DEMO, "rb") as file:
+            demo = file.read()
+        ending = threading.Event()
+        wrong, done = [], [0] * 4
+
+        def load(number):
+            while not ending.is_set():
+                try:
+                    status, answer = ask(port, "POST", "/classify", demo)
+                    if status != 200:
+                        wrong.append((status, answer[:200]))
+                except (OSError, http.client.HTTPException) as error:
+                    wrong.append(repr(error))
+                done[number] += 1
+
+        with socket.create_server(("127.0.0.1", 0), backlog=512) as listening:
+            port = listening.getsockname()[1]
+            server = self.start(listening)
+            threads = [threading.Thread(target=load, args=(number,)) for number in range(len(done))]
+            for thread in threads:
+                thread.start()
+            try:
+                for _ in range(4):
+                    time.sleep(0.5)
+                    server.terminate()
+                    self.assertEqual(server.wait(60), 0)
+                    server = self.start(listening)
+            finally:
+                ending.set()
+                for thread in threads:
+                    thread.join()
+                server.terminate()
+                self.assertEqual(server.wait(60), 0)
+        print(f"a socket that is kept: {sum(done)} requests over 4 restarts, {len(wrong)} lost")
+        self.assertEqual(wrong, [])
+        self.assertGreater(sum(done), 20)
 
 
 @unittest.skipIf(pictures.SANITIZED, "a sanitizer's program is another one")
