@@ -177,6 +177,10 @@ class ArchitectureChanges {
   std::bitset<64> said_;  // by the index of the field in the table
 };
 
+// "stem_pool=max strides=1,2,2,1 bn_eps=0.001": fields by the names of their flags, with _ for -, separated by spaces.
+// Throws kInvalidArgument naming the field (and those near it) for a field or a value that is none.
+ArchitectureChanges parse_changes(std::string_view text);
+
 // The well-known networks, in the order in which they are listed to people.
 std::span<const Architecture> catalog();
 

@@ -37,6 +37,11 @@ struct ClassifierOptions {
   std::optional<Architecture> architecture;    // instead of the file's
   std::optional<Preprocessing> preprocessing;  // instead of the file's
   bool allow_nonfinite = false;                // in the file's weights (LoadOptions) and in what classify() answers
+
+  // Of a file that holds several networks or heads, or does not say all of its network, as LoadOptions has them.
+  std::string take = {};
+  std::string head = {};
+  ArchitectureChanges changes = {};
 };
 
 // What is likely right for a network where nobody says more: preset("cifar") for one with the CIFAR stem, else
@@ -63,6 +68,10 @@ class Classifier {
 
   // Neither the file nor the options said it: assume_preprocessing() did.
   bool preprocessing_assumed() const noexcept;
+
+  // What people should know of how the file was read, a line each: what was decided, and what was assumed because
+  // nobody says it, as fields that ClassifierOptions::changes takes ("stem_pool=max"). Empty where the file says all.
+  const std::vector<std::string>& notes() const noexcept;
 
   const Engine& engine() const noexcept;
 

@@ -66,9 +66,16 @@ typedef struct resnet_options {
   const char* precision;    /* "fp32", "bf16", ...; NULL: int8 for a model that was made for it, else fp32 */
   int allow_nonfinite;      /* 0: a file with weights that are NaN or infinite is refused, and so are such answers of
                                resnet_classify_*() (RESNET_UNSUPPORTED); other: neither is, to look for the reason */
+  const char* take;         /* of several networks in a file the one with this in front of its tensors' names:
+                               "model_ema"; NULL: what the tool that writes such files takes */
+  const char* head;         /* of several classifiers the one of this name; "none": none; NULL: the only one */
+  const char* fields;       /* of the network, instead of what the file says or of what is usual where it does not:
+                               "stem_pool=none strides=1,2,2,1 activation=silu", the flags of `resnet predict --help`
+                               with _ for - */
 } resnet_options;
 
-/* Reads a model file (.safetensors, .pth, .pt, .th, .bin) and makes it ready. */
+/* Reads a model file, or a checkpoint of any making (docs/checkpoints.md), and makes it ready. What had to be assumed of
+ * the latter is in resnet_notes(). */
 resnet_status resnet_load(const char* path, const resnet_options* options, resnet_classifier** model);
 
 /* NULL is allowed. */
@@ -84,6 +91,10 @@ const char* resnet_architecture(const resnet_classifier* model); /* "resnet50" *
 
 /* The name of a class, or its index as text where the model has no names; NULL where there is no such class. */
 const char* resnet_class_name(const resnet_classifier* model, int index);
+
+/* What people should know of how the file was read, a line each, or "": "assumed, as its tensors do not tell:
+ * stem_pool=max", in words that resnet_options.fields takes. Lives as long as its model; NULL where `model` is NULL. */
+const char* resnet_notes(const resnet_classifier* model);
 
 typedef struct resnet_guess {
   int index;         /* of the class */

@@ -36,7 +36,9 @@ struct Model {
 
 std::unique_ptr<Model> load(const std::filesystem::path& path, int threads,
                             const std::optional<std::string>& architecture, const std::optional<std::string>& how,
-                            const std::optional<std::string>& precision, bool allow_nonfinite) {
+                            const std::optional<std::string>& precision, bool allow_nonfinite,
+                            const std::optional<std::string>& take, const std::optional<std::string>& head,
+                            const std::optional<std::string>& fields) {
   return without_gil([&] {
     ClassifierOptions options;
     options.allow_nonfinite = allow_nonfinite;
@@ -44,6 +46,9 @@ std::unique_ptr<Model> load(const std::filesystem::path& path, int threads,
     if (architecture) options.architecture = find_architecture(*architecture);
     if (how) options.preprocessing = preset(*how);
     if (precision) options.engine.precision = parse_precision(*precision);
+    options.take = take.value_or("");
+    options.head = head.value_or("");
+    if (fields) options.changes = parse_changes(*fields);
     return std::make_unique<Model>(Classifier::load(path.string(), options));
   });
 }
@@ -158,13 +163,19 @@ NB_MODULE(_native, module) {
       .def_static(
           "load", &load, nb::arg("path"), nb::kw_only(), nb::arg("threads") = 0, nb::arg("architecture") = nb::none(),
           nb::arg("preset") = nb::none(), nb::arg("precision") = nb::none(), nb::arg("allow_nonfinite") = false,
+          nb::arg("take") = nb::none(), nb::arg("head") = nb::none(), nb::arg("fields") = nb::none(),
           "Reads .safetensors, .pth, .pt, .th or .bin. `threads` work on one call (0: one per processor); "
           "`architecture`, `preset` (torchvision, torchvision-v2, timm, cifar) and `precision` (fp32, bf16, "
           "int8, auto) count instead of the file's word. `allow_nonfinite`: a file with weights that are NaN or "
-          "infinite is loaded, and classify() gives such answers.")
+          "infinite is loaded, and classify() gives such answers. `take` and `head`: of several networks or "
+          "classifiers in a file the ones of these names. `fields`: of the network, instead of what the file says or "
+          "what is usual: \"stem_pool=none strides=1,2,2,1\". `notes` says what was assumed.")
       .def_prop_ro("architecture", [](const Model& model) { return model.classifier.architecture().name; })
       .def_prop_ro(
           "labels", [](const Model& model) { return model.classifier.labels(); }, "One per class.")
+      .def_prop_ro(
+          "notes", [](const Model& model) { return model.classifier.notes(); },
+          "What people should know of how the file was read: what was decided and what was assumed, for `fields`.")
       .def_prop_ro("input_shape", &input_shape, "Channels, height, width of what prepare() gives.")
       .def_prop_ro(
           "feature_count", [](const Model& model) { return model.embedder.size(); }, "Length of an embedding.")

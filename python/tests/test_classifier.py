@@ -42,6 +42,25 @@ class ClassifierTest(unittest.TestCase):
         self.assertEqual(self.model.architecture, "resnet")
         self.assertRegex(resnet_cpp.__version__, r"^\d+\.\d+\.\d+$")
 
+    def test_what_a_file_does_not_say_is_assumed_aloud_and_can_be_told(self):
+        self.assertEqual(self.model.notes, [])
+        path = f"{self.folder.name}/state_dict.pth"
+        subprocess.run([os.environ["RESNET"], "convert", self.path, path], check=True, capture_output=True)
+        plain = resnet_cpp.Classifier.load(path, threads=1)
+        self.assertIn("stem_pool=none", plain.notes[0])
+        self.assertIn("preprocessing", plain.notes[1])
+        pooled = resnet_cpp.Classifier.load(path, threads=1, fields="stem_pool=max")
+        self.assertNotIn("stem_pool", pooled.notes[0])
+        batch = numpy.random.default_rng(0).standard_normal((1, 3, 32, 32), dtype=numpy.float32)
+        self.assertFalse(numpy.allclose(plain.logits(batch), pooled.logits(batch)))
+        backbone = resnet_cpp.Classifier.load(path, threads=1, head="none")
+        self.assertEqual(backbone.labels, [])
+        with self.assertRaises(resnet_cpp.Error) as raised:
+            resnet_cpp.Classifier.load(path, take="ema")
+        self.assertEqual(raised.exception.code, "not_found")
+        with self.assertRaisesRegex(resnet_cpp.Error, "near it are stem_pool"):
+            resnet_cpp.Classifier.load(path, fields="stem_pol=max")
+
     def test_classifies_what_the_program_classifies(self):
         done = subprocess.run([os.environ["RESNET"], "predict", self.path, self.picture, "--json", "--logits"],
                               capture_output=True, check=True)

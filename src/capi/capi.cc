@@ -6,11 +6,13 @@
 struct resnet_classifier {  // NOLINT(readability-identifier-naming): C's name
   explicit resnet_classifier(resnet::Classifier made) : classifier(std::move(made)), embedder(classifier) {
     if (classifier.architecture().classes > 0) explainer.emplace(classifier);
+    for (const std::string& note : classifier.notes()) notes += (notes.empty() ? "" : "\n") + note;
   }
 
   resnet::Classifier classifier;
   std::optional<resnet::Explainer> explainer;  // none of a backbone
   resnet::Embedder embedder;
+  std::string notes;  // a line each
 };
 
 namespace resnet::capi {
@@ -26,6 +28,9 @@ ClassifierOptions to_options(const resnet_options* options) {
   if (options->preset != nullptr) result.preprocessing = preset(options->preset);
   if (options->precision != nullptr) result.engine.precision = parse_precision(options->precision);
   result.allow_nonfinite = options->allow_nonfinite != 0;
+  if (options->take != nullptr) result.take = options->take;
+  if (options->head != nullptr) result.head = options->head;
+  if (options->fields != nullptr) result.changes = parse_changes(options->fields);
   return result;
 }
 
@@ -132,6 +137,8 @@ int resnet_width(const resnet_classifier* model) {
 const char* resnet_architecture(const resnet_classifier* model) {
   return model == nullptr ? nullptr : model->classifier.architecture().name.c_str();
 }
+
+const char* resnet_notes(const resnet_classifier* model) { return model == nullptr ? nullptr : model->notes.c_str(); }
 
 const char* resnet_class_name(const resnet_classifier* model, int index) {
   if (index < 0 || index >= resnet_class_count(model)) return nullptr;

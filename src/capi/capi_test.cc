@@ -81,6 +81,39 @@ TEST(CapiTest, BackbonesGiveFeatures) {
   resnet_free(model);
 }
 
+// A state dict that tells nothing of its stem's pooling.
+TEST(CapiTest, WhatAFileDoesNotSayIsAssumedAloudAndCanBeTold) {
+  const std::string path = testing::TempDir() + "capi_state_dict-" + std::to_string(getpid()) + ".pth";
+  resnet::save_model(resnet::load_model(model_path()), path);
+  resnet_classifier* model = nullptr;
+  ASSERT_EQ(resnet_load(path.c_str(), nullptr, &model), RESNET_OK) << resnet_last_error();
+  const std::string assumed = resnet_notes(model);
+  EXPECT_NE(assumed.find("stem_pool=none"), std::string::npos) << assumed;
+  EXPECT_NE(assumed.find("preprocessing"), std::string::npos) << assumed;
+  std::vector<float> tensor(3 * 32 * 32), plain(3), pooled(3);
+  for (std::size_t i = 0; i < tensor.size(); ++i) tensor[i] = static_cast<float>(i % 7) - 3;
+  const resnet_tensor input = {tensor.data(), 1, 3, 32, 32};
+  EXPECT_EQ(resnet_logits(model, &input, plain.data(), plain.size()), RESNET_OK);
+  resnet_free(model);
+  resnet_options options = {};
+  options.preset = "cifar";
+  options.fields =
+      "stem_pool=max stem_stride=1 strides=1,2 shortcut=projection bn_eps=1e-5 activation=relu "
+      "dilated_stages=0 antialias=none";
+  ASSERT_EQ(resnet_load(path.c_str(), &options, &model), RESNET_OK) << resnet_last_error();
+  EXPECT_STREQ(resnet_notes(model), "");
+  EXPECT_EQ(resnet_logits(model, &input, pooled.data(), pooled.size()), RESNET_OK);
+  EXPECT_NE(plain, pooled);
+  resnet_free(model);
+  options.head = "none";
+  ASSERT_EQ(resnet_load(path.c_str(), &options, &model), RESNET_OK) << resnet_last_error();
+  EXPECT_EQ(resnet_class_count(model), 0);
+  resnet_free(model);
+  options.take = "ema";
+  EXPECT_EQ(resnet_load(path.c_str(), &options, &model), RESNET_NOT_FOUND);
+  std::filesystem::remove(path);
+}
+
 TEST(CapiTest, EveryFunctionIsCalledFromC) {
   const std::string header = read_text(RESNET_SOURCE_DIR "/include/resnet/resnet.h");
   const std::string calls = read_text(RESNET_SOURCE_DIR "/src/capi/from_c_test.c");
@@ -127,14 +160,18 @@ TEST(CapiTest, NoWordsOfTheInsideReachC) {
                                            kPicture};
   resnet_classifier* model = nullptr;
   for (const std::string& place : places) expect_told(resnet_load(place.c_str(), nullptr, &model), "load " + place);
-  for (const resnet_options& options : {resnet_options{-1, nullptr, nullptr, nullptr, 0},
-                                        {INT_MAX, nullptr, nullptr, nullptr, 0},
-                                        {0, "", nullptr, nullptr, 0},
-                                        {0, "\xFF", nullptr, nullptr, 0},
-                                        {0, nullptr, "", nullptr, 0},
-                                        {0, nullptr, nullptr, "", 0},
-                                        {0, "resnet50", nullptr, nullptr, 0},
-                                        {0, nullptr, nullptr, "int8", 0}}) {
+  const auto with = [](auto change) {
+    resnet_options options = {};
+    change(options);
+    return options;
+  };
+  for (const resnet_options& options :
+       {with([](auto& o) { o.threads = -1; }), with([](auto& o) { o.threads = INT_MAX; }),
+        with([](auto& o) { o.architecture = ""; }), with([](auto& o) { o.architecture = "\xFF"; }),
+        with([](auto& o) { o.preset = ""; }), with([](auto& o) { o.precision = ""; }),
+        with([](auto& o) { o.architecture = "resnet50"; }), with([](auto& o) { o.precision = "int8"; }),
+        with([](auto& o) { o.fields = "stem_pool"; }), with([](auto& o) { o.fields = "stem_pol=max"; }),
+        with([](auto& o) { o.fields = "bn_eps=\xFF"; }), with([](auto& o) { o.fields = "strides=1,,2"; })}) {
     expect_told(resnet_load(model_path().c_str(), &options, &model), "options");
   }
   ASSERT_EQ(resnet_load(model_path().c_str(), nullptr, &model), RESNET_OK) << resnet_last_error();
@@ -180,7 +217,8 @@ TEST(CapiTest, RefusesWhatIsNotFinite) {
     model.weights.set("fc.weight", resnet::Tensor::from(std::vector<float>(48, weight), {3, 16}));
     resnet::save_model(model, path);
   };
-  resnet_options options{1, nullptr, nullptr, nullptr, 0};
+  resnet_options options = {};
+  options.threads = 1;
   resnet_classifier* model = nullptr;
   resnet_guess guess;
   int count = 0;
@@ -226,7 +264,8 @@ TEST(CapiTest, AModelThatIsShortenedIsAnError) {
 
 TEST(ConcurrencyCapiTest, OneModelServesManyThreads) {
   resnet_classifier* model = nullptr;
-  const resnet_options options{1, nullptr, nullptr, nullptr, 0};
+  resnet_options options = {};
+  options.threads = 1;
   ASSERT_EQ(resnet_load(model_path().c_str(), &options, &model), RESNET_OK) << resnet_last_error();
   std::vector<const char*> wrong(4, "not run");
   std::vector<std::thread> threads;

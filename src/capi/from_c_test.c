@@ -39,6 +39,7 @@ static const char* check_facts(const resnet_classifier* model) {
   CHECK(resnet_feature_count(model) == kFeatures);
   CHECK(resnet_channels(model) == 3 && resnet_height(model) == 32 && resnet_width(model) == 32);
   CHECK(strcmp(resnet_architecture(model), "resnet") == 0);
+  CHECK(strcmp(resnet_notes(model), "") == 0 && resnet_notes(NULL) == NULL);
   CHECK(strcmp(resnet_class_name(model, 2), "ship") == 0);
   CHECK(resnet_class_name(model, 3) == NULL && resnet_class_name(model, -1) == NULL);
   CHECK(strcmp(resnet_status_name(RESNET_OK), "ok") == 0);
@@ -133,7 +134,7 @@ static const char* check_calls(const resnet_classifier* model, const char* pictu
 
 const char* check_answers(const char* path, const char* picture) {
   resnet_classifier* model = NULL;
-  const resnet_options options = {1, NULL, NULL, NULL, 0};
+  const resnet_options options = {1, NULL, NULL, NULL, 0, NULL, NULL, NULL};
   CHECK(resnet_load(path, &options, &model) == RESNET_OK);
   const char* wrong = check_calls(model, picture);
   resnet_free(model);
@@ -152,7 +153,7 @@ static const char* check_load_errors(const char* path) {
   CHECK(model == NULL);
   FAILS(resnet_load(NULL, NULL, &model), RESNET_INVALID_ARGUMENT, "path");
   FAILS(resnet_load(path, NULL, NULL), RESNET_INVALID_ARGUMENT, "model");
-  resnet_options options = {-1, NULL, NULL, NULL, 0};
+  resnet_options options = {-1, NULL, NULL, NULL, 0, NULL, NULL, NULL};
   FAILS(resnet_load(path, &options, &model), RESNET_INVALID_ARGUMENT, "threads");
   options.threads = 0;
   options.preset = "nonsense";

@@ -27,6 +27,15 @@ std::vector<std::string> class_labels(const Architecture& architecture, std::vec
   return names;
 }
 
+std::vector<std::string> notes_on(const Finding& finding, bool preprocessing_assumed) {
+  std::vector<std::string> notes = finding.notes;
+  std::string assumed;
+  for (const ToldField& field : finding.assumed) assumed += fmt::format(" {}={}", field.name, field.value);
+  if (!assumed.empty()) notes.push_back(fmt::format("assumed, as its tensors do not tell:{}", assumed));
+  if (preprocessing_assumed) notes.emplace_back("the preprocessing is assumed: nobody says it");
+  return notes;
+}
+
 }  // namespace
 
 void require_head(const Architecture& architecture, std::string_view where) {
@@ -56,6 +65,7 @@ struct Classifier::Impl {
                       : model.preprocessing ? *model.preprocessing
                                             : assume_preprocessing(architecture)),
         allow_nonfinite(options.allow_nonfinite),
+        notes(notes_on(model.finding, assumed)),
         engine(expand(architecture), model.weights, options.engine) {}
 
   Architecture architecture;
@@ -64,11 +74,18 @@ struct Classifier::Impl {
   bool assumed;
   Preprocessing preprocessing;
   bool allow_nonfinite;
+  std::vector<std::string> notes;
   Engine engine;
 };
 
 Classifier Classifier::load(const std::string& path, const ClassifierOptions& options) {
-  Model model = load_model(path, {options.architecture, options.allow_nonfinite});
+  LoadOptions load;
+  load.architecture = options.architecture;
+  load.allow_nonfinite = options.allow_nonfinite;
+  load.take = options.take;
+  load.head = options.head;
+  load.changes = options.changes;
+  Model model = load_model(path, load);
   ClassifierOptions rest = options;
   rest.architecture = model.architecture;  // with the sizes that the weights show
   return Classifier(std::move(model), rest);
@@ -91,6 +108,7 @@ const std::vector<std::string>& Classifier::labels() const noexcept { return imp
 bool Classifier::named() const noexcept { return impl_->named; }
 const Preprocessing& Classifier::preprocessing() const noexcept { return impl_->preprocessing; }
 bool Classifier::preprocessing_assumed() const noexcept { return impl_->assumed; }
+const std::vector<std::string>& Classifier::notes() const noexcept { return impl_->notes; }
 const Engine& Classifier::engine() const noexcept { return impl_->engine; }
 
 // One picture as a batch.
