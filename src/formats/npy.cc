@@ -92,7 +92,8 @@ class HeaderParser {
   std::string type() {
     skip_space();
     if (position_ < text_.size() && text_[position_] == '\'') return std::string(quoted());
-    fail(ErrorCode::kUnsupported, std::string(where_), "an array of records");
+    fail(ErrorCode::kUnsupported, std::string(where_),
+         "an array of records, which is not read: save its fields one by one");
   }
 
   std::vector<std::int64_t> shape() {

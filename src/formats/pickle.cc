@@ -94,15 +94,15 @@ bool Machine::push_line(unsigned char opcode) {
   } else if (opcode == 'I' || opcode == 'L') {
     if (const auto number = parse_integer(line)) return push(*number), true;
     if (line.size() < 18 || line.find_first_not_of("-0123456789L") != std::string_view::npos)
-      refuse(ErrorCode::kFormat, "no whole number");
+      refuse(ErrorCode::kFormat, "the pickle is damaged: no whole number");
     push(Text{line});  // beyond 64 bits
   } else if (opcode == 'F') {
     const auto number = parse_float(line);
-    if (!number) refuse(ErrorCode::kFormat, "no number");
+    if (!number) refuse(ErrorCode::kFormat, "the pickle is damaged: no number");
     push(*number);
   } else {
     auto text = opcode == 'S' ? parse_quoted(line) : parse_unicode(line);
-    if (!text) refuse(ErrorCode::kFormat, "no quoted text");
+    if (!text) refuse(ErrorCode::kFormat, "the pickle is damaged: no quoted text");
     push_string(keep(*std::move(text)));
   }
   return true;
@@ -122,7 +122,7 @@ bool Machine::build_container(unsigned char opcode) {
     case 0x87: {  // TUPLE1 to TUPLE3
       const std::size_t count = opcode - 0x84U;
       const std::size_t base = marks_.empty() ? 0 : marks_.back();
-      if (stack_.size() - base < count) refuse(ErrorCode::kFormat, "the stack is empty");
+      if (stack_.size() - base < count) refuse(ErrorCode::kFormat, "the pickle is damaged: the stack is empty");
       push_object(Kind::kTuple, pop_items(stack_.size() - count));
       return true;
     }
@@ -133,7 +133,8 @@ bool Machine::build_container(unsigned char opcode) {
     case '}': push_object(Kind::kDict, {}); return true;
     case 'd':
       push_object(Kind::kDict, pop_items(pop_mark()));
-      if (result_.objects.back().items.size() % 2 != 0) refuse(ErrorCode::kFormat, "a key without a value");
+      if (result_.objects.back().items.size() % 2 != 0)
+        refuse(ErrorCode::kFormat, "the pickle is damaged: a key without a value");
       return true;
     case 's': append_items(stack_.size() - 2, Kind::kDict, "a dictionary"); return true;
     case 'u': append_items(pop_mark(), Kind::kDict, "a dictionary"); return true;
@@ -168,7 +169,8 @@ void Machine::push(Value value) {
 
 // The last value that was pushed since the last mark.
 Value& Machine::top() {
-  if (stack_.size() == (marks_.empty() ? 0 : marks_.back())) refuse(ErrorCode::kFormat, "the stack is empty");
+  if (stack_.size() == (marks_.empty() ? 0 : marks_.back()))
+    refuse(ErrorCode::kFormat, "the pickle is damaged: the stack is empty");
   return stack_.back();
 }
 
@@ -179,7 +181,7 @@ Value Machine::pop() {
 }
 
 std::size_t Machine::pop_mark() {
-  if (marks_.empty()) refuse(ErrorCode::kFormat, "there is no mark on the stack");
+  if (marks_.empty()) refuse(ErrorCode::kFormat, "the pickle is damaged: there is no mark on the stack");
   const std::size_t mark = marks_.back();
   marks_.pop_back();
   return mark;
@@ -213,12 +215,13 @@ std::string_view Machine::take_line() {
     reader_.take(1);
     return line;
   }
-  refuse(ErrorCode::kFormat, "a line is cut off");
+  refuse(ErrorCode::kFormat, "the pickle is damaged: a line is cut off");
 }
 
 std::uint32_t Machine::take_index() {
   const auto index = parse_integer(take_line());
-  if (!index || *index < 0 || *index > UINT32_MAX) refuse(ErrorCode::kFormat, "no index of the memo");
+  if (!index || *index < 0 || *index > UINT32_MAX)
+    refuse(ErrorCode::kFormat, "the pickle is damaged: no index of the memo");
   return static_cast<std::uint32_t>(*index);
 }
 
@@ -240,7 +243,7 @@ void Machine::push_object(Kind kind, std::vector<Value> items, const Global* cal
 std::vector<Value>& Machine::items_of(Object& object, Kind kind, const char* what) {
   if (object.kind == kind) return object.items;
   if (object.kind != Kind::kCall || !keeps_unknown_)
-    refuse(ErrorCode::kFormat, "items for something that is not {}", what);
+    refuse(ErrorCode::kFormat, "the pickle is damaged: items for something that is not {}", what);
   Object*& part = (kind == Kind::kDict ? result_.entries : result_.elements)[&object];
   if (part == nullptr) {
     budget_.charge(sizeof(Object) + kPartBytes, "pickled objects");
@@ -253,12 +256,13 @@ std::vector<Value>& Machine::items_of(Object& object, Kind kind, const char* wha
 // Moves the values from `first` on into the container below them.
 void Machine::append_items(std::size_t first, Kind kind, const char* what) {
   const std::size_t base = marks_.empty() ? 0 : marks_.back();
-  if (first > stack_.size() || first <= base) refuse(ErrorCode::kFormat, "the stack is empty");
+  if (first > stack_.size() || first <= base) refuse(ErrorCode::kFormat, "the pickle is damaged: the stack is empty");
   Object* const* object = std::get_if<Object*>(&stack_[first - 1]);
-  if (object == nullptr) refuse(ErrorCode::kFormat, "items for something that is not {}", what);
+  if (object == nullptr) refuse(ErrorCode::kFormat, "the pickle is damaged: items for something that is not {}", what);
   std::vector<Value>& target = items_of(**object, kind, what);
   const std::vector<Value> items = pop_items(first);
-  if (kind == Kind::kDict && items.size() % 2 != 0) refuse(ErrorCode::kFormat, "a key without a value");
+  if (kind == Kind::kDict && items.size() % 2 != 0)
+    refuse(ErrorCode::kFormat, "the pickle is damaged: a key without a value");
   budget_.charge(2 * items.size() * sizeof(Value), "pickled objects");
   target.insert(target.end(), items.begin(), items.end());
 }

@@ -18,7 +18,8 @@ bool Machine::refer(unsigned char opcode) {
     case 0x93: {  // STACK_GLOBAL
       const Value name = pop();
       const Value module = pop();
-      if (!as_text(name) || !as_text(module)) refuse(ErrorCode::kFormat, "a global whose name is not text");
+      if (!as_text(name) || !as_text(module))
+        refuse(ErrorCode::kFormat, "the pickle is damaged: a global whose name is not text");
       push_global(*as_text(module), *as_text(name));
       return true;
     }
@@ -33,7 +34,7 @@ bool Machine::refer(unsigned char opcode) {
     }
     case 'o': {  // OBJ
       std::vector<Value> items = pop_items(pop_mark());
-      if (items.empty()) refuse(ErrorCode::kFormat, "the stack is empty");
+      if (items.empty()) refuse(ErrorCode::kFormat, "the pickle is damaged: the stack is empty");
       const Value callee = items.front();
       items.erase(items.begin());
       call(callee, std::move(items));
@@ -46,7 +47,9 @@ bool Machine::refer(unsigned char opcode) {
     case 0x83: push_global("copyreg", keep(fmt::format("extension {}", reader_.number<std::uint16_t>()))); return true;
     case 0x84: push_global("copyreg", keep(fmt::format("extension {}", reader_.number<std::uint32_t>()))); return true;
     case 0x97:
-    case 0x98: refuse(ErrorCode::kUnsupported, "its buffers are in another file");
+    case 0x98:
+      refuse(ErrorCode::kUnsupported,
+             "its buffers are in another file: pickle.dump() without a buffer_callback keeps them in one");
     default: return false;
   }
 }
@@ -72,7 +75,7 @@ void Machine::call() {
   const Value arguments = pop();
   const Value callee = pop();
   const Object* tuple = as(arguments, Kind::kTuple);
-  if (tuple == nullptr) refuse(ErrorCode::kFormat, "a call of something that cannot be called");
+  if (tuple == nullptr) refuse(ErrorCode::kFormat, "the pickle is damaged: a call of something that cannot be called");
   call(callee, tuple->items);
 }
 
@@ -83,7 +86,7 @@ void Machine::call_extended() {
   const Value callee = pop();
   const Object* tuple = as(arguments, Kind::kTuple);
   if (tuple == nullptr || as(named, Kind::kDict) == nullptr) {
-    refuse(ErrorCode::kFormat, "a call of something that cannot be called");
+    refuse(ErrorCode::kFormat, "the pickle is damaged: a call of something that cannot be called");
   }
   std::vector<Value> items = tuple->items;
   items.push_back(named);
@@ -96,7 +99,8 @@ void Machine::call(const Value& callee, std::vector<Value> arguments) {
   const Global* const* global = std::get_if<const Global*>(&callee);
   if (global == nullptr) {  // what an object makes that is called
     Object* const* object = std::get_if<Object*>(&callee);
-    if (object == nullptr || !keeps_unknown_) refuse(ErrorCode::kFormat, "a call of something that cannot be called");
+    if (object == nullptr || !keeps_unknown_)
+      refuse(ErrorCode::kFormat, "the pickle is damaged: a call of something that cannot be called");
     arguments.insert(arguments.begin(), callee);
     return push_object(Kind::kCall, std::move(arguments), &kNameless);
   }
@@ -122,7 +126,8 @@ void Machine::make_dict(const Global* callee, const std::vector<Value>& argument
   if (pairs != nullptr && callee->name == "OrderedDict") {
     for (const Value& value : pairs->items) {
       const Object* pair = as(value, Kind::kList) != nullptr ? as(value, Kind::kList) : as(value, Kind::kTuple);
-      if (pair == nullptr || pair->items.size() != 2) refuse(ErrorCode::kFormat, "a key without a value");
+      if (pair == nullptr || pair->items.size() != 2)
+        refuse(ErrorCode::kFormat, "the pickle is damaged: a key without a value");
       items.insert(items.end(), pair->items.begin(), pair->items.end());
     }
   }
@@ -135,7 +140,7 @@ void Machine::make_dict(const Global* callee, const std::vector<Value>& argument
 void Machine::refer_outside(const Value& id) {
   const Object* tuple = as(id, Kind::kTuple);
   if (tuple == nullptr) {
-    if (!keeps_unknown_) refuse(ErrorCode::kFormat, "a persistent id that is not a tuple");
+    if (!keeps_unknown_) refuse(ErrorCode::kFormat, "the pickle is damaged: a persistent id that is not a tuple");
     return push_object(Kind::kPersistent, {id});
   }
   const std::string_view* kind = tuple->items.empty() ? nullptr : as_text(tuple->items[0]);
@@ -152,7 +157,7 @@ void Machine::set_state() {
   const Value state = pop();
   Object* const* object = std::get_if<Object*>(&top());
   if (object == nullptr || ((*object)->kind != Kind::kDict && (*object)->kind != Kind::kCall)) {
-    refuse(ErrorCode::kFormat, "attributes for something that has none");
+    refuse(ErrorCode::kFormat, "the pickle is damaged: attributes for something that has none");
   }
   if ((*object)->kind != Kind::kCall) return;
   budget_.charge(kPartBytes, "pickled states");

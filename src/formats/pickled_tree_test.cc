@@ -123,7 +123,8 @@ TEST_F(PickledTreeTest, OddTensorsLeaveTheOthersReadable) {
   EXPECT_EQ(opaque(tensor(storage("ComplexFloatStorage", "0", 2), 0, {2}, {1})),
             "v: torch.Tensor its values are of the type torch.ComplexFloatStorage, which is not read; ");
   EXPECT_EQ(opaque(tensor(kStorage, 0, {2}, {1}, dict(text("conj") + "\x88"))),
-            "v: torch.Tensor has metadata: it is not stored as it is; ");
+            "v: torch.Tensor has metadata: it is not stored as it is (conjugated or negated); save it in PyTorch after "
+            ".resolve_conj().resolve_neg(); ");
   EXPECT_EQ(opaque(global("torch._utils", "_rebuild_tensor_v3") + "(" + storage("UntypedStorage", "0", 16) + "K\0"s +
                    tuple({2}) + tuple({1}) + "\x89" + test::ordered_dict() + global("torch", "float8_e4m3fn") + "tR"),
             "v: torch.Tensor its values are of the type torch.float8_e4m3fn, which is not read; ");

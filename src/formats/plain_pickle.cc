@@ -105,7 +105,8 @@ TensorFile read_plain_pickle(const OwnedBytes& bytes, const std::string& path,
     fail(ErrorCode::kFormat, path, "offset {}: {} bytes after the pickle", object.end, bytes.bytes.size() - object.end);
   }
   const auto storage = [&](const StorageId& /*id*/) -> OwnedBytes {
-    fail(ErrorCode::kFormat, path, "names a storage that is not in it");
+    fail(ErrorCode::kFormat, path,
+         "names a storage that is not in it: is it the data.pkl of an unpacked PyTorch file? Give that file itself");
   };
   TensorFile result;
   result.format = "pickle";

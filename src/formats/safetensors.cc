@@ -438,7 +438,8 @@ TensorFile read_safetensors(std::shared_ptr<const CheckedFile> file, const std::
     fail(ErrorCode::kLimit, path, "offset 0: a header of {} bytes, more than {}", header_size, kMaxSafetensorsHeader);
   }
   if (header_size > bytes.size() - kPrefix) {
-    fail(ErrorCode::kFormat, path, "offset 0: a header of {} bytes in a file of {}", header_size, bytes.size());
+    fail(ErrorCode::kFormat, path, "offset 0: a header of {} bytes in a file of {}: was the download cut short?",
+         header_size, bytes.size());
   }
   return HeaderReader(std::move(file), path, header_size).read();
 }

@@ -72,7 +72,7 @@ TEST_F(SafetensorsTest, RefusesShortFiles) {
 }
 
 TEST_F(SafetensorsTest, RefusesHeaderLongerThanTheFile) {
-  EXPECT_EQ(refusal(length_of(3) + "{}"), "offset 0: a header of 3 bytes in a file of 10");
+  EXPECT_EQ(refusal(length_of(3) + "{}"), "offset 0: a header of 3 bytes in a file of 10: was the download cut short?");
 }
 
 TEST_F(SafetensorsTest, RefusesHeaderOfTwoToThe64) {

@@ -20,7 +20,8 @@ TensorFile read_tensor_file(const std::string& path) {
   if (bytes.empty()) fail(ErrorCode::kFormat, path, "is empty: was the download cut short?");
   if (const auto what = foreign_file(*file, path)) fail(ErrorCode::kUnsupported, path, "{}", *what);
   if (path.ends_with(".safetensors")) return read_safetensors(file, path);  // which says what is wrong
-  fail(ErrorCode::kFormat, path, "neither a safetensors file nor one of PyTorch (.pth, .pt, .th, .bin)");
+  fail(ErrorCode::kFormat, path,
+       "neither a safetensors file nor one of PyTorch (.pth, .pt, .th, .bin), and no pickle, joblib or .npz file");
 }
 
 }  // namespace resnet

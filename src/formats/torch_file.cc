@@ -49,7 +49,8 @@ class TorchArchive {
       : path_(path), budget_(budget), archive_(archive), folder_(find_folder(archive_, path)) {
     if (const ZipEntry* entry = find("byteorder"); entry != nullptr) {
       if (!starts_with(archive_.read(*entry).load(), "little")) {
-        fail(ErrorCode::kUnsupported, path, "written on a big-endian machine");
+        fail(ErrorCode::kUnsupported, path,
+             "written on a big-endian machine, whose files are not read: load and save it in PyTorch on this one");
       }
     }
   }

@@ -130,7 +130,7 @@ TEST_F(TorchFileTest, RefusesOtherArchives) {
   EXPECT_EQ(refusal(test::archive({{.name = "data.pkl"}})), "a zip archive without data.pkl: not one of PyTorch");
   EXPECT_EQ(refusal(test::archive({{.name = "a/data.pkl"}, {.name = "b/data.pkl"}})), "has more than one data.pkl");
   EXPECT_EQ(refusal(test::archive({{.name = "a/data.pkl"}, {.name = "a/byteorder", .data = "big"}})),
-            "written on a big-endian machine");
+            "written on a big-endian machine, whose files are not read: load and save it in PyTorch on this one");
   EXPECT_EQ(refusal(torch_zip(pickle("}") + "x")), "data.pkl: offset 4: 1 bytes after STOP");
 }
 

@@ -41,7 +41,9 @@ void check_head(const Value& magic, const Value& protocol, const Value& machine,
     const std::string_view* key = as_text(facts->items[i]);
     const bool* value = std::get_if<bool>(&facts->items[i + 1]);
     if (key == nullptr || *key != "little_endian" || value == nullptr) continue;
-    if (!*value) fail(ErrorCode::kUnsupported, path, "written on a big-endian machine");
+    if (!*value)
+      fail(ErrorCode::kUnsupported, path,
+           "written on a big-endian machine, whose files are not read: load and save it in PyTorch on this one");
     return;
   }
   fail(ErrorCode::kFormat, path, "does not say its byte order");

@@ -216,7 +216,7 @@ TensorFile read_torch_tar(const std::shared_ptr<const CheckedFile>& file, const 
   const OwnedBytes& bytes = entries.at("pickle");
   const pickle::Pickle object = pickle::read_pickle(bytes.reader(path + ": pickle"), *budget, pickle::Unknown::kKeep);
   const auto no_storage = [&](const StorageId& /*id*/) -> OwnedBytes {
-    fail(ErrorCode::kFormat, path, "names a storage that is not in it");
+    fail(ErrorCode::kFormat, path, "a tensor names a storage that is not in it");
   };
   TensorFile result;
   result.format = "torch-tar";

@@ -76,7 +76,9 @@ void TensorRecord::check_metadata(std::size_t index) const {
   if (items.size() <= index || std::holds_alternative<pickle::None>(items[index])) return;
   const Object* dict = as(items[index], Kind::kDict);
   if (items.size() > index + 1 || dict == nullptr || !dict->items.empty()) {
-    fail(ErrorCode::kUnsupported, where_, "has metadata: it is not stored as it is");
+    fail(ErrorCode::kUnsupported, where_,
+         "has metadata: it is not stored as it is (conjugated or negated); save it in PyTorch after "
+         ".resolve_conj().resolve_neg()");
   }
 }
 

@@ -92,7 +92,8 @@ TEST_F(TensorFileTest, TellsTheFormatByTheBytes) {
 }
 
 TEST_F(TensorFileTest, RefusesOtherFiles) {
-  const std::string neither = "neither a safetensors file nor one of PyTorch (.pth, .pt, .th, .bin)";
+  const std::string neither =
+      "neither a safetensors file nor one of PyTorch (.pth, .pt, .th, .bin), and no pickle, joblib or .npz file";
   EXPECT_EQ(refusal("m.pth", ""), "is empty: was the download cut short?");
   EXPECT_EQ(refusal("m.pth", "hello world"), "is text, not a model; it begins with 'hello world'");
   EXPECT_EQ(refusal("m.pth", "\x01\x02\xFF world"), neither);

@@ -56,7 +56,8 @@ std::vector<std::string> shards_of(const fs::path& index) {
       fail(ErrorCode::kFormat, index.string(), "tensor '{}' is in no file of this folder", one_line(tensor));
     }
     if (std::find(shards.begin(), shards.end(), name) == shards.end()) shards.push_back(name);
-    if (shards.size() > kMaxShards) fail(ErrorCode::kLimit, index.string(), "more than {} shards", kMaxShards);
+    if (shards.size() > kMaxShards)
+      fail(ErrorCode::kLimit, index.string(), "more than {} shards, which is more than a model has", kMaxShards);
   }
   return shards;
 }
@@ -76,8 +77,24 @@ TensorFile read_shards(const fs::path& index) {
       all.tensors.add(name, tensor);
     }
   }
-  if (all.format.empty()) fail(ErrorCode::kFormat, index.string(), "an index of no tensors");
+  if (all.format.empty()) fail(ErrorCode::kFormat, index.string(), "an index of no tensors: its weight_map is empty");
   return all;
+}
+
+// Says what a folder without weights is, where its files tell.
+[[noreturn]] void refuse_folder(const fs::path& folder) {
+  constexpr std::pair<const char*, const char*> kOthers[] = {
+      {".metadata",
+       "is a checkpoint of torch.distributed in shards, which is not read: "
+       "torch.distributed.checkpoint.format_utils.dcp_to_torch_save makes a file of it"},
+      {"saved_model.pb", "is a TensorFlow SavedModel, which is not read: PyTorch's and NumPy's weights are"},
+      {"config.json", "is a directory with a config.json, but without weights: no model.safetensors in it"},
+  };
+  for (const auto& [name, what] : kOthers) {
+    if (is_there(folder / name)) fail(ErrorCode::kNotFound, folder.string(), "{}", what);
+  }
+  fail(ErrorCode::kNotFound, folder.string(),
+       "is a directory without weights: no model.safetensors in it, nor another file of weights");
 }
 
 fs::path weights_in(const fs::path& folder) {
@@ -91,8 +108,7 @@ fs::path weights_in(const fs::path& folder) {
   }
   if (error) fail(ErrorCode::kIo, folder.string(), "{}", error.message());
   std::sort(found.begin(), found.end());
-  if (found.empty())
-    fail(ErrorCode::kNotFound, folder.string(), "is a directory without weights: no model.safetensors in it");
+  if (found.empty()) refuse_folder(folder);
   if (found.size() > 1) {
     constexpr std::size_t kShown = 5;
     const std::size_t more = found.size() - std::min(found.size(), kShown);

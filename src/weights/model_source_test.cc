@@ -71,7 +71,16 @@ TEST_F(ModelSourceTest, Shards) {
 
 TEST_F(ModelSourceTest, AFolderWithoutWeights) {
   EXPECT_EQ(error_of(path(""), [&] { read_model_source(path("")); }),
-            "is a directory without weights: no model.safetensors in it");
+            "is a directory without weights: no model.safetensors in it, nor another file of weights");
+  const auto refusal_beside = [&](const char* name) {
+    write(name, "{}");
+    const std::string text = error_of(path(""), [&] { read_model_source(path("")); });
+    std::filesystem::remove(path(name));
+    return text;
+  };
+  EXPECT_THAT(refusal_beside("config.json"), HasSubstr("with a config.json, but without weights"));
+  EXPECT_THAT(refusal_beside("saved_model.pb"), HasSubstr("TensorFlow SavedModel"));
+  EXPECT_THAT(refusal_beside(".metadata"), HasSubstr("dcp_to_torch_save"));
 }
 
 }  // namespace

@@ -72,6 +72,15 @@ bool is_open(const ArchitectureField& field, const Architecture& architecture) {
   return false;
 }
 
+std::string flags_of(const std::vector<ToldField>& fields) {
+  std::string text;
+  for (const ToldField& field : fields) {
+    text += fmt::format("{}{}{}{}", text.empty() ? "" : " ", flag_of(field.name),
+                        field.value == "true" || field.value == "false" ? "=" : " ", field.value);
+  }
+  return text;
+}
+
 std::string value_text(const ArchitectureField& field, const Architecture& architecture) {
   Architecture said = architecture;
   said.stem_kernel = architecture.first_kernel();

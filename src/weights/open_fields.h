@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "arch/schema.h"
+#include "resnet/model_file.h"
 
 namespace resnet {
 
@@ -17,5 +18,8 @@ bool is_open(const ArchitectureField& field, const Architecture& architecture);
 
 // As a flag takes it, with what is usual said: "max", "1,2,2,2", "1e-05".
 std::string value_text(const ArchitectureField& field, const Architecture& architecture);
+
+// "--stem-pool max --stem-stride 2": as commands take them.
+std::string flags_of(const std::vector<ToldField>& fields);
 
 }  // namespace resnet

@@ -419,8 +419,12 @@ class Recogniser {
         break;
       }
     }
-    if (first.empty()) fail(ErrorCode::kMismatch, path_, "cannot tell the architecture: there is no conv1.weight");
-    fail(ErrorCode::kMismatch, path_, "cannot tell the architecture: no residual network among its {} tensors{}",
+    if (first.empty())
+      fail(ErrorCode::kMismatch, path_,
+           "cannot tell the architecture: there is no conv1.weight, nor any other convolution among its {} tensors",
+           tensors_.size());
+    fail(ErrorCode::kMismatch, path_,
+         "cannot tell the architecture: no residual network among its {} tensors{}; resnet inspect lists them",
          tensors_.size(), first);
   }
 

@@ -93,7 +93,8 @@ assert "architecture  resnet20: 20 layers, basic blocks 3-3-3" in text, text
 write_safetensors("other.safetensors", {"a\x1b[31m\n": [2, 3], "empty": [0, 7], "scalar": []}, {"who": "me\n"})
 other = inspect("other.safetensors")
 assert other["architecture"] is None and other["metadata"] == {"who": "me\n"}
-assert other["problem"] == "cannot tell the architecture: there is no conv1.weight"
+assert other["problem"] == ("cannot tell the architecture: there is no conv1.weight, nor any other convolution "
+                            "among its 3 tensors")
 assert [tensor["shape"] for tensor in other["tensors"]] == [[2, 3], [0, 7], []]
 text = resnet("inspect", "other.safetensors").stdout
 assert "\x1b" not in text and "a\\x1b[31m\\x0a" in text and "who: me\\x0a\n" in text, text
