@@ -111,15 +111,6 @@ void add_nonfinite_option(Command& command, bool& allow) {
       ->group(kMoreOptions);
 }
 
-std::string flags_of(const std::vector<ToldField>& fields) {
-  std::string text;
-  for (const ToldField& field : fields) {
-    text += fmt::format("{}{}{}{}", text.empty() ? "" : " ", flag_of(field.name),
-                        field.value == "true" || field.value == "false" ? "=" : " ", field.value);
-  }
-  return text;
-}
-
 Model load_model_aloud(const std::string& path, const LoadOptions& options) {
   Model model = load_model(path, options);
   for (const std::string& note : model.finding.notes) say(fmt::format("{}: {}", path, note));

@@ -64,9 +64,6 @@ void add_which_options(Command& command, WhichNetwork& which);
 // --allow-nonfinite. `allow` must live as long as the command.
 void add_nonfinite_option(Command& command, bool& allow);
 
-// "--stem-pool max --stem-stride 2": as commands take them.
-std::string flags_of(const std::vector<ToldField>& fields);
-
 // What load_model() gives. What was decided about a file that does not describe itself is said on stderr, and where
 // --allow-nonfinite was given the values that are not finite.
 Model load_model_aloud(const std::string& path, const LoadOptions& options);

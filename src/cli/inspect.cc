@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdio>
 #include <span>
 
 #include "arch/describe.h"
@@ -10,12 +11,14 @@
 #include "cli/command.h"
 #include "console/json.h"
 #include "console/numbers.h"
+#include "console/progress.h"
 #include "console/text_table.h"
 #include "resnet/error.h"
 #include "resnet/model_file.h"
 #include "weights/architecture_json.h"
 #include "weights/model_source.h"
 #include "weights/nonfinite.h"
+#include "weights/open_fields.h"
 
 namespace resnet::cli {
 namespace {
@@ -40,6 +43,17 @@ Totals count(const StateDict& tensors) {
     totals.bytes += static_cast<std::int64_t>(tensor.nbytes());
   }
   return totals;
+}
+
+// Reads the whole file, which on a terminal is said of a large one meanwhile.
+std::vector<NonfiniteTensor> look_for_nonfinite(const StateDict& tensors, std::int64_t bytes) {
+  constexpr std::int64_t kLarge = 200'000'000;
+  StatusLine line(/*terminal=*/true, {});
+  if (bytes >= kLarge && stderr_is_terminal()) {
+    std::fflush(stdout);
+    line.show(fmt::format("looking for values that are not finite in {} MB ...", grouped(bytes / 1'000'000)));
+  }
+  return find_nonfinite(tensors);
 }
 
 // The architecture and how it was found, or why there is none.
@@ -123,7 +137,7 @@ void print_json(TensorFile file, const Options& options) {
   const std::string& path = options.path;
   const Totals totals = count(file.tensors);
   JsonArray nonfinite;
-  for (const NonfiniteTensor& found : find_nonfinite(file.tensors)) {
+  for (const NonfiniteTensor& found : look_for_nonfinite(file.tensors, totals.bytes)) {
     nonfinite.add(JsonObject{{"name", found.name}, {"values", found.nonfinite}, {"of", found.values}});
   }
   fmt::print("{{\"path\":{},\"format\":{},\"tensors\":[", Json(path).text(), Json(file.format).text());
@@ -228,7 +242,7 @@ void print_text(TensorFile file, const Options& options) {
   fmt::print("tensors       {}\n", grouped(static_cast<std::int64_t>(totals.tensors)));
   fmt::print("values        {}\n", grouped(totals.values));
   fmt::print("bytes         {}\n", grouped(totals.bytes));
-  for (const NonfiniteTensor& found : find_nonfinite(file.tensors)) {
+  for (const NonfiniteTensor& found : look_for_nonfinite(file.tensors, totals.bytes)) {
     fmt::print("not finite    {}: {} of {} values\n", one_line(found.name), grouped(found.nonfinite),
                grouped(found.values));
   }
