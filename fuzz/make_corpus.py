@@ -153,3 +153,43 @@ for name, change in (("basic", {}), ("grouped", {"block": "bottleneck", "groups"
     write("architecture", name, json.dumps({**network, **change}, separators=(",", ":")).encode())
 write("architecture", "twice", b'{"name":"a","name":"b"}')
 write("architecture", "values", bytes([1, 1, 1, 2, 10, 10, 1, 2, 16, 24, 0, 0, 1, 2, 0, 0, 1, 3]))
+
+modules = "".join(f"\n=layer{s}.0.conv{i}.stride [{n},{n}]" for s, i, n in ((1, 1, 1), (1, 2, 1), (2, 1, 2), (2, 2, 1)))
+program = json.dumps("class Net(Module):\n    x = torch.max_pool2d(y, [3, 3], [2, 2], [1, 1], [1, 1], False)\n")
+graph = json.dumps({"graph_module": {"signature": {"input_specs": [
+    {"parameter": {"arg": {"name": "p"}, "parameter_name": "conv1.weight"}}]}, "graph": {"nodes": [
+        {"target": "torch.ops.aten.conv2d.default", "inputs": [{"name": "weight", "arg": {"as_tensor": {"name": "p"}}},
+                                                               {"name": "stride", "arg": {"as_ints": [2, 2]}}]}]}}})
+for name, text in {
+    "basic": "@basic 1,1 8,16 imagenet projection 5 ",
+    "bottleneck": "@bottleneck 1,2 8,16 deep average_pool 5 module.",
+    "cifar": "@basic 2,1 8,16 cifar padding 5 net.\n~fc linear\n~downsample shortcut",
+    "hugging_face": "@basic 1,1 8,16 imagenet projection 5 resnet.\n~layer1 encoder.stages.0.layers\n~layer2 encoder.stages.1."
+                    "layers\n~.conv1. .layer.0.convolution.\n~.conv2. .layer.1.convolution.\n~.bn1. .layer.0.normalization.\n"
+                    "~.bn2. .layer.1.normalization.\n~downsample.0 shortcut.convolution\n~downsample.1 shortcut.normalization\n"
+                    '=config.json {"model_type":"resnet","hidden_act":"relu"}',
+    "nobody": "@bottleneck 1,1 8,16 imagenet projection 5 a.\n~layer odd.part\n~conv c.\n~bn n.\n~downsample s",
+    "averages": "@basic 1,1 8,16 imagenet projection 5 state_dict.\n@basic 1,1 8,16 imagenet projection 5 state_dict_ema.",
+    "dino": "@basic 1,1 8,16 imagenet projection 0 teacher.backbone.\n@basic 1,1 8,16 imagenet projection 0 student.module."
+            "backbone.\n+teacher.head.mlp.0.weight 4,16\n+teacher.head.last_layer.weight_v 9,4",
+    "heads": "@basic 1,1 8,16 imagenet projection 0 body.\n+a.weight 3,16\n+b.weight 4,16\n>b",
+    "transformer": "@basic 1,1 8,16 imagenet projection 0 patch_embed.backbone.\n+patch_embed.proj.weight 12,16,1,1\n"
+                   "+blocks.0.qkv.weight 36,12",
+    "pruned": "@basic 1,1 8,16 imagenet projection 5 \n~conv1.weight conv1.weight_orig\n+conv1.weight_mask 8,3,7,7\n"
+              "+layer1.0.conv1.weight_mask 8,8,3,3\n+layer2.0.conv1.weight_mask 16,8,3,3",
+    "fused": "@basic 1,1 8,16 imagenet projection 5 \n-bn\n-downsample.1\n+conv1.bias 8\n+layer1.0.conv1.bias 8\n"
+             "+layer1.0.conv2.bias 8\n+layer2.0.conv1.bias 16\n+layer2.0.conv2.bias 16\n+layer2.0.downsample.0.bias 16",
+    "timm": "@basic 1,1 8,16 imagenet projection 5 \n=config.json " + json.dumps(
+        {"architecture": "resnetaa50", "pretrained_cfg": {"input_size": [3, 64, 64], "crop_pct": 0.9, "interpolation": "bicubic",
+                                                          "mean": [0, 0, 0], "std": [1, 1, 1]},
+         "model_args": {"output_stride": 16, "num_classes": 5}}),
+    "modules": "@basic 1,1 8,16 imagenet projection 5 \n=conv1.stride [2,2]\n=bn1.eps 0.001\n=maxpool.__class__ "
+               '"torch.nn.modules.pooling.MaxPool2d"\n=maxpool.kernel_size 3\n=maxpool.stride 2\n=maxpool.padding 1\n'
+               '=layer2.0.aa.__class__ "timm.layers.blur_pool.BlurPool2d"\n=relu.__class__ "torch.nn.modules.activation.ReLU"'
+               + modules,
+    "script": "@basic 1,1 8,16 imagenet projection 5 \n+layer2.0.aa.filt 8,1,3,3\n=__class__ \"__torch__.net.Net\"\n"
+              f"=code/__torch__/net.py {program}",
+    "exported": f"@basic 1,1 8,16 imagenet projection 5 \n=models/model.json {graph}",
+    "prepares": "@basic 1,1 8,16 imagenet projection 5 net.\n+mean 1,3,1,1\n+std 1,3,1,1\n=classes [\"a\",\"b\",\"c\",\"d\",\"e\"]",
+}.items():
+    write("recognition", name, text.encode())
