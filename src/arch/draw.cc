@@ -96,7 +96,7 @@ std::string size_text(const FeatureShape& shape) {
 
 std::string stage_class(int stage) { return fmt::format("stage{}", stage); }
 
-std::string draw_svg(const Graph& graph) {
+Svg draw(const Graph& graph) {
   const Architecture& a = graph.architecture;
   const std::vector<FeatureShape> shapes = infer_shapes(graph, usual_input(a));
   Svg svg(fmt::format("{}: {}", a.name, headline(a)), kStyle);
@@ -122,7 +122,10 @@ std::string draw_svg(const Graph& graph) {
     x += extent.width + between;
     height = std::max(height, extent.height);
   }
-  return svg.finish(network.width + 2 * kMargin, y + height + kMargin);
+  svg.finish(network.width + 2 * kMargin, y + height + kMargin);
+  return svg;
 }
+
+std::string draw_svg(const Graph& graph) { return draw(graph).file(); }
 
 }  // namespace resnet

@@ -10,6 +10,9 @@
 
 namespace resnet {
 
+// The whole drawing: heading, chain of stages, two blocks. draw_svg() of describe.h gives its file.
+Svg draw(const Graph& graph);
+
 // Width and height that a part took.
 struct Extent {
   double width = 0, height = 0;

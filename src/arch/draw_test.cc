@@ -40,7 +40,8 @@ TEST(DrawTest, KnowsWhichShortcutsChangeTheShape) {
 TEST(DrawTest, EscapesText) {
   Svg svg("a < b & c", "");
   svg.text(1, 2, "x > y", "small");
-  const std::string file = svg.finish(10, 10);
+  svg.finish(10, 10);
+  const std::string file = svg.file();
   EXPECT_THAT(file, HasSubstr("<title>a &lt; b &amp; c</title>"));
   EXPECT_THAT(file, HasSubstr(">x &gt; y</text>"));
 }

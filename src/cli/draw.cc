@@ -3,13 +3,17 @@
 
 #include <filesystem>
 
-#include "arch/describe.h"
+#include "arch/draw.h"
 #include "base/file.h"
 #include "cli/architecture_options.h"
 #include "cli/command.h"
+#include "cli/paint_svg.h"
+#include "resnet/image.h"
 
 namespace resnet::cli {
 namespace {
+
+constexpr double kPixels = 2;  // of a .png for each unit of the drawing
 
 struct Options {
   ArchitectureOptions architecture;
@@ -21,9 +25,10 @@ void draw(const Options& options) {
   const ArchitectureOptions& network = options.architecture;
   const Architecture architecture =
       network.is_file() ? network.load_file({.allow_nonfinite = true}).architecture : network.architecture();
-  const std::string picture = draw_svg(expand(architecture));
+  const Svg picture = resnet::draw(expand(architecture));
+  if (options.output.ends_with(".png")) return write_image(options.output, paint(picture, kPixels));
   AtomicFile file(options.output);
-  file.write(picture);
+  file.write(picture.file());
   file.commit();
 }
 
@@ -33,7 +38,9 @@ void add_draw(Command& app) {
   Command* command = app.add_subcommand("draw", "Draw a network and its block");
   auto options = std::make_shared<Options>();
   options->architecture.add_to(*command, "NETWORK|MODEL", "Name of an architecture, or a model file");
-  command->add_option("-o,--out,--output", options->output, "The .svg file to write")->type_name("FILE")->required();
+  command->add_option("-o,--out,--output", options->output, "The file to write: .svg, or .png")
+      ->type_name("FILE")
+      ->required();
   command->footer(
       "Examples:\n"
       "  resnet draw resnet50 -o resnet50.svg\n"

@@ -7,6 +7,44 @@
 #include "report/font.h"
 
 namespace resnet {
+namespace {
+
+// A straight piece of a line.
+struct Stretch {
+  CanvasPoint from, to;
+};
+
+double distance(const Stretch& stretch, CanvasPoint point) {
+  const double dx = stretch.to.x - stretch.from.x;
+  const double dy = stretch.to.y - stretch.from.y;
+  const double square = dx * dx + dy * dy;
+  const double along = (point.x - stretch.from.x) * dx + (point.y - stretch.from.y) * dy;
+  const double place = square > 0 ? std::clamp(along / square, 0.0, 1.0) : 0;
+  return std::hypot(stretch.from.x + place * dx - point.x, stretch.from.y + place * dy - point.y);
+}
+
+// What is drawn of a line: all of it, or its dashes.
+std::vector<Stretch> cut(std::span<const CanvasPoint> points, std::span<const double> dashes) {
+  std::vector<Stretch> result;
+  std::size_t turn = 0;  // of the dashes; odd ones are left out
+  double rest = dashes.empty() ? 0 : dashes[0];
+  for (std::size_t i = 0; i + 1 < points.size(); ++i) {
+    CanvasPoint from = points[i];
+    const CanvasPoint to = points[i + 1];
+    while (!dashes.empty() && std::hypot(to.x - from.x, to.y - from.y) > rest) {
+      const double part = rest / std::hypot(to.x - from.x, to.y - from.y);
+      const CanvasPoint between{from.x + part * (to.x - from.x), from.y + part * (to.y - from.y)};
+      if (turn % 2 == 0) result.push_back({from, between});
+      from = between;
+      rest = dashes[++turn % dashes.size()];
+    }
+    rest -= std::hypot(to.x - from.x, to.y - from.y);
+    if (turn % 2 == 0) result.push_back({from, to});
+  }
+  return result;
+}
+
+}  // namespace
 
 Canvas::Canvas(int width, int height, Color background) : image_{width, height, 3, {}} {
   RESNET_ASSERT(width > 0 && height > 0);
@@ -44,6 +82,59 @@ void Canvas::frame(double x, double y, double width, double height, double line,
   rect(x, y + height - line, width, line, color);
   rect(x, y + line, line, height - 2 * line, color);
   rect(x + width - line, y + line, line, height - 2 * line, color);
+}
+
+void Canvas::polygon(std::span<const CanvasPoint> corners, Color color, double opacity) {
+  constexpr int kLines = 4;  // of samples in a row of pixels; across, coverage is exact
+  if (corners.empty()) return;
+  const auto [top, bottom] = std::minmax_element(corners.begin(), corners.end(),
+                                                 [](const CanvasPoint& a, const CanvasPoint& b) { return a.y < b.y; });
+  std::vector<double> covered(static_cast<std::size_t>(image_.width));
+  std::vector<double> crossings;
+  for (int row = std::max(0, static_cast<int>(top->y)); row < std::min(image_.height, static_cast<int>(bottom->y) + 1);
+       ++row) {
+    std::fill(covered.begin(), covered.end(), 0.0);
+    for (int sample = 0; sample < kLines; ++sample) {
+      const double y = row + (sample + 0.5) / kLines;
+      crossings.clear();
+      for (std::size_t i = 0; i < corners.size(); ++i) {
+        const CanvasPoint& a = corners[i];
+        const CanvasPoint& b = corners[(i + 1) % corners.size()];
+        if ((a.y <= y) != (b.y <= y)) crossings.push_back(a.x + (y - a.y) / (b.y - a.y) * (b.x - a.x));
+      }
+      std::sort(crossings.begin(), crossings.end());
+      for (std::size_t i = 0; i + 1 < crossings.size(); i += 2) {
+        const double length = crossings[i + 1] - crossings[i];
+        const Span span = cover(crossings[i], length, image_.width);
+        for (int x = span.begin; x < span.end; ++x) covered[x] += share(crossings[i], length, x) / kLines;
+      }
+    }
+    for (int x = 0; x < image_.width; ++x) {
+      if (covered[x] > 0) mix(x, row, color, opacity * std::min(covered[x], 1.0));
+    }
+  }
+}
+
+void Canvas::line(std::span<const CanvasPoint> points, double width, Color color, std::span<const double> dashes) {
+  const std::vector<Stretch> stretches = cut(points, dashes);
+  if (stretches.empty()) return;
+  double left = image_.width, top = image_.height, right = 0, bottom = 0;
+  for (const auto& [a, b] : stretches) {
+    left = std::min({left, a.x, b.x});
+    right = std::max({right, a.x, b.x});
+    top = std::min({top, a.y, b.y});
+    bottom = std::max({bottom, a.y, b.y});
+  }
+  const Span across = cover(left - width, right - left + 2 * width, image_.width);
+  const Span down = cover(top - width, bottom - top + 2 * width, image_.height);
+  for (int y = down.begin; y < down.end; ++y) {
+    for (int x = across.begin; x < across.end; ++x) {
+      double nearest = width;
+      for (const Stretch& stretch : stretches) nearest = std::min(nearest, distance(stretch, {x + 0.5, y + 0.5}));
+      const double opacity = std::clamp(width / 2 - nearest + 0.5, 0.0, 1.0);
+      if (opacity > 0) mix(x, y, color, opacity);
+    }
+  }
 }
 
 void Canvas::text(double x, double baseline, std::string_view text, double size, Color color, TextAlign align) {

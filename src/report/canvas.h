@@ -1,15 +1,20 @@
-// A picture to draw on: rectangles, other pictures, text.
+// A picture to draw on: rectangles, polygons, lines, other pictures, text.
 //
 // Coordinates are pixels from the top left; edges that lie between pixels are blended. What reaches beyond the canvas
 // is cut off. Not for several threads at once.
 #pragma once
 
+#include <span>
 #include <string_view>
 
 #include "report/color.h"
 #include "resnet/image.h"
 
 namespace resnet {
+
+struct CanvasPoint {
+  double x = 0, y = 0;
+};
 
 enum class TextAlign { kLeft, kCenter, kRight };
 
@@ -24,6 +29,13 @@ class Canvas {
 
   // The outline of a rectangle, `line` pixels wide, inside of it.
   void frame(double x, double y, double width, double height, double line, Color color);
+
+  // The inside of a closed polygon, by the even-odd rule.
+  void polygon(std::span<const CanvasPoint> corners, Color color, double opacity = 1);
+
+  // A line through points, `width` pixels wide, with round ends. With `dashes` it is drawn and left out in turns, for
+  // the lengths that they say.
+  void line(std::span<const CanvasPoint> points, double width, Color color, std::span<const double> dashes = {});
 
   // One line; `x` is its beginning, middle or end.
   void text(double x, double baseline, std::string_view text, double size, Color color,

@@ -1,6 +1,7 @@
 """resnet draw: pictures whose boxes and texts do not touch, and what it says to bad input."""
 import itertools
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -79,6 +80,26 @@ class DrawTest(unittest.TestCase):
         for words in (">× 36<", ">× 8<", ">36 blocks<", "logarithmic", "shortcut that changes the shape"):
             self.assertIn(words, text)
         self.assertNotIn(">× 3<", text)  # all three are drawn
+
+    def test_png(self):
+        path = os.path.join(self.folder.name, "network.png")
+        self.assertEqual(run("resnet18", "-o", path).returncode, 0)
+        with open(path, "rb") as file:
+            data = file.read()
+        self.assertTrue(data.startswith(b"\x89PNG"))
+        self.assertEqual(run("resnet18", "-o", self.path).returncode, 0)
+        root = ElementTree.parse(self.path).getroot()
+        width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+        self.assertLess(abs(width - 2 * float(root.get("width"))), 2)  # of which the file has four digits
+        self.assertLess(abs(height - 2 * float(root.get("height"))), 2)
+        pixels = os.path.join(self.folder.name, "pixels.npy")
+        done = subprocess.run([os.environ["RESNET"], "preprocess", path, "--pixels", "-o", pixels], capture_output=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with open(pixels, "rb") as file:
+            colours = set(struct.iter_unpack("3B", file.read()[-width * height * 3:]))
+        self.assertIn((255, 255, 255), colours)
+        self.assertGreater(len(colours), 50)  # edges are blended
+        self.assertTrue(any(blue > red + 60 for red, _, blue in colours), "the first stage is blue")
 
     def test_draws_the_network_of_a_file(self):
         model = os.path.join(self.folder.name, "m.safetensors")
