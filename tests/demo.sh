@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Shows the main job: draw a set of pictures, train a small ResNet on it, judge it, classify single pictures. Called by
-# `make demo` after the build; what it makes stays in build/demo.
+# Shows the main job: draw a set of pictures, train a small ResNet on it, judge it, classify single pictures, look at a
+# mistake. Called by `make demo` after the build; what it makes stays in build/demo.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 resnet=${RESNET:-$PWD/build/release/resnet}
@@ -17,9 +17,6 @@ show() {
   (cd "$work" && "$resnet" "$@")
 }
 
-printf '== A network: the CIFAR ResNet beside its deeper relatives\n'
-show summary --compare resnet20,resnet56,resnet50
-
 # The model that ships, trained on CIFAR-10 by recipes/cifar10-resnet20.toml.
 classify_a_ship() {
   cp tests/demo.jpg "$work/ship.jpg"
@@ -27,29 +24,45 @@ classify_a_ship() {
 }
 
 if [ ! -x "$(dirname "$resnet")/resnet-train" ]; then
-  printf '\n== PyTorch could not be had, so nothing is trained here. A network that was, on CIFAR-10\n'
+  printf '== PyTorch could not be had, so nothing is trained here. A network that was, on CIFAR-10\n'
   classify_a_ship
   exit
 fi
 
-printf '\n== Pictures: ten shapes of any colour, texture, size and place\n'
-show make-dataset shapes --out shapes --size 32 --train 6000 --val 1000
+printf '== 1 of 6: pictures, ten shapes of any colour, texture, size and place\n'
+show make-dataset shapes -o shapes --size 64 --train 12000 --val 1000 --seed 1
 
-printf '\n== A small ResNet learns them, in a minute or two\n'
-show train --recipe "$recipe" --data shapes --out run
+printf '\n== 2 of 6: a small ResNet learns them, in a few minutes\n'
+show train --recipe "$recipe" --data shapes -o run
 
-printf '\n== How good it is, on pictures it has not seen\n'
+printf '\n== 3 of 6: how good it is, on pictures it has not seen\n'
 show eval run/best.safetensors shapes/val --report eval.html
 
-printf '\n== Single pictures, classified\n'
-show predict run/best.safetensors shapes/val/heart/00001.jpg shapes/val/star/00001.jpg --top 3
-show predict run/best.safetensors shapes/val/ring/00002.jpg --json --top 2
-show explain run/best.safetensors shapes/val/star/00001.jpg -o .
+printf '\n== 4 of 6: the first picture of each shape\n'
+first=(arrow circle crescent cross heart hexagon ring square star triangle)
+first=("${first[@]/#/shapes/val/}")
+show predict run/best.safetensors "${first[@]/%//00001.jpg}" --top 1
 
-printf '\n== A network that knows more: trained on CIFAR-10, it comes with the project\n'
+printf '\n== 5 of 6: one that it takes for something else, and what spoke for that\n'
+wrong=$(cd "$work" && "$resnet" predict run/best.safetensors shapes/val --top 1 --csv 2> /dev/null | awk -F, '
+  NR > 1 && !found { split($1, part, "/"); if (part[3] != $4) { found = 1; print $1 } }')
+if [ -n "$wrong" ]; then
+  show explain run/best.safetensors "$wrong" -o .
+else
+  printf 'There is none.\n'
+fi
+
+printf '\n== 6 of 6: a network that knows more comes with the project, trained on CIFAR-10\n'
 classify_a_ship
 
-printf '\nCurves of the training:      build/demo/run/report.html\n'
-printf 'Right and wrong, picture by picture: build/demo/eval.html\n'
-printf 'Where it looked:             build/demo/00001-explained.png\n'
-printf 'Try it on your own:          build/release/resnet train --data FOLDER --val 0.1 --out RUN\n'
+cat << END
+
+Open in a browser:
+  file://$work/eval.html        right and wrong, class by class, picture by picture
+  file://$work/run/report.html  how it learned
+
+On pictures of your own, a FOLDER with a folder for each class:
+  build/release/resnet predict models/resnet20-cifar10.safetensors FOLDER
+  build/release/resnet train --from models/resnet20-cifar10.safetensors --data FOLDER --val 0.2 --epochs 10 --lr 0.01 -o run
+  build/release/resnet eval run/best.safetensors FOLDER --report report.html
+END

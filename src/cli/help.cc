@@ -51,8 +51,7 @@ std::string option_entry(const CLI::Option& option, bool all) {
   if (!values.empty() && value_name(option) == "NAME" && text.find(values.back()) == std::string::npos) {
     text += fmt::format(": {}", fmt::join(values, ", "));
   }
-  const std::string usual = option.get_default_str();
-  if (!usual.empty() && usual != "\"\"") text += fmt::format(" [{}]", usual);
+  if (const std::string usual = usual_value(option); !usual.empty()) text += fmt::format(" [{}]", usual);
   return entry(entry_name(option), text);
 }
 
@@ -93,8 +92,8 @@ std::string options(const CLI::App& app, bool all) {
 
 std::string command_help(const CLI::App& app, bool all) {
   std::string text = fmt::format("{}.\n\nUsage: {}\n\n", app.get_description(), usage(app));
-  text += arguments(app, all);
-  text += fmt::format("\nOptions:\n{}", options(app, all));
+  if (const std::string places = arguments(app, all); !places.empty()) text += places + "\n";
+  text += fmt::format("Options:\n{}", options(app, all));
   const Footer footer = footer_of(app);
   if (all && !footer.notes.empty()) text += "\n" + filled("", 0, fmt::format("{}", fmt::join(footer.notes, " ")));
   text += "\nExamples:\n";

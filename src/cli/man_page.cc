@@ -62,7 +62,7 @@ std::string synopsis(const CLI::App& app) {
 // "-o, --out FILE", then what it does.
 std::string option_entry(const CLI::Option& option) {
   std::string text = option.get_description();
-  if (const std::string usual = option.get_default_str(); !usual.empty() && usual != "\"\"") text += " [" + usual + "]";
+  if (const std::string usual = usual_value(option); !usual.empty()) text += " [" + usual + "]";
   const std::string name =
       is_argument(option) ? entry_name(option) : fmt::format("{}", fmt::join(shown_names(option), ", "));
   const std::string value = is_argument(option) ? "" : value_name(option);

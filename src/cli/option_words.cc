@@ -57,6 +57,7 @@ std::string value_name(const CLI::Option& option) {
   if (option.get_type_size() == 0 || is_argument(option)) return "";
   const std::vector<std::string> values = allowed_values(option);
   const std::string choice = fmt::format("{}", fmt::join(values, "|"));
+  if (!values.empty() && option.get_items_expected_max() > 1) return "LIST";
   if (!values.empty()) return shown_names(option).back().size() + choice.size() <= kLongestChoice ? choice : "NAME";
   const std::string type = option.get_type_name();
   return type.substr(0, type.find(':'));
@@ -71,6 +72,12 @@ std::string entry_name(const CLI::Option& option) {
 std::string first_clause(const CLI::Option& option) {
   const std::string& text = option.get_description();
   return text.substr(0, std::min(text.find("; "), text.find(". ")));
+}
+
+std::string usual_value(const CLI::Option& option) {
+  std::string usual = option.get_default_str();
+  if (usual.starts_with('[') && usual.ends_with(']')) usual = usual.substr(1, usual.size() - 2);  // a list
+  return usual == "\"\"" || option.get_description().ends_with(']') ? "" : usual;
 }
 
 std::string usage(const CLI::App& app) {

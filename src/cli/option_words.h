@@ -33,6 +33,9 @@ std::string entry_name(const CLI::Option& option);
 // What its description says first, up to "; " or ". ".
 std::string first_clause(const CLI::Option& option);
 
+// What it is where nobody says it; "" of what has no usual value, or says it in its description.
+std::string usual_value(const CLI::Option& option);
+
 // "resnet quantize [OPTIONS] MODEL PICTURES -o FILE": what must be said and, in brackets, what else has a place.
 std::string usage(const CLI::App& app);
 

@@ -98,8 +98,9 @@ Image Transform::crop(const Image& image, std::string_view where, Random& random
   };
   if (how_.resize != 0) return padded(resize_shorter(image, how_.resize, how_.interpolation));
   if (image.width == how_.width && image.height == how_.height) return padded(image);
-  fail(ErrorCode::kMismatch, std::string(where), "{}x{} pixels, but {}x{} are expected and nothing is resized",
-       image.width, image.height, how_.width, how_.height);
+  fail(ErrorCode::kMismatch, std::string(where),
+       "{}x{} pixels, but {}x{} are expected and nothing is resized; --resize {} would", image.width, image.height,
+       how_.width, how_.height, std::min(how_.width, how_.height));
 }
 
 void Transform::change(Image image, std::string_view where, Random& random, std::span<float> out) const {

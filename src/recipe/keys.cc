@@ -27,8 +27,8 @@ const std::vector<Key> kRows = {
     {"stochastic_depth", "Network", &Recipe::stochastic_depth, "Probability that the last block is left out", 0, 0.99},
 
     {"data", "Data", &Recipe::data,
-     "Folder or archive of class folders, shards of it, or CIFAR's as it is handed out; PATH:FOLDER takes one folder"},
-    {"val", "Data", &Recipe::val, "The same for validation, or a fraction of the data such as 0.1"},
+     "Folder or archive of class folders; shards of it, or CIFAR's as it is handed out. PATH:FOLDER takes one folder"},
+    {"val", "Data", &Recipe::val, "To validate with: likewise, or a fraction such as 0.1"},
     {"preset", "Data", enum_member<&Recipe::preset>(kPresetNames),
      "Preprocessing: torchvision, torchvision-v2, timm or cifar (what suits the network)"},
     {"size", "Data", &Recipe::size, "Height and width of the network's input (0: the preset's)", 0, 16384},

@@ -40,6 +40,7 @@ struct StudyCommand {
 Recipe paper_recipe(std::int64_t epochs) {
   Recipe recipe;
   recipe.preset = Preset::kCifar;
+  recipe.resize = 32;  // pictures of another size than CIFAR's
   recipe.mean = {0.4914, 0.4822, 0.4465};
   recipe.std = {0.2470, 0.2435, 0.2616};
   recipe.crop = Recipe::Crop::kPadded;
@@ -214,7 +215,7 @@ void add_study(Command& app) {
       "Started again, it goes on where it was. docs/degradation.md says what came of it.\n"
       "Examples:\n"
       "  resnet study degradation --data cifar10-jpeg.tar.gz\n"
-      "  resnet study degradation --data cifar10-jpeg.tar.gz --depths 20,32,44,56 --epochs 15 --seeds 3 --out study\n"
+      "  resnet study degradation --data cifar10 --depths 20,32,44,56 --seeds 3 -o study\n"
       "  resnet study degradation --data shapes --depths 20 --epochs 2 --json");
   sub->callback([command] { study(*command); });
 }

@@ -81,8 +81,7 @@ void print_result(const TrainCommand& command, const TrainResult& result) {
 
 // Those that most runs say.
 bool is_common(const Key& key) {
-  constexpr std::string_view kCommon[] = {"data",   "val",   "arch", "from",    "freeze", "preset",
-                                          "epochs", "batch", "lr",   "threads", "seed"};
+  constexpr std::string_view kCommon[] = {"data", "val", "arch", "from", "epochs", "batch", "lr", "threads"};
   return std::find(std::begin(kCommon), std::end(kCommon), key.name) != std::end(kCommon);
 }
 
@@ -171,7 +170,7 @@ void add_trainer(Command& app) {
       ->type_name("FILE")
       ->check(kExistingFile);
   sub->add_flag("--resume", command->resume, "Go on with the run in --out; begin where there is none yet");
-  sub->add_flag("--json", command->json, "Print JSON: a line an epoch, and one at the end");
+  sub->add_flag("--json", command->json, "Print JSON: a line an epoch, and one at the end")->group(kMoreOptions);
   sub->add_option("--nproc", command->processes,
                   "Train in so many processes on this machine; for several machines docs/scaling.md")
       ->check(Range(1, 1024))
@@ -196,10 +195,9 @@ void add_trainer(Command& app) {
       "Every flag is a key of the recipe as well: --weight-decay 1e-4 is weight_decay = 1e-4. Flags win over the "
       "file.\n"
       "Examples:\n"
-      "  resnet train --recipe recipes/cifar10-resnet20.toml --data cifar10-jpeg.tar.gz --out run\n"
-      "  resnet train --arch resnet50 --data photos --val 0.1 --epochs 30 --out run --resume\n"
-      "  resnet train --arch resnet18 --data photos --val 0.1 --out run --nproc 4\n"
-      "  resnet train --from resnet18.safetensors --freeze all-but-head --data photos --val 0.2 --lr 0.01 --out run");
+      "  resnet train --arch resnet18 --data photos --val 0.1 --epochs 30 -o run\n"
+      "  resnet train --from model.safetensors --data photos --val 0.2 -o run\n"
+      "  resnet train --recipe recipe.toml --data photos -o run --resume");
   sub->callback([command] { train_network(*command); });
 }
 
