@@ -40,7 +40,7 @@ void require(const InferInput& input, std::string_view datatype, std::size_t dim
     fail(ErrorCode::kMismatch, input.name, "its datatype is {}, not {}", datatype, one_line(input.datatype));
   }
   if (input.shape.size() != dimensions) {
-    fail(ErrorCode::kMismatch, input.name, "{} has {} dimensions; there are {}", shape_text(input.shape),
+    fail(ErrorCode::kMismatch, input.name, "{} has {} dimensions, not {}", shape_text(input.shape),
          input.shape.size(), dimensions);
   }
   if (input.shape[0] < 1 || input.shape[0] > kMaxPictures) {
@@ -115,8 +115,8 @@ class Pictures {
   }
 
   void take_files() {
-    require(input_, "BYTES", input_.shape.size());
-    if (input_.shape.size() > 2 || (input_.shape.size() == 2 && input_.shape[1] != 1)) {
+    require(input_, "BYTES", input_.shape.size() == 2 ? 2 : 1);
+    if (input_.shape.size() == 2 && input_.shape[1] != 1) {
       fail(ErrorCode::kMismatch, "image", "{} is not [N] or [N,1]", shape_text(input_.shape));
     }
     texts_ = input_.texts.empty() ? unpack_texts(input_.raw, "image") : input_.texts;

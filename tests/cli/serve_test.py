@@ -160,6 +160,7 @@ class ServeTest(unittest.TestCase):
             ({"inputs": []}, b"", "inputs: 0 are given"),
             ({"inputs": [self.image(name="imge")]}, server.packed(self.picture), "no such input"),
             ({"inputs": [self.image()], "outputs": [{"name": "x"}]}, server.packed(self.picture), "no such output"),
+            ({"inputs": [self.image(shape=[])]}, server.packed(self.picture), "[] has 0 dimensions, not 1"),
             ({"inputs": [self.image(shape=[2])]}, server.packed(self.picture), "image: 1 values"),
             ({"inputs": [self.image()]}, server.packed(b"x" * len(self.picture)), "image[0]"),
             ({"inputs": [self.image()]}, b"\xff\xff\xff\xff" + self.picture, "element 0 is cut short"),
