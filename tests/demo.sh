@@ -63,6 +63,6 @@ Open in a browser:
 
 On pictures of your own, a FOLDER with a folder for each class:
   build/release/resnet predict models/resnet20-cifar10.safetensors FOLDER
-  build/release/resnet train --from models/resnet20-cifar10.safetensors --data FOLDER --val 0.2 --epochs 10 --lr 0.01 -o run
+  build/release/resnet train --from models/resnet20-cifar10.safetensors --data FOLDER --val 0.2 --epochs 10 --batch 32 --lr 0.01 -o run
   build/release/resnet eval run/best.safetensors FOLDER --report report.html
 END
