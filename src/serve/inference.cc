@@ -40,8 +40,8 @@ void require(const InferInput& input, std::string_view datatype, std::size_t dim
     fail(ErrorCode::kMismatch, input.name, "its datatype is {}, not {}", datatype, one_line(input.datatype));
   }
   if (input.shape.size() != dimensions) {
-    fail(ErrorCode::kMismatch, input.name, "{} has {} dimensions, not {}", shape_text(input.shape),
-         input.shape.size(), dimensions);
+    fail(ErrorCode::kMismatch, input.name, "{} has {} dimensions, not {}", shape_text(input.shape), input.shape.size(),
+         dimensions);
   }
   if (input.shape[0] < 1 || input.shape[0] > kMaxPictures) {
     fail(ErrorCode::kLimit, input.name, "{} pictures; a request has 1 to {}", input.shape[0], kMaxPictures);

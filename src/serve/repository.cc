@@ -51,6 +51,24 @@ std::string model_in(const fs::path& folder) {
   return fs::exists(usual, error) ? usual.string() : folder.string();
 }
 
+// Changes where the file, or a file of the folder, is written or replaced; empty where it is not there.
+std::string stamp_of(const std::string& path) {
+  std::error_code error;
+  std::string stamp;
+  const auto add = [&](const fs::path& file) {
+    const auto time = fs::last_write_time(file, error).time_since_epoch().count();
+    stamp += fmt::format("{} {} {};", file.filename().string(), time, fs::file_size(file, error));
+  };
+  if (fs::is_regular_file(path, error)) add(path);
+  if (fs::is_directory(path, error)) {
+    std::vector<fs::path> files;
+    for (const fs::directory_entry& entry : fs::directory_iterator(path, error)) files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    for (const fs::path& file : files) add(file);
+  }
+  return stamp;
+}
+
 }  // namespace
 
 std::string_view name(ModelState state) noexcept {
@@ -169,6 +187,7 @@ std::optional<std::string> Repository::load_now(const Key& key) {
     const auto entry = entries_.find(key);
     if (entry == entries_.end()) return "it is no longer there";
     path = entry->second.path;
+    entry->second.stamp = stamp_of(path);
     counters = entry->second.counters;
     if (!entry->second.model) entry->second.state = ModelState::kLoading;
     for (const auto& [other, value] : entries_) {
@@ -226,6 +245,39 @@ void Repository::reload_all(std::function<void()> done) {
       load_now(key);
     }
     if (done) done();
+  });
+}
+
+void Repository::look_for_changes() {
+  enqueue([this] {
+    std::map<Key, std::string> found;
+    try {
+      found = look();
+    } catch (const Error&) {
+      return;  // a folder that is being replaced, say: the next look will tell
+    }
+    std::vector<Key> changed;
+    bool fewer = false;
+    {
+      const std::lock_guard lock(mutex_);
+      for (const auto& [key, path] : found) {
+        const auto entry = entries_.find(key);
+        const std::string stamp = stamp_of(path);
+        const bool still = std::exchange(seen_[key], stamp) == stamp;
+        const bool wanted = entry == entries_.end() || (entry->second.wanted && entry->second.stamp != stamp);
+        if (still && wanted && !stamp.empty()) changed.push_back(key);
+      }
+      for (const auto& [key, entry] : entries_) fewer = fewer || found.count(key) == 0;
+    }
+    if (changed.empty() && !fewer) return;
+    std::erase_if(found, [&](const auto& each) {  // what is still being written comes later
+      const std::lock_guard lock(mutex_);
+      return entries_.count(each.first) == 0 && std::find(changed.begin(), changed.end(), each.first) == changed.end();
+    });
+    settle(found);
+    for (const Key& key : changed) {
+      if (!load_now(key)) say_(fmt::format("loaded {} version {} anew", key.first, key.second));
+    }
   });
 }
 

@@ -67,6 +67,9 @@ class Repository {
   // Looks at the folder anew and loads everything anew, in the background. `done` is called on the loading thread.
   void reload_all(std::function<void()> done = {});
 
+  // The same for what is new or was written since it was loaded, once a second look finds it unchanged; for a timer.
+  void look_for_changes();
+
   // Loads what the folder or the files have of this name, anew where it is loaded already; `done` is told why it
   // failed, or nothing. Throws kNotFound for a name that is nowhere.
   void load(const std::string& name, std::function<void(std::optional<std::string>)> done = {});
@@ -83,6 +86,7 @@ class Repository {
  private:
   struct Entry {
     std::string path;
+    std::string stamp;  // of the file that was loaded, or was tried
     ModelState state = ModelState::kLoading;
     bool wanted = true;  // not unloaded
     std::string reason;
@@ -102,6 +106,7 @@ class Repository {
   ServerCounters& server_counters_;
   mutable std::mutex mutex_;  // for all that follows; held for moments
   std::map<Key, Entry> entries_;
+  std::map<Key, std::string> seen_;  // stamps, by look_for_changes(); for the loading thread alone
   std::deque<std::function<void()>> tasks_;
   std::condition_variable there_;
   bool ending_ = false;

@@ -24,6 +24,7 @@ using boost::system::error_code;
 
 constexpr int kQueuePerWorker = 8;
 constexpr int kFirstDescriptor = 3;             // of those that systemd hands over
+constexpr std::chrono::seconds kWatch(1);       // between looks at the files of models
 constexpr std::chrono::milliseconds kLook(20);  // whether all connections have ended
 
 ServerOptions settled(ServerOptions options) {
@@ -73,7 +74,8 @@ struct Server::Impl {
         listener(context, router, http, limits, tls.get()),
         admin_listener(context, admin_router, http, limits, tls.get()),
         signals(context, SIGTERM, SIGINT, SIGHUP),
-        timer(context) {
+        timer(context),
+        watch(context) {
     if (handed_over() > 0) {
       listener.adopt(kFirstDescriptor);
     } else {
@@ -115,6 +117,16 @@ struct Server::Impl {
     const std::string host = options.host.find(':') == std::string::npos ? options.host : "[" + options.host + "]";
     say(fmt::format("serving {} on {}://{}:{} with {} worker{}", names, tls ? "https" : "http", host, listener.port(),
                     options.workers, options.workers == 1 ? "" : "s"));
+    if (options.watch) look_for_changes();
+  }
+
+  void look_for_changes() {
+    watch.expires_after(kWatch);
+    watch.async_wait([this](const error_code& error) {
+      if (error || stopping) return;
+      repository.look_for_changes();
+      look_for_changes();
+    });
   }
 
   void wait_for_signal() {
@@ -182,6 +194,7 @@ struct Server::Impl {
     error_code ignored;
     signals.cancel(ignored);
     timer.cancel();
+    watch.cancel();
     queue->close();
     context.stop();
   }
@@ -202,6 +215,7 @@ struct Server::Impl {
   Listener admin_listener;
   asio::signal_set signals;
   asio::steady_timer timer;
+  asio::steady_timer watch;
   Clock::time_point drain_end;
   bool stopping = false;
   std::string failure;

@@ -79,6 +79,29 @@ class LifeTest(unittest.TestCase):
             self.assertEqual(index["m", "2"]["state"], "READY")
             self.assertNotEqual(index["m", "2"]["reason"], "")
 
+    def test_watched_files(self):
+        self.version(1, ["a", "b"])
+        with Server("--models", f"{self.root}/models", "--watch") as s:
+            self.assertEqual(self.classes(s), {"a", "b"})
+            self.version(2, ["c", "d"])
+            s.wait_for("loaded m version 2 anew")
+            self.assertEqual(self.classes(s), {"c", "d"})
+            pictures.small_model(f"{self.root}/models/m/2", "model.safetensors", ["e", "f"])
+            s.wait_for("loaded m version 2 anew", after=len(s.lines))
+            self.assertEqual(self.classes(s), {"e", "f"})
+            with open(f"{self.root}/models/m/2/model.safetensors", "r+b") as file:
+                file.truncate(100)
+            s.wait_for("the model that was loaded before stays")
+            self.assertEqual(self.classes(s), {"e", "f"})
+            shutil.rmtree(f"{self.root}/models/m/2")
+            end = time.monotonic() + 20
+            while self.classes(s) != {"a", "b"} and time.monotonic() < end:
+                time.sleep(0.1)
+            self.assertEqual(self.classes(s), {"a", "b"})
+            loads = s.metric("resnet_model_loads_total")
+            time.sleep(2.5)
+            self.assertEqual(s.metric("resnet_model_loads_total"), loads)
+
     def test_a_broken_model_of_a_folder_does_not_keep_the_others(self):
         self.version(1, ["a", "b"])
         os.makedirs(f"{self.root}/models/bad/1")

@@ -138,6 +138,7 @@ void add_server(Command& app) {
       ->capture_default_str()
       ->check(Range(0, 3600))
       ->group(kLife);
+  sub->add_flag("--watch", options.watch, "Load models anew whose files are written; SIGHUP loads all")->group(kLife);
   sub->add_flag("--share-port", options.share_port, "Let a second server listen on the same port, to take over")
       ->group(kLife);
   constexpr const char* kSafety = "TLS and administration";
