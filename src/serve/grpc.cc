@@ -19,8 +19,8 @@ constexpr std::string_view kInference = "/inference.GRPCInferenceService/";
 template <typename Message>
 Message parse(std::string_view bytes) {
   // Else protobuf writes a line of its own on standard error for what a client sends.
-  static google::protobuf::LogHandler* const others = google::protobuf::SetLogHandler(nullptr);
-  static_cast<void>(others);
+  static google::protobuf::LogHandler* const kOthers = google::protobuf::SetLogHandler(nullptr);
+  static_cast<void>(kOthers);
   Message message;
   if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
     fail(ErrorCode::kFormat, "message", "its bytes are no message of this method");

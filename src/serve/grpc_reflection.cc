@@ -28,11 +28,11 @@ std::string_view only_file(std::string_view set) {
 }
 
 const std::array<DescribedFile, 3>& files() {
-  static const std::array<DescribedFile, 3> all = {
+  static const std::array<DescribedFile, 3> kAll = {
       {{"inference.", "open_inference.proto", only_file(open_inference_desc())},
        {"grpc.health.v1.", "grpc_health.proto", only_file(grpc_health_desc())},
        {"grpc.reflection.v1.", "grpc_reflection.proto", only_file(grpc_reflection_desc())}}};
-  return all;
+  return kAll;
 }
 
 std::string answer(std::string_view message) {

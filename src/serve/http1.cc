@@ -212,7 +212,7 @@ class Http1 final : public Protocol {
     output_ += "HTTP/1.1 " + std::to_string(response.status) + " ";
     output_ += reason_phrase(response.status);
     output_ += "\r\n";
-    for (const auto& [name, value] : response.headers) output_ += name + ": " + value + "\r\n";
+    for (const auto& [name, value] : response.headers) output_.append(name).append(": ").append(value).append("\r\n");
     output_ += "content-length: " + std::to_string(response.body.size()) + "\r\n";
     if (close) output_ += "connection: close\r\n";
     output_ += "\r\n";

@@ -166,6 +166,7 @@ class Output {
     const std::vector<TensorMetadata> known = model.outputs();
     if (std::none_of(known.begin(), known.end(), [&](const TensorMetadata& t) { return t.name == wish.name; })) {
       std::vector<std::string> names;
+      names.reserve(known.size());
       for (const TensorMetadata& tensor : known) names.push_back(tensor.name);
       fail(ErrorCode::kInvalidArgument, one_line(wish.name), "no such output: there are {}", fmt::join(names, ", "));
     }
@@ -232,6 +233,7 @@ std::vector<Output> make_outputs(const ServedModel& model, const InferRequest& r
     }
   }
   std::vector<Output> outputs;
+  outputs.reserve(wishes.size());
   for (const InferWish& wish : wishes) outputs.emplace_back(model, wish, request.top);
   return outputs;
 }

@@ -10,7 +10,7 @@ namespace {
 Classifier load(const std::string& path, const std::string& name, const ModelOptions& options,
                 const std::function<void(const std::string&)>& say, std::unique_ptr<DriftGauge>& drift) {
   Model model = load_model(path);
-  for (const std::string& note : model.finding.notes) say(path + ": " + note);
+  for (const std::string& note : model.finding.notes) say(fmt::format("{}: {}", path, note));
   for (const ToldField& field : model.finding.assumed) {
     say(fmt::format("{}: {} {} is assumed, as its tensors do not tell; `resnet convert` writes a file that does", path,
                     field.name, field.value));

@@ -41,7 +41,7 @@ class RequestReader : public nlohmann::json_sax<nlohmann::json> {
   bool number_float(number_float_t value, const string_t&) override {
     if (in_data_) {
       input().floats.push_back(static_cast<float>(value));
-    } else if (path_ != "") {
+    } else {
       refuse_number();
     }
     return true;
@@ -168,7 +168,7 @@ std::string decode_base64(std::string_view text) {
   const int finished = status < 0 ? -1 : EVP_DecodeFinal(context, out + first, &last);
   EVP_ENCODE_CTX_free(context);
   if (finished < 0) fail(ErrorCode::kFormat, "image", "a picture's file stands in JSON as base64, which this is not");
-  bytes.resize(static_cast<std::size_t>(first + last));
+  bytes.resize(static_cast<std::size_t>(first) + static_cast<std::size_t>(last));
   return bytes;
 }
 
