@@ -15,6 +15,7 @@
 #include "resnet/graph.h"
 #include "weights/checkpoint.h"
 #include "weights/file_words.h"
+#include "weights/habits.h"
 #include "weights/infer.h"
 #include "weights/metadata.h"
 #include "weights/model_source.h"
@@ -100,14 +101,26 @@ Layout use_plain_names(StateDict& tensors, const std::string& path) {
   return tutorial ? Layout::kTutorial : Layout::kTorchvision;
 }
 
+// For want of anything that says it, pictures are prepared as who gives such names prepares them.
+void take_pictures_as(const Preprocessing& how, Model& model) {
+  model.preprocessing = how;
+  model.finding.notes.push_back(fmt::format(
+      "names are {}'s: pictures are assumed to be prepared as there, --channel-order {} --mean {:.6g} --std {:.6g}",
+      model.finding.names, how.channels == ChannelOrder::kBgr ? "bgr" : "rgb", fmt::join(how.mean, ","),
+      fmt::join(how.std, ",")));
+}
+
 // Takes for a network that was inferred what the file says of it, and notes what nobody does.
 void take_words(const TensorFile& file, const LoadOptions& options, const Recognised& recognised,
                 const std::string& path, Model& model) {
   if (options.architecture) return;
   FileWords words = read_words(file, model.finding, model.architecture, path);
+  const Habits habits = habits_of(file, model.finding, model.architecture, recognised.mean);
+  habits.changes.apply_to(model.architecture);
   if (recognised.bare_head) words.sources.emplace("head_activation", "the numbers of its linear layers");
   words.changes.apply_to(model.architecture);
   model.preprocessing = words.preprocessing;
+  if (!model.preprocessing && habits.preprocessing) take_pictures_as(*habits.preprocessing, model);
   Architecture shown = model.architecture;
   options.changes.apply_to(shown);
   // Where nobody knows the names, nothing tells whether something without tensors stands before a shortcut's

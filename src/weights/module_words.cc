@@ -182,21 +182,23 @@ class ModuleReader {
     return paths;
   }
 
-  // The same activation between all linear layers of the head, or none.
+  // The same activation between all linear layers of the head, or none; nothing where a class is unknown.
   void read_head() {
-    bool told = false;
+    constexpr std::string_view kNone[] = {"Dropout", "AlphaDropout", "Identity", "Flatten", "BatchNorm1d"};
     std::vector<std::string> kinds;
-    for (const std::string& path : between_layers()) {
-      const WordJson type = modules_.at(path + ".__class__");
+    const std::vector<std::string> paths = between_layers();
+    for (const std::string& path : paths) {
+      const WordJson type = modules_.at(path + "." + std::string(kClass));
       const std::string text = type.is_string() ? type.get<std::string>() : "";
-      told = told || !text.empty();
-      const std::string kind = activation_of(text);
-      if (kind.empty()) continue;
-      kinds.push_back(kind);
+      const std::string_view name = std::string_view(text).substr(text.rfind('.') + 1);
+      if (std::find(std::begin(kNone), std::end(kNone), name) != std::end(kNone)) continue;
+      const bool other = text.starts_with("torch.nn.modules.activation.") && activation_of(text).empty();
+      kinds.push_back(other ? std::string(name) : activation_of(text));
+      if (kinds.back().empty()) return;
       const WordJson slope = modules_.at(path + ".negative_slope");
       if (slope.is_number()) said_.say(&Architecture::negative_slope, slope.get<double>(), "negative_slope", source_);
     }
-    if (!told) return;
+    if (paths.empty()) return;
     const auto others = std::count_if(kinds.begin(), kinds.end(), [&](const auto& kind) { return kind != kinds[0]; });
     if (others > 0 || (!kinds.empty() && kinds.size() != architecture_.head_widths.size())) {
       said_.refuse(source_, fmt::format("a head of {} linear layers with {}", architecture_.head_widths.size() + 1,

@@ -37,6 +37,7 @@ class PlainWeights {
     for (const auto& [module, leaf] : order_) {
       if (is_conv(module) && convs.insert(module).second) complete_norm(module);
     }
+    take_some_biases(convs);
     return std::move(plain_);
   }
 
@@ -186,6 +187,28 @@ class PlainWeights {
     fill("running_mean", 0);
     made_norms_.push_back(norm);
     fill("running_var", 1 - kUsualEpsilon);  // the square root of it and epsilon is 1
+  }
+
+  // Where some convolutions have biases and others do not (Caffe's first, Gluon's 1x1), they move the means of the
+  // batch norms behind them.
+  void take_some_biases(const std::set<std::string_view>& convs) {
+    std::vector<std::string> biased;
+    for (const std::string_view conv : convs) {
+      if (!fused_.contains(std::string(conv)) && plain_.contains(std::string(conv) + ".bias"))
+        biased.emplace_back(conv);
+    }
+    if (biased.size() == convs.size()) return;
+    for (const std::string& conv : biased) {
+      const std::string name = norm_behind(conv) + ".running_mean";
+      const Tensor* mean = plain_.find(name);
+      const Tensor bias = plain_.at(conv + ".bias").to_f32();
+      if (mean == nullptr || mean->count() != bias.count()) misfit(conv, "its bias and the batch norm behind it");
+      Tensor moved = mean->to_f32().copy();
+      for (std::size_t i = 0; i < bias.f32().size(); ++i) moved.mutable_f32()[i] -= bias.f32()[i];
+      plain_.set(name, moved);
+      fused_.insert(conv);
+      note("some convolutions have biases: they became part of the batch norms behind them");
+    }
   }
 
  public:

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "weights/bookkeeping.h"
+#include "weights/caffe_names.h"
 #include "weights/find_head.h"
 #include "weights/found_network.h"
 #include "weights/infer.h"
@@ -404,8 +405,8 @@ class Recogniser {
       result_.mean = std::move(mean);
       result_.std = std::move(std);
       result_.finding.notes.push_back(fmt::format(
-          "the network prepares pictures with its {} and std: they become the preprocessing's, of channels in the "
-          "order red, green, blue",
+          "the network prepares pictures with its {} and std: they become the preprocessing's, in the order of its "
+          "channels",
           one_line(name)));
       return;
     }
@@ -413,6 +414,14 @@ class Recogniser {
 
   [[noreturn]] void refuse() const {
     std::string first;
+    for (const auto& [name, tensor] : tensors_) {
+      constexpr std::string_view kPreactivation[] = {"bn_data", "resnetv2"};  // MXNet's and Gluon's
+      for (const std::string_view sign : kPreactivation) {
+        if (name.find(sign) == std::string::npos) continue;
+        fail(ErrorCode::kUnsupported, path_,
+             "a pre-activation network (ResNet v2), which this program does not have: {}", one_line(name));
+      }
+    }
     for (const auto& [name, tensor] : tensors_) {
       if (tensor.shape().size() == 4) {
         first = fmt::format("; its first convolution is {} ({})", one_line(name), to_string(tensor.shape()));
@@ -441,7 +450,15 @@ class Recogniser {
 }  // namespace
 
 Recognised recognise(const StateDict& tensors, const LoadOptions& options, const std::string& path) {
-  return Recogniser(tensors, options, path).run();
+  const std::optional<PlainTensors> caffe = from_caffe(tensors, path);
+  if (!caffe) return Recogniser(tensors, options, path).run();
+  Recognised result = Recogniser(caffe->tensors, options, path).run();
+  result.finding.names = "Caffe";
+  result.finding.map.clear();
+  for (const auto& [plain, in_file] : caffe->file) {
+    if (caffe->tensors.contains(plain)) result.finding.map.emplace_back(in_file, plain);
+  }
+  return result;
 }
 
 }  // namespace resnet

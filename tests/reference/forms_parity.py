@@ -10,6 +10,7 @@ import copy
 import datetime
 import json
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -229,12 +230,114 @@ def check_names():
         tables = dict(NAMES)
         if network_name != "deep":
             tables.update(PLAIN_NAMES)
-        options = ("--arch", "x") if network_name == "none" else ()
         for who, rename in tables.items():
             renamed = collections.OrderedDict((rename(name), tensor) for name, tensor in state.items())
+            unusual = who == "detectron2" and network_name == "bottleneck"  # under its names
+            options = ("--stride-on-first=false",) if unusual else ()
             for packaging, pack in PACKAGINGS.items():
                 check(f"{network_name}, {who}, {packaging}", lambda path: torch.save(pack(renamed), path), expected,
                       options)
+
+
+def per_tensor(state, rename):
+    """Without the counters, which only PyTorch has; `rename` takes module, leaf and whether it is a batch norm."""
+    result = collections.OrderedDict()
+    for name, tensor in state.items():
+        module, leaf = name.rsplit(".", 1)
+        if leaf != "num_batches_tracked":
+            result[rename(module, leaf, "bn" in module or module.endswith("downsample.1"))] = tensor
+    return result
+
+
+def mxnet_symbol(module, leaf, norm):
+    """Of MXNet's example for ImageNet."""
+    leaf = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_var"}[leaf] if norm else leaf
+    path = rules((r"conv1$", "conv0"), (r"bn1$", "bn0"), (r"fc$", "fc1"), (r"layer(\d)\.(\d)\.downsample\.0", "stage{1}_unit{2+1}_sc"),
+                 (r"layer(\d)\.(\d)\.downsample\.1", "stage{1}_unit{2+1}_sc_bn"), (r"layer(\d)\.(\d)\.", "stage{1}_unit{2+1}_"))(module)
+    return f"{path}_{leaf}"
+
+
+def gluon():
+    """Of Gluon's model zoo: numbers run through a stage."""
+    counts, places = collections.Counter(), {}
+
+    def rename(module, leaf, norm):
+        leaf = {"weight": "gamma", "bias": "beta"}.get(leaf, leaf) if norm else leaf
+        if module not in places:
+            kind = "batchnorm" if norm else "dense" if module == "fc" else "conv"
+            stage = f"stage{module[5]}_" if module.startswith("layer") else ""
+            places[module] = f"resnetv10_{stage}{kind}{counts[stage, kind]}"
+            counts[stage, kind] += 1
+        return f"{places[module]}_{leaf}"
+    return rename
+
+
+def caffe(state, depths, numbered):
+    """The blobs of each of Caffe's layers: statistics apart from scales, and times a factor."""
+    layers = collections.OrderedDict()
+    for name, tensor in state.items():
+        module, leaf = name.rsplit(".", 1)
+        match = re.match(r"layer(\d)\.(\d)\.(?:(conv|bn)(\d)|downsample\.(\d))", module)
+        norm = "bn" in module or module.endswith("downsample.1")
+        if leaf == "num_batches_tracked":
+            continue
+        place = {"bn1": "_conv1"}.get(module, module)
+        if match:
+            block = int(match[2])
+            letter = f"b{block}" if numbered and block else "abcdefgh"[block]
+            place = f"{int(match[1]) + 1}{letter}_branch" + ("1" if match[5] else "2" + "abc"[int(match[4]) - 1])
+        if leaf.startswith("running"):
+            blobs = layers.setdefault("bn" + place, [None, None, numpy.float32([0.25])])
+            blobs[leaf == "running_var"] = tensor.numpy() * numpy.float32(0.25)
+        else:
+            kind = "scale" if norm else "res" if match else ""
+            name = {"fc": "fc1000"}.get(place, place)
+            layers.setdefault(kind + name, []).append(tensor.numpy())
+    return layers
+
+
+def write_pickle(value, path):
+    with open(path, "wb") as file:
+        pickle.dump(value, file)
+
+
+def check_old_frameworks():
+    for network_name in ("basic", "bottleneck"):
+        model = NETWORKS[network_name]
+        state, expected = model.state_dict(), logits(model)
+        for who, named in {"MXNet": per_tensor(state, mxnet_symbol), "Gluon": per_tensor(state, gluon())}.items():
+            check(f"{who}, {network_name}, npz", lambda path: write_npz(named, path), expected, suffix=".npz")
+            check(f"{who}, {network_name}, safetensors", lambda path: write_safetensors(named, path), expected)
+            check(f"{who}, {network_name}, pickle",
+                  lambda path: write_pickle({n: t.numpy() for n, t in named.items()}, path), expected, suffix=".pkl")
+    # Gluon's bottlenecks have biases in their 1x1 convolutions alone.
+    biased = copy.deepcopy(NETWORKS["bottleneck"])
+    for module in biased.modules():
+        for name, child in list(module.named_children()):
+            if name in ("conv1", "conv3") and child.kernel_size == (1, 1):
+                child.bias = nn.Parameter(torch.randn(child.out_channels))
+    biased = biased.eval()
+    named = per_tensor(biased.state_dict(), gluon())
+    check("Gluon, biases", lambda path: write_npz(named, path), logits(biased), suffix=".npz")
+    check("some biases", lambda path: torch.save(biased.state_dict(), path), logits(biased))
+    named = {"bn_data_gamma": torch.ones(3), **per_tensor(NETWORKS["basic"].state_dict(), mxnet_symbol)}
+    del named["bn0_gamma"], named["bn0_beta"], named["bn0_moving_mean"], named["bn0_moving_var"]
+    check("MXNet, pre-activation", lambda path: write_npz(named, path), None, suffix=".npz")
+
+    model = network("bottleneck", stride_on_first=True, stem_pool="max_ceil")
+    for numbered in (False, True):
+        layers = caffe(model.state_dict(), (2, 1, 2), numbered)
+        check(f"Caffe, {numbered}, lists of blobs", lambda path: write_pickle(layers, path), logits(model), suffix=".pkl")
+        flat = {f"{layer}.{i}": torch.tensor(blob) for layer, blobs in layers.items() for i, blob in enumerate(blobs)}
+        check(f"Caffe, {numbered}, npz", lambda path: write_npz(flat, path), logits(model), suffix=".npz")
+    model = network("bottleneck", stride_on_first=True)
+    renamed = {DETECTRON2(name): tensor.numpy() for name, tensor in model.state_dict().items()}
+    zoo = {"model": renamed, "__author__": "Caffe2", "matching_heuristics": True}
+    check("detectron2's zoo", lambda path: write_pickle(zoo, path), logits(model), suffix=".pkl")
+    model = NETWORKS["bottleneck"]
+    renamed = {DETECTRON2(name): tensor.numpy() for name, tensor in model.state_dict().items()}
+    zoo = {"model": renamed, "__author__": "torchvision", "matching_heuristics": True}
+    check("detectron2's zoo, torchvision's", lambda path: write_pickle(zoo, path), logits(model), suffix=".pkl")
 
 
 class Headed(nn.Module):
@@ -578,6 +681,7 @@ def check_others():
 
 if __name__ == "__main__":
     check_names()
+    check_old_frameworks()
     check_heads()
     check_stored()
     check_several()
