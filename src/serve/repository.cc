@@ -348,7 +348,6 @@ void Repository::enqueue(std::function<void()> task) {
 }
 
 void Repository::work() {
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kLowPriority);  // of this thread alone
   std::unique_lock lock(mutex_);
   for (;;) {
     there_.wait(lock, [this] { return ending_ || !tasks_.empty(); });
@@ -357,6 +356,8 @@ void Repository::work() {
     tasks_.pop_front();
     lock.unlock();
     task();
+    // The first task is the load at the start, which disturbs nobody. From now on, this thread alone:
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kLowPriority);
     lock.lock();
   }
 }

@@ -46,7 +46,7 @@ struct ModelStatus {
 };
 
 // All functions may be called from several threads at the same time. Models are loaded one after the other on a
-// thread of low priority.
+// thread, of low priority when the first load is done.
 class Repository {
  public:
   using Say = std::function<void(const std::string&)>;

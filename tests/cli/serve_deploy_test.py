@@ -254,8 +254,10 @@ class HaproxyTest(unittest.TestCase):
                 self.servers[which].send_signal(signal.SIGTERM)
                 self.assertEqual(self.servers[which].wait(60), 0)
                 self.start(which)
-                time.sleep(3)  # haproxy sees it twice
-                self.assertGreater(self.count(which), 0, "no request came back to a server that was restarted")
+                end = time.monotonic() + 60
+                while not self.count(which):  # haproxy sees it twice, and sends it requests
+                    self.assertLess(time.monotonic(), end, "no request came back to a server that was restarted")
+                    time.sleep(0.2)
         finally:
             ending.set()
             for thread in threads:
