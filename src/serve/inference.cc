@@ -94,11 +94,11 @@ class Pictures {
     require(input_, "FP32", 4);
     const std::size_t needed = count_of(input_);
     count_ = input_.shape[0];
-    if (input_.shape[1] != shape_.channels) {
-      fail(ErrorCode::kMismatch, "input", "{} channels, but the network takes {}", input_.shape[1], shape_.channels);
+    // Of one size alone: each further one would cost a plan, which is kept.
+    if (input_.shape[1] != shape_.channels || input_.shape[2] != shape_.height || input_.shape[3] != shape_.width) {
+      fail(ErrorCode::kMismatch, "input", "{} is not [N,{},{},{}]", shape_text(input_.shape), shape_.channels,
+           shape_.height, shape_.width);
     }
-    shape_.height = input_.shape[2];
-    shape_.width = input_.shape[3];
     if (!input_.floats.empty() || needed == 0) {
       if (input_.floats.size() != needed) fail_count(input_, input_.floats.size(), needed);
       tensor_ = input_.floats;

@@ -234,7 +234,8 @@ void Router::begin_load(std::shared_ptr<Exchange> exchange, std::string name) {
 }
 
 HttpResponse Router::grpc(Exchange& exchange, std::string_view path) {
-  const std::string message = grpc_message(exchange.request, options_.max_body);
+  constexpr std::size_t kMaxMessage = 64 * 1024;  // of what is answered on the thread of the connections
+  const std::string message = grpc_message(exchange.request, kMaxMessage);
   const auto answer = call_grpc(path, message, {repository_, repository_.ready() && !stopping_});
   if (!answer) return grpc_error(GrpcStatus::kUnimplemented, "there is no such method here");
   return grpc_response(*answer);

@@ -201,9 +201,9 @@ struct Server::Impl {
 
   const ServerOptions options;
   const std::function<void(const std::string&)> say;
-  asio::io_context context{1};
   ServerCounters counters;
   ByteBudget bytes;
+  asio::io_context context{1};  // holds connections, whose requests hold bytes, to its end
   Repository repository;
   std::unique_ptr<WorkQueue> queue;
   Router router;
