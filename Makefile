@@ -5,8 +5,9 @@
 # make lint    clang-format and clang-tidy
 # make bench                      times every network
 # make bench-peers                times the engine beside ONNX Runtime, OpenVINO, PyTorch, MNN, ncnn; renews docs/benchmarks.md
+# make bench-serve                times the server beside FastAPI, LitServe and BentoML with ONNX Runtime
 # make bench-layers               times its convolutions beside oneDNN's, layer by layer
-# make bench-compare BASE=main    times this tree beside another commit; all four take OPTIONS="...", OPTIONS=--help says which
+# make bench-compare BASE=main    times this tree beside another commit; all of them take OPTIONS="...", OPTIONS=--help says which
 # What is needed and missing is installed first (Debian packages, as root or with sudo).
 # TORCH=DIR names LibTorch, which the trainer needs: the archive unpacked, or an installed torch package. Without it demo and
 # test fetch the wheel for CPUs into .venv, and build uses that where it is.
@@ -24,7 +25,7 @@ TORCH ?=
 export TORCH
 CONFIGURE := $(if $(TORCH),-DRESNET_TORCH=$(abspath $(TORCH)))
 
-.PHONY: build demo package test test-all bench bench-peers bench-layers bench-compare format lint \
+.PHONY: build demo package test test-all bench bench-peers bench-serve bench-layers bench-compare format lint \
   packages-build packages-test
 
 build: packages-build
@@ -59,6 +60,11 @@ bench-peers: build
 	$(call install,python3 python3-venv)
 	python3 benchmarks/peers/install.py
 	build/peers/venv/bin/python benchmarks/peers/run.py $(OPTIONS)
+
+bench-serve: build
+	$(call install,python3 python3-venv)
+	python3 benchmarks/peers/serve.py $(OPTIONS)
+	python3 benchmarks/serve.py build/release/resnet
 
 bench-layers: build
 	$(call install,libdnnl-dev)

@@ -168,6 +168,28 @@ def growth(program, model, body, path, headers, seconds):
         show(f"memory after {count:.0f} requests more", f"{more / 1e6:+.2f} MB")
 
 
+def reloads(program, model, body, count):
+    """All models are loaded anew again and again while two clients ask."""
+    with Server(program, f"a={model}", f"b={model}") as s:
+        path = "/classify?model=a"
+        alone = [t for _, t in load(s.port, path, body, {}, 2, 5)]
+        results = multiprocessing.Queue()
+        seconds = count * 0.1 + 1
+        clients = [multiprocessing.Process(target=client, args=(s.port, path, body, {}, seconds, 0, results)) for _ in range(2)]
+        for process in clients:
+            process.start()
+        for _ in range(count):
+            s.process.send_signal(signal.SIGHUP)
+            time.sleep(0.1)
+        seen = [each for _ in clients for each in results.get()]
+        for process in clients:
+            process.join()
+        loads = s.metrics()["resnet_model_loads_total"]
+    lost = sum(status != 200 for status, _ in seen)
+    ratio = percentile([t for _, t in seen], 0.99) / percentile(alone, 0.99)
+    show(f"{loads / 2 - 1:.0f} reloads under load", f"{lost} of {len(seen)} requests lost; 99th percentile {ratio:.2f} times that without")
+
+
 def start(program, model):
     times, sizes = [], []
     for _ in range(5):
@@ -199,6 +221,7 @@ def main():
         cost(options.program, small, "a JPEG, ResNet-20", picture, "/classify", {}, seconds)
         throughput(options.program, large, picture, "/classify", {}, seconds)
         overload(options.program, large, picture, "/classify", {}, seconds)
+        reloads(options.program, small, picture, 40 if options.quick else 200)
         idle(options.program, small, 10_000)
         growth(options.program, small, picture, "/classify", {}, 3 * seconds)
 
