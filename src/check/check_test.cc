@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include "arch/describe.h"
 #include "check/hypotheses.h"
@@ -270,6 +271,26 @@ TEST(CheckTest, NamesWhatIsWrongWithWeights) {
   EXPECT_THAT(text, HasSubstr("layer1.0.bn1 was never updated"));
   EXPECT_THAT(text, HasSubstr("layer1.0.bn2 1 of 8 channels are dead"));
   EXPECT_TRUE(find_weight_problems(graph, random_weights(graph, 1)).empty());
+}
+
+TEST(CheckTest, NamesClippedLayersOfInt8) {
+  const Graph graph = expand(small_network());
+  StateDict weights = random_weights(graph, 1);
+  const std::string layer = "layer2.0.conv2";
+  const Tensor shape = weights.at(layer + ".weight");
+  const auto problems = [&](int every) {  // so many weights are at the ends
+    const auto values = std::make_shared<std::vector<std::byte>>(static_cast<std::size_t>(shape.count()), std::byte{5});
+    for (std::size_t i = 0; i < values->size(); i += static_cast<std::size_t>(every)) {
+      (*values)[i] = std::byte{i % 2 == 0 ? std::uint8_t{127} : std::uint8_t{0x81}};
+    }
+    weights.set(layer + ".weight", Tensor::view(DType::kI8, shape.shape(), *values, values));
+    weights.set(layer + ".weight_scale", Tensor::from(std::vector<float>(16, 0.01F), {16}));
+    return find_weight_problems(graph, weights);
+  };
+  EXPECT_TRUE(problems(100).empty());
+  ASSERT_EQ(problems(5).size(), 1U);
+  EXPECT_EQ(problems(5)[0].tensor, layer + ".weight");
+  EXPECT_THAT(problems(5)[0].text, HasSubstr("461 of 2304 weights are at the ends of int8"));
 }
 
 // Pictures so small that each of their places is looked at, so that check_model() must find the same.

@@ -2,10 +2,14 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "program/quantized.h"
 #include "resnet/check.h"
 
 namespace resnet {
 namespace {
+
+// Of an int8 layer's weights beyond one in each channel, which is where its scale comes from.
+constexpr double kMostAtEnds = 0.05;
 
 bool all_are(std::span<const float> values, float wanted) {
   return std::all_of(values.begin(), values.end(), [&](float value) { return value == wanted; });
@@ -46,6 +50,16 @@ class WeightReader {
       zero += all_are(values.subspan(static_cast<std::size_t>(out) * each, each), 0) ? 1 : 0;
     }
     if (zero > 0) add(name, fmt::format("{} of {} output channels are all zero", zero, node.out_channels));
+    if (weights_.find(node.path + kWeightScale) != nullptr) read_int8(name, values, node.out_channels);
+  }
+
+  // A scale that is too small for its channel cuts weights off at the ends of what int8 holds.
+  void read_int8(const std::string& name, std::span<const float> values, int channels) {
+    const auto at_ends =
+        std::count_if(values.begin(), values.end(), [](float value) { return std::abs(value) >= 127; });
+    if (static_cast<double>(at_ends - channels) <= kMostAtEnds * static_cast<double>(values.size())) return;
+    add(name, fmt::format("{} of {} weights are at the ends of int8: clipped, its scales are too small", at_ends,
+                          values.size()));
   }
 
   void read_norm(const Node& node) {
