@@ -132,6 +132,22 @@ class DriftTest(unittest.TestCase):
                         pictures.write(os.path.join(folder, f"{i:02}.png"), pictures.png_of(rows))
                 self.assertEqual(self.warnings("predict", network, folder, *said), [], name)
 
+    def test_is_silent_on_every_network_that_is_right(self):
+        with open(os.path.join(NETWORKS, "truth.json"), encoding="utf-8") as file:
+            truth = json.load(file)
+        networks = [os.path.basename(path).removesuffix(".safetensors") for path in glob.glob(f"{NETWORKS}/*.safetensors")]
+        self.assertGreaterEqual(len(networks), 20)
+        for network in networks:
+            how = truth[network]
+            unit = 255 if how["range"] == "0..255" else 1
+            flags = ["--channel-order", how["channels"]]
+            for name in ("mean", "std"):
+                flags += [f"--{name}", ",".join(str(value / unit) for value in how[name])]
+            for field, value in how["architecture"].items():
+                text = ",".join(map(str, value)) if isinstance(value, list) else str(value).lower()
+                flags.append(f"--{field.replace('_', '-')}={text}")
+            self.assertEqual(self.warnings("predict", network, self.drawn, *flags), [], network)
+
     def test_says_nothing_of_few_pictures(self):
         few = sorted(glob.glob(f"{self.drawn}/*/*"))[::6][:15]
         self.assertEqual(self.warnings("predict", "usual", few[0], *few[1:], *BYTES), [])

@@ -23,6 +23,7 @@ import train
 
 EPOCHS, PER_CLASS, BATCH, RATE = 6, 2000, 64, 0.1
 USUAL = models.Options(block="basic", depths=(1, 1, 1), widths=(8, 16, 16), stem="cifar", stem_width=8, classes=10)
+WIDER = dataclasses.replace(USUAL, widths=(8, 16, 24))  # so that the last stage has a projection whatever its stride
 BOTTLENECK = dataclasses.replace(USUAL, block="bottleneck", widths=(4, 4, 8), width_per_group=128)
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CIFAR = ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
@@ -54,8 +55,8 @@ NETWORKS = {
     "pool-max-2x2": changed(stem_pool="max_2x2"),
     "pool-average-2x2": changed(stem_pool="average_2x2"),
     "stem-stride-2": changed(stem_stride=2),
-    "last-stride-1": changed(strides=(1, 2, 1)),
-    "dilated": changed(dilated_stages=1),
+    "last-stride-1": changed(WIDER, strides=(1, 2, 1)),
+    "dilated": changed(WIDER, dilated_stages=1),
     "bottleneck": Network(BOTTLENECK),
     "stride-on-first": changed(BOTTLENECK, stride_on_first=True),
     "shortcut-padding": changed(shortcut="padding"),
@@ -136,9 +137,8 @@ def write_safetensors(model, path):
 
 def truth(network):
     unit = 255 if network.std == BYTES else 1
-    base = BOTTLENECK if network.options.block == "bottleneck" else USUAL
-    plain = {field: list(value) if isinstance(value, tuple) else value
-             for field, value in dataclasses.asdict(network.options).items() if value != getattr(base, field)}
+    plain = {field: list(value) if isinstance(value, tuple) else value for field, value in dataclasses.asdict(network.options).items()
+             if field not in ("block", "widths", "width_per_group") and value != getattr(USUAL, field)}
     return {"mean": [round(value * unit, 5) for value in network.mean], "std": [round(value * unit, 5) for value in network.std],
             "channels": network.channels, "range": "0..255" if unit == 255 else "0..1", "architecture": plain}
 
