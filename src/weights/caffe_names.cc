@@ -162,7 +162,9 @@ class CaffeReader {
 }  // namespace
 
 std::optional<PlainTensors> from_caffe(const StateDict& tensors, const std::string& where) {
-  return CaffeReader(tensors, where).run();
+  const bool likely = std::any_of(tensors.begin(), tensors.end(),
+                                  [](const auto& entry) { return entry.first.find("_branch2a") != std::string::npos; });
+  return likely ? CaffeReader(tensors, where).run() : std::nullopt;
 }
 
 }  // namespace resnet

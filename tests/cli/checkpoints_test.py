@@ -77,6 +77,44 @@ class CheckpointsTest(unittest.TestCase):
         self.assertIn("assumed, as its tensors do not tell: ", said)
         self.assertIn("--stem-pool none", said)
 
+    def test_a_head_of_several_layers(self):
+        """fastai's: batch norm, dropout, linear, ReLU, batch norm, dropout, linear of largest values and means."""
+        def floats(count, first):
+            return struct.pack(f"<{count}f", *(first + i % 7 / 20 for i in range(count)))
+
+        def body(name):
+            children = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5"}
+            first, _, rest = name.partition(".")
+            return f"0.{children[first]}.{rest}" if first in children else f"optimizer.{name}"
+
+        header = {body(name): place for name, place in self.header.items()}
+        data = self.data
+        head = {"1.2": 32, "1.6": 8}
+        tensors = {"1.4.weight": [8, 32], "1.8.weight": [5, 8]}
+        tensors |= {f"{norm}.{leaf}": [size] for norm, size in head.items() for leaf in ("weight", "bias", "running_mean", "running_var")}
+        for name, shape in tensors.items():
+            count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+            header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + 4 * count]}
+            data += floats(count, 1 if name.endswith("running_var") else -0.1)
+        text = json.dumps(header).encode()
+        file = self.path("fastai.safetensors")
+        with open(file, "wb") as out:
+            out.write(struct.pack("<Q", len(text)) + text + data)
+        told = json.loads(self.run_well("inspect", file, "--json")[0])
+        architecture = told["architecture"]
+        self.assertEqual((architecture["head_pool"], architecture["head_widths"], architecture["classes"]), ("max_average", [8], 5))
+        expected, said = self.logits(file)
+        self.assertIn("the head is taken as 1.2 (batch norm), 1.4 (32 to 8), activation, 1.6 (batch norm), 1.8 (8 to 5)", said)
+        self.assertIn("--head-pool max_average --head-activation relu", said)
+        self.run_well("convert", file, self.path("head.safetensors"), "--preset", "cifar")
+        self.assertEqual(self.logits(self.path("head.safetensors")), (expected, ""))
+        self.assertNotEqual(self.logits(file, "--head-pool", "average_max")[0], expected)
+        self.assertNotEqual(self.logits(file, "--head-activation", "none")[0], expected)
+        rows = self.run_well("features", file, self.picture, "-o", self.path("f.npy"), "--preset", "cifar")
+        self.assertTrue(os.path.getsize(self.path("f.npy")) >= 4 * 32, rows)
+        self.run_well("explain", file, self.picture, "-o", self.path("out"), "--preset", "cifar")
+        self.run_well("export", file, self.path("head.onnx"))
+
     def test_flags_change_what_is_assumed_and_convert_keeps_them(self):
         model = self.foreign("flags.safetensors", hugging_face)
         usual, _ = self.logits(model)
