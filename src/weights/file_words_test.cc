@@ -149,6 +149,18 @@ TEST(FileWordsTest, PoolingOfFeatures) {
   }
 }
 
+TEST(FileWordsTest, TwoPoolingsOfFeatures) {
+  for (const auto& [type, pool] :
+       {std::pair("timm.layers.adaptive_avgmax_pool.AdaptiveCatAvgMaxPool2d", HeadPool::kAverageMax),
+        std::pair("fastai.layers.AdaptiveConcatPool2d", HeadPool::kMaxAverage)}) {
+    Architecture a = find_architecture("resnet50");
+    a.head_pool = HeadPool::kMaxAverage;  // two poolings by the tensors, in the usual order
+    const std::map<std::string, std::string> values = {{"global_pool.pool.__class__", '"' + std::string(type) + '"'}};
+    read_words(file_of(values), {}, a, "m.pth").changes.apply_to(a);
+    EXPECT_EQ(a.head_pool, pool) << type;
+  }
+}
+
 // The attributes of a ResNet-50's first blocks.
 std::map<std::string, std::string> modules_of_resnet50(const std::map<std::string, std::string>& changes) {
   std::map<std::string, std::string> values = {{"conv1.stride", "[2,2]"}, {"bn1.eps", "1e-05"}};

@@ -150,9 +150,18 @@ class ModuleReader {
     if (!activation.empty()) said_.say_activation(activation, source_);
   }
 
+  // Which stands first of the averages and the maxima that a head reads: timm's and fastai's classes.
+  void read_two_pools() {
+    for (const Modules::Typed& module : modules_.all()) {
+      const bool timm = module.type.find("AdaptiveCatAvgMaxPool") != std::string::npos;
+      if (!timm && !module.type.ends_with(".AdaptiveConcatPool2d")) continue;
+      said_.say(&Architecture::head_pool, timm ? HeadPool::kAverageMax : HeadPool::kMaxAverage, "head_pool", source_);
+    }
+  }
+
   // Of features, by their maxima.
-  void refuse_maxima() const {
-    if (architecture_.head_pool != HeadPool::kAverage) return;
+  void refuse_maxima() {
+    if (architecture_.head_pool != HeadPool::kAverage) return read_two_pools();
     for (const Modules::Typed& module : modules_.all()) {
       const std::string_view kind = std::string_view(module.type).substr(module.type.rfind('.') + 1);
       if (kind.find("Adaptive") == std::string_view::npos || kind.find("Max") == std::string_view::npos) continue;
