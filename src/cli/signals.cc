@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 
 #include "base/temporary_names.h"
 
@@ -13,6 +14,7 @@ namespace resnet::cli {
 namespace {
 
 volatile std::sig_atomic_t noted_signal = 0;
+const char* volatile line_at_signal = nullptr;
 
 bool is_ignored(int signal) {
   struct sigaction now {};
@@ -34,6 +36,12 @@ void note(int signal) { noted_signal = signal; }
 
 void ask_to_stop(int signal) {
   if (noted_signal != 0 && end_temporary_files(signal)) std::_Exit(128 + signal);
+  const char* const line = line_at_signal;
+  if (noted_signal == 0 && line != nullptr) {
+    const int kept = errno;
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line, std::strlen(line));
+    errno = kept;
+  }
   noted_signal = signal;
 }
 
@@ -66,6 +74,8 @@ void catch_signals(SecondSignal second) {
   }
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);  // blocked by who started this process, until now
 }
+
+void say_at_signal(const char* line) { line_at_signal = line; }
 
 int stop_signal() { return noted_signal; }
 

@@ -16,6 +16,9 @@ void remove_temporary_files_at_signals();
 enum class SecondSignal { kEnds, kPasses };
 void catch_signals(SecondSignal second = SecondSignal::kEnds);
 
+// Says `line` on standard error the moment that the first of them comes. It is a literal with its newline.
+void say_at_signal(const char* line);
+
 // The signal that asked the run to end; 0: none yet.
 int stop_signal();
 

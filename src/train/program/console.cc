@@ -15,6 +15,13 @@ void end_stopped() {
   std::_Exit(128 + (stop_signal() != 0 ? stop_signal() : SIGTERM));  // another process was signalled
 }
 
+void say_when_stopped() {
+  constexpr const char* kPlain = "resnet: finishing this batch and writing a checkpoint; again to stop now\n";
+  constexpr const char* kTerminal =
+      "\r\033[Kresnet: finishing this batch and writing a checkpoint; again to stop now\n";
+  say_at_signal(stderr_is_terminal() ? kTerminal : kPlain);
+}
+
 ProgressLine::ProgressLine() : ProgressLine(stderr_is_terminal()) {}
 
 ProgressLine::ProgressLine(bool terminal)

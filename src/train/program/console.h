@@ -11,6 +11,9 @@ namespace resnet::cli {
 // Ends the process with the status that the signal has in shells.
 [[noreturn]] void end_stopped();
 
+// From now on the first signal that catch_signals() notes is answered by a line on standard error, at once.
+void say_when_stopped();
+
 // How a run goes, on standard error: on a terminal a line that is written over, elsewhere one of its own about once a
 // minute, where nothing else was said meanwhile.
 class ProgressLine {

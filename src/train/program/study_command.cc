@@ -163,6 +163,7 @@ void study(const StudyCommand& command) {
   std::vector<StudyRun> runs = plan(command);
   const int classes = begin(command, recipe, runs);
   catch_signals();
+  say_when_stopped();
   StudyBudget budget = make_budget(command, runs);
   for (std::size_t i = 0; i < runs.size(); ++i) train_one(command, recipe, runs[i], i, budget);
   const DegradationStudy study(std::move(runs), classes);

@@ -133,6 +133,7 @@ void train_network(TrainCommand& command) {
   const bool first = options.worker.rank == 0;
   if (options.worker.world_size > 1) std::signal(SIGPIPE, SIG_IGN);  // a connection's end is an error, not this one's
   catch_signals();
+  if (first) say_when_stopped();
   ProgressLine line;
   TrainHooks hooks;
   if (first) {
