@@ -53,6 +53,7 @@ void Connection::changed() {
 void Connection::drain() {
   draining_ = true;
   if (!lingering_ && (!protocol_ || protocol_->wants_input())) receive();
+  if (closed_) return;
   if (protocol_) protocol_->drain();
   changed();
 }
