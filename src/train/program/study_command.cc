@@ -216,7 +216,7 @@ void add_study(Command& app) {
       "Started again, it goes on where it was. docs/degradation.md says what came of it.\n"
       "Examples:\n"
       "  resnet study degradation --data cifar10-jpeg.tar.gz\n"
-      "  resnet study degradation --data cifar10 --depths 20,32,44,56 --seeds 3 -o study\n"
+      "  resnet study degradation --data cifar10 --depths 20,32,44,56 --seeds 3\n"
       "  resnet study degradation --data shapes --depths 20 --epochs 2 --json");
   sub->callback([command] { study(*command); });
 }
