@@ -10,6 +10,7 @@ import http.client
 import json
 import multiprocessing
 import os
+import random
 import re
 import resource
 import signal
@@ -18,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
@@ -168,6 +170,49 @@ def growth(program, model, body, path, headers, seconds):
         show(f"memory after {count:.0f} requests more", f"{more / 1e6:+.2f} MB")
 
 
+def poisson(program, model, body, path, headers, seconds):
+    """Requests that come as they like, at 80 % of what it can, beside a queue with as many workers and the same service
+    times, simulated with the same arrivals."""
+    workers = len(os.sched_getaffinity(0))
+    with Server(program, model) as s:
+        load(s.port, path, body, headers, workers, 1)
+        alone = load(s.port, path, body, headers, workers, max(4, seconds / 4))
+        service = sum(t for _, t in alone) / len(alone)
+        rate = 0.8 * workers / service
+        source = random.Random(1)
+        arrivals, at = [], 0.0
+        while at < seconds:
+            at += source.expovariate(rate)
+            arrivals.append(at)
+        seen = []
+
+        def ask():
+            begun = time.monotonic()
+            link = http.client.HTTPConnection("127.0.0.1", s.port)
+            link.request("POST", path, body, headers)
+            link.getresponse().read()
+            link.close()
+            seen.append(time.monotonic() - begun)
+
+        threads = []
+        begun = time.monotonic()
+        for at in arrivals:
+            time.sleep(max(0, begun + at - time.monotonic()))
+            threads.append(threading.Thread(target=ask))
+            threads[-1].start()
+        for thread in threads:
+            thread.join()
+    free = [0.0] * workers
+    simulated = []
+    for at in arrivals:
+        worker = min(range(workers), key=free.__getitem__)
+        free[worker] = max(free[worker], at) + service
+        simulated.append(free[worker] - at)
+    ratios = [percentile(seen, share) / percentile(simulated, share) for share in (0.5, 0.99)]
+    show("Poisson at 80 %: 50th and 99th percentile", f"{1000 * percentile(seen, 0.5):.0f} and {1000 * percentile(seen, 0.99):.0f} ms, "
+         f"{ratios[0]:.2f} and {ratios[1]:.2f} times a simulated queue's")
+
+
 def reloads(program, model, body, count):
     """All models are loaded anew again and again while two clients ask."""
     with Server(program, f"a={model}", f"b={model}") as s:
@@ -220,6 +265,7 @@ def main():
         cost(options.program, large, "a tensor of 602 KB", tensor, infer, raw, seconds)
         cost(options.program, small, "a JPEG, ResNet-20", picture, "/classify", {}, seconds)
         throughput(options.program, large, picture, "/classify", {}, seconds)
+        poisson(options.program, large, picture, "/classify", {}, 2 * seconds)
         overload(options.program, large, picture, "/classify", {}, seconds)
         reloads(options.program, small, picture, 40 if options.quick else 200)
         idle(options.program, small, 10_000)
