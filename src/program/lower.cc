@@ -40,8 +40,7 @@ class Lowerer {
     operation.node = operation.output.value = index;
     if (!inputs.empty()) operation.input.value = value_[inputs[0]];
     if (inputs.size() < 2) return;
-    const Op op = graph_.nodes[index].op;
-    RESNET_ASSERT(op == Op::kAdd || op == Op::kConcat);  // nothing else reads two values
+    RESNET_ASSERT(graph_.nodes[index].op == Op::kAdd || graph_.nodes[index].op == Op::kConcat);
     operation.residual.value = value_[inputs[1]];
   }
 
