@@ -74,8 +74,8 @@ typedef struct resnet_options {
                                with _ for - */
 } resnet_options;
 
-/* Reads a model file, or a checkpoint of any making (docs/checkpoints.md), and makes it ready. What had to be assumed of
- * the latter is in resnet_notes(). */
+/* Reads a model file, or a checkpoint of any making (docs/checkpoints.md), and makes it ready. What had to be assumed
+ * of the latter is in resnet_notes(). */
 resnet_status resnet_load(const char* path, const resnet_options* options, resnet_classifier** model);
 
 /* NULL is allowed. */

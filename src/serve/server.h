@@ -25,7 +25,7 @@ struct ServerOptions {
   std::string certificate, key, client_authority;  // PEM files; empty: no TLS
   std::chrono::milliseconds drain_delay{0};        // between no longer being ready and taking no more
   std::chrono::seconds drain_time{30};             // for what is in to end
-  bool watch = false;  // models whose files are written are loaded anew
+  bool watch = false;                              // models whose files are written are loaded anew
   bool page = true;
   bool log_requests = false;
   int full_status = 503;
