@@ -16,6 +16,7 @@ namespace resnet {
 namespace {
 
 constexpr std::size_t kShownModules = 5;
+constexpr std::size_t kShownBytes = 110;    // of a list, so that a refusal that holds two stays within a line
 constexpr std::int64_t kMostChannels = 64;  // of pictures
 
 bool is_number_type(DType type) {
@@ -136,10 +137,22 @@ class Search {
 
   static std::string list(const std::vector<const HeadModule*>& modules) {
     std::string text;
-    for (std::size_t i = 0; i < std::min(modules.size(), kShownModules); ++i) {
-      text += fmt::format("{}{}", i == 0 ? "" : ", ", words(*modules[i]));
+    std::size_t shown = 0;
+    for (; shown < std::min(modules.size(), kShownModules); ++shown) {
+      const std::string more = fmt::format("{}{}", shown == 0 ? "" : ", ", words(*modules[shown]));
+      if (shown > 0 && text.size() + more.size() > kShownBytes) break;
+      text += more;
     }
-    if (modules.size() > kShownModules) text += fmt::format(" and {} more", modules.size() - kShownModules);
+    if (modules.size() > shown) text += fmt::format(" and {} more", modules.size() - shown);
+    return text;
+  }
+
+  static std::string names(const std::vector<std::string>& modules) {
+    std::string text;
+    for (const std::string& module : modules) {
+      if (text.size() > 2 * kShownBytes) return text + ", ...";
+      text += (text.empty() ? "" : ", ") + one_line(module);
+    }
     return text;
   }
 
@@ -360,7 +373,7 @@ class Search {
 
   [[noreturn]] void no_such_head() const {
     fail(ErrorCode::kNotFound, where_, "no linear layer of {} features is called '{}'{}", features_, one_line(wanted_),
-         result_.others.empty() ? "" : fmt::format("; there are {}", fmt::join(result_.others, ", ")));
+         result_.others.empty() ? "" : "; there are " + names(result_.others));
   }
 
   const StateDict& tensors_;

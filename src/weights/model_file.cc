@@ -83,7 +83,10 @@ StateDict take_found_weights(const Graph& graph, const StateDict& tensors, const
     return take_weights(graph, tensors, path);
   } catch (const Error& error) {
     const std::string message = error.what();
-    const std::size_t cut = message.size() <= kMaxLine ? std::string::npos : message.rfind("; ", kMaxLine);
+    std::size_t cut = message.size() <= kMaxLine ? std::string::npos : message.rfind("; ", kMaxLine);
+    if (message.size() > kMaxLine && (cut == std::string::npos || cut < path.size() + 2)) {
+      cut = message.rfind(", ", kMaxLine);  // within one long list
+    }
     if (cut == std::string::npos || cut < path.size() + 2 || !message.starts_with(path + ": ")) throw;
     fail(error.code(), path, "{}; and more", message.substr(path.size() + 2, cut - path.size() - 2));
   }
