@@ -22,6 +22,9 @@ constexpr std::size_t kKept = 3;            // networks that the next field is c
 constexpr std::int64_t kBatch = 16;
 constexpr double kFarOff = 0.5;  // whatever fits is nearer (docs/check.md)
 
+// Fewer pictures do not contradict the order of channels alone: a few of sea and sky look like others in BGR.
+constexpr std::size_t kPicturesForOrder = 64;
+
 // Pictures are changed in training (crops beyond their edges, other colours), which moves the scale of what goes in
 // more than anything else.
 constexpr double kOtherNormalisation = 1.25;
@@ -254,7 +257,11 @@ struct Threshold {
   double share, errors;
 };
 
-Verdict judge(const Hypothesis& nearest, const Hypothesis& other, bool contradicts) {
+Verdict judge(const Hypothesis& nearest, const Hypothesis& other, bool contradicts, std::size_t pictures) {
+  const bool order_alone = nearest.preprocessing.channels != other.preprocessing.channels &&
+                           normalises_alike(nearest.preprocessing, other.preprocessing) &&
+                           nearest.architecture == other.architecture;
+  if (contradicts && order_alone && pictures < kPicturesForOrder) return Verdict::kCannotTell;
   const bool by_scale = contradicts && !normalises_alike(nearest.preprocessing, other.preprocessing);
   const Threshold sure = {contradicts ? 1.5 : 1.25, 4};
   const Threshold likely = {by_scale ? 1.3 : contradicts ? 1.15 : 1.1, contradicts ? 3.0 : 2.0};
@@ -302,7 +309,7 @@ CheckReport check_model(const Model& model, std::span<const float> pictures, con
     }
   }
   const bool other = report.stated != 0;
-  if (found.size() > 1) report.verdict = judge(found[0], found[other ? report.stated : 1], other);
+  if (found.size() > 1) report.verdict = judge(found[0], found[other ? report.stated : 1], other, report.pictures);
   report.contradicted = other && report.verdict != Verdict::kCannotTell;
   return report;
 }

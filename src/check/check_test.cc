@@ -161,6 +161,18 @@ TEST(CheckTest, FindsWhatMattersInAFewOtherPictures) {
   EXPECT_TRUE(plain.contradicted);
 }
 
+TEST(CheckTest, FewPicturesDoNotContradictTheOrderOfChannels) {
+  if (kSanitized) GTEST_SKIP() << "takes long beside a sanitizer";
+  Preprocessing truth = small_pictures();
+  truth.channels = ChannelOrder::kBgr;
+  Model model = trained(small_network(), truth);
+  model.preprocessing = small_pictures();
+  const CheckReport report = check(model);
+  EXPECT_EQ(report.hypotheses[0].preprocessing, truth);
+  EXPECT_FALSE(report.contradicted);
+  EXPECT_EQ(report.verdict, Verdict::kCannotTell);
+}
+
 TEST(CheckTest, MayLookAtTheFirstNormAlone) {
   Preprocessing bytes = small_pictures();
   bytes.mean = {0, 0, 0};
