@@ -46,8 +46,12 @@ class Http1 final : public Protocol {
 
   void receive(std::string_view bytes) override {
     if (finished_) return;
-    input_.append(bytes);
-    advance();
+    if (input_.empty()) {  // a large body is not copied twice
+      input_ = bytes.substr(advance(bytes));
+    } else {
+      input_.append(bytes);
+      take_input();
+    }
   }
 
   void closed() override {
@@ -106,30 +110,40 @@ class Http1 final : public Protocol {
     parser_->on_chunk_header(on_chunk_);
   }
 
-  // Reads what has come as far as it goes.
-  void advance() {
-    while (!exchange_ && !finished_ && !input_.empty()) {
+  void take_input() {
+    input_.erase(0, advance(input_));
+    if (input_.empty()) input_.shrink_to_fit();
+  }
+
+  // Reads as far as it goes, and gives how far that was.
+  std::size_t advance(std::string_view bytes) {
+    std::size_t read = 0;
+    while (!exchange_ && !finished_ && read < bytes.size()) {
       if (!parser_) begin_request();
       boost::system::error_code error;
-      const std::size_t used = parser_->put(boost::asio::buffer(input_), error);
-      input_.erase(0, used);
-      if (error && error != http::error::need_more) return reject(answer_to(error));
+      const std::string_view rest = bytes.substr(read);
+      const std::size_t used = parser_->put(boost::asio::buffer(rest), error);
+      read += used;
+      if (error && error != http::error::need_more) {
+        reject(answer_to(error));
+        break;
+      }
       if (!head_done_ && parser_->is_header_done()) {
-        if (!take_head()) return;
+        if (!take_head(/*more=*/read < bytes.size())) break;
         head_done_ = true;
         parser_->eager(true);
       }
       if (head_done_) {
-        if (!reserve_body()) return;
-        if (parser_->is_done()) return hand_over();
+        if (!reserve_body()) break;
+        if (parser_->is_done()) hand_over();
       }
       if (error == http::error::need_more || (used == 0 && !head_done_)) break;
     }
-    if (!exchange_ && input_.empty()) input_.shrink_to_fit();
+    return finished_ ? bytes.size() : read;  // behind the end nothing is read
   }
 
-  // False where the request ends here.
-  bool take_head() {
+  // False where the request ends here. `more`: bytes behind the head have come with it.
+  bool take_head(bool more) {
     next_ = std::make_shared<Exchange>();
     next_->peer = context_.peer;
     HttpRequest& request = next_->request;
@@ -158,7 +172,7 @@ class Http1 final : public Protocol {
       if (!equals_ignoring_case(*expected, "100-continue")) {
         return stop(error_response(417, "100-continue alone can be expected"));
       }
-      if (!parser_->is_done() && input_.empty()) output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+      if (!parser_->is_done() && !more) output_ += "HTTP/1.1 100 Continue\r\n\r\n";
     }
     return true;
   }
@@ -192,7 +206,7 @@ class Http1 final : public Protocol {
     const bool close = !keep_alive_ || draining_;
     write(std::move(response), close);
     if (close) finished_ = true;
-    advance();
+    take_input();
     context_.host.changed();
   }
 
@@ -203,7 +217,6 @@ class Http1 final : public Protocol {
     write(std::move(response), true);
     next_.reset();
     parser_.reset();
-    input_ = std::string();
     finished_ = true;
     return false;
   }
