@@ -6,7 +6,7 @@
 
 namespace resnet::cli {
 
-// The path of the program of this name in the folder of the one that runs; empty where it is not there.
+// The path of the program of this name in the folder of the one that runs; whether it is there is another matter.
 std::string program_beside(const std::string& name);
 
 // Becomes that program, which runs the command of `resnet` with these arguments. Throws kIo where it cannot.

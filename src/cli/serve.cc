@@ -1,4 +1,6 @@
 // resnet serve: runs the server, a program of its own, so that this one links neither TLS nor HTTP.
+#include <filesystem>
+
 #include "base/error.h"
 #include "cli/beside.h"
 #include "cli/command.h"
@@ -9,9 +11,10 @@ void add_serve(Command& app) {
   Command* sub = app.add_subcommand("serve", "Serve models over HTTP and gRPC");
   sub->pass_arguments_on();
   sub->callback([sub] {
-    constexpr const char* kServer = "resnet-serve";
-    const std::string server = program_beside(kServer);
-    if (server.empty()) fail(ErrorCode::kNotFound, kServer, "the server does not stand beside this program");
+    const std::string server = program_beside("resnet-serve");
+    if (!std::filesystem::exists(server)) {
+      fail(ErrorCode::kNotFound, server, "the server is not there; it is installed beside this program");
+    }
     run_beside(server, "serve", sub->remaining());
   });
 }

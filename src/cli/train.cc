@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 
 #include "base/error.h"
@@ -58,8 +59,8 @@ void check_libraries(const std::string& trainer) {
 
 [[noreturn]] void run_trainer(const char* command, std::vector<std::string> arguments) {
   const std::string trainer = program_beside(kTrainer);
-  if (trainer.empty()) {
-    fail(ErrorCode::kNotFound, kTrainer,
+  if (!std::filesystem::exists(trainer)) {
+    fail(ErrorCode::kNotFound, trainer,
          "the trainer is not there: the Debian package has none, and it is built where LibTorch is, with `make "
          "TORCH=DIR` "
          "or the CPU wheel of torch in .venv (docs/training.md)");

@@ -29,7 +29,7 @@ os.environ.pop("LD_LIBRARY_PATH", None)  # what is installed knows its libraries
 def check_programs(prefix, folder):
     """All that are installed, for real: training too, which needs a library that is not installed with it."""
     programs = sorted(os.listdir(f"{prefix}/bin"))
-    assert programs == (["resnet", "resnet-train"] if torch else ["resnet"]), programs
+    assert programs == (["resnet", "resnet-serve", "resnet-train"] if torch else ["resnet", "resnet-serve"]), programs
     shapes = use_program(f"{prefix}/bin/resnet", folder)
     if not torch:
         assert "the trainer is not there" in run([f"{prefix}/bin/resnet", "train", "--out", "x"], status=1)
