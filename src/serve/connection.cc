@@ -245,7 +245,8 @@ int Listener::port() const { return acceptor_.local_endpoint().port(); }
 
 void Listener::accept() {
   acceptor_.async_accept([this](const error_code& error, tcp::socket socket) {
-    if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
+    if (!error) take(std::move(socket));  // also one that was accepted just before the listener closed
+    if (!acceptor_.is_open()) return;
     if (error) {  // no descriptors are left, say: others may end meanwhile
       retry_.expires_after(std::chrono::milliseconds(50));
       retry_.async_wait([this](const error_code& stopped) {
@@ -253,7 +254,6 @@ void Listener::accept() {
       });
       return;
     }
-    take(std::move(socket));
     accept();
   });
 }
@@ -266,6 +266,7 @@ void Listener::take(tcp::socket socket) {
   open_.emplace(connection.get(), connection);
   count_ = open_.size();
   connection->start();
+  if (draining_) connection->drain();
 }
 
 void Listener::forget(Connection& connection) {
@@ -287,6 +288,7 @@ void Listener::stop_accepting() {
 }
 
 void Listener::drain() {
+  draining_ = true;
   std::vector<std::shared_ptr<Connection>> all;
   for (const auto& [key, connection] : open_) all.push_back(connection);
   for (const auto& connection : all) connection->drain();

@@ -93,6 +93,7 @@ class Listener {
   const HttpLimits& http_;
   const ConnectionLimits& limits_;
   TlsContext* tls_;
+  bool draining_ = false;
   std::unordered_map<Connection*, std::shared_ptr<Connection>> open_;
   std::atomic<std::size_t> count_ = 0;
 };
