@@ -18,7 +18,7 @@ class Browser:
     the page's policy, files that were not found."""
 
     def __init__(self, *arguments):
-        self.profile = tempfile.TemporaryDirectory()
+        self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # its children may still write
         to_browser, self.writing = os.pipe()
         self.reading, from_browser = os.pipe()
         self.process = subprocess.Popen(
