@@ -19,7 +19,7 @@ import sys
 
 import numpy
 
-import forms_parity as forms
+import forms
 
 try:
     import fastai.vision.all as fastai

@@ -11,7 +11,7 @@ import numpy
 import torch
 from torch import nn
 
-import forms_parity as forms
+import forms
 
 
 def check_features(form, save, expected, flags=(), suffix=".pth"):

@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 
-import forms_parity as forms
+import forms
 
 try:
     import timm
