@@ -55,7 +55,6 @@ class Http1 final : public Protocol {
   }
 
   void closed() override {
-    closed_ = true;
     if (exchange_) exchange_->gone = true;
     finished_ = true;
   }
@@ -103,9 +102,8 @@ class Http1 final : public Protocol {
     parser_->eager(false);
     head_done_ = false;
     chunks_ = 0;
-    on_chunk_ = [this](std::uint64_t size, std::string_view, boost::system::error_code& error) {
+    on_chunk_ = [this](std::uint64_t, std::string_view, boost::system::error_code& error) {
       if (++chunks_ > context_.limits.chunks) error = http::error::body_limit;
-      (void)size;
     };
     parser_->on_chunk_header(on_chunk_);
   }
@@ -246,7 +244,6 @@ class Http1 final : public Protocol {
   bool keep_alive_ = false;
   bool head_only_ = false;
   bool draining_ = false;
-  bool closed_ = false;
   bool finished_ = false;
 };
 
