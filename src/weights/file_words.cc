@@ -78,7 +78,7 @@ std::vector<std::string> search_names(const WordJson& value, int count, int dept
 class Words {
  public:
   Words(const TensorFile& file, const Finding& finding, const Architecture& architecture, const std::string& path)
-      : file_(file), finding_(finding), architecture_(architecture), said_(words_, path) {}
+      : file_(file), finding_(finding), architecture_(architecture), path_(path), said_(words_, path) {}
 
   FileWords read() {
     const WordJson config = value_at(file_, "config.json");
@@ -89,12 +89,22 @@ class Words {
     read_trainer();
     Architecture told = architecture_;
     words_.changes.apply_to(told);
+    check_possible(told);
     check_modules(file_, finding_, told, said_);
     read_preprocessing(config);
     return std::move(words_);
   }
 
  private:
+  // What a file says of its network is no more trustworthy than the rest of it.
+  void check_possible(const Architecture& told) const {
+    try {
+      validate(told);
+    } catch (const Error& error) {
+      fail(ErrorCode::kUnsupported, path_, "says of its network what cannot be: {}", error.what());
+    }
+  }
+
   // A network whose program is known says all that tensors do not.
   void say_usual(const std::string& source, Antialias antialias = Antialias::kNone) {
     const Architecture usual;
@@ -243,6 +253,7 @@ class Words {
   const TensorFile& file_;
   const Finding& finding_;
   const Architecture& architecture_;
+  const std::string& path_;
   FileWords words_;
   Said said_;
 };

@@ -327,6 +327,7 @@ class Recogniser {
   // A layer that reads the features is no classifier where what it gives goes on: into a transformer, a decoder, the
   // centres of an embedding.
   void refuse_surrounded() const {
+    constexpr std::size_t kInList = 70;  // bytes of each name, so that the line stays short
     if (search_.head.layers.empty() || !options_.head.empty()) return;
     const std::string& head = search_.head.layers.back().module;
     const auto [end, ignored] =
@@ -345,9 +346,8 @@ class Recogniser {
       }
       fail(ErrorCode::kUnsupported, path_,
            "the network of {} is a part of a larger one: {} reads its features, and beside it stands {}; --head {} "
-           "takes "
-           "that layer for the classifier, --head none none",
-           shown(network()), one_line(head), one_line(name), one_line(head));
+           "takes that layer for the classifier, --head none none",
+           shown(network()), one_line(head, kInList), one_line(name, kInList), one_line(head, kInList));
     }
   }
 

@@ -16,6 +16,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 std::string without_head(const std::string& name) { return name.starts_with("fc.") ? "" : name; }
 
@@ -47,6 +48,16 @@ TEST(RecogniseTest, HeadsUnderAnyName) {
 }
 
 // A vision transformer on a network's features, a decoder behind an encoder, centres of an embedding.
+TEST(RecogniseTest, AHostileNameMakesNoLongLine) {
+  const std::string hostile(200, '\1');
+  ForeignFile file;
+  file.add(weights_of(small()), hostile + ".net.", without_head)
+      .add(hostile + ".proj.weight", weights_of(small()).at("fc.weight"))
+      .add(hostile + "decoder.weight", numbers({12, 5}));
+  const std::string refusal = file.refusal();
+  EXPECT_THAT(refusal, HasSubstr("is a part of a larger one"));
+}
+
 TEST(RecogniseTest, ALayerThatHandsFeaturesOnIsNoHead) {
   const StateDict weights = weights_of(small());
   for (const char* more : {"blocks.0.attn.qkv.weight", "decoder.lstm.weight_ih_l0", "centres.weight"}) {
@@ -270,6 +281,16 @@ TEST(RecogniseTest, BuffersThatPreparePicturesBecomeThePreprocessing) {
                           .add("pixel_std", numbers({3}, 0, 51))
                           .load();
   EXPECT_FLOAT_EQ(bytes.preprocessing.value().mean[0], 0.2F);
+}
+
+TEST(RecogniseTest, WhatAFileSaysOfItsNetworkMustBePossible) {
+  for (const auto& [path, value] : {std::pair("bn1.eps", "0"), {"bn1.eps", "8"}, {"conv1.stride", "[100000,100000]"}}) {
+    std::map<std::string, std::string> values = {{"conv1.stride", "[2,2]"}, {"bn1.eps", "1e-05"}};
+    values[path] = value;
+    ForeignFile file;
+    file.add(weights_of(small()), "").say(values);
+    EXPECT_THAT(file.refusal(), AllOf(StartsWith("m.pth: "), HasSubstr("cannot be"))) << path;
+  }
 }
 
 TEST(RecogniseTest, WhatTensorsDoNotTellIsTakenFromFlagsElseAssumedAloud) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <string>
 
 #include "resnet/error.h"
@@ -48,6 +49,12 @@ class ForeignFile {
   }
   ForeignFile& add(const std::string& name, const Tensor& tensor) {
     file_.tensors.add(name, tensor);
+    return *this;
+  }
+
+  // What the file says beside its tensors: JSON by path.
+  ForeignFile& say(const std::map<std::string, std::string>& values) {
+    for (const auto& [path, json] : values) file_.values[path] = json;
     return *this;
   }
 
