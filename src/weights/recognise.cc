@@ -192,6 +192,10 @@ class Recogniser {
     StateDict stored;
     stored.reserve(tensors_.size());
     for (const NameInFile& name : network().names) {
+      if (stored.contains(name.plain)) {
+        fail(ErrorCode::kUnsupported, path_, "more than one tensor is {}, {} among them", name.plain,
+             one_line(name.in_file));
+      }
       stored.add(name.plain, tensors_.at(name.in_file));
       if (is_tutorial_name(name.in_file)) result_.layout = Layout::kTutorial;
       if (name.in_file.substr(network().prefix.size()) != name.plain) {
