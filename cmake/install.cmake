@@ -23,6 +23,12 @@ install(TARGETS resnet EXPORT resnet-targets
         ARCHIVE COMPONENT development
         FILE_SET HEADERS COMPONENT development)
 install(EXPORT resnet-targets NAMESPACE resnet:: DESTINATION ${package_dir} COMPONENT development)
+if(TARGET resnet_with_tools)
+  install(TARGETS resnet_with_tools EXPORT resnet-tools-targets
+          ARCHIVE COMPONENT development
+          FILE_SET HEADERS COMPONENT development)
+  install(EXPORT resnet-tools-targets NAMESPACE resnet:: DESTINATION ${package_dir} COMPONENT development)
+endif()
 if(TARGET resnet_trainer)
   install(TARGETS resnet_trainer EXPORT resnet-train-targets
           ARCHIVE COMPONENT trainer

@@ -22,6 +22,7 @@ set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "Residual networks: describe, convert, run 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libresnet-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_DEPENDS "libfmt-dev, libjpeg-dev, libpng-dev, libwebp-dev, zlib1g-dev, pkg-config")
+set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_RECOMMENDS "libbz2-dev, liblzma-dev, libzstd-dev, nettle-dev, libprotobuf-dev")  # resnet::tools
 set(CPACK_DEBIAN_DEVELOPMENT_DESCRIPTION "Residual networks: library for C and C++
- The archive libresnet.a, its headers, and what CMake and pkg-config need to find them.")
+ The archives libresnet.a and libresnet-tools.a, their headers, and what CMake and pkg-config need to find them.")
 include(CPack)

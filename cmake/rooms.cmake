@@ -124,7 +124,7 @@ function(resnet_library name)
   list(REMOVE_DUPLICATES link)
   list(REMOVE_ITEM link nlohmann_json::nlohmann_json ${LIBRARY_EXCEPT})  # the former is headers only: compiled in
   add_library(${name} STATIC ${objects})
-  set_target_properties(${name} PROPERTIES LIBRARY_ROOMS "${LIBRARY_ROOMS}")
+  set_target_properties(${name} PROPERTIES LIBRARY_ROOMS "${below};${LIBRARY_ROOMS}")
   target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${headers})
   target_compile_features(${name} PUBLIC cxx_std_20)
   target_link_libraries(${name} PRIVATE ${link})

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 
 namespace resnet::python {
 namespace {
@@ -48,6 +49,15 @@ bool is_plain_buffer(nb::handle source) {
          !nb::hasattr(source, "__dlpack__");
 }
 
+bool is_pil(nb::handle source) {
+  return nb::hasattr(source, "getexif") && nb::hasattr(source, "convert") && nb::hasattr(source, "mode");
+}
+
+nb::object pixels_of_pil(nb::handle picture, int channels) {
+  const nb::object upright = nb::module_::import_("PIL.ImageOps").attr("exif_transpose")(picture);
+  return nb::module_::import_("numpy").attr("asarray")(upright.attr("convert")(channels == 1 ? "L" : "RGB"));
+}
+
 // A view of an object's bytes, for as long as this lives.
 class Buffer {
  public:
@@ -73,26 +83,38 @@ class Buffer {
 
 }  // namespace
 
-Floats to_numpy(std::vector<float> values, std::initializer_list<std::size_t> shape) {
+Floats to_numpy(std::vector<float> values, const std::vector<std::size_t>& shape) {
   auto kept = std::make_unique<std::vector<float>>(std::move(values));
   float* data = kept->data();
   nb::capsule owner(kept.get(), [](void* vector) noexcept { delete static_cast<std::vector<float>*>(vector); });
   static_cast<void>(kept.release());
-  return Floats(data, shape, owner);
+  return Floats(data, shape.size(), shape.data(), owner);
 }
 
-Picture::Picture(nb::handle source) : what_(std::string()) {
+FeatureShape shape_of(const Batch& batch) {
+  if (batch.ndim() == 3) throw nb::type_error("an array of 3 axes; add a batch axis: array[None]");
+  if (batch.ndim() != 4) {
+    const std::string text =
+        "an array of " + std::to_string(batch.ndim()) + " axes; a batch has 4: pictures, channels, height, width";
+    throw nb::type_error(text.c_str());
+  }
+  return {static_cast<std::int64_t>(batch.shape(0)), static_cast<std::int64_t>(batch.shape(1)),
+          static_cast<std::int64_t>(batch.shape(2)), static_cast<std::int64_t>(batch.shape(3))};
+}
+
+Picture::Picture(nb::handle given, const Classifier& model) : what_(std::string()) {
+  const nb::object source = is_pil(given) ? pixels_of_pil(given, model.architecture().in_channels) : nb::borrow(given);
   if (is_path(source)) {
     what_ = to_path(source);
   } else if (nb::isinstance<nb::bytes>(source)) {
-    owner_ = nb::borrow(source);
+    owner_ = source;
     const nb::bytes bytes = nb::borrow<nb::bytes>(source);
     what_ = std::span(static_cast<const std::byte*>(bytes.data()), bytes.size());
   } else if (is_plain_buffer(source) && Buffer(source).is_file()) {
     file_ = Buffer(source).copy();  // others may write to it meanwhile
     what_ = std::span<const std::byte>(file_);
   } else if (!nb::try_cast(source, array_)) {
-    throw nb::type_error("a path, the bytes of a file or a uint8 array is expected");
+    throw nb::type_error("a path, the bytes of a file, a uint8 array or a picture of PIL is expected");
   } else {
     if (array_.dtype() != nb::dtype<std::uint8_t>()) throw nb::type_error("an array of pixels must be uint8");
     if (array_.ndim() != 2 && array_.ndim() != 3) {

@@ -11,28 +11,15 @@
 #include <optional>
 
 #include "arrays.h"
-#include "resnet/explain.h"
+#include "model.h"
+
+// What a picture may be, for type checkers.
+#define RESNET_PICTURE                                         \
+  "str | os.PathLike[str] | bytes | bytearray | memoryview | " \
+  "numpy.typing.NDArray[numpy.uint8] | PIL.Image.Image"
 
 namespace resnet::python {
 namespace {
-
-// Calls `work` without the GIL.
-template <typename Work>
-auto without_gil(const Work& work) {
-  const nb::gil_scoped_release release;
-  return work();
-}
-
-// A classifier and what is made with it.
-struct Model {
-  explicit Model(Classifier made) : classifier(std::move(made)), embedder(classifier) {
-    if (classifier.architecture().classes > 0) explainer.emplace(classifier);
-  }
-
-  Classifier classifier;
-  std::optional<Explainer> explainer;  // none of a backbone
-  Embedder embedder;
-};
 
 std::unique_ptr<Model> load(const std::filesystem::path& path, int threads,
                             const std::optional<std::string>& architecture, const std::optional<std::string>& how,
@@ -49,26 +36,41 @@ std::unique_ptr<Model> load(const std::filesystem::path& path, int threads,
     options.take = take.value_or("");
     options.head = head.value_or("");
     if (fields) options.changes = parse_changes(*fields);
-    return std::make_unique<Model>(Classifier::load(path.string(), options));
+    return std::make_unique<Model>(path.string(), options);
   });
 }
 
 std::vector<Guess> classify(const Model& model, nb::handle source, int top) {
-  const Picture picture(source);
+  const Picture picture(source, model.classifier);
   return without_gil([&] { return picture.classify(model.classifier, top); });
 }
 
-Floats prepare(const Model& model, nb::handle source) {
-  const Picture picture(source);
-  const FeatureShape shape = model.classifier.input_shape();
-  return to_numpy(without_gil([&] { return picture.prepare(model.classifier); }),
-                  {static_cast<std::size_t>(shape.channels), static_cast<std::size_t>(shape.height),
-                   static_cast<std::size_t>(shape.width)});
+std::vector<std::vector<Guess>> classify_each(const Model& model, const nb::list& sources, int top) {
+  std::vector<std::vector<Guess>> result;
+  for (const nb::handle source : sources) result.push_back(classify(model, source, top));
+  return result;
 }
 
-FeatureShape shape_of(const Batch& batch) {
-  return {static_cast<std::int64_t>(batch.shape(0)), static_cast<std::int64_t>(batch.shape(1)),
-          static_cast<std::int64_t>(batch.shape(2)), static_cast<std::int64_t>(batch.shape(3))};
+Floats prepare_all(const Model& model, const std::vector<nb::object>& sources, bool as_batch) {
+  const FeatureShape shape = model.classifier.input_shape();
+  std::vector<float> values;
+  for (const nb::object& source : sources) {
+    const Picture picture(source, model.classifier);
+    const std::vector<float> one = without_gil([&] { return picture.prepare(model.classifier); });
+    values.insert(values.end(), one.begin(), one.end());
+  }
+  std::vector<std::size_t> sizes = {static_cast<std::size_t>(shape.channels), static_cast<std::size_t>(shape.height),
+                                    static_cast<std::size_t>(shape.width)};
+  if (as_batch) sizes.insert(sizes.begin(), sources.size());
+  return to_numpy(std::move(values), sizes);
+}
+
+Floats prepare(const Model& model, const nb::object& source) { return prepare_all(model, {source}, false); }
+
+Floats prepare_each(const Model& model, const nb::list& sources) {
+  std::vector<nb::object> held;
+  for (const nb::handle source : sources) held.push_back(nb::borrow(source));
+  return prepare_all(model, held, true);
 }
 
 Floats logits(const Model& model, const Batch& batch) {
@@ -84,7 +86,7 @@ Floats features(const Model& model, const Batch& batch) {
 }
 
 Floats heatmap(const Model& model, nb::handle source, std::optional<int> index) {
-  const Picture picture(source);
+  const Picture picture(source, model.classifier);
   Heatmap map = without_gil([&] {
     require_head(model.classifier.architecture(), "heatmap");
     return model.explainer->explain(picture.prepare(model.classifier), model.classifier.input_shape(), index);
@@ -139,6 +141,15 @@ void translate(const std::exception_ptr& thrown, void* type) {
   }
 }
 
+std::string text_of(const Model& model) {
+  const Architecture& architecture = model.classifier.architecture();
+  const FeatureShape in = model.classifier.input_shape();
+  return architecture.name + ", " +
+         (architecture.classes > 0 ? std::to_string(architecture.classes) + " classes" : "no classifier") + ", input " +
+         std::to_string(in.channels) + "x" + std::to_string(in.height) + "x" + std::to_string(in.width) + ", " +
+         std::string(name(model.classifier.engine().precision()));
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -159,7 +170,8 @@ NB_MODULE(_native, module) {
             .format(guess.index, guess.label, guess.probability);
       });
 
-  nb::class_<Model>(module, "Classifier", "A model file made ready to classify pictures.")
+  nb::class_<Model> classifier(module, "Classifier", "A model file made ready to classify pictures.");
+  classifier
       .def_static(
           "load", &load, nb::arg("path"), nb::kw_only(), nb::arg("threads") = 0, nb::arg("architecture") = nb::none(),
           nb::arg("preset") = nb::none(), nb::arg("precision") = nb::none(), nb::arg("allow_nonfinite") = false,
@@ -172,6 +184,9 @@ NB_MODULE(_native, module) {
           "what is usual: \"stem_pool=none strides=1,2,2,1\". `notes` says what was assumed.")
       .def_prop_ro("architecture", [](const Model& model) { return model.classifier.architecture().name; })
       .def_prop_ro(
+          "precision", [](const Model& model) { return nb::str(name(model.classifier.engine().precision()).data()); },
+          "fp32, bf16 or int8: what its layers run in.")
+      .def_prop_ro(
           "labels", [](const Model& model) { return model.classifier.labels(); }, "One per class.")
       .def_prop_ro(
           "notes", [](const Model& model) { return model.classifier.notes(); },
@@ -179,13 +194,18 @@ NB_MODULE(_native, module) {
       .def_prop_ro("input_shape", &input_shape, "Channels, height, width of what prepare() gives.")
       .def_prop_ro(
           "feature_count", [](const Model& model) { return model.embedder.size(); }, "Length of an embedding.")
+      .def("classify", &classify_each, nb::arg("pictures"), nb::arg("top") = 5,
+           nb::sig("def classify(self, pictures: list[" RESNET_PICTURE "], top: int = 5) -> list[list[Guess]]"),
+           "The same for each of a list.")
       .def("classify", &classify, nb::arg("picture"), nb::arg("top") = 5,
-           nb::sig("def classify(self, picture: str | os.PathLike[str] | bytes | bytearray | memoryview | "
-                   "numpy.typing.NDArray[numpy.uint8], top: int = 5) -> list[Guess]"),
-           "The most probable classes, best first: of a path, of a file's bytes, or of RGB pixels (uint8, HxWx3).")
+           nb::sig("def classify(self, picture: " RESNET_PICTURE ", top: int = 5) -> list[Guess]"),
+           "The most probable classes, best first: of a path, of a file's bytes, of RGB pixels (uint8, HxWx3) or of a "
+           "picture of PIL.")
+      .def("prepare", &prepare_each, nb::arg("pictures"),
+           nb::sig("def prepare(self, pictures: list[" RESNET_PICTURE "]) -> numpy.typing.NDArray[numpy.float32]"),
+           "A batch of such tensors (NxCxHxW), as logits() and features() take it.")
       .def("prepare", &prepare, nb::arg("picture"),
-           nb::sig("def prepare(self, picture: str | os.PathLike[str] | bytes | bytearray | memoryview | "
-                   "numpy.typing.NDArray[numpy.uint8]) -> numpy.typing.NDArray[numpy.float32]"),
+           nb::sig("def prepare(self, picture: " RESNET_PICTURE ") -> numpy.typing.NDArray[numpy.float32]"),
            "The tensor that the network takes (CxHxW): resized, cropped and normalised.")
       .def("logits", &logits, nb::arg("batch"),
            nb::sig(
@@ -196,10 +216,11 @@ NB_MODULE(_native, module) {
                "def features(self, batch: numpy.typing.NDArray[numpy.float32]) -> numpy.typing.NDArray[numpy.float32]"),
            "Embeddings (N x feature_count) of preprocessed pictures (NxCxHxW): what the last layer classifies.")
       .def("heatmap", &heatmap, nb::arg("picture"), nb::arg("index") = nb::none(),
-           nb::sig(
-               "def heatmap(self, picture: str | os.PathLike[str] | bytes | bytearray | memoryview | "
-               "numpy.typing.NDArray[numpy.uint8], index: int | None = None) -> numpy.typing.NDArray[numpy.float32]"),
-           "Where a class (the most probable one) is seen: Grad-CAM on the last stage, as fine as that stage.");
+           nb::sig("def heatmap(self, picture: " RESNET_PICTURE
+                   ", index: int | None = None) -> numpy.typing.NDArray[numpy.float32]"),
+           "Where a class (the most probable one) is seen: Grad-CAM on the last stage, as fine as that stage.")
+      .def("__repr__", [](const Model& model) { return "<resnet_cpp.Classifier " + text_of(model) + ">"; });
+  add_tools(module, classifier);
 }
 
 }  // namespace resnet::python

@@ -277,6 +277,7 @@ class ClassifierTest(unittest.TestCase):
         package = ast.parse((folder / "__init__.pyi").read_text())
         named = {node.name for node in package.body if isinstance(node, ast.ClassDef)}
         named |= {alias.asname for node in package.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+        named |= {node.targets[0].id for node in package.body if isinstance(node, ast.Assign)} - {"__all__"}
         named |= {node.target.id for node in package.body if isinstance(node, ast.AnnAssign)}
         self.assertEqual(named, set(resnet_cpp.__all__))
 

@@ -21,9 +21,9 @@
 #include "console/progress.h"
 #include "console/text_table.h"
 #include "model/calibrate.h"
-#include "quantize/quantize.h"
 #include "resnet/engine.h"
 #include "resnet/model_file.h"
+#include "resnet/quantize.h"
 #include "weights/initialize.h"
 
 namespace resnet::cli {

@@ -10,36 +10,12 @@
 #include "cli/option_words.h"
 #include "console/output.h"
 #include "console/progress.h"
+#include "evaluate/data_notes.h"
 
 namespace resnet::cli {
-namespace {
-
-constexpr const char* kValidationNames[] = {"val", "valid", "validation", "test"};
-
-// "cat, cow, dog, ... zebra"
-std::string some_of(const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 4;
-  if (names.size() <= kShown) return fmt::format("{}", fmt::join(names, ", "));
-  return fmt::format("{}, ... {}", fmt::join(names.begin(), names.begin() + kShown - 1, ", "), names.back());
-}
-
-// Fails where folders that are parts of a set were taken for classes, as others lie beside them.
-void refuse_parts(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier) {
-  const std::vector<std::string>& labels = dataset.labels();
-  const auto is_label = [&](const char* name) { return std::ranges::find(labels, name) != labels.end(); };
-  const auto* const part = std::ranges::find_if(kValidationNames, is_label);
-  if (!is_label("train") || part == std::end(kValidationNames)) return;
-  if (classifier.named() && std::ranges::find(classifier.labels(), *part) != classifier.labels().end()) return;
-  fail(ErrorCode::kMismatch, arguments.path,
-       "its folders train and {0} are parts of a set, not classes: --only {0} takes one", *part);
-}
-
-}  // namespace
 
 void say_parts(const std::string& path, const Dataset& dataset, const char* done) {
-  if (dataset.parts().empty()) return;
-  say(fmt::format("{} consists of {}: all of them are {}; --only {} takes one", path,
-                  fmt::join(dataset.parts(), " and "), done, dataset.parts().back()));
+  if (const std::string note = parts_note(path, dataset, done); !note.empty()) say(note);
 }
 
 Dataset open_data(const DataArguments& arguments) {
@@ -84,24 +60,9 @@ void add_data_arguments(Command& command, DataArguments& arguments) {
 
 ClassMap match_classes(const DataArguments& arguments, const Dataset& dataset, const Classifier& classifier,
                        const std::string& model) {
-  refuse_parts(arguments, dataset, classifier);
-  const std::vector<std::string>& labels = dataset.labels();
-  ClassMap classes(classifier, labels, dataset.labels_may_be_indices(), model);
-  switch (classes.assumption()) {
-    case ClassMap::Assumption::kNone: break;
-    case ClassMap::Assumption::kAlphabetical:
-      say(fmt::format("{} names no classes: its outputs are taken for {} in alphabetical order", model,
-                      some_of(labels)));
-      break;
-    case ClassMap::Assumption::kIndices:
-      say(fmt::format("{}: its folders {} are taken for the indexes of the classes of {}", arguments.path,
-                      some_of(labels), model));
-      break;
-    case ClassMap::Assumption::kWordNet:
-      say(fmt::format("{}: its 1000 classes are taken for ImageNet's, as the folders of {} are", model,
-                      arguments.path));
-      break;
-  }
+  refuse_parts(arguments.path, dataset, classifier);
+  ClassMap classes(classifier, dataset.labels(), dataset.labels_may_be_indices(), model);
+  if (const std::string note = labels_note(arguments.path, dataset, classes, model); !note.empty()) say(note);
   return classes;
 }
 

@@ -6,9 +6,9 @@
 #include "cli/command.h"
 #include "console/json.h"
 #include "console/numbers.h"
-#include "onnx/export.h"
 #include "program/quantized.h"
 #include "resnet/model_file.h"
+#include "resnet/onnx.h"
 
 namespace resnet::cli {
 namespace {

@@ -1,11 +1,10 @@
 // resnet quantize: an int8 model from one in floating point.
-#include "quantize/quantize.h"
+#include "resnet/quantize.h"
 
 #include <fmt/format.h>
 
 #include <cmath>
 #include <filesystem>
-#include <map>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -32,28 +31,12 @@ struct QuantizeCommand {
   bool verbose = false;
 };
 
-std::vector<float> read_pictures(const QuantizeCommand& command, const Classifier& classifier) {
+PictureStack read_pictures(const QuantizeCommand& command, const Classifier& classifier) {
   const Dataset images = Dataset::open(command.images, {command.only, "", /*classes=*/false});
   say_parts(command.images, images, "calibrated on");
-  const auto source = images.items(command.limit);
-  InputReader reader(classifier, *source, command.classifier.decode_options(), 16);
   Progress progress("pictures", std::min(images.count(), static_cast<std::size_t>(command.limit)));
-  // By their paths in the set, so that every form of one set gives the same model: later steps depend on the order.
-  std::multimap<std::string, std::vector<float>> by_path;
-  std::int64_t read = 0;
-  while (auto item = reader.next()) {
-    if (item->error) throw Error(*item->error);
-    if (item->value->shape != classifier.input_shape()) {
-      fail(ErrorCode::kMismatch, item->path, "is an array of another size than pictures have");
-    }
-    say_notes(item->path, item->value->notes);
-    by_path.emplace(item->path.substr(item->path.rfind(':') + 1),
-                    std::move(item->value->values));  // behind the archive's
-    progress.update(++read);
-  }
-  std::vector<float> values;
-  for (const auto& [path, own] : by_path) values.insert(values.end(), own.begin(), own.end());
-  return values;
+  return read_stack(images, classifier, command.limit, command.classifier.decode_options(),
+                    {[&](std::int64_t done, std::int64_t) { progress.update(done); }, say_notes});
 }
 
 std::int64_t bytes_of(const StateDict& weights) {
@@ -125,23 +108,18 @@ void quantize_model(const QuantizeCommand& command) {
   if (!command.output.ends_with(".safetensors")) throw Usage(command.output + ": int8 models are .safetensors files");
   check_writable(command.output);
   const Model model = load_classifier_model(command.classifier, Head::kNeeded);
-  std::vector<float> values;
-  CalibrationSet pictures;
+  PictureStack stack;
   {
     ClassifierOptions options;
     options.engine.threads = command.classifier.engine.threads;
-    const Classifier classifier(model, options);
-    values = read_pictures(command, classifier);
-    pictures.shape = classifier.input_shape();
+    stack = read_pictures(command, Classifier(model, options));
   }
-  pictures.shape.batch = static_cast<std::int64_t>(values.size()) / pictures.shape.count();
-  pictures.values = values;
   Progress progress("pictures through the network", std::nullopt);
   QuantizeOptions options;
   options.min_agreement = command.min_agreement;
   options.threads = command.classifier.engine.threads;
   options.progress = [&](std::int64_t done, std::int64_t) { progress.update(done); };
-  const QuantizedModel result = quantize(model, pictures, options);
+  const QuantizedModel result = quantize(model, {stack.shape, stack.values}, options);
   progress.clear();
   save_model(result.model, command.output);
   command.json ? print_json(command, result, bytes_of(model.weights))

@@ -125,6 +125,7 @@ Evaluation evaluate(const Classifier& classifier, Source& source, const ClassMap
     if (options.progress) options.progress(seen);
   }
   batch.run(result);
+  if (options.progress) options.progress(seen);
   result.seconds = seconds_since(start);
   return result;
 }

@@ -1,6 +1,8 @@
 #include "evaluate/input.h"
 
+#include <algorithm>
 #include <cstring>
+#include <map>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -75,5 +77,30 @@ InputReader::InputReader(const Classifier& classifier, Source& source, const Dec
     : ParallelReader(
           source, [&classifier, decode](const Item& item) { return read_input(item, classifier, decode); },
           available_processors(), static_cast<std::size_t>(2 * batch + available_processors())) {}
+
+PictureStack read_stack(const Dataset& set, const Classifier& classifier, std::int64_t limit,
+                        const DecodeOptions& decode, const ReadingCalls& calls) {
+  constexpr int kAhead = 16;
+  const auto source = set.items(limit);
+  const auto all = static_cast<std::int64_t>(set.count());
+  const std::int64_t count = limit < 0 ? all : std::min(all, limit);
+  InputReader reader(classifier, *source, decode, kAhead);
+  std::multimap<std::string, std::vector<float>> by_path;
+  std::int64_t done = 0;
+  while (auto item = reader.next()) {
+    if (item->error) throw Error(*item->error);
+    if (item->value->shape != classifier.input_shape()) {
+      fail(ErrorCode::kMismatch, item->path, "is an array of another size than pictures have");
+    }
+    if (calls.noted) calls.noted(item->path, item->value->notes);
+    by_path.emplace(item->path.substr(item->path.rfind(':') + 1),
+                    std::move(item->value->values));  // behind the archive's
+    if (calls.progress) calls.progress(++done, count);
+  }
+  PictureStack stack{classifier.input_shape(), {}};
+  stack.shape.batch = static_cast<std::int64_t>(by_path.size());
+  for (const auto& [path, own] : by_path) stack.values.insert(stack.values.end(), own.begin(), own.end());
+  return stack;
+}
 
 }  // namespace resnet

@@ -66,4 +66,22 @@ class InputReader : public ParallelReader<Input> {
   InputReader(const Classifier& classifier, Source& source, const DecodeOptions& decode, int batch);
 };
 
+// Pictures of one size, one behind the other.
+struct PictureStack {
+  FeatureShape shape;
+  std::vector<float> values;  // NCHW
+};
+
+// What is done while a set is read, from the calling thread.
+struct ReadingCalls {
+  std::function<void(std::int64_t done, std::int64_t of)> progress;
+  std::function<void(const std::string& path, const PictureNotes& notes)> noted;
+};
+
+// At most `limit` pictures of a set (all: -1), spread evenly over its classes, as `classifier` takes them; in the order
+// of their paths within the set, so that every form of one set gives the same. Throws the error of the first picture
+// that cannot be read, and kMismatch for an array of another size.
+PictureStack read_stack(const Dataset& set, const Classifier& classifier, std::int64_t limit,
+                        const DecodeOptions& decode, const ReadingCalls& calls);
+
 }  // namespace resnet

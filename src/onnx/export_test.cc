@@ -1,4 +1,4 @@
-#include "onnx/export.h"
+#include "resnet/onnx.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

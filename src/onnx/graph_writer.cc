@@ -12,9 +12,9 @@
 #include "arch/describe.h"
 #include "arch/operations.h"
 #include "base/error.h"
-#include "onnx/export.h"
 #include "onnx/proto_writer.h"
 #include "program/scale_shift.h"
+#include "resnet/onnx.h"
 
 namespace resnet {
 namespace {

@@ -1,4 +1,4 @@
-#include "quantize/quantize.h"
+#include "resnet/quantize.h"
 
 #include <gtest/gtest.h>
 

@@ -106,3 +106,16 @@ def check_examples(folder, examples):
     expected = {(answer["path"], answer["top"][0]["class"]) for answer in answers}
     if len(paths) != len(rows) or {(path, label) for path, label, _ in rows} != expected:
         sys.exit(f"classify_folder printed {rows}, but resnet predict says {expected}")
+    if os.path.exists(os.path.join(examples, "evaluate")):
+        check_evaluate(folder, os.path.join(examples, "evaluate"), model)
+
+
+def check_evaluate(folder, example, model):
+    """The last line of examples/evaluate.cc is what `resnet eval` says."""
+    judged = os.path.join(folder, "judged")
+    for i, label in enumerate(["cat", "dog", "ship"] * 3):
+        pictures.write(f"{judged}/{label}/{i}.png", pictures.png(40 + i, 40, i))
+    expected = json.loads(run([program, "eval", model, judged, "--json"]))
+    last = run([example, model, judged]).splitlines()[-1]
+    if last != f"{100 * expected['top1']:6.2f} %  of 9 pictures":
+        sys.exit(f"evaluate printed {last}, but resnet eval says {expected}")

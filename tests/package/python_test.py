@@ -24,12 +24,14 @@ OFFLINE = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", 
 
 def use_package(folder, interpreter=sys.executable, env=None):
     """The package's tests and the example; gives the exit status of the tests."""
-    done = subprocess.run([interpreter, os.path.join(python, "tests", "test_classifier.py")], env={**os.environ, **(env or {})},
-                          check=False)
+    status = 0
+    for name in ("test_classifier.py", "test_tools.py"):
+        done = subprocess.run([interpreter, os.path.join(python, "tests", name)], env={**os.environ, **(env or {})}, check=False)
+        status = status or done.returncode
     model, picture = package.model_and_picture(folder)
     example = os.path.join(package.source, "examples", "classify.py")
     package.check_answer(package.run([interpreter, example, model, picture], env=env), model, picture)
-    return done.returncode
+    return status
 
 
 def try_folder(*settings):
