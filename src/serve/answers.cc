@@ -45,6 +45,12 @@ HttpResponse error_of(const std::exception& error, bool grpc) {
     response.headers.emplace_back("retry-after", "1");
     return response;
   }
+  if (dynamic_cast<const UnknownCoding*>(&error) != nullptr) {
+    HttpResponse response =
+        grpc ? grpc_error(GrpcStatus::kUnimplemented, error.what()) : error_response(415, error.what());
+    response.headers.emplace_back(grpc ? "grpc-accept-encoding" : "accept-encoding", "gzip, deflate, identity");
+    return response;
+  }
   if (const auto* known = dynamic_cast<const Error*>(&error)) {
     return grpc ? grpc_error(grpc_status(known->code()), known->what())
                 : error_response(http_status(known->code()), known->what());

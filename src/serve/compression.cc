@@ -37,11 +37,9 @@ struct Inflater {
 
 }  // namespace
 
-Coding parse_coding(std::string_view text) {
+Coding parse_coding(std::string_view text, std::string_view header) {
   const Coding coding = coding_of(trim(text));
-  if (coding == Coding::kIdentity && trim(text) != "identity") {
-    fail(ErrorCode::kUnsupported, "content-encoding", "gzip, deflate and identity are read here");
-  }
+  if (coding == Coding::kIdentity && trim(text) != "identity") throw UnknownCoding(header);
   return coding;
 }
 

@@ -1,15 +1,20 @@
 #include "serve/grpc.h"
 
+#include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/stubs/logging.h>
+#include <google/protobuf/wire_format_lite.h>
 #include <serve_schema/grpc_health.pb.h>
 #include <serve_schema/open_inference.pb.h>
 
+#include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "serve/compression.h"
 #include "serve/grpc_frame.h"
+#include "serve/v2_json.h"
 
 namespace resnet::serve {
 namespace {
@@ -28,16 +33,15 @@ Message parse(std::string_view bytes) {
   return message;
 }
 
-std::int64_t whole(const inference::InferParameter& parameter) {
-  if (parameter.has_uint64_param()) return static_cast<std::int64_t>(parameter.uint64_param());
-  return parameter.int64_param();  // 0 where it is another one
-}
-
 template <typename Parameters>
 std::optional<std::int64_t> find_whole(const Parameters& parameters, const char* name) {
   const auto found = parameters.find(name);
   if (found == parameters.end()) return std::nullopt;
-  return whole(found->second);
+  const inference::InferParameter& parameter = found->second;
+  if (parameter.has_int64_param()) return parameter.int64_param();
+  if (!parameter.has_uint64_param()) fail(ErrorCode::kFormat, name, "is no whole number");
+  constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  return static_cast<std::int64_t>(std::min(parameter.uint64_param(), kMax));
 }
 
 int small(std::int64_t value) { return static_cast<int>(std::clamp<std::int64_t>(value, 0, 1'000'000)); }
@@ -65,6 +69,32 @@ std::string model_metadata(const inference::ModelMetadataRequest& request, const
   };
   for (const TensorMetadata& tensor : model->inputs()) add(tensor, response.add_inputs());
   for (const TensorMetadata& tensor : model->outputs()) add(tensor, response.add_outputs());
+  return response.SerializeAsString();
+}
+
+inference::DataType data_type(std::string_view datatype) {
+  if (datatype == "FP32") return inference::TYPE_FP32;
+  return datatype == "UINT8" ? inference::TYPE_UINT8 : inference::TYPE_STRING;  // what V2 calls BYTES
+}
+
+std::string model_config(const inference::ModelConfigRequest& request, const Repository& repository) {
+  const auto model = repository.find(request.name(), request.version());
+  inference::ModelConfigResponse response;
+  inference::ModelConfig& config = *response.mutable_config();
+  config.set_name(model->name());
+  config.set_platform("resnet");
+  const auto add = [](const TensorMetadata& tensor, auto* to) {
+    to->set_name(tensor.name);
+    to->set_data_type(data_type(tensor.datatype));
+    for (const std::int64_t size : tensor.shape) to->add_dims(size);
+  };
+  for (const TensorMetadata& tensor : model->inputs()) {
+    inference::ModelInput* input = config.add_input();
+    add(tensor, input);
+    input->set_optional(tensor.name != "input");
+  }
+  for (const TensorMetadata& tensor : model->outputs()) add(tensor, config.add_output());
+  (*config.mutable_parameters())["preprocessing"].set_string_value(preprocessing_text(*model));
   return response.SerializeAsString();
 }
 
@@ -126,7 +156,7 @@ std::string server_metadata() {
   inference::ServerMetadataResponse response;
   response.set_name("resnet");
   response.set_version(RESNET_VERSION);
-  for (const char* extension : {"model_repository", "statistics", "classification"}) {
+  for (const char* extension : {"model_repository", "statistics", "model_configuration", "classification"}) {
     response.add_extensions(extension);
   }
   return response.SerializeAsString();
@@ -183,7 +213,7 @@ std::string grpc_message(const HttpRequest& request, std::size_t limit) {
   if (coding == nullptr || *coding == "identity") {
     fail(ErrorCode::kFormat, "grpc-encoding", "a compressed message, but the header does not say how");
   }
-  return inflate_body(first->message, parse_coding(*coding), limit);
+  return inflate_body(first->message, parse_coding(*coding, "grpc-encoding"), limit);
 }
 
 std::optional<std::chrono::nanoseconds> parse_grpc_timeout(std::string_view text) noexcept {
@@ -211,6 +241,7 @@ GrpcInfer parse_grpc_infer(std::string bytes) {
   if (const auto timeout = find_whole(message->parameters(), "timeout")) {
     request.timeout = std::chrono::microseconds(*timeout);
   }
+  request.priority = find_whole(message->parameters(), "priority");
   const bool raw = message->raw_input_contents_size() > 0;
   if (raw && message->raw_input_contents_size() != message->inputs_size()) {
     fail(ErrorCode::kMismatch, "raw_input_contents", "{} for {} inputs", message->raw_input_contents_size(),
@@ -236,6 +267,33 @@ GrpcInfer parse_grpc_infer(std::string bytes) {
     request.outputs.push_back(std::move(wish));
   }
   return infer;
+}
+
+std::optional<std::int64_t> peek_grpc_priority(std::string_view body) {
+  namespace pb = google::protobuf;
+  constexpr std::size_t kHead = 5;
+  constexpr int kMaxFields = 64;
+  constexpr int kMaxBytes = 1024;  // of a parameter
+  const std::uint32_t parameter = pb::internal::WireFormatLite::MakeTag(
+      inference::ModelInferRequest::kParametersFieldNumber, pb::internal::WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+  if (body.size() < kHead || body[0] != 0) return std::nullopt;
+  body.remove_prefix(kHead);
+  pb::io::CodedInputStream fields(reinterpret_cast<const std::uint8_t*>(body.data()), static_cast<int>(body.size()));
+  inference::ModelInferRequest found;
+  for (int i = 0; i < kMaxFields; ++i) {
+    const int begin = fields.CurrentPosition();
+    const std::uint32_t tag = fields.ReadTag();
+    if (tag == 0 || !pb::internal::WireFormatLite::SkipField(&fields, tag)) break;
+    const int size = fields.CurrentPosition() - begin;
+    if (tag != parameter || size > kMaxBytes) continue;
+    const std::string field(body.substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(size)));
+    if (!found.MergeFromString(field)) break;
+  }
+  try {
+    return find_whole(found.parameters(), "priority");
+  } catch (const Error&) {  // whoever reads it will say so
+    return std::nullopt;
+  }
 }
 
 std::string format_grpc_infer(const InferResponse& response, const ServedModel& model) {
@@ -278,6 +336,7 @@ std::optional<std::string> call_grpc(std::string_view path, std::string_view mes
   if (path == "ModelMetadata") {
     return model_metadata(parse<inference::ModelMetadataRequest>(message), services.repository);
   }
+  if (path == "ModelConfig") return model_config(parse<inference::ModelConfigRequest>(message), services.repository);
   if (path == "ModelStatistics") {
     return statistics(parse<inference::ModelStatisticsRequest>(message), services.repository);
   }

@@ -46,6 +46,9 @@ struct GrpcInfer {
 GrpcInfer parse_grpc_infer(std::string message);
 std::string format_grpc_infer(const InferResponse& response, const ServedModel& model);
 
+// The parameter `priority` of a request that is framed like this, as peek_priority() of v2_json.h.
+std::optional<std::int64_t> peek_grpc_priority(std::string_view body);
+
 // The other methods of the inference service and health's Check; nothing for one that is none. Throws resnet::Error.
 struct GrpcServices {
   const Repository& repository;

@@ -37,7 +37,11 @@ struct InferRequest {
   bool binary = false;                               // all outputs, where none is named
   int top = 5;                                       // of the output `labels`
   std::optional<std::chrono::microseconds> timeout;  // from the request's arrival
+  std::optional<std::int64_t> priority;              // kHighestPriority to kLowestPriority
 };
+
+inline constexpr std::int64_t kHighestPriority = -100;
+inline constexpr std::int64_t kLowestPriority = 100;
 
 struct InferOutput {
   std::string name;

@@ -107,11 +107,12 @@ HttpResponse Router::answer(Exchange& exchange) {
     if (what == "repository") return repository(exchange, rest);
     if (request.method != "GET" && request.method != "HEAD") return wrong_method("GET");
     if (what.empty()) {
-      return json_response(JsonObject{{"name", "resnet"},
-                                      {"version", RESNET_VERSION},
-                                      {"extensions", std::vector<std::string>{"model_repository", "statistics",
-                                                                              "binary_tensor_data", "classification"}}}
-                               .text());
+      return json_response(
+          JsonObject{{"name", "resnet"},
+                     {"version", RESNET_VERSION},
+                     {"extensions", std::vector<std::string>{"model_repository", "statistics", "model_configuration",
+                                                             "binary_tensor_data", "classification"}}}
+              .text());
     }
     if (what == "health") {
       const bool ready = rest == "/ready";

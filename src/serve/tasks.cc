@@ -41,20 +41,36 @@ std::optional<Clock::duration> timeout_of(const Headers& headers) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(*seconds));
 }
 
-int priority_of(const Headers& headers) {
+bool is_priority(std::int64_t value) { return value >= kHighestPriority && value <= kLowestPriority; }
+
+std::optional<int> priority_of(const Headers& headers) {
   const std::string* text = find_header(headers, "x-request-priority");
-  if (text == nullptr) return 0;
+  if (text == nullptr) return std::nullopt;
   const auto value = number_of<int>(*text);
-  if (!value || *value < -100 || *value > 100) {
-    fail(ErrorCode::kInvalidArgument, "x-request-priority", "'{}' is not -100 to 100", one_line(*text));
+  if (!value || !is_priority(*value)) {
+    fail(ErrorCode::kInvalidArgument, "x-request-priority", "'{}' is not {} to {}", one_line(*text), kHighestPriority,
+         kLowestPriority);
   }
-  return *value;
+  return value;
+}
+
+// Throws UnknownCoding.
+Coding coding_of(const HttpRequest& request) {
+  const std::string* text = find_header(request.headers, "content-encoding");
+  return text == nullptr ? Coding::kIdentity : parse_coding(*text, "content-encoding");
+}
+
+// That a request of the Open Inference Protocol says itself, where that can be seen before it is read.
+std::optional<std::int64_t> peek_priority_of(const HttpRequest& request, bool grpc) {
+  if (grpc) return peek_grpc_priority(request.body);
+  if (coding_of(request) != Coding::kIdentity) return std::nullopt;
+  return peek_priority(
+      std::string_view(request.body).substr(0, json_length(request.headers).value_or(std::string::npos)));
 }
 
 // The body as it was before it was compressed; `storage` takes it then. At most `limit` bytes.
 std::string_view unpack_body(const HttpRequest& request, std::size_t limit, std::string& storage) {
-  const std::string* text = find_header(request.headers, "content-encoding");
-  const Coding coding = text == nullptr ? Coding::kIdentity : parse_coding(*text);
+  const Coding coding = coding_of(request);
   if (coding == Coding::kIdentity) return request.body;
   storage = inflate_body(request.body, coding, limit);
   return storage;
@@ -93,6 +109,7 @@ struct Router::Task {
   bool grpc = false;
   Clock::time_point arrival = Clock::now();
   std::optional<Clock::time_point> deadline;
+  std::optional<int> priority;               // that is known
   std::shared_ptr<const ServedModel> model;  // which it may find out itself
   Clock::duration waited{};
   Times times;
@@ -102,6 +119,13 @@ struct Router::Task {
   struct Late {};
   void expect_before(std::optional<std::chrono::microseconds> timeout) const {
     if (timeout && timeout->count() > 0 && Clock::now() > arrival + *timeout) throw Late();
+  }
+
+  // Throws where it has waited as if it had none.
+  void expect_known(std::optional<std::int64_t> given) const {
+    if (!given || priority) return;
+    fail(ErrorCode::kInvalidArgument, "priority",
+         "it cannot be seen in time in a body that is compressed or has much JSON: send it as X-Request-Priority");
   }
 };
 
@@ -130,11 +154,20 @@ void Router::begin_infer(std::shared_ptr<Exchange> exchange, std::string name, s
   const auto task = std::make_shared<Task>();
   task->exchange = exchange;
   task->grpc = is_grpc(exchange->request);
+  task->priority = priority_of(exchange->request.headers);
+  if (!task->priority) {
+    const auto own = peek_priority_of(exchange->request, task->grpc);
+    if (own && !is_priority(*own)) {
+      fail(ErrorCode::kInvalidArgument, "priority", "{} is not {} to {}", *own, kHighestPriority, kLowestPriority);
+    }
+    if (own) task->priority = static_cast<int>(*own);
+  }
   if (task->grpc) {
     task->run = [this](Task& t) {
       GrpcInfer infer = parse_grpc_infer(grpc_message(t.exchange->request, options_.max_body));
       t.model = repository_.find(infer.model, infer.version);
       t.expect_before(infer.request.timeout);
+      t.expect_known(infer.request.priority);
       t.times.decode += Clock::now() - t.arrival - t.waited;
       const InferResponse response = serve::infer(*t.model, infer.request, t.times);
       const auto begun = Clock::now();
@@ -152,6 +185,7 @@ void Router::begin_infer(std::shared_ptr<Exchange> exchange, std::string name, s
       const InferRequest infer =
           parse_infer(body, json_length(request.headers), t.model->classifier().input_shape(), storage);
       t.expect_before(infer.timeout);
+      t.expect_known(infer.priority);
       t.times.decode += Clock::now() - t.arrival - t.waited;
       const InferResponse response = serve::infer(*t.model, infer, t.times);
       const auto begun = Clock::now();
@@ -179,6 +213,8 @@ void Router::begin_classify(std::shared_ptr<Exchange> exchange) {
     top = *value;
   }
   const bool logits = request.query("logits").has_value();
+  task->priority = priority_of(request.headers);
+  static_cast<void>(coding_of(request));
   if (request.body.empty()) {
     fail(ErrorCode::kInvalidArgument, "body", "no picture: send its file as the body, or as a form's file");
   }
@@ -201,7 +237,7 @@ void Router::enqueue(std::shared_ptr<Task> task) {
   const Headers& headers = task->exchange->request.headers;
   if (const auto timeout = timeout_of(headers)) task->deadline = task->arrival + *timeout;
   Job job;
-  job.priority = priority_of(headers);
+  job.priority = task->priority.value_or(0);
   job.deadline = task->deadline;
   job.gone = [task] { return task->exchange->gone.load(); };
   job.refuse = [this, task](Refusal refusal) {

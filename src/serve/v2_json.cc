@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 32;
 constexpr std::size_t kMaxTensors = 16;  // inputs of a request, and outputs
+constexpr std::size_t kMaxPeeked = 16 * 1024;
 
 // Takes a document as it is read, so that a tensor of a million numbers is a million floats and no tree. `path_` says
 // where a value stands: "inputs[].shape[]".
@@ -57,7 +58,7 @@ class RequestReader : public nlohmann::json_sax<nlohmann::json> {
       input().datatype = std::move(value);
     } else if (path_ == "outputs[].name") {
       wish().name = std::move(value);
-    } else if (path_.starts_with("inputs[].shape")) {
+    } else if (path_.starts_with("inputs[].shape") || path_ == "parameters.priority") {
       refuse_number();
     }
     return true;
@@ -121,12 +122,14 @@ class RequestReader : public nlohmann::json_sax<nlohmann::json> {
       request.top = small(whole);
     } else if (path_ == "parameters.timeout") {
       request.timeout = std::chrono::microseconds(whole);
+    } else if (path_ == "parameters.priority") {
+      request.priority = whole;
     }
     return true;
   }
   static int small(std::int64_t value) { return static_cast<int>(std::clamp<std::int64_t>(value, 0, 1'000'000)); }
   void refuse_number() const {
-    if (path_ == "inputs[].shape[]" || path_.starts_with("parameters.t")) {
+    if (path_ == "inputs[].shape[]" || path_.starts_with("parameters.t") || path_ == "parameters.priority") {
       fail(ErrorCode::kFormat, "request", "{} is no whole number", one_line(path_));
     }
   }
@@ -258,6 +261,17 @@ InferRequest parse_infer(std::string_view body, std::optional<std::size_t> json_
   return std::move(reader.request);
 }
 
+std::optional<std::int64_t> peek_priority(std::string_view json) {
+  if (json.size() > kMaxPeeked || json.find("\"priority\"") == std::string_view::npos) return std::nullopt;
+  RequestReader reader;
+  try {
+    nlohmann::json::sax_parse(json, &reader);
+  } catch (const Error&) {  // whoever reads it will say so
+    return std::nullopt;
+  }
+  return reader.request.priority;
+}
+
 HttpResponse format_infer(const InferResponse& response, const ServedModel& model) {
   JsonArray outputs;
   std::string binary;
@@ -304,6 +318,18 @@ std::string model_metadata(const ServedModel& model, const std::vector<std::stri
       .text();
 }
 
+std::string preprocessing_text(const ServedModel& model) {
+  const Preprocessing& how = model.classifier().preprocessing();
+  return JsonObject{{"height", how.height},
+                    {"width", how.width},
+                    {"resize", how.resize},
+                    {"interpolation", resnet::name(how.interpolation)},
+                    {"mean", how.mean},
+                    {"std", how.std},
+                    {"channels", resnet::name(how.channels)}}
+      .text();
+}
+
 std::string model_config(const ServedModel& model) {
   const auto list = [](const std::vector<TensorMetadata>& tensors, bool input) {
     JsonArray array;
@@ -315,22 +341,13 @@ std::string model_config(const ServedModel& model) {
     }
     return array;
   };
-  const Preprocessing& how = model.classifier().preprocessing();
-  const std::string preprocessing = JsonObject{
-      {"height", how.height},
-      {"width", how.width},
-      {"resize", how.resize},
-      {"interpolation", resnet::name(how.interpolation)},
-      {"mean", how.mean},
-      {"std", how.std},
-      {"channels",
-       resnet::name(how.channels)}}.text();
-  return JsonObject{{"name", model.name()},
-                    {"platform", "resnet"},
-                    {"max_batch_size", 0},
-                    {"input", list(model.inputs(), true)},
-                    {"output", list(model.outputs(), false)},
-                    {"parameters", JsonObject{{"preprocessing", JsonObject{{"string_value", preprocessing}}}}}}
+  return JsonObject{
+      {"name", model.name()},
+      {"platform", "resnet"},
+      {"max_batch_size", 0},
+      {"input", list(model.inputs(), true)},
+      {"output", list(model.outputs(), false)},
+      {"parameters", JsonObject{{"preprocessing", JsonObject{{"string_value", preprocessing_text(model)}}}}}}
       .text();
 }
 

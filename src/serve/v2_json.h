@@ -18,6 +18,10 @@ namespace resnet::serve {
 InferRequest parse_infer(std::string_view body, std::optional<std::size_t> json_length, const FeatureShape& shape,
                          std::vector<std::string>& storage);
 
+// The parameter `priority` of a request whose JSON this is: for who must know it before the request is read, so that
+// nothing is thrown and only so much JSON is looked through as takes no time.
+std::optional<std::int64_t> peek_priority(std::string_view json);
+
 // With the header that says where binary tensors begin, if there are any.
 HttpResponse format_infer(const InferResponse& response, const ServedModel& model);
 
@@ -26,5 +30,6 @@ std::string model_metadata(const ServedModel& model, const std::vector<std::stri
 // The part of Triton's model configuration that its clients look at, and how the model's pictures are prepared, in the
 // words of model files (parameter `preprocessing`).
 std::string model_config(const ServedModel& model);
+std::string preprocessing_text(const ServedModel& model);
 
 }  // namespace resnet::serve

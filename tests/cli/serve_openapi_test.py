@@ -155,7 +155,7 @@ class OpenApiTest(unittest.TestCase):
         wanted = self.server.json("POST", "/classify", picture)
         for coding, packed in (("gzip", gzip.compress(picture)), ("deflate", zlib.compress(picture)), ("identity", picture)):
             self.assertEqual(self.server.json("POST", "/classify", packed, {"Content-Encoding": coding}), wanted)
-        self.server.json("POST", "/classify", picture, {"Content-Encoding": "br"}, status=400)
+        self.server.json("POST", "/classify", picture, {"Content-Encoding": "br"}, status=415)
 
     def test_a_model_that_is_not_ready(self):
         folder = os.path.join(self.temporary.name, "models")

@@ -7,6 +7,7 @@ import re
 import struct
 import tarfile
 import tempfile
+import time
 import unittest
 import zlib
 
@@ -224,6 +225,9 @@ class ServeTest(unittest.TestCase):
         trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
         _, headers, _ = self.server.ask("POST", "/classify?x=%22%0A", self.picture, {"traceparent": trace})
         self.assertEqual(headers["traceparent"], trace)
+        end = time.monotonic() + 10  # the line stands before the answer, but another thread reads it
+        while not any(trace in line for line in list(self.server.log)) and time.monotonic() < end:
+            time.sleep(0.01)
         lines = [json.loads(line) for line in list(self.server.log) if trace in line]
         self.assertEqual(len(lines), 1)
         self.assertEqual((lines[0]["status"], lines[0]["model"], lines[0]["path"]), (200, "m", "/classify"))

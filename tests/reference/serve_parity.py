@@ -14,6 +14,7 @@ try:
     import tritonclient.grpc
     import tritonclient.http
     import tritonclient.utils
+    from google.protobuf import json_format
 except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
@@ -46,7 +47,7 @@ def infer_all(module, client, picture, tensor, pixels, wanted):
         outputs = [module.InferRequestedOutput("logits"), module.InferRequestedOutput("probabilities", class_count=3),
                    module.InferRequestedOutput("labels"), module.InferRequestedOutput("features"),
                    module.InferRequestedOutput("heatmap")]
-        answer = client.infer("m", [given], outputs=outputs, request_id="7", model_version="1")
+        answer = client.infer("m", [given], outputs=outputs, request_id="7", model_version="1", priority=1, timeout=10_000_000)
         check(np.array_equal(answer.as_numpy("logits")[0], np.array(wanted["logits"], np.float32)), "logits are predict's")
         best = [text.decode().split(":") for text in answer.as_numpy("probabilities")[0]]
         check([int(entry[1]) for entry in best] == [guess["index"] for guess in wanted["top"]][:3], "classes are predict's")
@@ -62,6 +63,19 @@ def infer_all(module, client, picture, tensor, pixels, wanted):
         check(False, "an unknown output is refused")
     except tritonclient.utils.InferenceServerException as error:
         check("no such output" in str(error), error)
+
+
+def check_config(config):
+    """The model's configuration, which the client over HTTP gives as JSON, that over gRPC as a message."""
+    if not isinstance(config, dict):
+        config = json_format.MessageToDict(config, preserving_proto_field_name=True)["config"]
+    check((config["name"], config["platform"], config.get("max_batch_size", 0)) == ("m", "resnet", 0), config)
+    inputs = {given["name"]: (given["data_type"], [int(size) for size in given["dims"]], given.get("optional", False))
+              for given in config["input"]}
+    check(inputs == {"input": ("TYPE_FP32", [-1, 3, 32, 32], False), "image": ("TYPE_STRING", [-1], True),
+                     "pixels": ("TYPE_UINT8", [-1, -1, -1, 3], True)}, inputs)
+    check([output["name"] for output in config["output"]] == ["logits", "probabilities", "labels", "features", "heatmap"], config)
+    check(json.loads(config["parameters"]["preprocessing"]["string_value"])["width"] == 32, config)
 
 
 def main():
@@ -85,6 +99,7 @@ def main():
             client.get_model_metadata("m")
             client.get_inference_statistics("m")
             client.get_model_repository_index()
+            check_config(client.get_model_config("m"))
             infer_all(module, client, picture, tensor, pixels, wanted)
             client.close()
         client = tritonclient.http.InferenceServerClient(address)
