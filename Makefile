@@ -17,7 +17,8 @@ BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-js
   libonnx-dev libtomlplusplus-dev libgloo-dev libstb-dev nettle-dev fonts-roboto-unhinted \
   libboost1.81-dev libnghttp2-dev libssl-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev \
-  python3 python3-venv python3-dev man-db dpkg-dev file chromium xz-utils bzip2 zstd zsh fish curl openssl haproxy
+  python3 python3-venv python3-dev man-db dpkg-dev file chromium xz-utils bzip2 zstd zsh fish curl openssl haproxy \
+  nginx-light nghttp2-client wrk slowhttptest
 LINT_PACKAGES := libomp-dev
 JOBS ?= $(shell nproc)
 OPTIONS ?=
