@@ -336,7 +336,7 @@ std::string model_config(const ServedModel& model) {
     for (const TensorMetadata& tensor : tensors) {
       const std::string type = tensor.datatype == "BYTES" ? "STRING" : tensor.datatype;
       JsonObject object = {{"name", tensor.name}, {"data_type", "TYPE_" + type}, {"dims", tensor.shape}};
-      if (input) object.add("optional", tensor.name != "input");
+      if (input) object.add("optional", true);  // a request has one of them
       array.add(object);
     }
     return array;
