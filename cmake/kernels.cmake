@@ -21,7 +21,9 @@ endfunction()
 
 set(avx512 -mavx2 -mfma -mavx512f -mavx512vl -mavx512bw -mavx512dq)
 resnet_kernel_flags(x64/kernels_avx2.cc -mavx2 -mfma)
+resnet_kernel_flags(x64/kernels_avx2_training.cc -mavx2 -mfma)
 resnet_kernel_flags(x64/kernels_avx512.cc ${avx512})
+resnet_kernel_flags(x64/kernels_avx512_training.cc ${avx512})
 resnet_kernel_flags(x64/kernels_avx512_vnni.cc ${avx512} -mavx512vnni)
 resnet_kernel_flags(x64/kernels_avx512_bf16.cc ${avx512} -mavx512bf16)
 set_source_files_properties(${PROJECT_SOURCE_DIR}/src/kernels/emulated_kernels_test.cc PROPERTIES

@@ -80,7 +80,7 @@ struct BlockRange {
 };
 
 // `pack` values fit a word.
-Geometry geometry(const ConvShape& s, int pack) {
+inline Geometry geometry(const ConvShape& s, int pack) {
   Geometry g;
   g.pixels = static_cast<std::int64_t>(s.batch) * s.out_height * s.out_width;
   g.in_blocks = ceil_divide(s.in_channels, kChannelBlock);
@@ -105,7 +105,7 @@ Geometry geometry(const ConvShape& s, int pack) {
 }
 
 // The first of the `slice_blocks` blocks of input channels that the slice from this column on sees.
-int first_block(const ConvShape& s, const Geometry& g, int column) {
+inline int first_block(const ConvShape& s, const Geometry& g, int column) {
   if (s.groups == 1) return 0;
   return smaller(BlockRange(s, column, g.slice_columns).first, g.in_blocks - g.slice_blocks);
 }
@@ -137,7 +137,7 @@ struct Split {
 };
 
 // Into how many tasks to cut a direct convolution for this many threads.
-int direct_tasks(const Geometry& g, int threads) {
+inline int direct_tasks(const Geometry& g, int threads) {
   const std::int64_t work = g.pixels * g.depth() * g.columns / threads;  // products of words
   const auto each = work / kTaskWork;
   return threads * static_cast<int>(each < 1 ? 1 : each > 4 ? 4 : each);
@@ -145,7 +145,7 @@ int direct_tasks(const Geometry& g, int threads) {
 
 // The time of so many products of words that cost `dot_cost` each, of copying so many words into panels, and of
 // beginning and ending tiles of so many sums, in multiply-adds of a lane.
-double direct_cost(double products, double dot_cost, double copied_words, double sums, int threads) {
+inline double direct_cost(double products, double dot_cost, double copied_words, double sums, int threads) {
   constexpr double kEfficiency = 0.95;  // from the layers of a Zen 5 (docs/engine.md), as are the others
   constexpr double kCopy = 8;
   constexpr double kSum = 4.5;

@@ -12,6 +12,7 @@
 #include "kernels/vector/conv_direct.h"
 #include "kernels/vector/conv_rows.h"
 #include "kernels/vector/conv_strassen.h"
+#include "kernels/vector/training_table.h"
 #include "kernels/vector/winograd.h"
 
 namespace resnet {
@@ -68,6 +69,9 @@ struct EmulatedVector {
   }
   static Reg multiply_add(const Reg& a, const Reg& b, const Reg& sum) {
     return each<Reg>([&](int i) { return std::fma(a.lane[i], b.lane[i], sum.lane[i]); });
+  }
+  static Reg where_positive(const Reg& a, const Reg& b) {
+    return each<Reg>([&](int i) { return a.lane[i] > 0 ? b.lane[i] : 0; });
   }
   static Reg relu(const Reg& a) {
     return each<Reg>([&](int i) { return a.lane[i] < 0 ? 0 : a.lane[i]; });
@@ -180,5 +184,11 @@ constexpr ConvAlgorithm kConvs[] = {
 }  // namespace
 
 std::span<const ConvAlgorithm> emulated_convs() { return kConvs; }
+
+std::span<const TrainingKernels> emulated_training_kernels() {
+  static constexpr TrainingKernels kTables[] = {training_table<Emulated>(Isa::kRef), training_table<Half>(Isa::kRef),
+                                                training_table<Quarter>(Isa::kRef)};
+  return kTables;
+}
 
 }  // namespace resnet

@@ -8,11 +8,13 @@
 
 #include "base/isa_test_support.h"
 #include "kernels/kernels.h"
+#include "kernels/training.h"
 
 namespace resnet {
 
 // Those that need rare instructions, over a vector of plain C++ (emulated_kernels_test.cc).
 std::span<const ConvAlgorithm> emulated_convs();
+std::span<const TrainingKernels> emulated_training_kernels();
 
 // How many random shapes to try: RESNET_PROPERTY_CASES where it is set; else four times as many as usual in the long
 // runs (RESNET_TEST_ALL), and an eighth beside a sanitizer.

@@ -37,17 +37,23 @@ struct Curves {
 
   static Reg silu(Reg x) { return V::divide(x, V::add(number(1), exponential(negative(x)))); }
 
-  // x times the normal distribution's integral, that of -|x| by Abramowitz and Stegun's 7.1.26, which errs by 7.5e-8.
-  static Reg gelu(Reg x) {
+  // The normal distribution's integral up to -size, of which `density` is e^(-size^2 / 2), by Abramowitz and Stegun's
+  // 7.1.26, which errs by 7.5e-8.
+  static Reg normal_below(Reg size, Reg density) {
     constexpr float kFactors[] = {0.5F * 1.061405429F, 0.5F * -1.453152027F, 0.5F * 1.421413741F, 0.5F * -0.284496736F,
                                   0.5F * 0.254829592F};
-    const Reg size = V::add(V::relu(x), V::relu(negative(x)));
     const Reg t = V::divide(number(1), V::multiply_add(size, number(0.3275911F * 0.707106781F), number(1)));
     Reg sum = number(kFactors[0]);
     for (int i = 1; i < 5; ++i) sum = V::multiply_add(sum, t, number(kFactors[i]));
+    return V::multiply(V::multiply(sum, t), density);
+  }
+
+  // x times the normal distribution's integral.
+  static Reg gelu(Reg x) {
+    const Reg size = V::add(V::relu(x), V::relu(negative(x)));
     const Reg density = exponential(V::multiply(V::multiply(x, x), number(-0.5F)));
-    const Reg below = V::multiply(V::multiply(sum, t), density);
-    return V::subtract(V::relu(x), V::multiply(size, below));  // x - x below, or where x < 0 x below
+    return V::subtract(V::relu(x),
+                       V::multiply(size, normal_below(size, density)));  // x - x below, or where x < 0 x below
   }
 
   static Reg hardswish(Reg x) { return V::multiply(x, V::multiply(relu6(V::add(x, number(3))), number(1.0F / 6))); }

@@ -143,6 +143,9 @@ struct Avx2 {
     }
   };
 
+  // b where a > 0, else zero.
+  static Reg where_positive(Reg a, Reg b) { return _mm256_and_ps(_mm256_cmp_ps(a, zero(), _CMP_GT_OQ), b); }
+
   // NaN stays NaN in both.
   static Reg relu(Reg a) { return _mm256_max_ps(zero(), a); }
   static Reg max(Reg a, Reg b) {
