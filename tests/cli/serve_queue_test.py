@@ -46,16 +46,23 @@ class QueueTest(unittest.TestCase):
             threads += [threading.Thread(target=ask, args=each) for each in asked]
             for i, thread in enumerate(threads):
                 thread.start()
-                end = time.monotonic() + 20
-                while s.metric("nv_inference_pending_request_count") < i and time.monotonic() < end:
-                    time.sleep(0.005)
+                if i == 0:
+                    self.until(lambda: s.metric("resnet_workers_busy") == 1)
+                else:
+                    self.until(lambda least=i: s.metric("nv_inference_pending_request_count") >= least)
             for thread in threads:
                 thread.join()
             self.assertEqual(order, ["sooner", "soon", "first", "second", "header", "last"])
 
+    def until(self, condition):
+        end = time.monotonic() + 20
+        while not condition():
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.005)
+
     def fill(self, s):
         """Keeps the only worker busy for a while."""
-        tensor = {"name": "pixels", "datatype": "UINT8", "shape": [24, 1, 1, 3], "data": [0] * 72}
+        tensor = {"name": "pixels", "datatype": "UINT8", "shape": [64, 1, 1, 3], "data": [0] * 192}
         s.json("POST", "/v2/models/slow/infer", {"inputs": [tensor]})
 
     def test_priorities_that_are_none(self):

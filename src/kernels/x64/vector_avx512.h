@@ -121,9 +121,7 @@ struct Avx512 {
   };
 
   // b where a > 0, else zero.
-  static Reg where_positive(Reg a, Reg b) {
-    return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, zero(), _CMP_GT_OQ), b);
-  }
+  static Reg where_positive(Reg a, Reg b) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, zero(), _CMP_GT_OQ), b); }
 
   // NaN stays NaN in both. (A mask of all lanes costs nothing and spares gcc 12 a false warning, its bug 105593.)
   static Reg relu(Reg a) { return _mm512_maskz_max_ps(0xFFFF, zero(), a); }
