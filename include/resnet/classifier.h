@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -83,12 +84,18 @@ class Classifier {
   // it, and for a backbone.
   std::vector<Guess> classify(const std::string& path, int top = 5) const;
   std::vector<Guess> classify(std::span<const std::byte> file, int top = 5) const;
+  std::vector<Guess> classify(std::span<const std::uint8_t> file, int top = 5) const {
+    return classify(std::as_bytes(file), top);
+  }
   std::vector<Guess> classify(const ImageView& image, int top = 5) const;
 
   // Makes the tensor of a picture: input_shape().count() values. kMismatch where `out` has others. `where` names the
   // bytes in errors.
   void prepare(const std::string& path, std::span<float> out) const;
   void prepare(std::span<const std::byte> file, std::span<float> out, std::string_view where = "picture") const;
+  void prepare(std::span<const std::uint8_t> file, std::span<float> out, std::string_view where = "picture") const {
+    prepare(std::as_bytes(file), out, where);
+  }
   void prepare(const ImageView& image, std::span<float> out) const;
 
   // One row of class scores per picture: images.size() x classes, or of a backbone its features. They are what the

@@ -6,18 +6,22 @@
 
 #include <stdexcept>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace resnet {
 
+// Numbers are those of resnet_status in C.
 enum class ErrorCode {
-  kInvalidArgument,  // the caller asked for something that has no meaning
-  kNotFound,         // a file, a name or a tensor is not there
-  kIo,               // the operating system refused
-  kFormat,           // a file's bytes break the rules of its format
-  kLimit,            // a file asks for more than the reader will give
-  kUnsupported,      // well-formed, but outside what this library does
-  kMismatch,         // two things that should agree do not: weights and architecture, image and network
+  kInvalidArgument = 1,  // the caller asked for something that has no meaning
+  kNotFound = 2,         // a file, a name or a tensor is not there
+  kIo = 3,               // the operating system refused
+  kFormat = 4,           // a file's bytes break the rules of its format
+  kLimit = 5,            // a file asks for more than the reader will give
+  kUnsupported = 6,      // well-formed, but outside what this library does
+  kMismatch = 7,         // two things that should agree do not: weights and architecture, image and network
 };
+std::string_view name(ErrorCode code) noexcept;  // "invalid_argument", "not_found", ...; "unknown" for other numbers
 
 class Error : public std::runtime_error {
  public:

@@ -57,6 +57,10 @@ struct DecodeOptions {
 // pixels are missing or a chunk behind them is cut. Of an animation, the first frame. 16-bit samples give their high
 // byte. Pictures of more than 100,000,000 pixels are decoded one at a time in a process, for the memory they take.
 Image decode_image(std::span<const std::byte> bytes, std::string_view where, const DecodeOptions& options = {});
+inline Image decode_image(std::span<const std::uint8_t> bytes, std::string_view where,
+                          const DecodeOptions& options = {}) {
+  return decode_image(std::as_bytes(bytes), where, options);
+}
 Image read_image(const std::string& path, const DecodeOptions& options = {});
 
 // Files of 8-bit gray (one channel) or RGB pictures: PNG gives the pixels back, JPEG (quality 1 to 100, chroma at half

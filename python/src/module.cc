@@ -99,24 +99,11 @@ std::tuple<int, int, int> input_shape(const Model& model) {
   return {model.classifier.architecture().in_channels, how.height, how.width};
 }
 
-const char* name_of(ErrorCode code) {
-  switch (code) {
-    case ErrorCode::kInvalidArgument: return "invalid_argument";
-    case ErrorCode::kNotFound: return "not_found";
-    case ErrorCode::kIo: return "io";
-    case ErrorCode::kFormat: return "format";
-    case ErrorCode::kLimit: return "limit";
-    case ErrorCode::kUnsupported: return "unsupported";
-    case ErrorCode::kMismatch: return "mismatch";
-  }
-  return "unknown";
-}
-
-void raise(PyObject* type, std::string_view text, const char* code) {
+void raise(PyObject* type, std::string_view text, std::string_view code) {
   const nb::object message =
       nb::steal(PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace"));
   const nb::object instance = nb::handle(type)(message);
-  instance.attr("code") = code;
+  instance.attr("code") = nb::str(code.data(), code.size());
   PyErr_SetObject(type, instance.ptr());
 }
 
@@ -126,7 +113,7 @@ void translate(const std::exception_ptr& thrown, void* type) {
   try {
     std::rethrow_exception(thrown);
   } catch (const Error& error) {
-    raise(static_cast<PyObject*>(type), error.what(), name_of(error.code()));
+    raise(static_cast<PyObject*>(type), error.what(), name(error.code()));
   } catch (const nb::python_error&) {
     throw;
   } catch (const nb::builtin_exception&) {

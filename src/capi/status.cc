@@ -33,18 +33,14 @@ resnet_status remember_fault(const std::exception& fault) noexcept {
   }
 }
 
-resnet_status status_of(ErrorCode code) noexcept {
-  switch (code) {
-    case ErrorCode::kInvalidArgument: return RESNET_INVALID_ARGUMENT;
-    case ErrorCode::kNotFound: return RESNET_NOT_FOUND;
-    case ErrorCode::kIo: return RESNET_IO;
-    case ErrorCode::kFormat: return RESNET_FORMAT;
-    case ErrorCode::kLimit: return RESNET_LIMIT;
-    case ErrorCode::kUnsupported: return RESNET_UNSUPPORTED;
-    case ErrorCode::kMismatch: return RESNET_MISMATCH;
-  }
-  return RESNET_INTERNAL;
-}
+static_assert(static_cast<int>(ErrorCode::kInvalidArgument) == RESNET_INVALID_ARGUMENT);
+static_assert(static_cast<int>(ErrorCode::kNotFound) == RESNET_NOT_FOUND);
+static_assert(static_cast<int>(ErrorCode::kIo) == RESNET_IO);
+static_assert(static_cast<int>(ErrorCode::kFormat) == RESNET_FORMAT);
+static_assert(static_cast<int>(ErrorCode::kLimit) == RESNET_LIMIT);
+static_assert(static_cast<int>(ErrorCode::kUnsupported) == RESNET_UNSUPPORTED);
+static_assert(static_cast<int>(ErrorCode::kMismatch) == RESNET_MISMATCH);
+resnet_status status_of(ErrorCode code) noexcept { return static_cast<resnet_status>(code); }
 
 }  // namespace resnet::capi
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -178,6 +179,10 @@ TEST(ClassifierTest, AFileItsBytesAndItsPixelsGiveTheSame) {
   const Guess guess = classifier.classify(path, 1).front();
   EXPECT_EQ(guess.probability, classifier.classify(file, 1).front().probability);
   EXPECT_EQ(guess.probability, classifier.classify(image, 1).front().probability);
+  std::vector<std::uint8_t> others(file.size());  // as other libraries have bytes
+  std::memcpy(others.data(), file.data(), file.size());
+  EXPECT_EQ(guess.probability, classifier.classify(others, 1).front().probability);
+  EXPECT_EQ(decode_image(others, "others").pixels, image.pixels);
   EXPECT_EQ(guess.index, classifier.top(classifier.logits(expected, classifier.input_shape()), 1).front().index);
 }
 
