@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "console/numbers.h"
@@ -17,18 +18,24 @@ std::string percent(double share) { return fmt::format("{:.2f} %", 100 * share);
 // Of two percentages the difference.
 std::string points(double share) { return fmt::format("{:.2f} points", 100 * share); }
 
+// A difference with its sign; `text` is of what is not negative.
+template <class Text>
+std::string with_sign(double difference, Text text) {
+  return (difference > 0 ? "+" : difference < 0 ? "\u2212" : "") + text(std::abs(difference));
+}
+
 std::string file_name(const ComparedModel& model) { return std::filesystem::path(model.card.path).filename().string(); }
 
 std::string models_table(const Comparison& c) {
   Table table({{"Figure"}, {"A", true}, {"B", true}, {"B \u2212 A", true}});
   const auto add = [&](const char* what, double a, double b, auto text, auto difference) {
-    const std::string cells[] = {what, text(a), text(b), (b > a ? "+" : "") + difference(b - a)};
+    const std::string cells[] = {what, text(a), text(b), with_sign(b - a, difference)};
     table.add(cells);
   };
   const Evaluation& a = c.a.evaluation;
   const Evaluation& b = c.b.evaluation;
   const auto loss = [](double value) { return fmt::format("{:.4f}", value); };
-  const auto count = [](double value) { return fmt::format("{:.0f}", value); };
+  const auto count = [](double value) { return grouped(static_cast<std::int64_t>(value)); };
   const auto speed = [](double value) { return fmt::format("{:.1f}", value); };
   const auto network = [](const Evaluation& e) {
     return 1000 * e.network_seconds / static_cast<double>(std::max<std::int64_t>(e.images, 1));
@@ -60,15 +67,16 @@ std::string test_section(const Comparison& c) {
 }
 
 std::string class_section(const Comparison& c) {
-  Table table({{"Class"}, {"Pictures", true}, {"A", true}, {"B", true}, {"B \u2212 A", true}});
+  const auto hundredths = [](double value) { return fmt::format("{:.2f}", value); };
+  Table table({{"Class"}, {"Pictures", true}, {"A", true}, {"B", true}, {"Points", true}});
   for (std::size_t i = 0; i < c.labels.size(); ++i) {
     const double a = c.a.scores[i].recall;
     const double b = c.b.scores[i].recall;
     const std::string cells[] = {c.labels[i], fmt::format("{}", c.a.scores[i].images), percent(a), percent(b),
-                                 (b > a ? "+" : "") + points(b - a)};
+                                 with_sign(100 * (b - a), hundredths)};
     table.add(cells);
   }
-  return "<p>Of each class\u2019s pictures, how many were right.</p>\n" + table.html();
+  return "<p>Of each class\u2019s pictures, how many were right; points: by how much B is better.</p>\n" + table.html();
 }
 
 std::string pictures_section(const Comparison& c, const Comparer& comparer, const std::vector<KeptPicture>& pictures,

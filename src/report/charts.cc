@@ -52,9 +52,22 @@ Image shades(const MatrixChart& matrix, Cells cells) {
   return image;
 }
 
+// The size of the letters of a matrix's names.
+double label_letters(const MatrixChart& matrix, double size) {
+  return std::min(16.0, size / static_cast<double>(matrix.names.size()) * 0.85);
+}
+
+// How long the longest name is, as far as names are shown.
+double label_room(const MatrixChart& matrix, double size) {
+  constexpr double kMost = 110;
+  double room = 0;
+  for (const std::string& name : matrix.names) room = std::max(room, text_width(name, label_letters(matrix, size)));
+  return std::min(room, kMost);
+}
+
 std::string matrix_labels(const MatrixChart& matrix, double left, double top, double size, double room) {
   const double cell = size / static_cast<double>(matrix.names.size());
-  const double letters = std::min(13.0, cell * 0.85);
+  const double letters = label_letters(matrix, size);
   const std::string style = fmt::format(" font-size=\"{:.1f}\"", letters);
   std::string svg;
   for (std::size_t i = 0; i < matrix.names.size(); ++i) {
@@ -80,7 +93,7 @@ std::string matrix_counts(const MatrixChart& matrix, double left, double top, do
     const double y = top + (static_cast<double>(row) + 0.5) * cell;
     const std::string digits = fmt::format("{}", matrix.counts[i]);
     const bool strong = shade(matrix.counts[i], row_total(matrix, row)) > 0.7;
-    const double letters = std::min({14.0, cell * 0.5, cell * 1.5 / static_cast<double>(digits.size())});
+    const double letters = std::min({18.0, cell * 0.5, cell * 1.5 / static_cast<double>(digits.size())});
     svg += text(x, y + letters * 0.35, "middle", digits,
                 fmt::format(" class=\"{}\" font-size=\"{:.1f}\"", strong ? "count strong" : "count", letters));
   }
@@ -141,10 +154,10 @@ std::string matrix_chart(const MatrixChart& matrix) {
   const std::size_t classes = matrix.names.size();
   RESNET_ASSERT(matrix.counts.size() == classes * classes);
   const bool named = classes <= kNamedClasses;
-  const double room = named ? 110 : 0;
+  constexpr double kSize = 480;
+  const double room = named ? label_room(matrix, kSize) : 0;
   const double left = named ? 1.25 * room + 36 : 64;  // the browser's letters may be wider than ours
   const double top = left;
-  constexpr double kSize = 480;
   // The pictures are masks over plain colours, so that they follow the page's theme: what is right has another than
   // what is wrong.
   std::string svg = fmt::format(

@@ -9,7 +9,8 @@ for (const button of document.querySelectorAll("th button")) {
     for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
     const key = (row) => row.children[head.cellIndex].textContent;
-    const compare = number ? (a, b) => parseFloat(key(a)) - parseFloat(key(b)) : (a, b) => key(a).localeCompare(key(b), undefined, {numeric: true});
+    const value = (row) => parseFloat(key(row).replaceAll(",", "").replace("\u2212", "-"));
+    const compare = number ? (a, b) => value(a) - value(b) : (a, b) => key(a).localeCompare(key(b), undefined, {numeric: true});
     const body = table.tBodies[0];
     body.append(...[...body.rows].sort((a, b) => (ascending ? compare(a, b) : compare(b, a))));
   });
