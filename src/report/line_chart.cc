@@ -90,7 +90,8 @@ std::string to_svg(const LineChart& chart) {
   std::string svg = fmt::format(
       R"(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {} {}" role="img" aria-label="{}" font-family="system-ui,sans-serif" font-size="12">)"
       "<style>text{{fill:var(--quiet,#555)}}.grid{{stroke:var(--line,#ddd);fill:none}}.curve{{fill:none;stroke-width:2;"
-      "stroke-linejoin:round}}</style>"
+      "stroke-linejoin:round}}@media(prefers-color-scheme:dark){{text{{fill:var(--quiet,#9aa2af)}}"
+      ".grid{{stroke:var(--line,#343943)}}}}</style>"
       R"(<text x="{}" y="20" font-size="15" font-weight="600">{}</text>)",
       kWidth, kHeight, escape_html(chart.title), kLeft, escape_html(chart.title));
   if (!(xs.low <= xs.high))

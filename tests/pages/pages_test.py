@@ -38,13 +38,17 @@ function inspect(frame) {
     if (element.closest(".scroll table")) continue;
     if (element.getBoundingClientRect().right > width + 0.5) found.overflow.push(element.outerHTML.slice(0, 80));
   }
+  for (const table of page.querySelectorAll(".scroll")) {  // down, not to the side
+    if (table.scrollWidth > table.clientWidth) found.overflow.push(table.outerHTML.slice(0, 80));
+  }
   for (const image of page.images) { ++found.pictures; found.broken += image.naturalWidth === 0; }
   for (const table of page.querySelectorAll("table")) {
     for (const button of table.querySelectorAll("th button")) {
       const head = button.parentElement, number = head.classList.contains("number");
       const cells = () => [...table.tBodies[0].rows].map((row) => row.children[head.cellIndex].textContent);
       const before = cells();
-      const values = (list) => number ? list.map(parseFloat) : list;
+      const value = (text) => parseFloat(text.replaceAll(",", "").replace("\u2212", "-"));
+      const values = (list) => number ? list.map(value) : list;
       const order = (a, b) => number ? a - b : a.localeCompare(b, undefined, {numeric: true});
       for (const direction of number ? [-1, 1, -1] : [1, -1, 1]) {
         button.click();

@@ -9,6 +9,9 @@ import math
 import sys
 
 LEFT, WIDTH, ROW = 380, 360, 26
+STYLE = ("<style>text{fill:#222}.tick{fill:#555}.card{fill:#fff}line{stroke:#ddd}.bar{fill:#8aa7c7}.stated{fill:#2a7f3f}"
+         "@media(prefers-color-scheme:dark){text{fill:#e6edf3}.tick{fill:#9da7b1}.card{fill:#0d1117}line{stroke:#30363d}"
+         ".bar{fill:#47678a}.stated{fill:#3fa45a}}</style>")
 
 
 def words(hypothesis, stated):
@@ -54,19 +57,19 @@ def main():
 
     height = 50 + ROW * len(rows) + 24
     svg = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {LEFT + WIDTH + 80} {height}" font-family="sans-serif" font-size="13">',
-           f'<rect width="100%" height="100%" fill="#ffffff"/><text x="16" y="24" font-size="15" font-weight="bold" fill="#222">Distance from what '
+           f'{STYLE}<rect width="100%" height="100%" class="card"/><text x="16" y="24" font-size="15" font-weight="bold">Distance from what '
            f'the batch norms remember, {report["pictures"]} pictures</text>']
     decade = least
     while decade <= most * 1.001:
         x = place(decade)
-        svg.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="40" y2="{height - 24}" stroke="#ddd"/>'
-                   f'<text x="{x:.1f}" y="{height - 8}" text-anchor="middle" fill="#555">{decade:g}</text>')
+        svg.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="40" y2="{height - 24}"/>'
+                   f'<text x="{x:.1f}" y="{height - 8}" text-anchor="middle" class="tick">{decade:g}</text>')
         decade *= 10
     for index, (text, distance, stated) in enumerate(rows):
         y = 44 + ROW * index
-        svg.append(f'<text x="{LEFT - 10}" y="{y + 16}" text-anchor="end" fill="#222"{" font-weight=" + chr(34) + "bold" + chr(34) if stated else ""}>'
+        svg.append(f'<text x="{LEFT - 10}" y="{y + 16}" text-anchor="end"{" font-weight=" + chr(34) + "bold" + chr(34) if stated else ""}>'
                    f'{html.escape(text)}</text><rect x="{LEFT}" y="{y + 4}" width="{place(distance) - LEFT:.1f}" height="{ROW - 9}" '
-                   f'fill="{"#2a7f3f" if stated else "#8aa7c7"}"/><text x="{place(distance) + 6:.1f}" y="{y + 16}" fill="#222">{distance:.3g}</text>')
+                   f'class="{"stated" if stated else "bar"}"/><text x="{place(distance) + 6:.1f}" y="{y + 16}">{distance:.3g}</text>')
     with open(sys.argv[2], "w", encoding="utf-8") as file:
         file.write("\n".join(svg) + "\n</svg>\n")
 
