@@ -17,9 +17,9 @@ namespace resnet {
 namespace {
 
 // The part [begin, end) of `count` things that belongs to one task of several.
-struct Part {
+struct TaskRange {
   std::int64_t begin, end;
-  Part(std::int64_t count, int task, int tasks) : begin(count * task / tasks), end(count * (task + 1) / tasks) {}
+  TaskRange(std::int64_t count, int task, int tasks) : begin(count * task / tasks), end(count * (task + 1) / tasks) {}
 };
 
 // What a value or a weight is stored as, and what it stands for in sums.
@@ -97,7 +97,7 @@ class ReferenceConv {
 
   static void run(const ConvCall& call, int task, int tasks, void*) noexcept {
     const ReferenceConv conv(call);
-    const Part rows(static_cast<std::int64_t>(call.shape.batch) * call.shape.out_height, task, tasks);
+    const TaskRange rows(static_cast<std::int64_t>(call.shape.batch) * call.shape.out_height, task, tasks);
     for (std::int64_t row = rows.begin; row < rows.end; ++row) conv.run_row(row);
   }
 
