@@ -4,8 +4,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "formats/npy.h"
 #include "image/decoders.h"
 #include "image/orientation.h"
+#include "image/picture_size.h"
 
 namespace resnet {
 namespace {
@@ -28,6 +30,21 @@ int orientation_of(Format format, std::span<const std::byte> bytes) {
     case Format::kWebp: return webp_orientation(bytes);
   }
   return 1;
+}
+
+std::optional<PictureSize> size_of(Format format, std::span<const std::byte> bytes) {
+  switch (format) {
+    case Format::kJpeg: return jpeg_size(bytes);
+    case Format::kPng: return png_size(bytes);
+    case Format::kWebp: return webp_size(bytes);
+  }
+  return std::nullopt;
+}
+
+std::optional<PictureSize> size_of_array(std::span<const std::byte> bytes, std::string_view where) {
+  const NpyArray array = parse_npy(bytes, where);
+  if (array.type != NpyType::kU8 || array.shape.size() < 2) return std::nullopt;
+  return PictureSize{array.shape[1], array.shape[0]};
 }
 
 // ITU-R 601-2 luma in 16-bit fixed point, Pillow's convert("L").
@@ -53,6 +70,16 @@ void EncodedImage::check_size(std::int64_t width, std::int64_t height) const {
   constexpr std::int64_t kLarge = 100'000'000;
   static std::mutex large;
   if (width > kLarge / height) turn = std::unique_lock(large);
+}
+
+std::optional<PictureSize> picture_size(std::span<const std::byte> bytes, std::string_view where) {
+  if (looks_like_npy(bytes)) return size_of_array(bytes, where);
+  const Format format = format_of(bytes, where);
+  std::optional<PictureSize> size = size_of(format, bytes);
+  if (!size) fail(ErrorCode::kFormat, std::string(where), "its header is broken or cut short");
+  constexpr int kFirstOnItsSide = 5;  // orientations 5 to 8 swap width and height
+  if (orientation_of(format, bytes) >= kFirstOnItsSide) std::swap(size->width, size->height);
+  return size;
 }
 
 Part decode_part(std::span<const std::byte> bytes, std::string_view where, const DecodeOptions& options,

@@ -1,9 +1,10 @@
-// Finds EXIF and XMP data in JPEG and PNG files by walking their segments, without taking memory for them.
+// Finds EXIF and XMP data and the size in JPEG and PNG files by walking their segments, without taking memory for them.
 #include <string>
 #include <string_view>
 
 #include "image/decoders.h"
 #include "image/orientation.h"
+#include "image/picture_size.h"
 
 namespace resnet {
 namespace {
@@ -24,14 +25,10 @@ bool take_prefix(Bytes& bytes, std::string_view prefix) {
   return true;
 }
 
-}  // namespace
-
 // Segments up to the first scan: FF, a marker, a length that counts itself.
-int jpeg_orientation(Bytes bytes) {
-  constexpr std::size_t kApp1 = 0xE1;
+template <typename See>
+void for_each_segment(Bytes bytes, See see) {
   constexpr std::size_t kStartOfScan = 0xDA;
-  Bytes exif;
-  Bytes xmp;
   std::size_t at = 2;
   while (at + 4 <= bytes.size()) {
     const std::size_t marker = big_endian(bytes, at + 1, 1);
@@ -47,12 +44,43 @@ int jpeg_orientation(Bytes bytes) {
     }
     const std::size_t length = big_endian(bytes, at + 2, 2);
     if (length < 2 || length > bytes.size() - at - 2) break;
-    Bytes segment = bytes.subspan(at + 4, length - 2);
-    if (marker == kApp1 && exif.empty() && take_prefix(segment, std::string_view("Exif\0\0", 6))) exif = segment;
-    if (marker == kApp1 && take_prefix(segment, std::string_view("http://ns.adobe.com/xap/1.0/\0", 29))) xmp = segment;
+    see(marker, bytes.subspan(at + 4, length - 2));
     at += 2 + length;
   }
+}
+
+}  // namespace
+
+int jpeg_orientation(Bytes bytes) {
+  constexpr std::size_t kApp1 = 0xE1;
+  Bytes exif;
+  Bytes xmp;
+  for_each_segment(bytes, [&](std::size_t marker, Bytes segment) {
+    if (marker == kApp1 && exif.empty() && take_prefix(segment, std::string_view("Exif\0\0", 6))) exif = segment;
+    if (marker == kApp1 && take_prefix(segment, std::string_view("http://ns.adobe.com/xap/1.0/\0", 29))) xmp = segment;
+  });
   return orientation(exif, xmp);
+}
+
+// A frame's header, SOF0 to SOF15 but for three markers of other meaning: sample bits, height, width.
+std::optional<PictureSize> jpeg_size(Bytes bytes) {
+  std::optional<PictureSize> size;
+  for_each_segment(bytes, [&](std::size_t marker, Bytes segment) {
+    const bool frame = marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC;
+    if (!frame || segment.size() < 5 || size) return;
+    size = PictureSize{static_cast<std::int64_t>(big_endian(segment, 3, 2)),
+                       static_cast<std::int64_t>(big_endian(segment, 1, 2))};
+  });
+  return size;
+}
+
+// The first chunk, IHDR: its length and name, width, height.
+std::optional<PictureSize> png_size(Bytes bytes) {
+  if (bytes.size() < 24) return std::nullopt;
+  Bytes name = bytes.subspan(12, 4);
+  if (!take_prefix(name, "IHDR")) return std::nullopt;
+  return PictureSize{static_cast<std::int64_t>(big_endian(bytes, 16, 4)),
+                     static_cast<std::int64_t>(big_endian(bytes, 20, 4))};
 }
 
 // Chunks: a length, a name, that many bytes, a checksum, which the last may lack.

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "image/decoders.h"
 #include "image/orientation.h"
+#include "image/picture_size.h"
 
 namespace resnet {
 namespace {
@@ -78,6 +79,13 @@ Image decode_webp(const EncodedImage& source) {
   if (WebPDecode(frame.fragment.bytes, frame.fragment.size, &config) != VP8_STATUS_OK)
     wrong("the picture's data is broken");
   return image;
+}
+
+std::optional<PictureSize> webp_size(std::span<const std::byte> bytes) {
+  const auto demuxer = open(bytes);
+  if (!demuxer) return std::nullopt;
+  return PictureSize{WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH),
+                     WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT)};
 }
 
 int webp_orientation(std::span<const std::byte> bytes) {

@@ -27,6 +27,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class JournalTest : public ::testing::Test {
  protected:
@@ -230,6 +231,55 @@ TEST_F(JournalTest, ARunHasItsFolderForItself) {
   folder.write_report(run);
   EXPECT_THAT(read(path + "/report.html"), HasSubstr("a &lt;b&gt; &amp; &quot;c&quot;"));
   EXPECT_THAT(read(path + "/report.html"), HasSubstr("nothing measured yet"));
+}
+
+TEST_F(JournalTest, TheReportsTableShowsWhatWasMeasuredInWords) {
+  std::vector<EpochRecord> history(2);
+  history[0].epoch = 1;
+  history[0].train_loss = 0.25;
+  history[0].train_top1 = 0.5;
+  history[0].val_top1 = 0.75;
+  history[1].epoch = 2;
+  RunSummary run;
+  run.history = history;
+  const std::string page = to_html(run);
+  const std::string table = page.substr(page.find("<table"), page.rfind("</table>") - page.find("<table"));
+  for (const char* shown :
+       {"training loss", ">0.2500<", "training top-1, %", ">50.00<", "validation top-1, %", ">75.00<"}) {
+    EXPECT_THAT(table, HasSubstr(shown));
+  }
+  for (const char* hidden : {"train_loss", "val_top1", "averaged", "top-5", "validation loss", "nan"}) {
+    EXPECT_THAT(table, Not(HasSubstr(hidden)));
+  }
+}
+
+TEST_F(JournalTest, WhatCannotBeWrittenIsFoundBeforeTheRun) {
+  const auto problem = [](const auto& body) -> std::string {
+    try {
+      body();
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const std::string path = root_ + "/run";
+  const RunFolder folder(path, false);
+  const auto room = [&](std::int64_t bytes) { return problem([&] { folder.check_room(bytes, 3, bytes); }); };
+  EXPECT_EQ(room(1'000), "");
+  EXPECT_THAT(room(std::int64_t{1} << 55), HasSubstr(path + ": the run needs 216172782.1 GB there, and the disk has "));
+  EXPECT_EQ(
+      problem([&] { check_free("run", 1'200'000, 1'000'000, 3); }),
+      "run: the run needs 1.2 MB there, and the disk has 1 MB left: free some, keep fewer checkpoints with --keep 1, "
+      "or name another --out");
+  EXPECT_EQ(problem([&] { check_free("run", 1'200'000, 1'000'000, 1); }),
+            "run: the run needs 1.2 MB there, and the disk has 1 MB left: free some, or name another --out");
+  EXPECT_EQ(problem([&] { check_free("run", -5, 0, 1); }), "");
+
+  fs::create_directories(folder.best());
+  EXPECT_THAT(room(1), HasSubstr("best.safetensors: is a folder"));
+  fs::remove(folder.best());
+  std::ofstream(folder.checkpoints()) << "x";
+  EXPECT_THAT(room(1), HasSubstr("checkpoints: is no folder"));
 }
 
 TEST_F(JournalTest, ASecondRunIsNotBegunInTheSameFolder) {

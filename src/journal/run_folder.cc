@@ -2,8 +2,10 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -12,14 +14,29 @@
 #include "base/file.h"
 #include "journal/checkpoints.h"
 #include "journal/history.h"
+#include "journal/plan_words.h"
 
 namespace resnet {
 namespace {
+
+namespace fs = std::filesystem;
 
 void write_whole(const std::string& path, const std::string& text) {
   AtomicFile file(path);
   file.write(text);
   file.commit();
+}
+
+// What a file of the run would replace.
+void check_replaceable(const std::string& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) fail(ErrorCode::kIo, path, "is a folder, where the run writes a file");
+}
+
+std::int64_t bytes_of(const std::string& path) {
+  std::error_code error;
+  const auto bytes = fs::file_size(path, error);
+  return error ? 0 : static_cast<std::int64_t>(bytes);
 }
 
 }  // namespace
@@ -44,6 +61,36 @@ RunFolder::RunFolder(std::string path, bool resume) : path_(std::move(path)) {
 }
 
 RunFolder::~RunFolder() { ::close(lock_); }
+
+void RunFolder::check_room(std::int64_t checkpoint_bytes, std::int64_t checkpoints, std::int64_t model_bytes) const {
+  for (const std::string& path : {best(), recipe(), pictures()}) check_replaceable(path);
+  std::error_code error;
+  if (fs::exists(this->checkpoints(), error) && !fs::is_directory(this->checkpoints(), error)) {
+    fail(ErrorCode::kIo, this->checkpoints(), "is no folder, and checkpoints cannot be written there");
+  }
+  if (fs::exists(this->checkpoints(), error) && ::access(this->checkpoints().c_str(), W_OK | X_OK) != 0) {
+    fail(ErrorCode::kIo, this->checkpoints(), "cannot write there: {}", std::strerror(errno));
+  }
+  const std::optional<std::int64_t> free = free_bytes(path_);
+  if (!free) return;
+  std::int64_t held = bytes_of(best());
+  for (const auto& entry : fs::directory_iterator(this->checkpoints(), error)) held += bytes_of(entry.path().string());
+  const std::int64_t needed = checkpoint_bytes * (checkpoints + 1) + 2 * model_bytes;
+  check_free(path_, needed - held, *free, checkpoints);
+}
+
+std::optional<std::int64_t> free_bytes(const std::string& folder) {
+  struct statvfs disk = {};
+  if (::statvfs(folder.c_str(), &disk) != 0 || disk.f_blocks == 0) return std::nullopt;
+  const auto block = static_cast<double>(disk.f_frsize);
+  return static_cast<std::int64_t>(std::min(static_cast<double>(disk.f_bavail) * block, 9e18));
+}
+
+void check_free(const std::string& folder, std::int64_t needed, std::int64_t free, std::int64_t checkpoints) {
+  if (needed <= free) return;
+  fail(ErrorCode::kIo, folder, "the run needs {} there, and the disk has {} left: free some, {}or name another --out",
+       bytes_words(needed), bytes_words(free), checkpoints > 1 ? "keep fewer checkpoints with --keep 1, " : "");
+}
 
 bool RunFolder::holds_run() const {
   std::error_code error;

@@ -30,15 +30,53 @@ std::string chart(const char* title, const char* unit, std::vector<Curve> curves
   return to_svg({title, "epoch", unit, std::move(curves), from_zero});
 }
 
+// As the charts say it.
+struct ReportColumn {
+  const char* title;
+  double (*value)(const EpochRecord&);
+  std::string (*text)(double);
+};
+
+std::string whole(double value) { return fmt::format("{:.0f}", value); }
+std::string loss(double value) { return fmt::format("{:.4f}", value); }
+std::string percent(double value) { return fmt::format("{:.2f}", 100 * value); }
+
+constexpr ReportColumn kColumns[] = {
+    {"epoch", [](const EpochRecord& r) { return static_cast<double>(r.epoch); }, whole},
+    {"steps so far", [](const EpochRecord& r) { return static_cast<double>(r.step); }, whole},
+    {"learning rate", [](const EpochRecord& r) { return r.lr; },
+     [](double value) { return fmt::format("{:.4g}", value); }},
+    {"training loss", [](const EpochRecord& r) { return r.train_loss; }, loss},
+    {"validation loss", [](const EpochRecord& r) { return r.val_loss; }, loss},
+    {"validation loss, averaged weights", [](const EpochRecord& r) { return r.ema_loss; }, loss},
+    {"training top-1, %", [](const EpochRecord& r) { return r.train_top1; }, percent},
+    {"validation top-1, %", [](const EpochRecord& r) { return r.val_top1; }, percent},
+    {"validation top-1, averaged weights, %", [](const EpochRecord& r) { return r.ema_top1; }, percent},
+    {"validation top-5, %", [](const EpochRecord& r) { return r.val_top5; }, percent},
+    {"validation top-5, averaged weights, %", [](const EpochRecord& r) { return r.ema_top5; }, percent},
+    {"images/s", [](const EpochRecord& r) { return r.images_per_second; },
+     [](double value) { return fmt::format("{:.1f}", value); }},
+    {"seconds", [](const EpochRecord& r) { return r.seconds; },
+     [](double value) { return fmt::format("{:.1f}", value); }},
+};
+
+// Of what was measured in any epoch.
 std::string table(std::span<const EpochRecord> history) {
+  std::vector<const ReportColumn*> shown;
   std::vector<Column> columns;
-  for (const RecordField& field : record_fields()) columns.push_back({std::string(field.name), true});
+  for (const ReportColumn& column : kColumns) {
+    if (std::none_of(history.begin(), history.end(), [&](const auto& r) { return std::isfinite(column.value(r)); })) {
+      continue;
+    }
+    shown.push_back(&column);
+    columns.push_back({column.title, true});
+  }
   Table table(std::move(columns));
   for (const EpochRecord& record : history) {
     std::vector<std::string> cells;
-    for (const RecordField& field : record_fields()) {
-      const double value = field.get(record);
-      cells.push_back(std::isfinite(value) ? fmt::format("{:.6g}", value) : "");
+    for (const ReportColumn* column : shown) {
+      const double value = column->value(record);
+      cells.push_back(std::isfinite(value) ? column->text(value) : "");
     }
     table.add(cells);
   }
