@@ -77,8 +77,10 @@ void ThreadPool::stop() noexcept {
   for (std::thread& worker : workers_) worker.join();
 }
 
-void ThreadPool::run_erased(int tasks, Call call, void* context) noexcept {
-  if (workers_.empty() || tasks <= 1) {
+void ThreadPool::run_erased(int threads, int tasks, Call call, void* context) noexcept {
+  const auto most = static_cast<int>(workers_.size());
+  const int helpers = std::min(threads - 1, most);
+  if (helpers < 1 || tasks <= 1) {
     for (int task = 0; task < tasks; ++task) call(context, task, 0);
     return;
   }
@@ -86,21 +88,25 @@ void ThreadPool::run_erased(int tasks, Call call, void* context) noexcept {
   context_.store(context, std::memory_order_relaxed);
   tasks_.store(tasks, std::memory_order_relaxed);
   unfinished_.store(tasks, std::memory_order_relaxed);
+  seats_.store(helpers, std::memory_order_relaxed);
   const std::uint64_t number = (unclaimed_.load(std::memory_order_relaxed) >> 32) + 1;
   unclaimed_.store(number << 32 | static_cast<std::uint32_t>(tasks));
   wake_.fetch_add(1);
-  wake_.notify_all();
-  help(0);
+  if (helpers == most) {
+    wake_.notify_all();
+  } else {
+    for (int i = 0; i < helpers; ++i) wake_.notify_one();
+  }
+  work(0, number);
   const auto finished = [this] { return unfinished_.load(std::memory_order_acquire) == 0; };
   while (!spin_until(finished, std::chrono::seconds(1))) {
   }
 }
 
-// Works on the job at hand until no task is unclaimed. False where there was none from the start.
-bool ThreadPool::help(int worker) noexcept {
-  bool helped = false;
+// Works on the job of this number until no task of it is unclaimed.
+void ThreadPool::work(int worker, std::uint64_t job) noexcept {
   std::uint64_t seen = unclaimed_.load(std::memory_order_acquire);
-  while ((seen & kCount) != 0) {
+  while ((seen & kCount) != 0 && seen >> 32 == job) {
     const Call call = call_.load(std::memory_order_relaxed);
     void* context = context_.load(std::memory_order_relaxed);
     const int tasks = tasks_.load(std::memory_order_relaxed);
@@ -109,21 +115,29 @@ bool ThreadPool::help(int worker) noexcept {
     }
     call(context, tasks - static_cast<int>(seen & kCount), worker);
     unfinished_.fetch_sub(1, std::memory_order_release);
-    helped = true;
     seen = unclaimed_.load(std::memory_order_acquire);
   }
-  return helped;
 }
 
 void ThreadPool::serve(int worker) noexcept {
+  std::uint64_t passed = 0;  // the number of the job that had no seat left
   while (!stop_.load(std::memory_order_relaxed)) {
-    if (!help(worker)) wait_for_work();
+    const std::uint64_t seen = unclaimed_.load(std::memory_order_acquire);
+    const std::uint64_t job = seen >> 32;
+    if ((seen & kCount) == 0 || job == passed) {
+      wait_for_work(passed);
+    } else if (seats_.fetch_sub(1, std::memory_order_relaxed) > 0) {
+      work(worker, job);
+    } else {
+      passed = job;
+    }
   }
 }
 
-void ThreadPool::wait_for_work() noexcept {
-  const auto something = [this] {
-    return (unclaimed_.load(std::memory_order_acquire) & kCount) != 0 || stop_.load(std::memory_order_relaxed);
+void ThreadPool::wait_for_work(std::uint64_t passed) noexcept {
+  const auto something = [this, passed] {
+    const std::uint64_t seen = unclaimed_.load(std::memory_order_acquire);
+    return ((seen & kCount) != 0 && seen >> 32 != passed) || stop_.load(std::memory_order_relaxed);
   };
   if (spin_until(something, std::chrono::microseconds(60))) return;
   const std::uint32_t wake = wake_.load();

@@ -38,23 +38,30 @@ class ThreadPool {
   // [0, threads()), and a worker does one task at a time; the caller is worker 0. `work` must not throw.
   template <typename Work>
   void run(int tasks, Work&& work) noexcept {
+    run_on(threads(), tasks, work);
+  }
+
+  // The same with at most `threads` of them at work, the caller included.
+  template <typename Work>
+  void run_on(int threads, int tasks, Work&& work) noexcept {
     using Type = std::remove_reference_t<Work>;
     const auto call = [](void* context, int task, int worker) { (*static_cast<Type*>(context))(task, worker); };
-    run_erased(tasks, call, const_cast<std::remove_const_t<Type>*>(&work));
+    run_erased(threads, tasks, call, const_cast<std::remove_const_t<Type>*>(&work));
   }
 
  private:
   using Call = void (*)(void* context, int task, int worker);
-  void run_erased(int tasks, Call call, void* context) noexcept;
-  bool help(int worker) noexcept;
+  void run_erased(int threads, int tasks, Call call, void* context) noexcept;
+  void work(int worker, std::uint64_t job) noexcept;
   void serve(int worker) noexcept;
-  void wait_for_work() noexcept;
+  void wait_for_work(std::uint64_t passed) noexcept;
   void stop() noexcept;
 
   // The job at hand. It is written only while no task of the previous one is left.
   std::atomic<Call> call_ = nullptr;
   std::atomic<void*> context_ = nullptr;
   std::atomic<int> tasks_ = 0;
+  std::atomic<int> seats_ = 0;  // for threads beside the caller
 
   // The job's number in the upper half, tasks that nobody has claimed in the lower: who lowers it has claimed a task,
   // and knows that the job was still the one it saw.

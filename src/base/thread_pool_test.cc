@@ -23,6 +23,27 @@ TEST(ConcurrencyThreadPool, DoesEveryTaskOnce) {
   }
 }
 
+// Of a job that is for a few threads, no more work on it; the next one may have all.
+TEST(ConcurrencyThreadPool, SomeOfTheThreads) {
+  ThreadPool pool(5);
+  for (int round = 0; round < 300; ++round) {
+    const int threads = 1 + round % 6;
+    std::vector<int> done(round % 37, 0);
+    std::atomic<int> working = 0;
+    std::atomic<int> most = 0;
+    pool.run_on(threads, static_cast<int>(done.size()), [&](int task, int) {
+      const int now = ++working;
+      int seen = most;
+      while (now > seen && !most.compare_exchange_weak(seen, now)) {
+      }
+      ++done[task];
+      --working;
+    });
+    EXPECT_EQ(done, std::vector<int>(done.size(), 1));
+    EXPECT_LE(most, threads);
+  }
+}
+
 // Each job reads what all threads wrote in the job before.
 TEST(ConcurrencyThreadPool, JobsSeeTheJobBefore) {
   constexpr int kTasks = 16;

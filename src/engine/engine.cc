@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "engine/crew.h"
 #include "engine/execute.h"
 #include "engine/layout.h"
 #include "engine/plan.h"
@@ -41,6 +42,13 @@ int checked_sessions(int sessions) {
     fail(ErrorCode::kInvalidArgument, "sessions", "{} is not 0 to {}", sessions, kMaxSessions);
   }
   return sessions == 0 ? std::max(2, available_processors()) : sessions;
+}
+
+const std::shared_ptr<Crew>& checked_crew(const std::shared_ptr<Crew>& crew, int threads) {
+  if (crew != nullptr && threads != 1) {
+    fail(ErrorCode::kInvalidArgument, "crew", "it helps engines of one thread; this one has {}", threads);
+  }
+  return crew;
 }
 
 // The pictures of one stream.
@@ -95,7 +103,8 @@ StepProfile describe(const Graph& graph, const PlanStep& step) {
 PlanBasis make_basis(const Graph& graph, const StateDict& weights, const EngineOptions& options, Precision precision,
                      const Kernels& kernels) {
   const Lowering lowering = options.fuse ? Lowering::kInference : Lowering::kNodes;
-  return plan_basis(give_formats(lower(graph, lowering), weights, precision), weights, kernels);
+  const int crew_threads = options.crew == nullptr ? 1 : options.crew->helpers() + 1;
+  return plan_basis(give_formats(lower(graph, lowering), weights, precision), weights, kernels, crew_threads);
 }
 
 Precision checked_precision(const Graph& graph, const StateDict& weights, const EngineOptions& options,
@@ -110,6 +119,7 @@ struct Engine::Impl {
   Impl(const Graph& network, const StateDict& weights, const EngineOptions& options)
       : threads(checked_threads(options.threads)),
         streams(checked_streams(options.streams, threads)),
+        crew(checked_crew(options.crew, threads)),
         kernels(best_kernels()),
         precision(checked_precision(network, weights, options, kernels)),
         basis(make_basis(network, weights, options, precision, kernels)),
@@ -123,6 +133,17 @@ struct Engine::Impl {
 
   // Memory and threads for `parts` parts of a batch, once there is room for them.
   Pool<Workspace>::Lease lease_workspaces(int parts) { return {workspaces, parts, threads / streams}; }
+
+  void fit(Workspace& workspace, const Plan& plan) const {
+    workspace.fit(plan);
+    if (crew != nullptr) crew->team().fit(plan);
+  }
+
+  // One step, by the crew where it is free, else by the workspace's own threads.
+  void run_step(const PlanStep& step, const float* input, Workspace& workspace) const noexcept {
+    if (crew != nullptr && crew->team().run(step, kernels, input, workspace.arena.data())) return;
+    resnet::run_step(step, kernels, input, workspace);
+  }
 
   template <typename AfterStep>
   void run(std::span<const float> input, const FeatureShape& shape, std::span<float> logits, AfterStep after_step);
@@ -180,6 +201,7 @@ struct Engine::Impl {
 
   const int threads;
   const int streams;
+  const std::shared_ptr<Crew> crew;  // may be null
   const Kernels& kernels;
   const Precision precision;
   const PlanBasis basis;
@@ -210,7 +232,7 @@ void Engine::prepare(const FeatureShape& shape) const {
   for (const StreamPart& part : stream_parts(shape, impl_->streams)) {
     auto workspace = impl_->lease_workspaces(1);
     const auto make = [&] { return impl_->make(part.shape, *workspace); };
-    (*workspace).fit(*impl_->plans.find_own(part.shape, make));
+    impl_->fit(*workspace, *impl_->plans.find_own(part.shape, make));
   }
 }
 
@@ -262,9 +284,9 @@ void Engine::Impl::run(std::span<const float> input, const FeatureShape& shape, 
   const std::shared_ptr<const Plan> plan = plan_for(shape, workspace);
   expect_size("input", input.size(), shape.count());
   expect_size("logits", logits.size(), plan->steps.back().output_shape.count());
-  workspace.fit(*plan);
+  fit(workspace, *plan);
   for (const PlanStep& step : plan->steps) {
-    run_step(step, kernels, input.data(), workspace);
+    run_step(step, input.data(), workspace);
     after_step(step, workspace);
   }
   copy_logits(*plan, workspace, logits);
@@ -290,7 +312,7 @@ void Engine::Impl::run_streams(std::span<const float> input, const FeatureShape&
     Workspace& workspace = lease[i];
     const auto first = static_cast<std::size_t>(parts[i].first);
     for (const PlanStep& step : part_plans[i]->steps) {
-      run_step(step, kernels, input.data() + first * picture, workspace);
+      resnet::run_step(step, kernels, input.data() + first * picture, workspace);
     }
     copy_logits(*part_plans[i], workspace, logits.subspan(first * row));
   });
@@ -330,12 +352,12 @@ void Engine::run_from(int node, std::span<const float> values, const FeatureShap
   const PlanStep& given = plan->steps[first];
   expect_size("values", values.size(), given.output_shape.count());
   expect_size("logits", logits.size(), plan->steps.back().output_shape.count());
-  workspace.fit(*plan);
+  impl_->fit(workspace, *plan);
   to_kernel_layout(impl_->kernels, given.output_shape, given.output_pitch, values.data(), given.operation.output.format,
                    workspace.arena.data() + given.output_offset, 0,
                    given.output_shape.batch * given.output_shape.height);
   for (std::size_t i = first + 1; i < plan->steps.size(); ++i) {
-    run_step(plan->steps[i], impl_->kernels, nullptr, workspace);
+    impl_->run_step(plan->steps[i], nullptr, workspace);
   }
   copy_logits(*plan, workspace, logits);
 }

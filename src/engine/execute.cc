@@ -9,12 +9,12 @@ namespace {
 
 // Calls work(begin, end) for each task's part of `count` things.
 template <typename Work>
-void share_out(ThreadPool& team, int tasks, std::int64_t count, Work work) noexcept {
-  team.run(tasks, [&](int task, int) { work(count * task / tasks, count * (task + 1) / tasks); });
+void share_out(const StepTeam& team, std::int64_t count, Work work) noexcept {
+  const int tasks = team.tasks;
+  team.pool.run_on(team.threads, tasks, [&](int task, int) { work(count * task / tasks, count * (task + 1) / tasks); });
 }
 
-void run_conv(const PlanStep& step, Workspace& workspace) noexcept {
-  std::byte* arena = workspace.arena.data();
+void run_conv(const PlanStep& step, std::byte* arena, const StepTeam& team) noexcept {
   ConvCall call;
   call.shape = step.conv;
   call.input = arena + step.input_offset;
@@ -25,8 +25,8 @@ void run_conv(const PlanStep& step, Workspace& workspace) noexcept {
   call.scale = step.constants.scale;
   call.residual_scale = step.operation.residual.format.scale / step.operation.output.format.scale;
   call.zero_point = step.operation.input.format.zero_point;
-  workspace.team.run(step.tasks, [&](int task, int worker) {
-    step.algorithm->run(call, task, step.tasks, workspace.scratch[static_cast<std::size_t>(worker)].data());
+  team.pool.run_on(team.threads, team.tasks, [&](int task, int worker) {
+    step.algorithm->run(call, task, team.tasks, team.scratch[static_cast<std::size_t>(worker)].data());
   });
 }
 
@@ -43,9 +43,14 @@ void Workspace::fit(const Plan& plan) {
 }
 
 void run_step(const PlanStep& step, const Kernels& kernels, const float* input, Workspace& workspace) noexcept {
-  ThreadPool& team = workspace.team;
-  const std::byte* in = workspace.arena.data() + step.input_offset;
-  std::byte* out = workspace.arena.data() + step.output_offset;
+  run_step(step, kernels, input, workspace.arena.data(),
+           {workspace.team, workspace.scratch, step.tasks, workspace.team.threads()});
+}
+
+void run_step(const PlanStep& step, const Kernels& kernels, const float* input, std::byte* arena,
+              const StepTeam& team) noexcept {
+  const std::byte* in = arena + step.input_offset;
+  std::byte* out = arena + step.output_offset;
   const ValueFormat& in_format = step.operation.input.format;
   const ValueFormat& out_format = step.operation.output.format;
   const FeatureShape& shape = step.output_shape;
@@ -60,20 +65,20 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
                   static_cast<std::size_t>(end * channels));
   };
   if (step.operation.converts) {
-    return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
+    return share_out(team, pixels, [&](std::int64_t begin, std::int64_t end) {
       kernels.convert(in_format, in, out_format, out, static_cast<std::size_t>(begin * channels),
                       static_cast<std::size_t>(end * channels));
     });
   }
   switch (step.op) {
     case Op::kInput:
-      return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
+      return share_out(team, rows, [&](std::int64_t begin, std::int64_t end) {
         to_kernel_layout(kernels, shape, step.output_pitch, input, out_format, out, begin, end);
       });
     case Op::kConv:
-    case Op::kLinear: return run_conv(step, workspace);
+    case Op::kLinear: return run_conv(step, arena, team);
     case Op::kBatchNorm:
-      return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
+      return share_out(team, pixels, [&](std::int64_t begin, std::int64_t end) {
         kernels.scale_shift(floats, static_cast<const float*>(step.constants.weights), step.constants.bias, out_floats,
                             channels, step.relu, begin, end);
         curve(begin, end);
@@ -81,8 +86,8 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
     case Op::kAdd:
     case Op::kActivation:
     case Op::kFlatten: {
-      const auto* residual = reinterpret_cast<const float*>(workspace.arena.data() + step.residual_offset);
-      return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
+      const auto* residual = reinterpret_cast<const float*>(arena + step.residual_offset);
+      return share_out(team, pixels, [&](std::int64_t begin, std::int64_t end) {
         kernels.add(floats, step.op == Op::kAdd ? residual : nullptr, out_floats, step.relu,
                     static_cast<std::size_t>(begin * channels), static_cast<std::size_t>(end * channels));
         curve(begin, end);
@@ -92,25 +97,25 @@ void run_step(const PlanStep& step, const Kernels& kernels, const float* input, 
     case Op::kGlobalMaxPool:
     case Op::kAveragePool: {
       const auto pool = step.op == Op::kAveragePool ? kernels.average_pool : kernels.max_pool;
-      return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
+      return share_out(team, rows, [&](std::int64_t begin, std::int64_t end) {
         pool(step.pool, in, out, static_cast<int>(begin), static_cast<int>(end));
       });
     }
     case Op::kBlur:
-      return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
+      return share_out(team, rows, [&](std::int64_t begin, std::int64_t end) {
         kernels.blur(step.pool, floats, out_floats, static_cast<int>(begin), static_cast<int>(end));
       });
     case Op::kConcat:
-      return share_out(team, step.tasks, pixels, [&](std::int64_t begin, std::int64_t end) {
-        const std::byte* second = workspace.arena.data() + step.residual_offset;
+      return share_out(team, pixels, [&](std::int64_t begin, std::int64_t end) {
+        const std::byte* second = arena + step.residual_offset;
         concatenate(step.input_shape, shape, floats, reinterpret_cast<const float*>(second), out_floats, begin, end);
       });
     case Op::kPadShortcut:
-      return share_out(team, step.tasks, rows, [&](std::int64_t begin, std::int64_t end) {
+      return share_out(team, rows, [&](std::int64_t begin, std::int64_t end) {
         pad_shortcut(step.input_shape, shape, step.pool.stride, in_format, in, out, begin, end);
       });
     case Op::kGlobalAveragePool:
-      return share_out(team, step.tasks, shape.batch, [&](std::int64_t begin, std::int64_t end) {
+      return share_out(team, shape.batch, [&](std::int64_t begin, std::int64_t end) {
         kernels.global_average_pool(step.pool, in, out, static_cast<int>(begin), static_cast<int>(end));
       });
   }

@@ -25,7 +25,19 @@ class Workspace {
   std::vector<AlignedBuffer<std::byte>> scratch;  // one per thread
 };
 
-// Computes one step for a workspace that fits the plan. `input` is the network's (NCHW).
+// Who computes a step, and in how many tasks.
+struct StepTeam {
+  ThreadPool& pool;
+  std::vector<AlignedBuffer<std::byte>>& scratch;  // one per thread of the pool
+  int tasks;
+  int threads;  // of the pool, at most
+};
+
+// Computes one step in an arena and a scratch that fit the plan. `input` is the network's (NCHW).
+void run_step(const PlanStep& step, const Kernels& kernels, const float* input, std::byte* arena,
+              const StepTeam& team) noexcept;
+
+// The same by a workspace's own threads.
 void run_step(const PlanStep& step, const Kernels& kernels, const float* input, Workspace& workspace) noexcept;
 
 // Copies the last step's values, rows of classes, out of the arena.

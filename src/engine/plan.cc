@@ -152,12 +152,14 @@ int simple_tasks(const PlanStep& step, int threads) {
 }
 
 // Into how many tasks the step is cut, and the memory that each thread needs for one.
-void share_out(PlanStep& step, int threads, Plan& plan) {
+void share_out(PlanStep& step, const PlanBasis& basis, int threads, Plan& plan) {
   if (step.algorithm == nullptr) {
     step.tasks = simple_tasks(step, threads);
+    step.crew_tasks = simple_tasks(step, basis.crew_threads);
     return;
   }
   step.tasks = step.algorithm->tasks(step.conv, threads);
+  step.crew_tasks = keeps_bits(*step.algorithm) ? step.algorithm->tasks(step.conv, basis.crew_threads) : step.tasks;
   plan.scratch_bytes = std::max(plan.scratch_bytes, step.algorithm->scratch_bytes(step.conv));
 }
 
@@ -189,9 +191,9 @@ void place_values(const Program& program, Plan& plan) {
 
 }  // namespace
 
-PlanBasis plan_basis(Program program, const StateDict& weights, const Kernels& kernels) {
+PlanBasis plan_basis(Program program, const StateDict& weights, const Kernels& kernels, int crew_threads) {
   std::vector<WeightRule> weight_rules = find_weight_rules(program, weights, kernels);
-  return {std::move(program), &kernels, std::move(weight_rules)};
+  return {std::move(program), &kernels, std::move(weight_rules), crew_threads};
 }
 
 Plan outline_plan(const PlanBasis& basis, const FeatureShape& input, const ChoiceRules& rules, int threads) {
@@ -224,7 +226,7 @@ Plan outline_plan(const PlanBasis& basis, const FeatureShape& input, const Choic
       step.pool = pool_shape(node, step);
       check_sum(step, node.path);
     }
-    share_out(step, threads, plan);
+    share_out(step, basis, threads, plan);
   }
   place_values(program, plan);
   return plan;
@@ -242,7 +244,7 @@ Plan with_batch(const PlanBasis& basis, const Plan& plan, std::int64_t batch, in
     } else {
       step.pool.batch = static_cast<int>(batch);
     }
-    share_out(step, threads, smaller);
+    share_out(step, basis, threads, smaller);
   }
   return smaller;
 }

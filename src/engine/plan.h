@@ -18,8 +18,9 @@ struct PlanBasis {
   Program program;  // with formats
   const Kernels* kernels;
   std::vector<WeightRule> weight_rules;  // that each node's weights keep
+  int crew_threads;                      // of a crew and who it helps; 1: there is none
 };
-PlanBasis plan_basis(Program program, const StateDict& weights, const Kernels& kernels);
+PlanBasis plan_basis(Program program, const StateDict& weights, const Kernels& kernels, int crew_threads = 1);
 
 // An operation of the program, for one size.
 struct PlanStep {
@@ -35,6 +36,7 @@ struct PlanStep {
   Curve curve = Curve::kNone;     // or with another activation
   float negative_slope = 0;       // of the curve
   int tasks = 1;
+  int crew_tasks = 1;                        // where a crew helps; the outputs are the same to the bit
   const ConvAlgorithm* algorithm = nullptr;  // of layers
   std::vector<std::string> refused;          // the other algorithms, each with its reason
   ConvShape conv;

@@ -217,7 +217,12 @@ void expect_reference(std::span<const ConvAlgorithm> algorithms, const ConvShape
     if (want.empty()) want = compute(reference_for(s), data, 1);
     const int threads = random.between(1, 5);
     SCOPED_TRACE(std::string(algorithm.name) + ", " + std::to_string(threads) + " threads");
-    ASSERT_NO_FATAL_FAILURE(expect_close(algorithm, s, compute(algorithm, data, threads), want));
+    const std::vector<float> got = compute(algorithm, data, threads);
+    ASSERT_NO_FATAL_FAILURE(expect_close(algorithm, s, got, want));
+    if (keeps_bits(algorithm) && (threads == 3 || threads == 5)) {
+      const std::vector<float> alone = compute(algorithm, data, 1);
+      ASSERT_EQ(std::memcmp(alone.data(), got.data(), got.size() * sizeof(float)), 0) << "other tasks, other bits";
+    }
   }
 }
 

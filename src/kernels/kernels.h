@@ -102,6 +102,10 @@ struct ConvAlgorithm {
   double (*spin)(std::int64_t iterations) noexcept;
 };
 
+// Whether outputs are the same to the bit however the call is cut into tasks. Strassen's algorithm adds up pairs of
+// pixels, and which pixels make a pair depends on where a task begins.
+inline bool keeps_bits(const ConvAlgorithm& algorithm) noexcept { return algorithm.family != ConvFamily::kStrassen; }
+
 // A pooling window over a batch; padding never counts, but of blurs.
 struct PoolShape {
   int batch = 1, channels = 1;
