@@ -20,4 +20,9 @@ std::string printable(std::string_view text);
 // The same, cut after about `max_bytes`.
 std::string one_line(std::string_view text, std::size_t max_bytes = 100);
 
+// Whether the text is one digit or more, 0 to 9, and nothing else.
+inline bool all_digits(std::string_view text) noexcept {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 }  // namespace resnet

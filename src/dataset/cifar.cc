@@ -42,8 +42,7 @@ std::optional<CifarName> cifar_name(std::string_view name) {
   if (!name.starts_with(kBatch)) return std::nullopt;
   name.remove_prefix(kBatch.size());
   if (name.ends_with(".bin")) return CifarName{};
-  const bool number = !name.empty() && name.find_first_not_of("0123456789") == std::string_view::npos;
-  return number ? std::optional(CifarName{.python = true}) : std::nullopt;
+  return all_digits(name) ? std::optional(CifarName{.python = true}) : std::nullopt;
 }
 
 std::vector<std::string> read_cifar_names(std::span<const std::byte> bytes, const CifarName& name,

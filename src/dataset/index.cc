@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "dataset/dataset.h"
 #include "dataset/label_pictures.h"
 #include "dataset/labels_file.h"
@@ -139,7 +140,7 @@ std::string folder_of(const std::string& path) { return path.substr(0, std::min(
 
 bool Index::label_is_index(std::uint32_t label) const {
   const std::string& text = labels[label];
-  return labels_may_be_indices && !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  return labels_may_be_indices && all_digits(text);
 }
 
 std::string Index::name(const IndexedPicture& picture) const {

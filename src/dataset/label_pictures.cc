@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "dataset/dataset.h"
 
 namespace resnet {
@@ -14,11 +15,6 @@ namespace {
 
 constexpr std::size_t kMaxDigits = 6;  // of a class's index
 
-bool all_digits(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
-
-bool is_file(const ListedFile& file) { return file.place.kind == ContainedFile::Kind::kFile; }
 bool is_picture(const ListedFile& file, std::string_view inside) {
   return is_file(file) && looks_like_input(file.place.path) && !is_hidden(inside);
 }

@@ -15,8 +15,6 @@ constexpr std::size_t kMaxCifarBytes = std::size_t{1} << 30;
 
 using Wanted = std::function<bool(const std::string& path)>;
 
-bool is_file(const ListedFile& file) { return file.place.kind == ContainedFile::Kind::kFile; }
-
 std::optional<std::string> read_label(Walk& walk) {
   try {
     const std::vector<std::byte> bytes = walk.read(kMaxLabelBytes);

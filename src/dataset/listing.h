@@ -16,6 +16,8 @@ struct ListedFile : IndexedFile {
   std::optional<std::string> text;  // of a .cls file: at most 64 bytes; a longer one has none
 };
 
+inline bool is_file(const ListedFile& file) noexcept { return file.place.kind == ContainedFile::Kind::kFile; }
+
 struct Listing {
   std::string where;  // the set's path, for errors
   std::vector<std::shared_ptr<const Container>> containers;

@@ -2,16 +2,13 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "dataset/index.h"
 
 namespace resnet {
 namespace {
 
 constexpr std::size_t kMaxShards = 100'000;
-
-bool all_digits(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
 
 struct Range {
   std::size_t begin;  // of "{" in the path
