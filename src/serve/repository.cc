@@ -18,8 +18,9 @@ namespace fs = std::filesystem;
 
 constexpr int kLowPriority = 10;  // nice(1) of the loading thread
 
-// A positive number as versions are; 0 for another text.
+// A positive number as versions are, without zeros before it: each has one name; 0 for another text.
 std::int64_t version_number(std::string_view text) {
+  if (text.starts_with('0')) return 0;
   std::int64_t value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   return error == std::errc() && end == text.data() + text.size() ? value : 0;

@@ -67,6 +67,7 @@ void Router::handle(std::shared_ptr<Exchange> exchange) {
       if (request.method != "POST" && request.method != "PUT") return exchange->answer(wrong_method("POST, PUT"));
       return begin_classify(exchange);
     }
+    if (path.find("//") != std::string_view::npos) return exchange->answer(not_found());  // no name is empty
     std::string_view rest = path;
     if (take_segment(rest) == "v2") {
       const std::string_view what = take_segment(rest);
