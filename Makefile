@@ -5,7 +5,8 @@
 # make lint    clang-format and clang-tidy
 # make bench                      times every network
 # make bench-peers                times the engine beside ONNX Runtime, OpenVINO, PyTorch, MNN, ncnn; renews docs/benchmarks.md
-# make bench-serve                times the server beside FastAPI, LitServe and BentoML with ONNX Runtime
+# make bench-serve                times the server beside Triton, MLServer, Ray Serve, FastAPI, LitServe and BentoML with ONNX Runtime
+# make bench-serve-mlperf         runs MLPerf's LoadGen against it
 # make bench-layers               times its convolutions beside oneDNN's, layer by layer
 # make bench-compare BASE=main    times this tree beside another commit; all of them take OPTIONS="...", OPTIONS=--help says which
 # What is needed and missing is installed first (Debian packages, as root or with sudo).
@@ -18,15 +19,16 @@ BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-js
   libboost1.81-dev libnghttp2-dev libssl-dev
 TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-14-dev \
   python3 python3-venv python3-dev man-db dpkg-dev file chromium xz-utils bzip2 zstd zsh fish curl openssl haproxy \
-  nginx-light nghttp2-client wrk slowhttptest
+  nginx-light nghttp2-client wrk slowhttptest parallel
 LINT_PACKAGES := libomp-dev
+TEST_ALL_PACKAGES := $(LINT_PACKAGES) libb64-0d
 JOBS ?= $(shell nproc)
 OPTIONS ?=
 TORCH ?=
 export TORCH
 CONFIGURE := $(if $(TORCH),-DRESNET_TORCH=$(abspath $(TORCH)))
 
-.PHONY: build demo package test test-all bench bench-peers bench-serve bench-layers bench-compare format lint \
+.PHONY: build demo package test test-all bench bench-peers bench-serve bench-serve-mlperf bench-layers bench-compare format lint \
   packages-build packages-test
 
 build: packages-build
@@ -44,8 +46,8 @@ demo: $(if $(TORCH),,.venv/torch)
 test: packages-test .venv/complete
 	tests/run.sh
 
-test-all: packages-test .venv/complete
-	$(call install,$(LINT_PACKAGES))
+test-all: packages-test .venv/complete build/peers/clients/complete build/peers/ray/complete
+	$(call install,$(TEST_ALL_PACKAGES))
 	tests/run.sh --all
 
 lint: packages-test
@@ -66,6 +68,10 @@ bench-serve: build
 	$(call install,python3 python3-venv)
 	python3 benchmarks/peers/serve.py $(OPTIONS)
 	python3 benchmarks/serve.py build/release/resnet
+
+bench-serve-mlperf: build
+	$(call install,python3 python3-venv)
+	python3 benchmarks/serve_mlperf.py $(OPTIONS)
 
 bench-layers: build
 	$(call install,libdnnl-dev)
@@ -110,3 +116,11 @@ packages-test:
 .venv/complete: tests/requirements.txt .venv/torch
 	.venv/bin/pip install --quiet -r tests/requirements.txt
 	touch $@
+
+# Clients of the server, and Ray: they bring many packages, so each has an environment of its own. Without one its tests skip.
+build/peers/clients/complete: tests/clients.txt | packages-test
+	python3 -m venv build/peers/clients
+	build/peers/clients/bin/pip install --quiet -r tests/clients.txt && touch $@ || echo "without clients of the server: their tests skip"
+
+build/peers/ray/complete: | packages-test
+	python3 benchmarks/peers/serve_peers.py "Ray Serve" || echo "without Ray: its test skips"

@@ -14,6 +14,8 @@ build = os.path.dirname(program)
 sys.path.insert(0, os.path.join(source, "tests", "cli"))
 import pictures  # noqa: E402
 
+# Installs a Python package from here with what is there.
+PIP_OFFLINE = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-build-isolation"]
 # A build with these settings compiles the library as this build does, so that ccache has it.
 COMPILED_AS_HERE = {"CMAKE_BUILD_TYPE": "RelWithDebInfo", "RESNET_WERROR": "ON"}
 
@@ -25,6 +27,21 @@ def run(command, env=None, status=0, **options):
     if done.returncode != status:
         sys.exit(f"{' '.join(map(str, command))}: exit status {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stderr if status else done.stdout
+
+
+def install_python_package(folder, *settings):
+    """The package of python/ for this Python, into `folder`/site."""
+    run([sys.executable, "-m", "pip", "install", *PIP_OFFLINE, "--target", f"{folder}/site",
+         f"--config-settings=build-dir={folder}/build", *settings, os.path.join(source, "python")],
+        env={"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"})
+    return f"{folder}/site"
+
+
+def install_python_package_of_this_build(folder):
+    """The same, linked with the library that this build installs."""
+    run(["cmake", "--install", build, "--prefix", f"{folder}/prefix"])
+    return install_python_package(folder, "--config-settings=cmake.define.RESNET_INSTALLED=ON",
+                                  f"--config-settings=cmake.define.resnet_ROOT={folder}/prefix")
 
 
 def model_and_picture(folder):

@@ -19,7 +19,6 @@ if missing:
     sys.exit(77)
 
 python = os.path.join(package.source, "python")
-OFFLINE = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-deps", "--no-build-isolation"]
 
 
 def use_package(folder, interpreter=sys.executable, env=None):
@@ -34,11 +33,9 @@ def use_package(folder, interpreter=sys.executable, env=None):
     return status
 
 
-def try_folder(*settings):
+def try_folder(install):
     with tempfile.TemporaryDirectory() as folder:
-        package.run([sys.executable, "-m", "pip", "install", *OFFLINE, "--target", f"{folder}/site",
-                     f"--config-settings=build-dir={folder}/build", *settings, python], env={"CMAKE_CXX_COMPILER_LAUNCHER": "ccache"})
-        return use_package(folder, env={"PYTHONPATH": f"{folder}/site"})
+        return use_package(folder, env={"PYTHONPATH": install(folder)})
 
 
 def make_source_distribution(folder):
@@ -65,17 +62,15 @@ def try_source_distribution():
         # ccache has what was compiled the last time, in another folder of the same kind.
         os.makedirs(f"{folder}/temporary")
         cached = {"CCACHE_BASEDIR": folder, "CCACHE_NOHASHDIR": "1", "TMPDIR": f"{folder}/temporary"}
-        package.run([sys.executable, "-m", "pip", "--python", interpreter, "install", *OFFLINE, made], env=cached)
+        package.run([sys.executable, "-m", "pip", "--python", interpreter, "install", *package.PIP_OFFLINE, made], env=cached)
         left = [name for name in os.listdir(f"{folder}/temporary") if not name.startswith(("pip-", "tmp"))]
         assert left == [], left  # no build folder beside that of the unpacked archive
         assert "resnet_cpp" in os.listdir(site), os.listdir(site)
         return use_package(folder, interpreter)
 
 
-with tempfile.TemporaryDirectory() as folder:
-    package.run(["cmake", "--install", package.build, "--prefix", f"{folder}/prefix"])
-    status = try_folder("--config-settings=cmake.define.RESNET_INSTALLED=ON", f"--config-settings=cmake.define.resnet_ROOT={folder}/prefix")
+status = try_folder(package.install_python_package_of_this_build)
 status = status or try_source_distribution()
 if os.environ.get("RESNET_TEST_ALL"):
-    status = status or try_folder()
+    status = status or try_folder(package.install_python_package)
 sys.exit(status)
