@@ -1,6 +1,8 @@
 # make build   the program, build/release/resnet
 # make demo    build, then train a small network, judge it and classify pictures with it
+# make install the program, its models and recipes, and the library below PREFIX (/usr/local)
 # make package the Debian packages, build/release/*.deb
+# make wheel   the Python package with all that it needs inside, build/wheel/*.whl
 # make test    everything but the long runs; make test-all adds them
 # make lint    clang-format and clang-tidy
 # make bench                      times every network
@@ -21,33 +23,50 @@ TEST_PACKAGES := $(BUILD_PACKAGES) libgtest-dev libgmock-dev clang clang-format 
   python3 python3-venv python3-dev man-db dpkg-dev file chromium xz-utils bzip2 zstd zsh fish curl openssl haproxy \
   nginx-light nghttp2-client wrk slowhttptest parallel
 LINT_PACKAGES := libomp-dev
-TEST_ALL_PACKAGES := $(LINT_PACKAGES) libb64-0d
+LONG_PACKAGES := $(LINT_PACKAGES) libb64-0d debootstrap
+PREFIX ?= /usr/local
 JOBS ?= $(shell nproc)
 OPTIONS ?=
 TORCH ?=
 export TORCH
 CONFIGURE := $(if $(TORCH),-DRESNET_TORCH=$(abspath $(TORCH)))
 
-.PHONY: build demo package test test-all bench bench-peers bench-serve bench-serve-mlperf bench-layers bench-compare format lint \
-  packages-build packages-test
+.PHONY: build demo install package wheel test test-all bench bench-peers bench-serve bench-serve-mlperf bench-layers \
+  bench-compare format lint packages-build packages-test libtorch-named
 
 build: packages-build
 	cmake --preset release $(CONFIGURE) > /dev/null
 	cmake --build --preset release -j $(JOBS)
 
+install: build
+	cmake --install build/release --prefix $(abspath $(PREFIX)) > /dev/null
+	@echo "installed: $(DESTDIR)$(abspath $(PREFIX))/bin/resnet; models and recipes in $(DESTDIR)$(abspath $(PREFIX))/share/resnet"
+
 package: build
 	$(call install,dpkg-dev file)
 	cd build/release && cpack -G DEB
+	@ls build/release/*.deb
 
-demo: $(if $(TORCH),,.venv/torch)
-	$(MAKE) build
-	tests/demo.sh
+wheel: packages-build
+	$(call install,python3 python3-venv python3-dev)
+	cmake --preset release $(CONFIGURE) > /dev/null
+	cmake --build --preset release -j $(JOBS) --target resnet
+	python/make_wheel.sh build/release build/wheel
+
+demo:
+	@printf '\n== 1 of 9: Debian packages that it is built with\n'
+	@$(MAKE) --no-print-directory packages-build
+	@printf '\n== 2 of 9: LibTorch, which the trainer learns with\n'
+	@$(MAKE) --no-print-directory $(if $(TORCH),libtorch-named,.venv/torch)
+	@printf '\n== 3 of 9: the program\n'
+	@$(MAKE) --no-print-directory build
+	@tests/demo.sh
 
 test: packages-test .venv/complete
 	tests/run.sh
 
 test-all: packages-test .venv/complete build/peers/clients/complete build/peers/ray/complete
-	$(call install,$(TEST_ALL_PACKAGES))
+	$(call install,$(LONG_PACKAGES))
 	tests/run.sh --all
 
 lint: packages-test
@@ -92,11 +111,14 @@ define install
     dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || echo $$package; done); \
   if [ -n "$$missing" ]; then \
     if [ "$$(id -u)" = 0 ]; then sudo=; else sudo=sudo; fi; \
-    echo "installing: $$missing"; \
+    echo "installing, which takes a minute or more: $$missing"; \
     $$sudo apt-get update -qq && \
     DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing > /dev/null; \
   fi
 endef
+
+libtorch-named:
+	@echo "That of $(TORCH)."
 
 packages-build:
 	$(call install,$(BUILD_PACKAGES))
@@ -108,8 +130,9 @@ packages-test:
 .venv/torch:
 	$(call install,python3 python3-venv)
 	python3 -m venv .venv
-	.venv/bin/pip install --quiet torch==2.13.0+cpu || \
-	  .venv/bin/pip install --quiet --retries 1 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 || \
+	@echo "fetching PyTorch for CPUs into .venv, once: some 200 MB"
+	.venv/bin/pip install --quiet torch==2.13.0+cpu 2> /dev/null || \
+	  .venv/bin/pip install --retries 1 --index-url https://download.pytorch.org/whl/cpu torch==2.13.0 || \
 	  { echo "PyTorch could not be installed: nothing is built or tested that needs it"; exit 0; } && touch $@
 
 # NumPy, Pillow and what else the parity tests compare with. Without them these tests skip and golden files serve.

@@ -9,6 +9,13 @@ if(RESNET_PROGRAM)
   install(FILES deploy/systemd/resnet-serve.service deploy/systemd/resnet-serve.socket DESTINATION lib/systemd/system
           COMPONENT runtime)
 endif()
+# What the program is tried with: a model that was trained here, and recipes of `resnet train`.
+if(RESNET_PROGRAM)
+  file(GLOB models CONFIGURE_DEPENDS models/*.safetensors)
+  file(GLOB recipes CONFIGURE_DEPENDS recipes/*.toml)
+  install(FILES ${models} DESTINATION ${CMAKE_INSTALL_DATADIR}/resnet/models COMPONENT runtime)
+  install(FILES ${recipes} DESTINATION ${CMAKE_INSTALL_DATADIR}/resnet/recipes COMPONENT runtime)
+endif()
 if(TARGET resnet-train)  # component trainer; it finds LibTorch where it was when this was built
   # CMake itself takes the folders of what is linked, but leaves out those in the source tree, such as the wheel in .venv.
   set_target_properties(resnet-train PROPERTIES INSTALL_RPATH ${RESNET_TORCH_FOUND}/lib INSTALL_RPATH_USE_LINK_PATH ON)

@@ -70,14 +70,15 @@ with tempfile.TemporaryDirectory() as folder:
     held = run(["dpkg-deb", "--contents", runtime])
     for path in ("bin/resnet", "share/bash-completion/completions/resnet", "share/zsh/vendor-completions/_resnet",
                  "share/fish/vendor_completions.d/resnet.fish", "share/man/man1/resnet-predict.1", "share/doc/resnet/copyright",
-                 "share/man/man1/resnet-serve.1", "lib/systemd/system/resnet-serve.service",
+                 "share/resnet/models/resnet20-cifar10.safetensors", "share/resnet/models/resnet20-cifar10-int8.safetensors",
+                 "share/resnet/recipes/finetune.toml", "share/man/man1/resnet-serve.1", "lib/systemd/system/resnet-serve.service",
                  "lib/systemd/system/resnet-serve.socket"):
         assert f"./usr/{path}\n" in held, held
     assert "resnet-train" not in held
     for path in ("bin/resnet", "bin/resnet-serve", "include/resnet/classifier.h", "include/resnet/resnet.h"):
         assert path in installed, installed
-    model, picture = model_and_picture(folder)
-    print(run([f"{root}/usr/bin/resnet", "predict", model, picture]))
+    shipped = f"{root}/usr/share/resnet/models/resnet20-cifar10.safetensors"
+    print(run([f"{root}/usr/bin/resnet", "predict", shipped, f"{source}/tests/demo.jpg"]))
     run([*dpkg, "--purge", "resnet", "libresnet-dev"])
     assert not os.path.exists(f"{root}/usr"), files_below(f"{root}/usr")
     status = subprocess.run([*dpkg, "--list", "resnet"], capture_output=True, text=True, check=False)

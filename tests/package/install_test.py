@@ -49,6 +49,14 @@ def check_programs(prefix, folder):
     assert re.fullmatch(rf"resnet: {re.escape(lost)}/resnet-train: cannot start, as .*libtorch_cpu\.so.* are not where .*\n", said), said
 
 
+def check_shipped(prefix):
+    """What a reader tries first, with nothing but what is installed."""
+    model = f"{prefix}/share/resnet/models/resnet20-cifar10.safetensors"
+    assert "ship" in run([f"{prefix}/bin/resnet", "predict", model, f"{source}/tests/demo.jpg", "--top", "1"])
+    recipes = os.listdir(f"{prefix}/share/resnet/recipes")
+    assert sorted(recipes) == sorted(os.listdir(f"{source}/recipes")), recipes
+
+
 def check_find_package(prefix, folder):
     run(["cmake", "-G", "Ninja", "-S", f"{source}/examples", "-B", f"{folder}/examples",
          "-D", "CMAKE_PREFIX_PATH=" + ";".join([prefix, *torch]), "-D", "CMAKE_FIND_PACKAGE_NO_PACKAGE_REGISTRY=ON"])
@@ -80,4 +88,5 @@ with tempfile.TemporaryDirectory() as folder:
     check_find_package(prefix, folder)
     check_pkg_config(prefix, folder)
     check_programs(prefix, folder)
+    check_shipped(prefix)
 sys.exit(0)
