@@ -50,7 +50,7 @@ package: build
 wheel: packages-build
 	$(call install,python3 python3-venv python3-dev)
 	cmake --preset release $(CONFIGURE) > /dev/null
-	cmake --build --preset release -j $(JOBS) --target resnet
+	cmake --build --preset release -j $(JOBS) --target resnet resnet_with_tools
 	python/make_wheel.sh build/release build/wheel
 
 demo:
