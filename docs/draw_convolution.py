@@ -1,4 +1,4 @@
-"""Draws the pictures of docs/convolution.md, docs/images/convolution-*.svg; the numbers in them are computed here.
+"""Draws the figures of docs/convolution.md, docs/images/convolution-*.svg; the numbers in them are computed here.
 
     python3 docs/draw_convolution.py [FOLDER]
 """
@@ -146,7 +146,7 @@ def layout():
 
 def panels():
     d = Drawing("Windows become rows of a matrix; a convolution is then one matrix product", 350)
-    d.text(24, 32, "image, 4x4", "strong")
+    d.text(24, 32, "input, 4x4", "strong")
     d.grid(24, 48, TILE, 30, lambda i, j: "blue" if i < 3 and j < 3 else "cell")
     d.box(24, 48, 90, 90, "frame")
     d.arrow(156, 108, 190, 108)

@@ -22,6 +22,10 @@ struct Options {
 
 void draw(const Options& options) {
   if (options.output.empty()) throw Usage("--out: the name of a file is missing");
+  const std::filesystem::path out(options.output);
+  if (out.extension() != ".svg" && out.extension() != ".png" && !std::filesystem::exists(out)) {
+    throw Usage(options.output + ": the name must end in .svg or .png");
+  }
   const ArchitectureOptions& network = options.architecture;
   const Architecture architecture =
       network.is_file() ? network.load_file({.allow_nonfinite = true}).architecture : network.architecture();

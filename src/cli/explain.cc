@@ -1,5 +1,6 @@
 // resnet explain: heatmaps of what speaks for a class.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -51,7 +52,14 @@ std::optional<int> find_class(const Classifier& classifier, const std::string& t
     fail(ErrorCode::kNotFound, "class", "'{}': give {}an index, 0 to {}", text, classifier.named() ? "a name or " : "",
          labels.size() - 1);
   }
-  fail(ErrorCode::kNotFound, "class", "the model has no '{}'{}", one_line(text), did_you_mean(text, labels, 1, "'"));
+  std::string hint = did_you_mean(text, labels, 1, "'");
+  if (hint.empty()) {
+    constexpr std::size_t kShown = 10;
+    const auto shown = labels.begin() + static_cast<std::ptrdiff_t>(std::min(labels.size(), kShown));
+    hint = fmt::format("; it has {}", one_line(fmt::format("{}", fmt::join(labels.begin(), shown, ", "))));
+    if (labels.size() > kShown) hint += fmt::format(" and {} more", labels.size() - kShown);
+  }
+  fail(ErrorCode::kNotFound, "class", "the model has no '{}'{}", one_line(text), hint);
 }
 
 // File names of pictures' sheets, of which no two of a run are one.
@@ -103,6 +111,11 @@ class ExplainRun {
         class_(find_class(classifier, command.class_name)),
         answers_(command.classifier.allow_nonfinite, inputs) {
     if (!command.raw.empty()) check_writable(command.raw);
+    for (const char* ending : {".png", ".jpg", ".jpeg", ".svg"}) {
+      if (command.directory.ends_with(ending) && !std::filesystem::exists(command.directory)) {
+        throw Usage(command.directory + ": --out names a folder, into which NAME-explained.png goes");
+      }
+    }
     if (writes_sheets()) make_directory(command.directory.empty() ? "." : command.directory);
   }
 

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/command.h"
+#include "cli/way_out.h"
 #include "dataset/index.h"
 #include "image/notices.h"
 #include "model/answer.h"
@@ -57,7 +58,7 @@ Inputs list_inputs(const std::vector<std::string>& arguments) {
     } catch (const Error& error) {
       if (arguments.size() == 1) throw;
       ++inputs.bad;
-      say(error.what());
+      say(error.what() + file_meant(error));
     }
   }
   if (inputs.files.empty()) fail_if_bad(inputs.bad, inputs.count());

@@ -17,6 +17,7 @@
 #include "cli/command.h"
 #include "cli/option_words.h"
 #include "cli/signals.h"
+#include "cli/way_out.h"
 #include "console/output.h"
 #include "resnet/error.h"
 
@@ -38,47 +39,14 @@ int report(const std::string& message, int status) {
   return status;
 }
 
-// What other programs call our commands, and where it leads.
-constexpr std::pair<std::string_view, std::string_view> kOtherNames[] = {
-    {"classify", "predict"},
-    {"infer", "predict"},
-    {"run", "predict"},
-    {"test", "eval"},
-    {"val", "eval"},
-    {"validate", "eval"},
-    {"evaluate", "eval"},
-    {"accuracy", "eval"},
-    {"info", "inspect (a file) or summary (a network)"},
-    {"show", "inspect (a file) or summary (a network)"},
-    {"models", "summary --help-all, which lists the networks"},
-    {"networks", "summary --help-all, which lists the networks"},
-    {"list", "summary --help-all, which lists the networks"},
-    {"benchmark", "bench"},
-    {"speed", "bench"},
-    {"onnx", "export"},
-    {"int8", "quantize"},
-    {"heatmap", "explain"},
-    {"cam", "explain"},
-    {"embed", "features"},
-    {"search", "similar"},
-    {"finetune", "train --from MODEL"},
-    {"fine-tune", "train --from MODEL"},
-    {"plot", "draw"},
-    {"diagram", "draw"},
-    {"version", "--version"},
-};
-
 // "no command 'sumary'; did you mean summary?" for a first word that is none.
 void check_command(const CLI::App& app, const std::string& word) {
   if (word.starts_with('-')) return;
   std::vector<std::string> names;
   for (const CLI::App* command : app.get_subcommands({})) names.push_back(command->get_name());
   if (std::find(names.begin(), names.end(), word) != names.end()) return;
-  const auto* const other =
-      std::find_if(std::begin(kOtherNames), std::end(kOtherNames), [&](const auto& row) { return row.first == word; });
-  if (other != std::end(kOtherNames)) {
-    throw Usage(fmt::format("no command '{}'; that is {} {}", word, app.get_name(), other->second));
-  }
+  const std::string other = command_of_others(word, app.get_name());
+  if (!other.empty()) throw Usage(fmt::format("no command '{}'{}", word, other));
   std::erase_if(names, [&](const std::string& name) { return !is_shown(*app.get_subcommand(name)); });
   names.emplace_back("help");
   const std::string near = did_you_mean(word, names);
@@ -105,8 +73,7 @@ std::string text_of(const CLI::App& app, const CLI::ExtrasError& error) {
       if (!word.starts_with("-") || word == "-") {
         return fmt::format("'{}' is one argument too many; usage: {}", one_line(word), usage(*command));
       }
-      std::vector<std::string> names = shown_option_names(*command);
-      const std::string near = did_you_mean(word.substr(0, word.find('=')), names);
+      const std::string near = option_meant(word, shown_option_names(*command));
       return fmt::format(
           "no option '{}'{}", one_line(word),
           near.empty() ? fmt::format("; `{} {} --help-all` lists them", app.get_name(), command->get_name()) : near);
@@ -171,7 +138,7 @@ int run_program(Command& program, int argc, char** argv) {
   } catch (const Usage& error) {
     return report(error.what(), kWrongUsage);
   } catch (const Error& error) {
-    return report(error.what(), kFailure);
+    return report(error.what() + file_meant(error), kFailure);
   } catch (const std::exception& fault) {
     if (std::ferror(stdout) != 0) return report("cannot write to standard output", kFailure);
     return report(describe_fault(fault), kFailure);

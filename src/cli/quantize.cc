@@ -105,7 +105,8 @@ void print_plain(const QuantizeCommand& command, const QuantizedModel& result, s
 }
 
 void quantize_model(const QuantizeCommand& command) {
-  if (!command.output.ends_with(".safetensors")) throw Usage(command.output + ": int8 models are .safetensors files");
+  if (!command.output.ends_with(".safetensors"))
+    throw Usage(command.output + ": int8 models are .safetensors files, of which `resnet export` makes ONNX");
   check_writable(command.output);
   const Model model = load_classifier_model(command.classifier, Head::kNeeded);
   PictureStack stack;

@@ -78,8 +78,12 @@ ClassMap::ClassMap(const Classifier& classifier, std::span<const std::string> la
     take_wordnet_ids(strangers, names);
     if (strangers.empty()) return;
     if (indices_.empty() && take_numbers(labels, names)) return;
+    std::string hint = did_you_mean(strangers[0], names, 1, "'");
+    if (hint.empty() && strangers.size() == labels.size()) {
+      hint = fmt::format("; it was trained on {}: `resnet train --from` trains it on others", some_of(names));
+    }
     fail(ErrorCode::kMismatch, model, "{} of {} labels fit no class of the model: {}{}", strangers.size(),
-         labels.size(), some_of(strangers), did_you_mean(strangers[0], names, 1, "'"));
+         labels.size(), some_of(strangers), hint);
   }
   if (labels.size() > names.size()) {
     fail(ErrorCode::kMismatch, model, "{} classes in the data, but the model has {} outputs", labels.size(), classes);

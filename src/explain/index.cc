@@ -104,7 +104,12 @@ EmbeddingIndex EmbeddingIndex::open(const std::string& path) {
   const auto load_first = [&](std::size_t count) {
     return index.file_->load(rest.first(std::min(rest.size(), count)));
   };
-  load_first(npy_header_size(load_first(12)));
+  const std::span<const std::byte> beginning = load_first(12);
+  if (!looks_like_npy(beginning)) {
+    fail(ErrorCode::kFormat, path,
+         "not a .npy file, so no index: `resnet features MODEL PICTURES -o photos.npy` makes one");
+  }
+  load_first(npy_header_size(beginning));
   const NpyArray rows = take_npy(rest, path);
   if (rest.empty()) {
     fail(ErrorCode::kFormat, path, "an array alone, not an index: `resnet features -o {}` makes one", path);

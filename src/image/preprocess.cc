@@ -192,7 +192,8 @@ void validate(const Preprocessing& how) {
   check("width", how.width, 1);
   check("resize", how.resize, 0);
   if (how.mean.empty() || how.mean.size() != how.std.size()) {
-    fail(ErrorCode::kInvalidArgument, "std", "{} of it for {} means", how.std.size(), how.mean.size());
+    fail(ErrorCode::kInvalidArgument, "std", "{} values for {} means: both have one for each channel", how.std.size(),
+         how.mean.size());
   }
   if (how.channels != ChannelOrder::kRgb && how.mean.size() != 3) {
     fail(ErrorCode::kInvalidArgument, "channels", "{} of them have no order of colours", how.mean.size());

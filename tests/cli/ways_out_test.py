@@ -86,6 +86,44 @@ class WaysOutTest(unittest.TestCase):
         self.fails("2 class names, but the model has 3 classes", "predict", self.bare, self.png, "--classes", "a,b")
         self.fails("absent.txt: cannot open: No such file", "predict", self.bare, self.png, "--classes", "absent.txt")
 
+    def test_options_of_other_programs(self):
+        for option, said in (("--batch-size", "`resnet predict --help-all` lists them"), ("--topk", "; that is --top here"),
+                             ("-k", "; that is --top here"), ("--imgsz=64", "; that is --size here"),
+                             ("--workers", "; that is --threads here"), ("--fp16", "; that is --precision bf16 here"),
+                             ("--names", "; that is --classes here"), ("--device", "; everything runs on the processor"),
+                             ("--model", "; it stands without an option"), ("--thread", "; did you mean --threads?"),
+                             ("-v", "; `resnet predict --help-all` lists them")):
+            self.fails(f"no option '{option}'{'' if said[0] == ';' else '; '}{said}", "predict", self.model, self.png, option,
+                       status=2)
+        self.fails("no option '--split'; that is --only here", "eval", self.model, "set", "--split", "val", status=2)
+        self.fails("no option '--batch-size'; that is --batch here", "bench", "resnet20", "--batch-size", "4", status=2)
+
+    def test_a_file_that_is_not_there(self):
+        self.fails("m.safetensor: cannot open: No such file or directory; did you mean m.safetensors?", "predict", "m.safetensor",
+                   self.png)
+        self.fails("33.png: there is no such file or directory; did you mean 32.png?", "predict", self.model, "33.png")
+        self.fails("sets: there is no such file or directory; did you mean set?", "eval", self.model, "sets", "--only", "val")
+        self.fails("; this is an address: download it first", "predict", self.model, "https://example.org/cat.jpg")
+        self.fails("; no name of a file is like this pattern", "predict", self.model, "*.tiff")
+        for path in ("nothing like this", "/absent/very/deep.png"):
+            self.assertTrue(self.fails(path, "predict", self.model, path).endswith("no such file or directory"))
+        done = resnet("predict", self.model, self.png, "--mean", "0.5", "0.25", cwd=self.root)
+        self.assertIn("0.25: there is no such file or directory; the numbers of a list have commas between them", done.stderr.decode())
+
+    def test_outputs_of_another_kind(self):
+        self.fails("a.jpg: the name must end in .svg or .png", "draw", "resnet20", "-o", "a.jpg", status=2)
+        self.fails("heat.png: --out names a folder", "explain", self.model, self.png, "-o", "heat.png", status=2)
+        self.assertFalse(os.path.exists(f"{self.root}/heat.png") or os.path.exists(f"{self.root}/a.jpg"))
+        self.fails("`resnet export` makes ONNX", "quantize", self.model, "set", "-o", "q.onnx", status=2)
+        self.fails("`resnet features MODEL PICTURES -o photos.npy` makes one", "similar", self.png, self.png)
+
+    def test_classes_that_the_model_has_not(self):
+        self.fails("the model has no 'submarine'; it has cat, dog, ship", "explain", self.model, self.png, "--class", "submarine")
+        self.fails("the model has no 'shop'; did you mean 'ship'?", "explain", self.model, self.png, "--class", "shop")
+        for name in ("arrow", "heart", "ring"):
+            pictures.write(f"{self.root}/shapes/{name}/1.png", pictures.png(32, 32))
+        self.fails("it was trained on 'cat', 'dog', 'ship': `resnet train --from` trains it on others", "eval", self.model, "shapes")
+
 
 if __name__ == "__main__":
     unittest.main()
