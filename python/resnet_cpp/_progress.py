@@ -19,10 +19,11 @@ def reporter(progress, what):
     bar = tqdm(desc=what, unit="", leave=False)
 
     def update(done, of):
+        if done < bar.n:  # the next round of the work
+            bar.reset()
         bar.total = max(of, done)
-        bar.n = done
-        bar.refresh()
-        if done >= bar.total:
-            bar.close()
+        bar.update(done - bar.n)
+        if done >= of:
+            bar.refresh()
 
     return update

@@ -33,9 +33,33 @@ def use_package(folder, interpreter=sys.executable, env=None):
     return status
 
 
-def try_folder(install):
+def run_notebook(folder, env):
+    """examples/photos.ipynb from the first cell to the last, on a few drawn pictures."""
+    missing = [name for name in ("nbclient", "nbformat", "ipykernel") if not importlib.util.find_spec(name)]
+    if missing or not os.path.exists(os.path.join(os.path.dirname(package.program), "resnet-train")):
+        print("the notebook was not run: there is no", ", ".join(missing) or "trainer")
+        return
+    import nbclient
+    import nbformat
+
+    place = os.path.join(folder, "notebook")
+    package.run([package.program, "make-dataset", "shapes", "-o", f"{place}/photos", "--size", "32", "--train", "100", "--val", "40"])
+    notebook = nbformat.read(os.path.join(package.source, "examples", "photos.ipynb"), 4)
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("../models", os.path.join(package.source, "models")).replace("EPOCHS = 3", "EPOCHS = 1")
+    path = os.path.dirname(package.program) + os.pathsep + os.environ["PATH"]
+    os.environ.update(env, PATH=path)
+    nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": place}}).execute()
+    assert os.path.getsize(f"{place}/int8.safetensors") < os.path.getsize(f"{place}/run/best.safetensors") / 2
+    assert os.path.exists(f"{place}/model.onnx")
+
+
+def try_folder(install, notebook=False):
     with tempfile.TemporaryDirectory() as folder:
-        return use_package(folder, env={"PYTHONPATH": install(folder)})
+        env = {"PYTHONPATH": install(folder)}
+        if notebook:
+            run_notebook(folder, env)
+        return use_package(folder, env=env)
 
 
 def make_source_distribution(folder):
@@ -69,7 +93,7 @@ def try_source_distribution():
         return use_package(folder, interpreter)
 
 
-status = try_folder(package.install_python_package_of_this_build)
+status = try_folder(package.install_python_package_of_this_build, notebook=True)
 status = status or try_source_distribution()
 if os.environ.get("RESNET_TEST_ALL"):
     status = status or try_folder(package.install_python_package)
