@@ -1,6 +1,6 @@
 // Threads that several engines of one thread share, for times when few runs are under way: they help with whichever run
 // comes first, step by step, as long as nothing else needs them. A program that answers many calls side by side, each
-// on one thread, so answers a lone one sooner.
+// on one thread, so answers a lone one sooner. Where other programs have the processors, helpers rest.
 //
 // Answers stay what they were, to the bit: algorithms are chosen for one thread, and a step that would give other bits
 // in other parts keeps its own.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <vector>
@@ -23,7 +24,8 @@ struct Crew::Team {
   bool run(const PlanStep& step, const Kernels& kernels, const float* input, std::byte* arena) noexcept;
 
   const std::function<int()> free;
-  std::mutex busy;  // for what follows
+  std::atomic<std::int64_t> rests_until = 0;  // nanoseconds of the steady clock; whoever holds `busy` sets it
+  std::mutex busy;                            // for what follows
   ThreadPool pool;
   std::vector<AlignedBuffer<std::byte>> scratch;  // one per thread
   std::atomic<std::size_t> scratch_bytes = 0;     // of each
