@@ -1,8 +1,10 @@
 #include "console/json.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include <cmath>
+#include <iterator>
 
 #include "base/json_text.h"
 
@@ -14,12 +16,13 @@ std::string number(T value) {
   return std::isfinite(value) ? fmt::format("{}", value) : "null";
 }
 
-// Puts `item` in front of the bracket that ends `text`.
-void insert_last(std::string& text, std::string_view item) {
+// Puts what `items` are together in front of the bracket that ends `text`.
+template <typename... Items>
+void insert_last(std::string& text, const Items&... items) {
   const char bracket = text.back();
   text.pop_back();
   if (text.size() > 1) text += ',';
-  text += item;
+  (text.append(items), ...);
   text += bracket;
 }
 
@@ -27,6 +30,22 @@ void insert_last(std::string& text, std::string_view item) {
 
 Json::Json(float value) : text_(number(value)) {}
 Json::Json(double value) : text_(number(value)) {}
+
+Json::Json(const std::vector<float>& values) {
+  fmt::memory_buffer buffer;
+  const auto out = std::back_inserter(buffer);
+  for (const float value : values) {
+    buffer.push_back(buffer.size() == 0 ? '[' : ',');
+    if (std::isfinite(value)) {
+      fmt::format_to(out, FMT_COMPILE("{}"), value);
+    } else {
+      buffer.append(std::string_view("null"));
+    }
+  }
+  if (values.empty()) buffer.push_back('[');
+  buffer.push_back(']');
+  text_.assign(buffer.data(), buffer.size());
+}
 
 Json::Json(std::string_view value) : text_(json_string(value)) {}
 
@@ -71,7 +90,7 @@ JsonObject JsonObject::from_text(std::string text) {
 }
 
 JsonObject& JsonObject::add(std::string_view key, const Json& value) {
-  insert_last(text_, Json(key).text() + ':' + value.text());
+  insert_last(text_, json_string(key), ":", value.text());
   return *this;
 }
 

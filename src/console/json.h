@@ -38,6 +38,7 @@ class Json {
   // An array.
   template <typename T>
   Json(const std::vector<T>& values);
+  Json(const std::vector<float>& values);  // the same text, without one for each value
 
   // On one line.
   const std::string& text() const noexcept { return text_; }

@@ -33,6 +33,16 @@ TEST(JsonTest, NumbersReadBackAndOthersAreNull) {
   EXPECT_EQ(Json(std::nanf("")).text(), "null");
 }
 
+TEST(JsonTest, ListsOfFloatsAreTheirTexts) {
+  const std::vector<float> values = {0.1F,  -0.0F,  1e-7F,     3e38F,         1.0F / 3, 16777216.0F,
+                                     1e16F, 5e-45F, 123456.0F, std::nanf(""), -INFINITY};
+  std::string text = "[";
+  for (const float value : values) text += (text.size() == 1 ? "" : ",") + Json(value).text();
+  EXPECT_EQ(Json(values).text(), text + "]");
+  EXPECT_EQ(Json(std::vector<float>()).text(), "[]");
+  EXPECT_EQ(Json(std::vector<float>{1}).text(), "[1]");
+}
+
 TEST(JsonTest, EscapesText) {
   const std::string text = "a\"b\\c\n\x1b\x01 \xc3\xa9 \x7f";
   EXPECT_EQ(nlohmann::json::parse(Json(text).text()).get<std::string>(), text);
