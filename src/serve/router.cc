@@ -33,14 +33,15 @@ HttpResponse wrong_method(std::string_view right) {
 
 Router::Router(RouterOptions options, Repository& repository, WorkQueue& queue, ByteBudget& bytes,
                ServerCounters& counters, std::function<std::size_t()> connections,
-               std::function<void(const std::string&)> log)
+               std::function<void(const std::string&)> log, Tracer* tracer)
     : options_(std::move(options)),
       repository_(repository),
       queue_(queue),
       bytes_(bytes),
       counters_(counters),
       connections_(std::move(connections)),
-      log_(std::move(log)) {}
+      log_(std::move(log)),
+      tracer_(tracer) {}
 
 std::optional<HttpResponse> Router::admit(Exchange& exchange, std::optional<std::uint64_t> body_length) {
   ++counters_.requests;

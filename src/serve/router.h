@@ -8,6 +8,7 @@
 #include "serve/http.h"
 #include "serve/metrics.h"
 #include "serve/repository.h"
+#include "serve/tracer.h"
 #include "serve/work_queue.h"
 
 namespace resnet::serve {
@@ -23,9 +24,9 @@ struct RouterOptions {
 
 class Router final : public Application {
  public:
-  // All must outlive it. `log` takes a line a request; it is called from any thread.
+  // All must outlive it. `log` takes a line a request; it is called from any thread. `tracer` may be null.
   Router(RouterOptions options, Repository& repository, WorkQueue& queue, ByteBudget& bytes, ServerCounters& counters,
-         std::function<std::size_t()> connections, std::function<void(const std::string&)> log);
+         std::function<std::size_t()> connections, std::function<void(const std::string&)> log, Tracer* tracer);
 
   std::optional<HttpResponse> admit(Exchange& exchange, std::optional<std::uint64_t> body_length) override;
   void handle(std::shared_ptr<Exchange> exchange) override;
@@ -57,6 +58,7 @@ class Router final : public Application {
   ServerCounters& counters_;
   const std::function<std::size_t()> connections_;
   const std::function<void(const std::string&)> log_;
+  Tracer* const tracer_;
   std::atomic<bool> stopping_ = false;
 };
 

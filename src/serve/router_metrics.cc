@@ -82,6 +82,12 @@ HttpResponse Router::metrics() {
       static_cast<std::uint64_t>(bytes_.limit()));
   one("resnet_model_loads_total", "counter", "Models that were loaded, or were tried", counters_.loads);
   one("resnet_model_load_failures_total", "counter", "Those of them that failed", counters_.failed_loads);
+  if (tracer_ != nullptr) {
+    one("resnet_traces_sent_total", "counter", "Requests whose traces the collector took", tracer_->sent());
+    text.family("resnet_traces_dropped_total", "counter", "Requests whose traces were dropped, by reason");
+    text.sample("resnet_traces_dropped_total", {{"reason", "full"}}, tracer_->dropped_for_room());
+    text.sample("resnet_traces_dropped_total", {{"reason", "not_taken"}}, tracer_->dropped_unsent());
+  }
   text.family("resnet_model_info", "gauge", "1 for each model that is ready; its precision in a label");
   for (const ModelStatus& status : models) {
     if (!status.model) continue;

@@ -18,6 +18,7 @@ Classifier load(const std::string& path, const std::string& name, const ModelOpt
   ClassifierOptions classifier;
   classifier.engine.threads = 1;
   classifier.engine.sessions = options.sessions;
+  classifier.engine.crew = options.crew;
   classifier.engine.precision = options.precision;
   if (options.check) {
     Model settled = model;

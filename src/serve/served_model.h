@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "resnet/classifier.h"
+#include "resnet/crew.h"
 #include "resnet/explain.h"
 #include "serve/drift_gauge.h"
 #include "serve/metrics.h"
@@ -18,7 +19,8 @@ struct ModelOptions {
   std::optional<Precision> precision;
   int sessions = 1;  // requests that run at a time
   std::int64_t max_pixels = 50'000'000;
-  bool check = false;  // what comes in is held to what the first batch norm remembers
+  std::shared_ptr<Crew> crew{};  // helps lone requests; null: each runs on one thread
+  bool check = false;            // what comes in is held to what the first batch norm remembers
 };
 
 // What V2 calls a tensor's metadata; -1 in a shape is any number.

@@ -7,13 +7,16 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 
 #include "base/error.h"
 #include "base/thread_pool.h"
+#include "serve/collector.h"
 #include "serve/connection.h"
 #include "serve/router.h"
+#include "serve/tracer.h"
 #include "serve/work_queue.h"
 
 namespace resnet::serve {
@@ -27,10 +30,16 @@ constexpr int kFirstDescriptor = 3;             // of those that systemd hands o
 constexpr std::chrono::seconds kWatch(1);       // between looks at the files of models
 constexpr std::chrono::milliseconds kLook(20);  // whether all connections have ended
 
-ServerOptions settled(ServerOptions options) {
+// `working` counts workers that are at work; the others' processors are free for the crew.
+ServerOptions settled(ServerOptions options, const std::atomic<int>& working) {
   if (options.workers == 0) options.workers = available_processors();
   if (options.queue == 0) options.queue = kQueuePerWorker * options.workers;
   options.repository.model.sessions = options.workers;
+  const int processors = std::min(options.workers, available_processors());
+  if (processors > 1) {
+    options.repository.model.crew =
+        std::make_shared<Crew>(processors - 1, [processors, &working] { return processors - working.load(); });
+  }
   return options;
 }
 
@@ -40,6 +49,12 @@ int handed_over() {
   const char* count = std::getenv("LISTEN_FDS");
   if (process == nullptr || count == nullptr || std::atoll(process) != static_cast<long long>(::getpid())) return 0;
   return std::max(0, std::atoi(count));
+}
+
+std::unique_ptr<Tracer> make_tracer(const ServerOptions& options, const std::function<void(const std::string&)>& say) {
+  if (options.collector.empty()) return nullptr;
+  return std::make_unique<Tracer>(
+      [collector = Collector(options.collector)](const std::string& body) { collector.send(body); }, say);
 }
 
 RouterOptions router_options(const ServerOptions& options, bool admin) {
@@ -56,17 +71,18 @@ RouterOptions router_options(const ServerOptions& options, bool admin) {
 
 struct Server::Impl {
   Impl(ServerOptions given, std::function<void(const std::string&)> tell, std::function<void(const std::string&)> log)
-      : options(settled(std::move(given))),
+      : options(settled(std::move(given), working)),
         say(std::move(tell)),
         bytes(options.request_bytes),
+        tracer(make_tracer(options, say)),
         repository(options.repository, say, counters),
-        queue(std::make_unique<WorkQueue>(options.workers, static_cast<std::size_t>(options.queue))),
+        queue(std::make_unique<WorkQueue>(options.workers, static_cast<std::size_t>(options.queue), working)),
         router(
             router_options(options, false), repository, *queue, bytes, counters,
-            [this] { return listener.connections(); }, log),
+            [this] { return listener.connections(); }, log, tracer.get()),
         admin_router(
             router_options(options, true), repository, *queue, bytes, counters,
-            [this] { return listener.connections(); }, log),
+            [this] { return listener.connections(); }, log, tracer.get()),
         limits{.connections = options.connections},
         tls(options.certificate.empty()
                 ? nullptr
@@ -199,11 +215,13 @@ struct Server::Impl {
     context.stop();
   }
 
+  std::atomic<int> working = 0;  // workers; models and queue read it to their end
   const ServerOptions options;
   const std::function<void(const std::string&)> say;
   ServerCounters counters;
   ByteBudget bytes;
-  asio::io_context context{1};  // holds connections, whose requests hold bytes, to its end
+  asio::io_context context{1};     // holds connections, whose requests hold bytes, to its end
+  std::unique_ptr<Tracer> tracer;  // null where no collector is named
   Repository repository;
   std::unique_ptr<WorkQueue> queue;
   Router router;

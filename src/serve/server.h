@@ -28,13 +28,15 @@ struct ServerOptions {
   bool watch = false;                              // models whose files are written are loaded anew
   bool page = true;
   bool log_requests = false;
+  std::string collector;  // of traces, "http://127.0.0.1:4318"; empty: none
   int full_status = 503;
 };
 
 class Server {
  public:
   // `say` is told lines for people, `log` a line of JSON a request; from any thread. Takes the sockets, or those that
-  // systemd hands over (sd_listen_fds(3)). Throws kIo where it cannot listen, and what Repository and TlsContext throw.
+  // systemd hands over (sd_listen_fds(3)). Throws kIo where it cannot listen, and what Repository, TlsContext and
+  // Collector throw.
   Server(ServerOptions options, std::function<void(const std::string&)> say,
          std::function<void(const std::string&)> log);
   ~Server();

@@ -90,17 +90,6 @@ std::uint64_t unix_ms() {
 
 double milliseconds(Clock::duration time) { return std::chrono::duration<double, std::milli>(time).count(); }
 
-// https://www.w3.org/TR/trace-context/: version, trace, parent and flags in hexadecimal.
-bool is_traceparent(std::string_view text) {
-  if (text.size() != 55) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool dash = i == 2 || i == 35 || i == 52;
-    const bool hex = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
-    if (dash ? text[i] != '-' : !hex) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 // A request that a worker answers.
@@ -278,8 +267,9 @@ void Router::finish(Task& task, HttpResponse response, bool succeeded) {
   }
   const HttpRequest& request = task.exchange->request;
   const std::string* trace = find_header(request.headers, "traceparent");
-  const bool traced = trace != nullptr && is_traceparent(*trace);
-  if (traced) response.headers.emplace_back("traceparent", *trace);
+  std::optional<TraceParent> parent;
+  if (trace != nullptr) parent = parse_traceparent(*trace);
+  if (parent) response.headers.emplace_back("traceparent", *trace);
   if (options_.log_requests) {
     JsonObject line = {{"time", now_text()},
                        {"client", task.exchange->peer},
@@ -295,8 +285,27 @@ void Router::finish(Task& task, HttpResponse response, bool succeeded) {
                        {"total_ms", milliseconds(total)}};
     if (task.model) line.add("model", task.model->name()).add("version", task.model->version());
     if (response.trailers) line.add("grpc_status", find_header(*response.trailers, "grpc-status")->c_str());
-    if (traced) line.add("traceparent", *trace);
+    if (parent) line.add("traceparent", *trace);
     log_(line.text());
+  }
+  if (tracer_ != nullptr) {
+    RequestTrace span;
+    span.parent = std::move(parent);
+    span.name =
+        task.grpc ? std::string(request.path().substr(1)) : fmt::format("{} {}", request.method, request.path());
+    span.method = request.method;
+    span.path = request.path();
+    span.status = response.status;
+    if (response.trailers) span.grpc_status = number_of<int>(*find_header(*response.trailers, "grpc-status"));
+    if (task.model) {
+      span.model = task.model->name();
+      span.version = task.model->version();
+    }
+    span.pictures = task.times.pictures;
+    span.begin = std::chrono::system_clock::now() - total;
+    span.phases = {task.waited, task.times.decode, task.times.infer, task.times.encode};
+    span.total = total;
+    tracer_->add(std::move(span));
   }
   task.exchange->answer(std::move(response));
 }

@@ -15,7 +15,7 @@ std::string_view name(Refusal refusal) noexcept {
   return "";
 }
 
-WorkQueue::WorkQueue(int workers, std::size_t limit) : limit_(limit) {
+WorkQueue::WorkQueue(int workers, std::size_t limit, std::atomic<int>& working) : limit_(limit), working_(working) {
   threads_.reserve(static_cast<std::size_t>(workers));
   for (int i = 0; i < workers; ++i) threads_.emplace_back([this] { work(); });
 }
@@ -52,11 +52,6 @@ void WorkQueue::close() {
 std::size_t WorkQueue::waiting() const {
   const std::lock_guard lock(mutex_);
   return jobs_.size();
-}
-
-int WorkQueue::working() const {
-  const std::lock_guard lock(mutex_);
-  return working_;
 }
 
 void WorkQueue::work() {

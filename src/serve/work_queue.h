@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -44,8 +45,9 @@ struct Job {
 // All functions may be called from several threads at the same time.
 class WorkQueue {
  public:
-  // `limit`: of requests that wait, those at work not counted.
-  WorkQueue(int workers, std::size_t limit);
+  // `limit`: of requests that wait, those at work not counted. `working` is kept to the number of these, and must
+  // outlive the queue.
+  WorkQueue(int workers, std::size_t limit, std::atomic<int>& working);
   WorkQueue(const WorkQueue&) = delete;
   WorkQueue& operator=(const WorkQueue&) = delete;
 
@@ -59,7 +61,7 @@ class WorkQueue {
   void close();
 
   std::size_t waiting() const;
-  int working() const;
+  int working() const noexcept { return working_; }
   std::uint64_t limit() const noexcept { return limit_; }
   int workers() const noexcept { return static_cast<int>(threads_.size()); }
 
@@ -67,11 +69,11 @@ class WorkQueue {
   void work();
 
   const std::size_t limit_;
+  std::atomic<int>& working_;
   mutable std::mutex mutex_;  // for all that follows; held for moments
   std::condition_variable there_;
   std::map<std::pair<int, std::uint64_t>, Job> jobs_;  // by priority and order
   std::uint64_t pushed_ = 0;
-  int working_ = 0;
   bool closed_ = false;
   bool ending_ = false;
   std::vector<std::thread> threads_;

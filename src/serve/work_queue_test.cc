@@ -31,7 +31,8 @@ class Gate {
 };
 
 TEST(WorkQueueTest, RefusesWhatItHasNoRoomFor) {
-  WorkQueue queue(1, 2);
+  std::atomic<int> working = 0;
+  WorkQueue queue(1, 2, working);
   Gate gate;
   ASSERT_FALSE(queue.push(gate.job()));
   gate.wait_until_held();
@@ -55,7 +56,8 @@ TEST(WorkQueueTest, RefusesWhatItHasNoRoomFor) {
 }
 
 TEST(WorkQueueTest, PrioritiesDeadlinesAndClientsThatHaveGone) {
-  WorkQueue queue(1, 10);
+  std::atomic<int> working = 0;
+  WorkQueue queue(1, 10, working);
   Gate gate;
   ASSERT_FALSE(queue.push(gate.job()));
   gate.wait_until_held();
@@ -91,7 +93,8 @@ TEST(WorkQueueTest, WhatIsLeftAtTheEndIsRefused) {
   std::atomic<int> refused = 0;
   Gate gate;
   {
-    WorkQueue queue(1, 10);
+    std::atomic<int> working = 0;
+    WorkQueue queue(1, 10, working);
     queue.push(gate.job());
     gate.wait_until_held();
     for (int i = 0; i < 3; ++i) {
@@ -111,7 +114,8 @@ TEST(ConcurrencyWorkQueue, EveryJobRunsOrIsRefusedOnce) {
   std::atomic<int> ended = 0;
   int turned_away = 0;
   {
-    WorkQueue queue(3, 50);
+    std::atomic<int> working = 0;
+    WorkQueue queue(3, 50, working);
     std::vector<std::future<int>> pushers;
     for (int p = 0; p < 3; ++p) {
       pushers.push_back(std::async(std::launch::async, [&, p] {

@@ -30,6 +30,26 @@ class QueueTest(unittest.TestCase):
         image = {"name": "image", "datatype": "BYTES", "shape": [1], "data": [base64.b64encode(self.picture).decode()]}
         return json.dumps({"inputs": [image], "outputs": [{"name": "labels"}], "parameters": parameters, "id": extra})
 
+    def test_answers_do_not_depend_on_load(self):
+        """A lone request takes all processors, one of many takes one: the bits are those of one thread."""
+        path = pictures.write(os.path.join(self.folder.name, "a.png"), self.picture)
+        done = resnet("predict", self.slow, path, "--json", "--logits", "--threads", 1)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        wanted = json.loads(done.stdout)["logits"]
+        with Server(self.slow, "--workers", 2) as s:
+            got = [s.json("POST", "/classify?logits", self.picture)["logits"] for _ in range(2)]
+
+            def ask():
+                got.append(s.json("POST", "/classify?logits", self.picture)["logits"])
+
+            threads = [threading.Thread(target=ask) for _ in range(5)]
+            for thread in threads:
+                thread.start()
+                time.sleep(0.03)
+            for thread in threads:
+                thread.join()
+            self.assertEqual(got, [wanted] * 7)
+
     def test_priorities(self):
         """Those of a parameter and of a header: lower numbers first, and in their order those of one number."""
         with Server(self.slow, "--workers", 1) as s:

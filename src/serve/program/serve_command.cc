@@ -11,6 +11,8 @@
 #include "cli/classifier_options.h"
 #include "cli/command.h"
 #include "console/output.h"
+#include "resnet/error.h"
+#include "serve/collector.h"
 #include "serve/server.h"
 
 namespace resnet::cli {
@@ -53,6 +55,13 @@ void check(const ServeCommand& command) {
   }
   if (options.admin_port.has_value() != command.token_file.has_value()) {
     throw Usage("--admin-port and --admin-token-file come together");
+  }
+  if (!options.collector.empty()) {
+    try {
+      static_cast<void>(serve::Collector(options.collector));
+    } catch (const Error& error) {
+      throw Usage(fmt::format("--otlp: {}", error.what()));
+    }
   }
 }
 
@@ -104,6 +113,9 @@ void add_server(Command& app) {
   sub->add_option("--log", command->log, "requests: a line of JSON a request on standard output")
       ->capture_default_str()
       ->check(IsMember({"none", "requests"}));
+  sub->add_option("--otlp", options.collector,
+                  "Send traces to a collector of OpenTelemetry, such as http://127.0.0.1:4318")
+      ->type_name("URL");
   sub->add_flag("--check", options.repository.model.check,
                 "Hold what comes in to what the first batch norm remembers; a gauge, and one warning");
   sub->add_flag("--no-page", command->no_page, "Without the page at /");
