@@ -56,28 +56,14 @@ def main():
     with tempfile.TemporaryDirectory() as folder, Server(f"net={model}", "--queue", 200) as server:
         inputs = {"image": {"b64": base64.b64encode(struct.pack("<I", len(picture)) + picture).decode(), "shape": [1]},
                   "input": {"content": [0.5] * (2 * 3 * 32 * 32), "shape": [2, 3, 32, 32]}}
-        protocols = ["http"]
-        if has_config_over_grpc(server):
-            protocols.append("grpc")
-        else:
-            print("without gRPC, over which this server has no ModelConfig")
         for name, value in inputs.items():
             data = f"{folder}/{name}.json"
             with open(data, "w", encoding="utf-8") as file:
                 json.dump({"data": [{name: value}]}, file)
-            for protocol in protocols:
+            for protocol in ("http", "grpc"):
                 rows = analyze(server, protocol, data, "--concurrency-range", "1:5:4")
                 rows += analyze(server, protocol, data, "--request-rate-range", "20")
                 print(f"perf_analyzer, {name} over {protocol}:", ", ".join(f"{float(row['Inferences/Second']):.0f}/s" for row in rows))
-
-
-def has_config_over_grpc(server):
-    grpcurl = os.path.join(clients.SOURCE, ".venv", "bin", "grpcurl")
-    if not os.path.exists(grpcurl):
-        return True  # then it is needed
-    done = subprocess.run([grpcurl, "-plaintext", f"127.0.0.1:{server.port}", "list", "inference.GRPCInferenceService"],
-                          capture_output=True, text=True, check=False)
-    return "ModelConfig" in done.stdout
 
 
 if __name__ == "__main__":
