@@ -16,9 +16,11 @@ if(RESNET_PROGRAM)
   install(FILES ${models} DESTINATION ${CMAKE_INSTALL_DATADIR}/resnet/models COMPONENT runtime)
   install(FILES ${recipes} DESTINATION ${CMAKE_INSTALL_DATADIR}/resnet/recipes COMPONENT runtime)
 endif()
-if(TARGET resnet-train)  # component trainer; it finds LibTorch where it was when this was built
-  # CMake itself takes the folders of what is linked, but leaves out those in the source tree, such as the wheel in .venv.
-  set_target_properties(resnet-train PROPERTIES INSTALL_RPATH ${RESNET_TORCH_FOUND}/lib INSTALL_RPATH_USE_LINK_PATH ON)
+if(TARGET resnet-train)  # component trainer
+  if(TARGET resnet_libtorch)  # which it finds where it was when this was built
+    # CMake itself takes the folders of what is linked, but leaves out those in the source tree, such as the wheel in .venv.
+    set_target_properties(resnet-train PROPERTIES INSTALL_RPATH ${RESNET_TORCH_FOUND}/lib INSTALL_RPATH_USE_LINK_PATH ON)
+  endif()
   install(TARGETS resnet-train RUNTIME COMPONENT trainer)
 endif()
 
@@ -41,6 +43,10 @@ if(TARGET resnet_trainer)
           ARCHIVE COMPONENT trainer
           FILE_SET HEADERS COMPONENT trainer)
   install(EXPORT resnet-train-targets NAMESPACE resnet:: DESTINATION ${package_dir} COMPONENT trainer)
+endif()
+set(resnet_has_torch OFF)
+if(TARGET resnet_libtorch)
+  set(resnet_has_torch ON)
 endif()
 configure_package_config_file(cmake/resnet-config.cmake.in resnet-config.cmake INSTALL_DESTINATION ${package_dir}
                               NO_SET_AND_CHECK_MACRO)

@@ -1,14 +1,19 @@
 # LibTorch, for src/train alone: the target resnet_libtorch, where it is found. RESNET_TORCH names the directory of a
-# LibTorch archive or of an installed torch package; else the wheel in .venv serves.
-set(RESNET_TORCH "" CACHE PATH "Directory of LibTorch 2.x (default: the wheel in .venv)")
+# LibTorch archive or of an installed torch package, or is OFF; else the wheel in .venv serves.
+set(RESNET_TORCH "" CACHE STRING "Directory of LibTorch 2.x (default: the wheel in .venv), or OFF")
 
 function(resnet_find_torch)
   set(place ${RESNET_TORCH})
-  if(NOT place)
+  if(place STREQUAL OFF)
+    return()
+  endif()
+  if(place)
+    get_filename_component(place ${place} ABSOLUTE)
+  else()
     file(GLOB place ${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
   endif()
   if(NOT place)
-    message(STATUS "LibTorch is not here: without resnet train (make TORCH=DIR names it)")
+    message(STATUS "LibTorch is not here: resnet train learns with its own kernels (make TORCH=DIR names it)")
     return()
   endif()
   set(RESNET_TORCH_FOUND ${place} CACHE INTERNAL "LibTorch that the trainer is built with")

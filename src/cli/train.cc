@@ -61,9 +61,9 @@ void check_libraries(const std::string& trainer) {
   const std::string trainer = program_beside(kTrainer);
   if (!std::filesystem::exists(trainer)) {
     fail(ErrorCode::kNotFound, trainer,
-         "the trainer is not there: the Debian package has none, and it is built where LibTorch is, with `make "
-         "TORCH=DIR` "
-         "or the CPU wheel of torch in .venv (docs/training.md)");
+         "the trainer is not there: the Debian package has none; `make build` puts it beside this program, with "
+         "LibTorch or "
+         "without (docs/training.md)");
   }
   check_libraries(trainer);
   run_beside(trainer, command, std::move(arguments));

@@ -1,15 +1,13 @@
 // A network that learns: what one batch and one step do to it, and how well it does on pictures that it does not learn
-// from. Knows no files and no epochs.
+// from. Knows no files and no epochs. There are two: LibTorch's, and our own (native_learner.h).
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 
-#include "train/averaged_weights.h"
-#include "train/device.h"
-#include "train/optimizer.h"
-#include "train/processes.h"
+#include "resnet/model_file.h"
 #include "train/task.h"
 
 namespace resnet {
@@ -32,56 +30,46 @@ struct Score {
 // whole batch: batch norm's statistics are those of all pictures, gradients those of their mean loss.
 class Learner {
  public:
-  // Throws kUnsupported for a device that is not there, and for several processes on CUDA. Keeps `processes`.
-  explicit Learner(const Task& task, Processes& processes);
+  Learner() = default;
+  Learner(const Learner&) = delete;
+  Learner& operator=(const Learner&) = delete;
+  virtual ~Learner() = default;
 
   // Forward and backward: adds the gradients of loss / recipe.accumulate to those that are there. `number` is that of
   // the batch in the run, which stochastic depth draws from. Learns nothing, and says that of 0 images, where a process
   // has no good picture, or where a single one is left of all and gives a batch norm one value per channel.
-  BatchResult learn(const Batch& batch, std::int64_t number);
+  virtual BatchResult learn(const Batch& batch, std::int64_t number) = 0;
 
   // Takes the step that the gradients say, at this learning rate, and forgets them.
-  void step(double lr);
+  virtual void step(double lr) = 0;
 
-  std::int64_t steps() const noexcept { return optimizer_.steps(); }
-  bool averages() const noexcept { return average_.has_value(); }
+  virtual std::int64_t steps() const noexcept = 0;
+  virtual bool averages() const noexcept = 0;
 
   // Over all of the loaders, with the averaged weights if asked. `go_on` sees each batch; nothing comes of it where one
   // in any process said no.
-  std::optional<Score> evaluate(Loader& loader, bool averaged, const std::function<bool(const Batch&)>& go_on);
+  virtual std::optional<Score> evaluate(Loader& loader, bool averaged,
+                                        const std::function<bool(const Batch&)>& go_on) = 0;
 
   // The network as a model file holds it; class names and preprocessing are the caller's.
-  Model model(bool averaged);
+  virtual Model model(bool averaged) = 0;
 
   // False where a weight is no number or infinite.
-  bool is_finite();
+  virtual bool is_finite() = 0;
 
   // All that makes the next step what it is. restore() throws kMismatch.
-  void save(StateDict& tensors);
-  void restore(const StateDict& tensors, std::int64_t steps, const std::string& where);
+  virtual void save(StateDict& tensors) = 0;
+  virtual void restore(const StateDict& tensors, std::int64_t steps, const std::string& where) = 0;
   // Makes all that save() takes rank 0's.
-  void share(std::int64_t steps);
-  double loss_scale() const noexcept { return scale_.value(); }
-  void set_loss_scale(double value) noexcept { scale_.set_value(value); }
-
- private:
-  void set_training();
-  void reduce_gradients();
-  torch::Tensor loss(const torch::Tensor& logits, const torch::Tensor& labels, const Batch& batch);
-  torch::Tensor block_scale(std::int64_t images, std::int64_t number) const;
-
-  Processes& processes_;
-  Recipe recipe_;
-  Device device_;
-  std::vector<std::string> frozen_;  // parts
-  ResNet net_;
-  Optimizer optimizer_;
-  LossScale scale_;
-  std::optional<AveragedWeights> average_;
-  torch::Tensor class_weights_;
-  bool one_picture_suffices_;  // for the statistics of each batch norm
-  int blocks_ = 0;
-  bool reduced_ = false;  // the gradients of this step, over the processes
+  virtual void share(std::int64_t steps) = 0;
+  virtual double loss_scale() const noexcept = 0;
+  virtual void set_loss_scale(double value) noexcept = 0;
 };
+
+// How the scale of each block is drawn for the batch `number` of a run, `images` pictures from the one `first` on: 0
+// for the pictures that leave it out, else 1 / (probability of keeping it), blocks x images. Empty where none is left
+// out.
+std::vector<float> draw_block_scale(const Recipe& recipe, int blocks, std::int64_t first, std::int64_t images,
+                                    std::int64_t number);
 
 }  // namespace resnet

@@ -1,16 +1,12 @@
-// The processes that train one network together: they meet, add up what each computed, and notice when one is gone.
-// LibTorch's c10d with Gloo over TCP; on its own a process does nothing of it.
+// The processes that train one network together: they meet, add up what each computed, and notice when one is gone. On
+// its own a process does nothing of it, which is what this class does; LibTorch's knows several.
 //
-// Every process calls the same functions in the same order. Where another one is gone, or does not answer within
-// Worker::timeout_seconds, they throw an exception of LibTorch's, which explain() puts into words.
+// Every process calls the same functions in the same order.
 #pragma once
 
-#include <torch/torch.h>
-
 #include <exception>
-#include <memory>
 #include <string>
-#include <vector>
+#include <utility>
 
 #include "resnet/worker.h"
 
@@ -18,12 +14,10 @@ namespace resnet {
 
 class Processes {
  public:
-  // Waits for the others. Throws kIo where there is nothing to meet at or somebody does not come, kMismatch where they
-  // were started for another number of processes, kInvalidArgument for a rank that is there twice.
-  explicit Processes(const Worker& worker = {});
+  explicit Processes(Worker worker = {}) : worker_(std::move(worker)) {}
   Processes(const Processes&) = delete;
   Processes& operator=(const Processes&) = delete;
-  ~Processes();
+  virtual ~Processes() = default;
 
   int rank() const noexcept { return worker_.rank; }
   int size() const noexcept { return worker_.world_size; }
@@ -32,31 +26,22 @@ class Processes {
 
   // Throws kMismatch, in all of them, where a process has another text than rank 0: the first line that differs. `what`
   // is a name used once.
-  void check_alike(const std::string& what, const std::string& text);
+  virtual void check_alike(const std::string& /*what*/, const std::string& /*text*/) {}
 
-  // Replaces the values with their sums over all processes; the same bits in each.
-  void sum(torch::Tensor values);
-  double sum(double value);
-  bool any(bool value);
+  virtual bool any(bool value) { return value; }
 
-  // Replaces values with rank 0's.
-  void broadcast(std::vector<torch::Tensor> values);
-  std::string broadcast(std::string text);
+  // Rank 0's.
+  virtual std::string broadcast(std::string text) { return text; }
 
-  // The next backward pass makes the gradients of these parameters, always the same ones, their means over all
-  // processes, bucket by bucket while the pass goes on (Li et al. 2020, "PyTorch Distributed", arXiv:2006.15704).
-  void reduce_next_backward(const std::vector<torch::Tensor>& parameters);
-
-  // After an exception: throws kIo that names the ranks that are gone, or what they said before they went.
-  [[noreturn]] void explain(const std::exception& error);
+  // After an exception where there are several: throws kIo that names the ranks that are gone, or what they said before
+  // they went.
+  virtual void explain(const std::exception& /*error*/) {}
 
   // Tells the others why this process ends.
-  void leave(const std::string& reason);
+  virtual void leave(const std::string& /*reason*/) {}
 
- private:
-  class Group;
+ protected:
   Worker worker_;
-  std::unique_ptr<Group> group_;  // of several
 };
 
 }  // namespace resnet

@@ -11,7 +11,6 @@
 #include "base/thread_pool.h"
 #include "program/quantized.h"
 #include "resnet/model_file.h"
-#include "train/optimizer.h"
 #include "weights/initialize.h"
 #include "weights/nonfinite.h"
 
@@ -178,6 +177,11 @@ void check_fit(const Task& task, bool new_head) {
 }
 
 }  // namespace
+
+std::string part_of(const Node& node) {
+  if (node.op == Op::kLinear) return "head";
+  return node.stage < 0 ? "stem" : fmt::format("layer{}", node.stage + 1);
+}
 
 std::vector<std::string> frozen_parts(const Recipe& recipe, const Graph& graph) {
   if (recipe.freeze != std::vector<std::string>{"all-but-head"}) return recipe.freeze;

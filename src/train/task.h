@@ -30,6 +30,9 @@ struct Task {
 // network or the number of processes.
 Task make_task(const Recipe& recipe, const Worker& worker = {});
 
+// The part of the network that a node belongs to: "stem", "layer1", ..., "head".
+std::string part_of(const Node& node);
+
 // The parts of the network that do not learn: `freeze`, with "all-but-head" as the parts it stands for.
 std::vector<std::string> frozen_parts(const Recipe& recipe, const Graph& graph);
 

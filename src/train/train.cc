@@ -5,13 +5,14 @@
 #include <chrono>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/error.h"
 #include "journal/history.h"
 #include "recipe/schedule.h"
-#include "train/learner.h"
+#include "train/makers.h"
 #include "train/position.h"
 #include "train/reporting.h"
 #include "train/run_files.h"
@@ -30,7 +31,7 @@ class Run {
       : processes_(processes),
         task_(make_task(options.recipe, options.worker)),
         recipe_(task_.recipe),
-        learner_(task_, processes),
+        learner_(make_learner(task_, processes)),
         loader_(task_.data.train, training_loader(task_)),
         steps_per_epoch_(static_cast<std::int64_t>(loader_.batches()) / recipe_.accumulate),
         reporting_(hooks, recipe_.epochs, batches()) {
@@ -86,7 +87,7 @@ class Run {
   void open_files(const TrainOptions& options) {
     files_.emplace(options, task_);
     const auto notice = [this](const std::string& text) { reporting_.notice(text); };
-    if (const auto position = files_->restore(learner_, batches(), notice)) {
+    if (const auto position = files_->restore(*learner_, batches(), notice)) {
       at_ = *position;
       const std::string& path = files_->checkpoint();
       notice(at_.epoch >= recipe_.epochs ? fmt::format("{} is that of the last epoch", path)
@@ -94,33 +95,33 @@ class Run {
                                                        at_.epoch + 1, recipe_.epochs, at_.batch, batches()));
     }
     files_->note_run();
-    files_->begin_events(learner_.steps());
+    files_->begin_events(learner_->steps());
   }
 
   // All processes begin where rank 0 does.
   void share_position() {
     if (!processes_.several()) return;
     Checkpoint checkpoint;
-    at_.step = learner_.steps();
+    at_.step = learner_->steps();
     at_.put_into(checkpoint, task_.graph.architecture, task_.classes, task_.preprocessing);
     checkpoint.values = nlohmann::json::parse(processes_.broadcast(nlohmann::json(checkpoint.values).dump()))
                             .get<std::map<std::string, std::string>>();
     at_ = Position::from(checkpoint, task_.graph.architecture, task_.classes, "rank 0");
-    learner_.share(at_.step);
+    learner_->share(at_.step);
   }
 
   void save_checkpoint() {
-    if (!learner_.is_finite()) {
-      fail(ErrorCode::kInvalidArgument, fmt::format("step {}", learner_.steps()),
+    if (!learner_->is_finite()) {
+      fail(ErrorCode::kInvalidArgument, fmt::format("step {}", learner_->steps()),
            "a weight or what is kept beside the weights is no longer a finite number after {}, at learning rate {}; "
            "nothing was saved{}",
-           last_batch(), learning_rate(recipe_, std::max<std::int64_t>(learner_.steps() - 1, 0), steps_per_epoch_),
+           last_batch(), learning_rate(recipe_, std::max<std::int64_t>(learner_->steps() - 1, 0), steps_per_epoch_),
            newest_checkpoint());
     }
     if (!files_) return;
-    at_.step = learner_.steps();
-    at_.loss_scale = learner_.loss_scale();
-    files_->save(at_, learner_);
+    at_.step = learner_->steps();
+    at_.loss_scale = learner_->loss_scale();
+    files_->save(at_, *learner_);
   }
 
   // False where the hook asked to stop; the position is then that of the next batch.
@@ -131,7 +132,7 @@ class Run {
       const bool stepped = at_.batch % recipe_.accumulate == 0;
       if (!stepped) continue;
       if (is_stop_asked()) return false;
-      const bool due = recipe_.checkpoint_steps > 0 && learner_.steps() % recipe_.checkpoint_steps == 0;
+      const bool due = recipe_.checkpoint_steps > 0 && learner_->steps() % recipe_.checkpoint_steps == 0;
       if (due && at_.batch < batches()) save_checkpoint();
     }
     return true;
@@ -142,10 +143,10 @@ class Run {
     const auto batch = loader_.next();
     RESNET_ASSERT(batch);
     reporting_.note_pictures(*batch, task_.data.train, processes_.is_first());
-    const double lr = learning_rate(recipe_, learner_.steps(), steps_per_epoch_);
-    const BatchResult result = learner_.learn(*batch, at_.epoch * batches() + at_.batch);
+    const double lr = learning_rate(recipe_, learner_->steps(), steps_per_epoch_);
+    const BatchResult result = learner_->learn(*batch, at_.epoch * batches() + at_.batch);
     if (!std::isfinite(result.loss)) {
-      fail(ErrorCode::kInvalidArgument, fmt::format("step {}", learner_.steps() + 1),
+      fail(ErrorCode::kInvalidArgument, fmt::format("step {}", learner_->steps() + 1),
            "the loss is {} in batch {} of epoch {}, at learning rate {}{}", result.loss, at_.batch + 1, at_.epoch + 1,
            lr, newest_checkpoint());
     }
@@ -155,8 +156,8 @@ class Run {
                       at_.epoch + 1, at_.batch + 1));
     }
     at_.add_batch(result.loss, result.right, result.images);
-    if (at_.batch % recipe_.accumulate == 0) learner_.step(lr);
-    if (files_) files_->add_event("loss", learner_.steps(), result.loss);
+    if (at_.batch % recipe_.accumulate == 0) learner_->step(lr);
+    if (files_) files_->add_event("loss", learner_->steps(), result.loss);
     at_.seconds += seconds_since(begin);
     reporting_.show_batch(at_);
   }
@@ -167,8 +168,8 @@ class Run {
     reporting_.note_skipped(loader_, at_.epoch + 1);
     EpochRecord record;
     record.epoch = at_.epoch + 1;
-    record.step = learner_.steps();
-    record.lr = learning_rate(recipe_, learner_.steps() - 1, steps_per_epoch_);
+    record.step = learner_->steps();
+    record.lr = learning_rate(recipe_, learner_->steps() - 1, steps_per_epoch_);
     record.train_loss = at_.mean_loss();
     record.train_top1 = at_.top1();
     record.images_per_second = at_.images_per_second();
@@ -199,14 +200,14 @@ class Run {
       reporting_.note_pictures(batch, task_.data.val, processes_.is_first());
       return !reporting_.is_stop_asked();
     };
-    const auto score = learner_.evaluate(*validation_, false, go_on);
+    const auto score = learner_->evaluate(*validation_, false, go_on);
     if (!score) return false;
     if (score->images == 0) fail(ErrorCode::kFormat, "validation", "none of its pictures could be read");
     record.val_loss = score->loss;
     record.val_top1 = score->top1();
     record.val_top5 = score->top5();
-    if (!learner_.averages()) return true;
-    const auto averaged = learner_.evaluate(*validation_, true, go_on);
+    if (!learner_->averages()) return true;
+    const auto averaged = learner_->evaluate(*validation_, true, go_on);
     if (!averaged) return false;
     record.ema_loss = averaged->loss;
     record.ema_top1 = averaged->top1();
@@ -216,20 +217,20 @@ class Run {
 
   // Without validation the newest is the best.
   void keep_best(const EpochRecord& record) {
-    const bool averaged = validation_ ? record.ema_top1 >= record.val_top1 : learner_.averages();
+    const bool averaged = validation_ ? record.ema_top1 >= record.val_top1 : learner_->averages();
     const double top1 = averaged ? record.ema_top1 : record.val_top1;
     if (validation_ && at_.best_epoch > 0 && !(top1 > at_.best_top1)) return;
-    if (!learner_.is_finite()) return;  // save_checkpoint() says so
+    if (!learner_->is_finite()) return;  // save_checkpoint() says so
     at_.best_epoch = record.epoch;
     at_.best_top1 = top1;
     at_.best_is_ema = averaged;
-    if (files_) files_->save_best(learner_.model(averaged), at_);
+    if (files_) files_->save_best(learner_->model(averaged), at_);
   }
 
   Processes& processes_;
   Task task_;
   const Recipe& recipe_;
-  Learner learner_;
+  std::unique_ptr<Learner> learner_;
   Loader loader_;
   std::optional<Loader> validation_;
   const std::int64_t steps_per_epoch_;
@@ -241,7 +242,7 @@ class Run {
 TrainResult train_with(Processes& processes, const TrainOptions& options, const TrainHooks& hooks) {
   try {
     validate(options.recipe);
-    static_cast<void>(Device::parse(options.recipe.device, options.recipe.precision));  // before the data is opened
+    check_device(options.recipe);
     return Run(options, hooks, processes).run();
   } catch (const Error& error) {
     processes.leave(error.what());
@@ -251,14 +252,8 @@ TrainResult train_with(Processes& processes, const TrainOptions& options, const 
     throw;
   } catch (const std::exception& error) {
     if (processes.several()) processes.explain(error);
-    const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-    if (torch_error == nullptr) throw;
-    const std::string text = torch_error->what_without_backtrace();
-    if (text.find("allocate memory") != std::string::npos || text.find("out of memory") != std::string::npos) {
-      fail(ErrorCode::kLimit, options.recipe.place("batch"), "there is not enough memory for {} pictures at once",
-           options.recipe.batch);
-    }
-    fail(ErrorCode::kUnsupported, "LibTorch", "{}", text);
+    explain_failure(error, options.recipe);
+    throw;
   }
 }
 
@@ -266,12 +261,12 @@ TrainResult train_with(Processes& processes, const TrainOptions& options, const 
 
 TrainResult train(const TrainOptions& options, const TrainHooks& hooks) {
   if (options.worker.world_size == 1) {
-    Processes alone;
-    return train_with(alone, options, hooks);
+    const auto alone = make_processes(options.worker);
+    return train_with(*alone, options, hooks);
   }
   try {
-    Processes processes(options.worker);
-    return train_with(processes, options, hooks);
+    const auto processes = make_processes(options.worker);
+    return train_with(*processes, options, hooks);
   } catch (const Error& error) {
     throw Error(error.code(), fmt::format("rank {}", options.worker.rank), error.what());
   }

@@ -54,7 +54,7 @@ def length(values):
     return sum(value * value for value in values) ** 0.5
 
 
-@unittest.skipUnless(os.path.exists(TRAINER), "built without LibTorch")
+@unittest.skipUnless(pictures.LIBTORCH, "built without LibTorch")
 class DistributedTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

@@ -177,7 +177,7 @@ class NonfiniteTest(unittest.TestCase):
         _, said = self.run_command("similar", out, array, status=1)
         self.assertIn(problem, said)
 
-    @unittest.skipUnless(os.path.exists(TRAINER), "built without LibTorch")
+    @unittest.skipUnless(os.path.exists(TRAINER), "built without the trainer")
     def test_training_may_replace_a_head_that_is_not_finite(self):
         headless = change(self.good, f"{self.root}/headless.safetensors", "fc.weight", {0: NAN})
         two = f"{self.root}/two"

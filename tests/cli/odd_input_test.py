@@ -186,7 +186,7 @@ class OddInputTest(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn(b"99999999999999999999999", done.stderr)
 
-    @unittest.skipUnless(os.path.exists(TRAINER), "built without LibTorch")
+    @unittest.skipUnless(os.path.exists(TRAINER), "built without the trainer")
     def test_training_from_odd_things(self):
         run = ["--out", "OUT/run", "--epochs", "1", "--batch", "4", "--val", "0.3"]
         network = ["--arch", "resnet20", "--depths", "1,1", "--widths", "8,16", "--size", "32"]
@@ -200,7 +200,7 @@ class OddInputTest(unittest.TestCase):
         cases += [["study", "degradation", "--data", f"{self.root}/data", "--out", "OUT/s", "--depths", number] for number in NUMBERS]
         self.check_all(cases)
 
-    @unittest.skipUnless(os.path.exists(TRAINER), "built without LibTorch")
+    @unittest.skipUnless(os.path.exists(TRAINER), "built without the trainer")
     def test_an_int8_model_cannot_be_trained(self):
         out = f"{self.root}/int8-run"
         done = resnet("train", "--from", self.int8, "--data", f"{self.root}/data", "--out", out, "--epochs", "1", "--batch", "4")

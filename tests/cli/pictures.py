@@ -9,6 +9,11 @@ import zlib
 
 with open(os.environ["RESNET"], "rb") as program:
     SANITIZED = re.search(b"__[at]san_init", program.read()) is not None  # memory and time are then no measure
+TRAINER = os.path.join(os.path.dirname(os.environ["RESNET"]), "resnet-train")
+LIBTORCH = False  # whether that is what learns; else our own learner does
+if os.path.exists(TRAINER):
+    with open(TRAINER, "rb") as program:
+        LIBTORCH = b"libtorch_cpu.so" in program.read()
 
 
 def resnet(*arguments, stdin=None, cwd=None):

@@ -7,12 +7,14 @@ import tempfile
 import time
 import unittest
 
+import pictures
 from pictures import resnet
 
 TRAINER = os.path.join(os.path.dirname(os.environ["RESNET"]), "resnet-train")
 
 
-@unittest.skipUnless(os.path.exists(TRAINER), "built without LibTorch")
+@unittest.skipUnless(os.path.exists(TRAINER), "built without the trainer")
+@unittest.skipIf(pictures.SANITIZED, "runs long beside a sanitizer")
 class StudyTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):

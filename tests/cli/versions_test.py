@@ -53,7 +53,7 @@ class VersionsTest(unittest.TestCase):
                 question = item["arguments"]
                 with self.subTest(version=version, question=" ".join(question)):
                     if question[0] == "train" and not HAS_TRAINER:
-                        self.skipTest("built without LibTorch")
+                        self.skipTest("built without the trainer")
                     self.same(answers(self.ask(folder, question)), answers(item["answer"]), " ".join(question))
             if HAS_TRAINER:
                 with open(os.path.join(folder, "again", "recipe.toml")) as file:

@@ -19,4 +19,4 @@ with tempfile.TemporaryDirectory() as folder:
         sys.exit(f"with RESNET_ISA=avx2: exit status {done.returncode}, {done.stderr}")
     # The trainer has kernels of its own, which need no LibTorch to compile.
     run(["c++", "-std=c++20", "-DRESNET_GENERIC_KERNELS", f"-I{source}/src", f"-I{source}/include", "-c",
-         f"{source}/src/train/batch_norm_kernels.cc", "-o", f"{folder}/batch_norm_kernels.o"])
+         f"{source}/src/train/torch/batch_norm_kernels.cc", "-o", f"{folder}/batch_norm_kernels.o"])

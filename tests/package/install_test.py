@@ -21,20 +21,24 @@ def check_headers(prefix):
     return len(headers)
 
 
-# Where the trainer was built: the folder of LibTorch.
-torch = re.findall(r"^RESNET_TORCH_FOUND:\w+=(/.*)$", open(f"{build}/CMakeCache.txt").read(), re.MULTILINE)
+# Where the trainer was built with LibTorch: its folder.
+cache = open(f"{build}/CMakeCache.txt").read()
+trains = "RESNET_TRAIN:BOOL=OFF" not in cache
+torch = [] if "RESNET_TORCH:STRING=OFF" in cache else re.findall(r"^RESNET_TORCH_FOUND:\w+=(/.*)$", cache, re.MULTILINE)
 os.environ.pop("LD_LIBRARY_PATH", None)  # what is installed knows its libraries
 
 
 def check_programs(prefix, folder):
     """All that are installed, for real: training too, which needs a library that is not installed with it."""
     programs = sorted(os.listdir(f"{prefix}/bin"))
-    assert programs == (["resnet", "resnet-serve", "resnet-train"] if torch else ["resnet", "resnet-serve"]), programs
+    assert programs == (["resnet", "resnet-serve", "resnet-train"] if trains else ["resnet", "resnet-serve"]), programs
     shapes = use_program(f"{prefix}/bin/resnet", folder)
-    if not torch:
+    if not trains:
         assert "the trainer is not there" in run([f"{prefix}/bin/resnet", "train", "--out", "x"], status=1)
         return
     train_an_epoch(f"{prefix}/bin/resnet", folder, shapes)
+    if not torch:
+        return
 
     # LibTorch went away: said in one line, with what to do.
     lost = f"{folder}/lost"

@@ -11,7 +11,7 @@
 #include "formats/torch_file.h"
 #include "resnet/engine.h"
 #include "resnet/torch.h"
-#include "train/tensors.h"
+#include "train/torch/tensors.h"
 
 namespace {
 

@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "program/program.h"
 #include "resnet/torch.h"
-#include "train/batch_norm.h"
-#include "train/tensors.h"
+#include "train/torch/batch_norm.h"
+#include "train/torch/tensors.h"
 #include "weights/initialize.h"
 
 namespace resnet {

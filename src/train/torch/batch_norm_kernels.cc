@@ -1,4 +1,4 @@
-#include "train/batch_norm_kernels.h"
+#include "train/torch/batch_norm_kernels.h"
 
 #include <bit>
 

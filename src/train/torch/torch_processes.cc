@@ -1,4 +1,4 @@
-#include "train/processes.h"
+#include "train/torch/torch_processes.h"
 
 #include <netdb.h>
 #include <netinet/in.h>
@@ -155,7 +155,7 @@ MeetingPoint::~MeetingPoint() = default;
 
 int MeetingPoint::port() const noexcept { return server_->store->getPort(); }
 
-class Processes::Group {
+class TorchProcesses::Group {
  public:
   explicit Group(const Worker& worker)
       : worker_(worker),
@@ -343,7 +343,7 @@ class Processes::Group {
   std::thread pulse_;
 };
 
-Processes::Processes(const Worker& worker) : worker_(worker) {
+TorchProcesses::TorchProcesses(const Worker& worker) : Processes(worker) {
   if (worker.world_size < 1 || worker.rank < 0 || worker.rank >= worker.world_size || worker.local_world_size < 1) {
     fail(ErrorCode::kInvalidArgument, "worker", "rank {} of {} processes makes no sense", worker.rank,
          worker.world_size);
@@ -360,27 +360,27 @@ Processes::Processes(const Worker& worker) : worker_(worker) {
   }
 }
 
-Processes::~Processes() = default;
+TorchProcesses::~TorchProcesses() = default;
 
-void Processes::check_alike(const std::string& what, const std::string& text) {
+void TorchProcesses::check_alike(const std::string& what, const std::string& text) {
   if (group_) group_->check_alike(what, text);
 }
 
-void Processes::sum(torch::Tensor values) {
+void TorchProcesses::sum(torch::Tensor values) {
   if (!group_) return;
   std::vector<torch::Tensor> tensors = {std::move(values)};
   group_->group().allreduce(tensors)->wait();
 }
 
-double Processes::sum(double value) {
+double TorchProcesses::sum(double value) {
   const torch::Tensor tensor = torch::full({1}, value, torch::kDouble);
   sum(tensor);
   return tensor.item<double>();
 }
 
-bool Processes::any(bool value) { return several() ? sum(value ? 1.0 : 0.0) > 0 : value; }
+bool TorchProcesses::any(bool value) { return several() ? sum(value ? 1.0 : 0.0) > 0 : value; }
 
-void Processes::broadcast(std::vector<torch::Tensor> values) {
+void TorchProcesses::broadcast(std::vector<torch::Tensor> values) {
   if (!group_) return;
   for (torch::Tensor& value : values) {
     std::vector<torch::Tensor> one = {value};
@@ -388,7 +388,7 @@ void Processes::broadcast(std::vector<torch::Tensor> values) {
   }
 }
 
-std::string Processes::broadcast(std::string text) {
+std::string TorchProcesses::broadcast(std::string text) {
   if (!group_) return text;
   const torch::Tensor size = torch::full({1}, static_cast<std::int64_t>(text.size()), torch::kLong);
   broadcast({size});
@@ -399,16 +399,16 @@ std::string Processes::broadcast(std::string text) {
   return text;
 }
 
-void Processes::reduce_next_backward(const std::vector<torch::Tensor>& parameters) {
+void TorchProcesses::reduce_next_backward(const std::vector<torch::Tensor>& parameters) {
   if (group_) group_->reduce_next_backward(parameters);
 }
 
-void Processes::explain(const std::exception& error) {
+void TorchProcesses::explain(const std::exception& error) {
   RESNET_ASSERT(group_);
   group_->explain(short_reason(error));
 }
 
-void Processes::leave(const std::string& reason) {
+void TorchProcesses::leave(const std::string& reason) {
   if (group_) group_->leave(reason);
 }
 

@@ -1,9 +1,9 @@
-#include "train/averaged_weights.h"
+#include "train/torch/averaged_weights.h"
 
 #include <algorithm>
 
 #include "base/error.h"
-#include "train/tensors.h"
+#include "train/torch/tensors.h"
 
 namespace resnet {
 

@@ -8,10 +8,10 @@
 #include "base/isa_test_support.h"
 #include "resnet/error.h"
 #include "resnet/torch.h"
-#include "train/averaged_weights.h"
-#include "train/batch_norm.h"
-#include "train/device.h"
-#include "train/optimizer.h"
+#include "train/torch/averaged_weights.h"
+#include "train/torch/batch_norm.h"
+#include "train/torch/device.h"
+#include "train/torch/optimizer.h"
 
 namespace resnet {
 namespace {

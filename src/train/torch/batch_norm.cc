@@ -1,4 +1,4 @@
-#include "train/batch_norm.h"
+#include "train/torch/batch_norm.h"
 
 #include <ATen/Parallel.h>
 
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
-#include "train/batch_norm_kernels.h"
+#include "train/torch/batch_norm_kernels.h"
 
 namespace resnet {
 namespace {

@@ -1,4 +1,4 @@
-#include "train/device.h"
+#include "train/torch/device.h"
 
 #include <ATen/autocast_mode.h>
 

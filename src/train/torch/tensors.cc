@@ -1,4 +1,4 @@
-#include "train/tensors.h"
+#include "train/torch/tensors.h"
 
 #include "base/error.h"
 

@@ -1,18 +1,14 @@
-#include "train/optimizer.h"
+#include "train/torch/optimizer.h"
 
 #include <cmath>
 #include <map>
 
 #include "base/error.h"
 #include "recipe/parts.h"
-#include "train/tensors.h"
+#include "train/task.h"
+#include "train/torch/tensors.h"
 
 namespace resnet {
-
-std::string part_of(const Node& node) {
-  if (node.op == Op::kLinear) return "head";
-  return node.stage < 0 ? "stem" : fmt::format("layer{}", node.stage + 1);
-}
 
 Optimizer::Optimizer(ResNet& net, const Recipe& recipe) : recipe_(recipe) {
   std::map<std::string, double> factors;

@@ -14,9 +14,6 @@
 
 namespace resnet {
 
-// The part of the network that a node belongs to: "stem", "layer1", ..., "head".
-std::string part_of(const Node& node);
-
 class Optimizer {
  public:
   // Takes the parameters that require a gradient. Weight decay leaves out batch norms and biases unless decay_all; the
