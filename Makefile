@@ -12,8 +12,8 @@
 # make bench-layers               times its convolutions beside oneDNN's, layer by layer
 # make bench-compare BASE=main    times this tree beside another commit; all of them take OPTIONS="...", OPTIONS=--help says which
 # What is needed and missing is installed first (Debian packages, as root or with sudo).
-# TORCH=DIR names LibTorch, which the trainer needs: the archive unpacked, or an installed torch package. Without it demo and
-# test fetch the wheel for CPUs into .venv, and build uses that where it is.
+# TORCH=DIR names LibTorch, which then trains: the archive unpacked, or an installed torch package. Without it test fetches the
+# wheel for CPUs into .venv, and build uses that where it is; where none is, networks learn with the project's own kernels.
 
 BUILD_PACKAGES := cmake ninja-build g++ ccache pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev \
   libjpeg62-turbo-dev libpng-dev libwebp-dev zlib1g-dev libbz2-dev liblzma-dev libzstd-dev libprotobuf-dev protobuf-compiler \
@@ -32,7 +32,7 @@ export TORCH
 CONFIGURE := $(if $(TORCH),-DRESNET_TORCH=$(abspath $(TORCH)))
 
 .PHONY: build demo install package wheel test test-all bench bench-peers bench-serve bench-serve-mlperf bench-layers \
-  bench-compare format lint packages-build packages-test libtorch-named
+  bench-compare format lint packages-build packages-test
 
 build: packages-build
 	cmake --preset release $(CONFIGURE) > /dev/null
@@ -54,11 +54,9 @@ wheel: packages-build
 	python/make_wheel.sh build/release build/wheel
 
 demo:
-	@printf '\n== 1 of 9: Debian packages that it is built with\n'
+	@printf '\n== 1 of 8: Debian packages that it is built with\n'
 	@$(MAKE) --no-print-directory packages-build
-	@printf '\n== 2 of 9: LibTorch, which the trainer learns with\n'
-	@$(MAKE) --no-print-directory $(if $(TORCH),libtorch-named,.venv/torch)
-	@printf '\n== 3 of 9: the program\n'
+	@printf '\n== 2 of 8: the program\n'
 	@$(MAKE) --no-print-directory build
 	@tests/demo.sh
 
@@ -116,9 +114,6 @@ define install
     DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing > /dev/null; \
   fi
 endef
-
-libtorch-named:
-	@echo "That of $(TORCH)."
 
 packages-build:
 	$(call install,$(BUILD_PACKAGES))

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Shows the main job: draw a set of pictures, train a small ResNet on it, judge it, classify single pictures, look at a
-# mistake. Called by `make demo` after the build, whose three steps come first. What it makes stays in build/demo and is
+# mistake. Called by `make demo` after the build, whose two steps come first. What it makes stays in build/demo and is
 # not made again the next time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,13 +29,7 @@ classify_a_ship() {
   show predict "$PWD/models/resnet20-cifar10.safetensors" ship.jpg --top 3
 }
 
-if [ ! -x "$(dirname "$resnet")/resnet-train" ]; then
-  printf '== PyTorch could not be had, so nothing is trained here. A network that was, on CIFAR-10\n'
-  classify_a_ship
-  exit
-fi
-
-printf '\n== 4 of 9: pictures, ten shapes of any colour, texture, size and place\n'
+printf '\n== 3 of 8: pictures, ten shapes of any colour, texture, size and place\n'
 if [ -e "$work/shapes/complete" ]; then
   printf 'They are there since the last time.\n'
 else
@@ -44,18 +38,18 @@ else
   touch "$work/shapes/complete"
 fi
 
-printf '\n== 5 of 9: a small ResNet learns them, in a few minutes; where it was stopped, it goes on\n'
+printf '\n== 4 of 8: a small ResNet learns them, in a few minutes; where it was stopped, it goes on\n'
 show train --recipe "$recipe" --data shapes -o run --resume
 
-printf '\n== 6 of 9: how good it is, on pictures it has not seen\n'
+printf '\n== 5 of 8: how good it is, on pictures it has not seen\n'
 show eval run/best.safetensors shapes/val --report eval.html
 
-printf '\n== 7 of 9: the first picture of each shape\n'
+printf '\n== 6 of 8: the first picture of each shape\n'
 first=(arrow circle crescent cross heart hexagon ring square star triangle)
 first=("${first[@]/#/shapes/val/}")
 show predict run/best.safetensors "${first[@]/%//00001.jpg}" --top 1
 
-printf '\n== 8 of 9: one that it takes for something else, and what spoke for that\n'
+printf '\n== 7 of 8: one that it takes for something else, and what spoke for that\n'
 wrong=$(cd "$work" && "$resnet" predict run/best.safetensors shapes/val --top 1 --csv 2> /dev/null | awk -F, '
   NR > 1 && !found { split($1, part, "/"); if (part[3] != $4) { found = 1; print $1 } }')
 if [ -n "$wrong" ]; then
@@ -64,7 +58,7 @@ else
   printf 'There is none.\n'
 fi
 
-printf '\n== 9 of 9: a network that knows more comes with the project, trained on CIFAR-10\n'
+printf '\n== 8 of 8: a network that knows more comes with the project, trained on CIFAR-10\n'
 classify_a_ship
 
 cat << END
