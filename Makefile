@@ -121,7 +121,7 @@ packages-build:
 packages-test:
 	$(call install,$(TEST_PACKAGES))
 
-# The wheel of PyTorch, whose LibTorch the trainer is built with. Without it that is left out, and tried again next time.
+# The wheel of PyTorch, whose LibTorch the trainer learns with. Without it our own learner does, and it is tried again next time.
 .venv/torch:
 	$(call install,python3 python3-venv)
 	python3 -m venv .venv

@@ -17,7 +17,7 @@ set(CPACK_DEBIAN_RUNTIME_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_RUNTIME_DESCRIPTION "Residual networks: describe, convert, run and measure them
  Reads .safetensors and PyTorch files, classifies pictures, evaluates and measures models, without Python.
  .
- This package does not hold resnet-train, which needs LibTorch: `resnet train` is not available with it.")
+ This package does not hold resnet-train: `resnet train` is not available with it.")
 
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_NAME libresnet-dev)
 set(CPACK_DEBIAN_DEVELOPMENT_PACKAGE_SECTION libdevel)
