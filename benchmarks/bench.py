@@ -55,11 +55,11 @@ def show(model, precision, measured, first):
         return
     if first:
         print(f"{measured['cpu']}, {measured['threads']} threads")
-        print(f"{'network':18} {'precision':>9} {'batch':>5} {'ms an image':>11} {'images/s':>9} {'GFLOP/s':>8} "
+        print(f"{'network':18} {'precision':>9} {'batch':>5} {'ms a picture':>12} {'pictures/s':>10} {'GFLOP/s':>8} "
               f"{'% peak':>7} {'MB':>7}")
     for run in measured["runs"]:
-        print(f"{model:18} {precision:>9} {run['batch']:5} {run['median_ms'] / run['batch']:11.2f} "
-              f"{run['images_per_second']:9.1f} {run['gflops']:8.1f} {run['percent_of_peak']:7.1f} "
+        print(f"{model:18} {precision:>9} {run['batch']:5} {run['median_ms'] / run['batch']:12.2f} "
+              f"{run['images_per_second']:10.1f} {run['gflops']:8.1f} {run['percent_of_peak']:7.1f} "
               f"{run['peak_memory_bytes'] / 1e6:7.0f}", flush=True)
 
 

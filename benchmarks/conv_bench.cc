@@ -199,7 +199,7 @@ int bench(const std::string& network_name, int batch, int threads, int passes, c
                 row.algorithm);
   }
   const auto line = [&](const char* what, double seconds) {
-    std::printf("%-30s %5zu %9.3f %9.3f %8.1f %5.1f%%  %.3f ms an image\n", what, layers.size(), seconds * 1e3,
+    std::printf("%-30s %5zu %9.3f %9.3f %8.1f %5.1f%%  %.3f ms a picture\n", what, layers.size(), seconds * 1e3,
                 seconds * 1e3, operations / seconds / 1e9, operations / seconds / 1e7 / peak, seconds * 1e3 / batch);
   };
   line("sum of the layers' best", best);

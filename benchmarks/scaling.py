@@ -40,4 +40,4 @@ print(f"{options.arch}, batch {options.batch}, {options.size}x{options.size}, {p
 for (processes, threads), values in rates.items():
     ratio = statistics.median(value / base for value, base in zip(values, rates[ways[0]]))
     print(f"{processes} process{'es' if processes > 1 else ''}, {threads} thread{'s' if threads > 1 else ''} each: "
-          f"{statistics.median(values):.1f} images/s, {ratio:.2f} times")
+          f"{statistics.median(values):.1f} pictures/s, {ratio:.2f} times")

@@ -48,7 +48,7 @@ int main() {
     const double one = images_per_second(engine, 1);
     const double two = images_per_second(engine, 2);
     ratios.push_back(two / one);
-    std::printf("one thread %.1f images/s, two %.1f, ratio %.2f\n", one, two, two / one);
+    std::printf("one thread %.1f pictures/s, two %.1f, ratio %.2f\n", one, two, two / one);
   }
   std::sort(ratios.begin(), ratios.end());
   std::printf("median ratio %.2f\n", ratios[ratios.size() / 2]);

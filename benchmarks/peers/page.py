@@ -82,7 +82,7 @@ def tables(report):
         titles = [title for title in (OWN, *report["versions"]) if any(title in r["turns_ms"] for r in results)]
         parts.append(f"### {precision}")
         if titles:
-            parts.append("Milliseconds an image.\n\n" + times_table(results, titles))
+            parts.append("Milliseconds a picture.\n\n" + times_table(results, titles))
             parts.append("Largest difference from our fp32 answer, of the largest logit: "
                          f"{errors_line(results, titles)}.")
         absent = absent_lines(results)

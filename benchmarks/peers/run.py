@@ -129,7 +129,7 @@ def show(result):
     print(f"\n{result['model']}, batch {result['batch']}, {result['precision']}")
     for title, turns in sorted(result["turns_ms"].items(), key=lambda item: statistics.median(item[1])):
         low, middle, high = (time / result["batch"] for time in (min(turns), statistics.median(turns), max(turns)))
-        print(f"  {title:14} {middle:8.2f} ms an image   {low:.2f} to {high:.2f}   error {result['errors'][title]:.1e}")
+        print(f"  {title:14} {middle:8.2f} ms a picture   {low:.2f} to {high:.2f}   error {result['errors'][title]:.1e}")
     for title, reason in result["absent"].items():
         print(f"  {title:14} {reason}")
     best = page.ratio(result)

@@ -177,7 +177,7 @@ def show(ours, others, workers, options):
         if each.reason:
             print(f"{each.name:<20}not measured: {each.reason}")
         else:
-            print(f"{each.name:<20}{statistics.median(each.rates):8.1f} images/s   "
+            print(f"{each.name:<20}{statistics.median(each.rates):8.1f} pictures/s   "
                   f"99th percentile {1000 * statistics.median(each.p99):7.1f} ms")
     rates = [statistics.median(each.rates) for each in others if not each.reason]
     if rates and not ours.reason:

@@ -180,8 +180,8 @@ void print_steps(const Measurement& m, Precision precision, double peak) {
 class RunTable {
  public:
   explicit RunTable(Precision precision) : table_(std::vector<Align>(9, Align::kRight)) {
-    const TextTable::Cells titles = {"batch",    "precision",          "median ms", "p90 ms", "p99 ms",
-                                     "images/s", rate_name(precision), "% peak",    "MB"};
+    const TextTable::Cells titles = {"batch",      "precision",          "median ms", "p90 ms", "p99 ms",
+                                     "pictures/s", rate_name(precision), "% peak",    "MB"};
     table_.fit({"65535", "", "99999.99", "99999.99", "99999.99", "99999.9", "99999.9", "", "99999.9"});
     table_.fit(titles);
     fmt::print("{}", table_.line(titles));

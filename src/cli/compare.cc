@@ -62,7 +62,7 @@ void print_plain(const Comparison& c) {
   fmt::print("A        {}\nB        {}\n\n", printable(c.a.card.path), printable(c.b.card.path));
   TextTable table({Align::kLeft, Align::kRight, Align::kRight, Align::kLeft});
   table.row({"", "A", "B"});
-  table.row({"images", std::to_string(a.images), std::to_string(b.images)});
+  table.row({"pictures", std::to_string(a.images), std::to_string(b.images)});
   table.row({"top-1", percent(a.top1()), percent(b.top1())});
   if (shows_top5(c.labels.size())) table.row({"top-5", percent(a.top5()), percent(b.top5())});
   table.row({"loss", fmt::format("{:.4f}", a.loss), fmt::format("{:.4f}", b.loss)});

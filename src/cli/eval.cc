@@ -32,13 +32,13 @@ void print_json(const EvalCommand& command, const Evaluation& result) {
 }
 
 void print_plain(const EvalCommand& command, const Classifier& classifier, const Evaluation& result) {
-  fmt::print("images   {:>8}\n", result.images);
+  fmt::print("pictures {:>8}\n", result.images);
   if (command.data.options.skip_bad) fmt::print("skipped  {:>8}\n", result.skipped);
   fmt::print("top-1    {:>8.2f} %   {} wrong\n", 100 * result.top1(), result.wrong_top1);
   if (shows_top5(classifier.labels().size()))
     fmt::print("top-5    {:>8.2f} %   {} wrong\n", 100 * result.top5(), result.wrong_top5);
   fmt::print("loss     {:>8.4f}\n", result.loss);
-  fmt::print("speed    {:>8.1f} images/s, {}\n", result.images_per_second(), name(classifier.engine().precision()));
+  fmt::print("speed    {:>8.1f} pictures/s, {}\n", result.images_per_second(), name(classifier.engine().precision()));
 }
 
 void evaluate_model(EvalCommand& command) {

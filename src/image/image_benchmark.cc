@@ -26,7 +26,7 @@ int run(int count, char** paths) {
   const std::clock_t begin = std::clock();
   for (int i = 0; i < count; ++i) resnet::load_input(files[static_cast<std::size_t>(i)], paths[i], how, tensor);
   const double milliseconds = 1e3 * static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC;
-  fmt::print("{:.4f} ms an image ({} images, {:x})\n", milliseconds / count, count, touched);
+  fmt::print("{:.4f} ms a picture ({} pictures, {:x})\n", milliseconds / count, count, touched);
   return 0;
 }
 

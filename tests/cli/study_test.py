@@ -41,7 +41,7 @@ class StudyTest(unittest.TestCase):
                          "with")
         epochs = [line for line in lines if "epoch 1/1" in line]
         self.assertEqual([line.split()[0] for line in epochs], ["plain20", "resnet20"])
-        self.assertRegex(epochs[0], r"images/s  \d+:\d\d  study \d+:\d\d left$")
+        self.assertRegex(epochs[0], r"pictures/s  \d+:\d\d  study \d+:\d\d left$")
         self.assertTrue(epochs[1].endswith("  study 0:00 left"), epochs[1])  # what comes was done before
         self.assertIn(b"| plain32 |", first.stdout)
         self.assertIn(b"is hardly better than chance on its training pictures yet", first.stdout)

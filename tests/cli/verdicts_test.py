@@ -46,9 +46,9 @@ class VerdictsTest(unittest.TestCase):
         self.assertGreater(verbose.index("output dB"), verbose.index("agreement"))
 
     def test_eval_says_in_what_it_ran(self):
-        self.assertRegex(self.ok("eval", self.model, f"{self.root}/data"), r"images/s, fp32\n")
-        self.assertRegex(self.ok("eval", self.int8, f"{self.root}/data"), r"images/s, int8\n")
-        self.assertRegex(self.ok("eval", self.int8, f"{self.root}/data", "--precision", "fp32"), r"images/s, fp32\n")
+        self.assertRegex(self.ok("eval", self.model, f"{self.root}/data"), r"pictures/s, fp32\n")
+        self.assertRegex(self.ok("eval", self.int8, f"{self.root}/data"), r"pictures/s, int8\n")
+        self.assertRegex(self.ok("eval", self.int8, f"{self.root}/data", "--precision", "fp32"), r"pictures/s, fp32\n")
 
     def test_five_of_three_is_no_feat(self):
         self.assertNotIn("top-5", self.ok("eval", self.model, f"{self.root}/data"))

@@ -79,7 +79,7 @@ def main():
                 print(*(f"{a:.1f}/{b:.1f}" for a, b in turns))
                 a, b = (statistics.median(column) / batch for column in zip(*turns))
                 ratio = statistics.median(b / a for a, b in turns)
-                print(f"{name} batch {batch}: resnet {a:.2f} ms an image, ONNX Runtime {onnxruntime.__version__} "
+                print(f"{name} batch {batch}: resnet {a:.2f} ms a picture, ONNX Runtime {onnxruntime.__version__} "
                       f"{b:.2f}, ratio {ratio:.2f}", flush=True)
 
 

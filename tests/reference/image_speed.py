@@ -3,7 +3,7 @@
   .venv/bin/python tests/reference/image_speed.py build/dev/image_benchmark FILE... [--repeat 7]
 
 Both run in turns over all files, held in memory, on one processor. Prints the median milliseconds of processor time that
-an image took, and the ratio.
+a picture took, and the ratio.
 """
 import argparse
 import io
@@ -49,7 +49,7 @@ def main():
             pillow(item)
         theirs.append((time.process_time() - start) * 1e3 / len(data))
     a, b = statistics.median(ours), statistics.median(theirs)
-    print(f"{len(data)} images, {arguments.repeat} turns: resnet {a:.2f} ms, Pillow {b:.2f} ms an image, ratio {b / a:.2f}")
+    print(f"{len(data)} pictures, {arguments.repeat} turns: resnet {a:.2f} ms, Pillow {b:.2f} ms a picture, ratio {b / a:.2f}")
     print("resnet", *(f"{x:.2f}" for x in ours), " Pillow", *(f"{x:.2f}" for x in theirs))
 
 

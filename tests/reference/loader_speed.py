@@ -109,7 +109,7 @@ def compare(name, program, directory, size, resize, batch, turns, seconds, decod
         theirs.append(python_speed(directory, size, resize, batch, workers, seconds))
     a, b = statistics.median(ours), statistics.median(theirs)
     ratios = sorted(x / y for x, y in zip(ours, theirs))
-    print(f"{name}: resnet {a:.0f}, DataLoader {b:.0f} images/s, ratio {a / b:.2f} "
+    print(f"{name}: resnet {a:.0f}, DataLoader {b:.0f} pictures/s, ratio {a / b:.2f} "
           f"(of single turns {ratios[0]:.2f} to {ratios[-1]:.2f}), {workers} threads or workers")
 
 

@@ -66,6 +66,6 @@ for round in range(options.rounds):
         epochs = [json.loads(line) for line in done.stdout.splitlines() if '"images_per_second"' in line]
         rates[name][0].append(epochs[-1]["images_per_second"])
         rates[name][1].append(options.images * options.epochs / seconds)
-print(f"{options.arch}, batch {options.batch}, {options.size}x{options.size}, {options.precision}: images/s of the last epoch, of the process")
+print(f"{options.arch}, batch {options.batch}, {options.size}x{options.size}, {options.precision}: pictures/s of the last epoch, of the process")
 for name, (epoch, process) in rates.items():
     print(f"{name:32} {statistics.median(epoch):8.1f} {statistics.median(process):8.1f}")

@@ -29,7 +29,7 @@ ProgressLine::ProgressLine(bool terminal)
 
 void ProgressLine::show(const StepProgress& p) {
   if (!line_.due()) return;
-  line_.show(fmt::format("{}epoch {}/{}  batch {}/{}  loss {:.4f}  top-1 {:.2f} %  {:.1f} images/s  {} left", title_,
+  line_.show(fmt::format("{}epoch {}/{}  batch {}/{}  loss {:.4f}  top-1 {:.2f} %  {:.1f} pictures/s  {} left", title_,
                          p.epoch, p.epochs, p.batch, p.batches, p.loss, 100 * p.top1, p.images_per_second,
                          duration(p.seconds_left)));
 }

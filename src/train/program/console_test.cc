@@ -30,13 +30,13 @@ TEST(ProgressLineTest, IsALineOfItsOwnWhereThereIsNoTerminal) {
   ProgressLine line(/*terminal=*/false, seconds(0));
   line.set_title("plain20  ");
   EXPECT_EQ(said(line, /*clear=*/true),
-            "plain20  epoch 2/3  batch 4/8  loss 0.5000  top-1 25.00 %  10.0 images/s  1:01 left\n");
+            "plain20  epoch 2/3  batch 4/8  loss 0.5000  top-1 25.00 %  10.0 pictures/s  1:01 left\n");
 }
 
 TEST(ProgressLineTest, IsWrittenOverOnATerminal) {
   ProgressLine line(/*terminal=*/true, seconds(0));
   EXPECT_EQ(said(line, /*clear=*/true),
-            "\repoch 2/3  batch 4/8  loss 0.5000  top-1 25.00 %  10.0 images/s  1:01 left\033[K\r\033[K");
+            "\repoch 2/3  batch 4/8  loss 0.5000  top-1 25.00 %  10.0 pictures/s  1:01 left\033[K\r\033[K");
 }
 
 TEST(ProgressLineTest, WaitsBetweenLines) {

@@ -137,7 +137,7 @@ void train_one(const StudyCommand& command, Recipe recipe, StudyRun& run, std::s
     line.clear();
     budget.finish_epoch(number, r.seconds, recipe.epochs - r.epoch);
     if (command.json) return;
-    fmt::print("{}epoch {}/{}  training error {:.2f} %  test error {:.2f} %  {:.1f} images/s  {}  study {} left\n",
+    fmt::print("{}epoch {}/{}  training error {:.2f} %  test error {:.2f} %  {:.1f} pictures/s  {}  study {} left\n",
                title, r.epoch, recipe.epochs, 100 * (1 - r.train_top1), 100 * (1 - r.val_top1), r.images_per_second,
                duration(r.seconds), duration(budget.seconds_left()));
     std::fflush(stdout);

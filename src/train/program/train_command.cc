@@ -55,7 +55,7 @@ void print_epoch(const EpochRecord& r, std::int64_t epochs) {
              100 * r.train_top1);
   if (!std::isnan(r.val_top1)) fmt::print("  val loss {:.4f}  val top-1 {:.2f} %", r.val_loss, 100 * r.val_top1);
   if (!std::isnan(r.ema_top1)) fmt::print("  averaged {:.2f} %", 100 * r.ema_top1);
-  fmt::print("  {:.1f} images/s  {}\n", r.images_per_second, duration(r.seconds));
+  fmt::print("  {:.1f} pictures/s  {}\n", r.images_per_second, duration(r.seconds));
 }
 
 void print_result(const TrainCommand& command, const TrainResult& result) {
