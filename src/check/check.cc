@@ -8,25 +8,27 @@
 
 #include "arch/schema.h"
 #include "base/error.h"
+#include "check/clipped_values.h"
+#include "check/fit.h"
 #include "check/hypotheses.h"
-#include "check/moments.h"
+#include "check/picture_set.h"
 #include "program/quantized.h"
 
 namespace resnet {
 namespace {
 
-constexpr std::size_t kMostGroups = 8;
+constexpr std::size_t kMostGroups = 32;
 constexpr std::size_t kPreparedInFull = 6;  // of the likeliest preprocessings
 constexpr int kRounds = 4;                  // of changing a field: the last one only looks whether there is more
 constexpr std::size_t kKept = 3;            // networks that the next field is changed of
-constexpr std::int64_t kBatch = 16;
+constexpr std::int64_t kSmallSide = 64;     // of pictures that training crops from a border
+constexpr std::int64_t kBatch = 16, kSmallBatch = 64;
 constexpr double kFarOff = 0.5;  // whatever fits is nearer (docs/check.md)
 
 // Fewer pictures do not contradict the order of channels alone: a few of sea and sky look like others in BGR.
 constexpr std::size_t kPicturesForOrder = 64;
 
-// Pictures are changed in training (crops beyond their edges, other colours), which moves the scale of what goes in
-// more than anything else.
+// Pictures are changed in training (other colours, say), which moves the scale of what goes in more than anything else.
 constexpr double kOtherNormalisation = 1.25;
 constexpr double kOtherField = 1.1;
 
@@ -42,7 +44,7 @@ bool normalises_alike(const Preprocessing& a, const Preprocessing& b) {
 class Search {
  public:
   Search(const Model& model, std::span<const float> pictures, const FeatureShape& shape, const CheckOptions& options)
-      : model_(model), weights_(float_weights(model)), pictures_(pictures), shape_(shape), options_(options) {
+      : model_(model), weights_(float_weights(model)), pictures_(pictures, shape), options_(options) {
     groups_ = std::min(kMostGroups, static_cast<std::size_t>(shape.batch));
     for (const Node& node : expand(model.architecture).nodes) {
       if (node.op != Op::kBatchNorm) continue;
@@ -54,6 +56,9 @@ class Search {
   // Whether a batch norm that counts was ever updated.
   bool remembers() const { return remembers_; }
 
+  // Known behind run().
+  Crops crops() const { return pictures_.crops(); }
+
   // What is stated comes first; it is all there is where nothing is remembered.
   std::vector<Hypothesis> run() {
     const Preprocessing& stated = *model_.preprocessing;
@@ -61,15 +66,9 @@ class Search {
       try_out(model_.architecture, stated);
       return std::move(tried_);
     }
-    std::vector<Hypothesis> prepared;
-    for (const Preprocessing& how : likely_preprocessings(stated)) {
-      Hypothesis hypothesis;
-      hypothesis.architecture = model_.architecture;
-      hypothesis.preprocessing = how;
-      measure(hypothesis, true);
-      prepared.push_back(std::move(hypothesis));
-    }
+    std::vector<Hypothesis> prepared = measure_preprocessings();
     if (options_.first_norm_alone) return prepared;
+    choose_crops(prepared);
     std::stable_sort(prepared.begin() + 1, prepared.end(), nearer_at_first);
     if (prepared.size() > kPreparedInFull) prepared.resize(kPreparedInFull);
     // What goes into the first batch norm hardly depends on the network, so that a wrong one misleads nobody about how
@@ -96,7 +95,41 @@ class Search {
                              [](const Hypothesis& a, const Hypothesis& b) { return a.distance < b.distance; });
   }
 
-  static bool nearer_at_first(const Hypothesis& a, const Hypothesis& b) { return a.first_distance < b.first_distance; }
+  // Of those that were measured by the first norm alone: the handicap is no matter there.
+  static double at_first(const Hypothesis& hypothesis) { return hypothesis.distance / hypothesis.handicap; }
+  static bool nearer_at_first(const Hypothesis& a, const Hypothesis& b) { return at_first(a) < at_first(b); }
+
+  // The usual preprocessings by the first norm alone; the stated one first.
+  std::vector<Hypothesis> measure_preprocessings() {
+    std::vector<Hypothesis> result;
+    for (const Preprocessing& how : likely_preprocessings(*model_.preprocessing)) {
+      Hypothesis hypothesis;
+      hypothesis.architecture = model_.architecture;
+      hypothesis.preprocessing = how;
+      measure(hypothesis, true);
+      result.push_back(std::move(hypothesis));
+    }
+    return result;
+  }
+
+  bool small() const { return std::max(pictures_.shape().height, pictures_.shape().width) <= kSmallSide; }
+
+  // Small pictures are cropped in the way that brings the nearest preprocessing nearest.
+  void choose_crops(std::vector<Hypothesis>& prepared) {
+    if (!small()) return;
+    Crops best = Crops::kNone;
+    const auto nearest = [](const std::vector<Hypothesis>& of) {
+      return at_first(*std::min_element(of.begin(), of.end(), nearer_at_first));
+    };
+    for (const Crops crops : {Crops::kBlackBorder, Crops::kMeanBorder}) {
+      pictures_.crop(crops);
+      std::vector<Hypothesis> cropped = measure_preprocessings();
+      if (nearest(cropped) >= nearest(prepared)) continue;
+      prepared = std::move(cropped);
+      best = crops;
+    }
+    pictures_.crop(best);
+  }
 
   // The networks that are nearest where pictures are prepared so.
   std::vector<Architecture> nearest_networks(const Preprocessing& how, std::size_t most) const {
@@ -144,21 +177,6 @@ class Search {
     if (options_.progress) options_.progress(tried_.size(), std::max(planned_, tried_.size()));
   }
 
-  std::vector<float> prepare(const Preprocessing& how, std::int64_t begin, std::int64_t end) const {
-    const auto plane = static_cast<std::size_t>(shape_.height * shape_.width);
-    const auto channels = static_cast<std::size_t>(shape_.channels);
-    std::vector<float> values(static_cast<std::size_t>(end - begin) * channels * plane);
-    float* to = values.data();
-    for (std::int64_t picture = begin; picture < end; ++picture) {
-      for (std::size_t c = 0; c < channels; ++c, to += plane) {
-        const std::size_t source = how.channels == ChannelOrder::kBgr ? channels - 1 - c : c;
-        const float* from = pictures_.data() + (static_cast<std::size_t>(picture) * channels + source) * plane;
-        std::transform(from, from + plane, to, [&](float value) { return (value - how.mean[c]) / how.std[c]; });
-      }
-    }
-    return values;
-  }
-
   void measure(Hypothesis& hypothesis, bool first_alone) {
     Graph graph = expand(hypothesis.architecture);
     std::vector<NormMoments> norms;
@@ -167,12 +185,13 @@ class Search {
                                      [](const Node& node) { return node.op == Op::kBatchNorm; });
       if (norm != graph.nodes.end()) graph.nodes.erase(norm + 1, graph.nodes.end());
     }
-    for (std::int64_t begin = 0; begin < shape_.batch; begin += kBatch) {
-      const std::int64_t end = std::min(shape_.batch, begin + kBatch);
+    const std::int64_t count = pictures_.count(), batch = small() ? kSmallBatch : kBatch;
+    FeatureShape shape = pictures_.shape();
+    for (std::int64_t begin = 0; begin < count; begin += batch) {
+      shape.batch = std::min(count - begin, batch);
       std::size_t index = 0;
-      observe_norms(graph, weights_, prepare(hypothesis.preprocessing, begin, end),
-                    {end - begin, shape_.channels, shape_.height, shape_.width}, options_.threads,
-                    [&](const NormInput& seen) {
+      observe_norms(graph, weights_, pictures_.prepare(hypothesis.preprocessing, begin, begin + shape.batch), shape,
+                    options_.threads, [&](const NormInput& seen) {
                       if (begin == 0) norms.push_back({seen.node->path, std::vector<Moments>(groups_)});
                       add(norms[index++], seen, begin);
                     });
@@ -181,36 +200,30 @@ class Search {
     summarise(norms, hypothesis);
   }
 
-  void add(NormMoments& norm, const NormInput& seen, std::int64_t first_picture) const {
+  void add(NormMoments& norm, const NormInput& seen, std::int64_t first_tensor) const {
     const std::int64_t pixels = seen.shape.height * seen.shape.width;
     for (std::int64_t i = 0; i < seen.shape.batch; ++i) {
-      norm.groups[static_cast<std::size_t>(first_picture + i) % groups_].add(
-          seen.values.data() + i * pixels * seen.row, seen.row, pixels, static_cast<std::size_t>(seen.shape.channels));
+      const auto picture = static_cast<std::size_t>(pictures_.picture_of(first_tensor + i));
+      norm.groups[picture % groups_].add(seen.values.data() + i * pixels * seen.row, seen.row, pixels,
+                                         static_cast<std::size_t>(seen.shape.channels));
     }
   }
 
   void summarise(const std::vector<NormMoments>& norms, Hypothesis& hypothesis) const {
-    hypothesis.groups.assign(groups_, 0);
-    std::vector<std::pair<const NormMoments*, Remembered>> counted;  // what was never updated does not, if others were
+    std::vector<NormMoments> counted;  // what was never updated does not, if others were
+    std::vector<Remembered> memories;
     for (const NormMoments& norm : norms) {
       Remembered memory = remembered(weights_, norm.path);
-      if (!remembers_ || !memory.never_updated()) counted.emplace_back(&norm, std::move(memory));
+      if (remembers_ && memory.never_updated()) continue;
+      if (&norm == &norms.front()) hypothesis.first_distance = distance(norm.all(), memory);
+      counted.push_back(norm);
+      memories.push_back(std::move(memory));
     }
-    hypothesis.distance = hypothesis.first_distance = 0;
-    const auto count = static_cast<double>(counted.size());
-    for (const auto& [norm, memory] : counted) {
-      Moments all;
-      for (std::size_t g = 0; g < groups_; ++g) {
-        all += norm->groups[g];
-        hypothesis.groups[g] += distance(norm->groups[g], memory) / count;
-      }
-      const double whole = distance(all, memory);
-      if (norm == &norms.front()) hypothesis.first_distance = whole;
-      hypothesis.distance += whole / count;
-    }
+    const Fit found = fit(counted, memories);
     hypothesis.handicap = handicap(hypothesis);
-    hypothesis.distance *= hypothesis.handicap;
-    for (double& group : hypothesis.groups) group *= hypothesis.handicap;
+    hypothesis.distance = found.distance * hypothesis.handicap;
+    hypothesis.influence = found.influence;
+    for (double& influence : hypothesis.influence) influence *= hypothesis.handicap;
   }
 
   double handicap(const Hypothesis& hypothesis) const {
@@ -227,8 +240,7 @@ class Search {
 
   const Model& model_;
   StateDict weights_;
-  std::span<const float> pictures_;
-  FeatureShape shape_;
+  PictureSet pictures_;
   const CheckOptions& options_;
   bool remembers_ = false;
   std::size_t groups_ = 0;
@@ -236,18 +248,19 @@ class Search {
   std::vector<Hypothesis> tried_;
 };
 
-// By how many standard errors `b` is farther than `a`, whose handicap is taken off, in the groups of pictures
-// (Student's paired t).
+// By how many standard errors `b` is farther than `a`, whose handicap is taken off: by what each group of the pictures
+// adds (the jackknife, Tukey 1958).
 double certainty(const Hypothesis& a, const Hypothesis& b, double handicap) {
-  const auto count = static_cast<double>(a.groups.size());
-  std::vector<double> farther(a.groups.size());
-  std::transform(b.groups.begin(), b.groups.end(), a.groups.begin(), farther.begin(),
+  const double farther = b.distance - a.distance / handicap;
+  const auto count = static_cast<double>(a.influence.size());
+  std::vector<double> influence(a.influence.size());
+  std::transform(b.influence.begin(), b.influence.end(), a.influence.begin(), influence.begin(),
                  [&](double of_b, double of_a) { return of_b - of_a / handicap; });
-  const double mean = std::accumulate(farther.begin(), farther.end(), 0.0) / count;
+  const double mean = std::accumulate(influence.begin(), influence.end(), 0.0) / count;
   double squares = 0;
-  for (const double value : farther) squares += (value - mean) * (value - mean);
-  const double error = std::sqrt(squares / (count - 1) / count);
-  return error > 0 ? mean / error : mean > 0 ? INFINITY : 0;
+  for (const double value : influence) squares += (value - mean) * (value - mean);
+  const double error = std::sqrt(squares * (count - 1) / count);
+  return error > 0 ? farther / error : farther > 0 ? INFINITY : 0;
 }
 
 // How much farther the other one must be, and by how many standard errors. Pictures that are compressed or taken
@@ -276,6 +289,15 @@ Verdict judge(const Hypothesis& nearest, const Hypothesis& other, bool contradic
 
 }  // namespace
 
+std::string_view name(Crops value) noexcept {
+  switch (value) {
+    case Crops::kNone: break;
+    case Crops::kBlackBorder: return "black border";
+    case Crops::kMeanBorder: return "mean border";
+  }
+  return "none";
+}
+
 std::string_view name(Verdict value) noexcept {
   switch (value) {
     case Verdict::kSure: return "sure";
@@ -296,9 +318,14 @@ CheckReport check_model(const Model& model, std::span<const float> pictures, con
   report.pictures = static_cast<std::size_t>(shape.batch);
   if (!options.first_norm_alone) report.open = tried_fields(model.architecture);
   report.weights = find_weight_problems(expand(model.architecture), model.weights);
+  if (!options.first_norm_alone) {
+    const auto clipped = find_clipped_values(model, PictureSet(pictures, shape), options.threads);
+    report.weights.insert(report.weights.end(), clipped.begin(), clipped.end());
+  }
   Search search(model, pictures, shape, options);
   report.remembers = search.remembers();
   report.hypotheses = search.run();
+  report.crops = search.crops();
   std::vector<Hypothesis>& found = report.hypotheses;
   const Hypothesis stated = found.front();  // which is tried first
   std::stable_sort(found.begin(), found.end(),

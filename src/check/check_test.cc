@@ -305,6 +305,31 @@ TEST(CheckTest, NamesClippedLayersOfInt8) {
   EXPECT_THAT(problems(5)[0].text, HasSubstr("461 of 2304 weights are at the ends of int8"));
 }
 
+TEST(CheckTest, NamesClippedActivationsOfInt8) {
+  Model model = trained(small_network(), small_pictures());
+  const std::string layer = "layer2.0.conv2";
+  const Tensor shape = model.weights.at(layer + ".weight");
+  const auto ints = std::make_shared<std::vector<std::byte>>(static_cast<std::size_t>(shape.count()), std::byte{5});
+  model.weights.set(layer + ".weight", Tensor::view(DType::kI8, shape.shape(), *ints, ints));
+  model.weights.set(layer + ".weight_scale", Tensor::from(std::vector<float>(16, 0.01F), {16}));
+  const auto zero = std::make_shared<std::byte>(std::byte{0});
+  const auto problems = [&](float scale) {
+    const std::string stem = "conv1";  // what it gives behind its batch norm and ReLU
+    model.weights.set(stem + ".output_scale", Tensor::from(std::vector<float>{scale}, {}));
+    model.weights.set(stem + ".output_zero_point", Tensor::view(DType::kU8, {}, std::span(zero.get(), 1), zero));
+    std::string text;
+    const std::span<const float> few = std::span(all_pictures()).first(2 * 3 * 32 * 32);
+    for (const WeightProblem& problem : check_model(model, few, {2, 3, 32, 32}).weights) {
+      text += problem.tensor + " " + problem.text + "\n";
+    }
+    return text;
+  };
+  EXPECT_EQ(problems(0.1F), "");
+  const std::string clipped = problems(0.002F);  // 0.51 at most, of values that are as large as 1
+  EXPECT_THAT(clipped, HasSubstr("conv1.output_scale "));
+  EXPECT_THAT(clipped, HasSubstr("% of the values lie beyond what int8 holds"));
+}
+
 // Pictures so small that each of their places is looked at, so that check_model() must find the same.
 TEST(InputDriftTest, DistanceIsThatOfTheFirstNorm) {
   constexpr FeatureShape kTiny = {32, 3, 3, 3};
