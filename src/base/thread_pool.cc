@@ -80,6 +80,7 @@ void ThreadPool::stop() noexcept {
 void ThreadPool::run_erased(int threads, int tasks, Call call, void* context) noexcept {
   const auto most = static_cast<int>(workers_.size());
   const int helpers = std::min(threads - 1, most);
+  waited_ = {};
   if (helpers < 1 || tasks <= 1) {
     for (int task = 0; task < tasks; ++task) call(context, task, 0);
     return;
@@ -99,8 +100,11 @@ void ThreadPool::run_erased(int threads, int tasks, Call call, void* context) no
   }
   work(0, number);
   const auto finished = [this] { return unfinished_.load(std::memory_order_acquire) == 0; };
+  if (finished()) return;
+  const auto begin = std::chrono::steady_clock::now();
   while (!spin_until(finished, std::chrono::seconds(1))) {
   }
+  waited_ = std::chrono::steady_clock::now() - begin;
 }
 
 // Works on the job of this number until no task of it is unclaimed.

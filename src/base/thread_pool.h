@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <thread>
@@ -49,6 +50,9 @@ class ThreadPool {
     run_erased(threads, tasks, call, const_cast<std::remove_const_t<Type>*>(&work));
   }
 
+  // How long the caller of the last run had no task left and waited for the others.
+  std::chrono::nanoseconds waited() const noexcept { return waited_; }
+
  private:
   using Call = void (*)(void* context, int task, int worker);
   void run_erased(int threads, int tasks, Call call, void* context) noexcept;
@@ -69,6 +73,7 @@ class ThreadPool {
   alignas(64) std::atomic<int> unfinished_ = 0;
   alignas(64) std::atomic<std::uint32_t> wake_ = 0;  // changes when there is something new to look at
   std::atomic<bool> stop_ = false;
+  std::chrono::nanoseconds waited_{0};  // for the caller alone
   std::vector<std::thread> workers_;
 };
 

@@ -44,6 +44,23 @@ TEST(ConcurrencyThreadPool, SomeOfTheThreads) {
   }
 }
 
+TEST(ConcurrencyThreadPool, KnowsHowLongItWaited) {
+  constexpr std::chrono::milliseconds kWork(30);
+  ThreadPool pool(2);
+  std::atomic<bool> begun = false;
+  pool.run(2, [&](int, int worker) {
+    if (worker == 0) {
+      while (!begun) std::this_thread::yield();
+      return;
+    }
+    begun = true;
+    std::this_thread::sleep_for(kWork);
+  });
+  EXPECT_GE(pool.waited(), kWork / 2);
+  pool.run(1, [](int, int) {});
+  EXPECT_EQ(pool.waited().count(), 0);
+}
+
 // Each job reads what all threads wrote in the job before.
 TEST(ConcurrencyThreadPool, JobsSeeTheJobBefore) {
   constexpr int kTasks = 16;

@@ -1,7 +1,5 @@
 #include "engine/crew.h"
 
-#include <time.h>
-
 #include <algorithm>
 #include <chrono>
 
@@ -10,23 +8,15 @@
 namespace resnet {
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 constexpr int kMaxHelpers = 1023;
 
-// A helper that has begun a task and then has no processor, as another program has it, holds up the whole run. Steps
-// that take longer than their caller computes and spins show that: the crew then rests for so many times as long.
-constexpr std::int64_t kLost = 1'000'000;  // nanoseconds of a step that are no accident
-constexpr std::int64_t kRest = 20;
-
-std::int64_t steady_now() noexcept {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-std::int64_t thread_time() noexcept {
-  timespec time{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
-  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
+// A helper that has begun a task and then has no processor, as another program has it, holds up the whole run. The
+// caller, who did a task of its own at least, would else wait for one at most: where it waits for twice as long as it
+// worked, the crew rests for so many times as long as that was.
+constexpr std::chrono::microseconds kAccident(200);
+constexpr int kRest = 50;
 
 int checked_helpers(int helpers) {
   if (helpers < 1 || helpers > kMaxHelpers) {
@@ -57,15 +47,16 @@ bool Crew::Team::run(const PlanStep& step, const Kernels& kernels, const float* 
   if (step.crew_tasks < 2) return false;
   const int helpers = std::min(free(), pool.threads() - 1);
   if (helpers < 1) return false;
-  const std::int64_t begin = steady_now();
-  if (begin < rests_until.load(std::memory_order_relaxed)) return false;
+  const auto begin = Clock::now();
+  if (begin.time_since_epoch().count() < rests_until.load(std::memory_order_relaxed)) return false;
   const std::unique_lock lock(busy, std::try_to_lock);
   if (!lock.owns_lock()) return false;
-  const std::int64_t worked = thread_time();
   run_step(step, kernels, input, arena, {pool, scratch, step.crew_tasks, helpers + 1});
-  const std::int64_t end = steady_now();
-  const std::int64_t lost = end - begin - (thread_time() - worked);
-  if (lost > kLost) rests_until.store(end + kRest * lost, std::memory_order_relaxed);
+  const auto waited = pool.waited();
+  if (waited > kAccident) {
+    const auto end = Clock::now();
+    if (waited > (end - begin) * 2 / 3) rests_until = (end + kRest * waited).time_since_epoch().count();
+  }
   return true;
 }
 

@@ -24,7 +24,7 @@ struct Crew::Team {
   bool run(const PlanStep& step, const Kernels& kernels, const float* input, std::byte* arena) noexcept;
 
   const std::function<int()> free;
-  std::atomic<std::int64_t> rests_until = 0;  // nanoseconds of the steady clock; whoever holds `busy` sets it
+  std::atomic<std::int64_t> rests_until = 0;  // ticks of the steady clock
   std::mutex busy;                            // for what follows
   ThreadPool pool;
   std::vector<AlignedBuffer<std::byte>> scratch;  // one per thread
