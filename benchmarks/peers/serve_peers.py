@@ -206,7 +206,7 @@ def peers(folder, picture):
     web = Environment("serve-venv", ["fastapi==0.165.0", "uvicorn==0.54.0", "litserve==0.2.19", "bentoml==1.4.40",
                                      "numpy==2.4.6", *COMMON])
     rays = Environment("ray", ["ray[data,serve]==2.60.0", "numpy==2.4.6", *COMMON])
-    mls = Environment("mlserver", ["mlserver==1.7.1", *COMMON])
+    mls = Environment("mlserver", ["mlserver==1.7.1", "uvloop==0.21.0", *COMMON])
     triton = Environment("pytriton", ["nvidia-pytriton==0.7.0", *COMMON], triton_python())
     return [Peer("FastAPI", web, [f"{web.bin}/uvicorn", "fast:app", "--port", "PORT", "--workers", "WORKERS"], picture),
             Peer("LitServe", web, [f"{web.bin}/python", "lit.py", "PORT"], json.dumps({"image": encoded}).encode(), in_json),
