@@ -91,7 +91,7 @@ std::string model_config(const inference::ModelConfigRequest& request, const Rep
   for (const TensorMetadata& tensor : model->inputs()) {
     inference::ModelInput* input = config.add_input();
     add(tensor, input);
-    input->set_optional(tensor.name != "input");
+    input->set_optional(true);  // a request has one of them
   }
   for (const TensorMetadata& tensor : model->outputs()) add(tensor, config.add_output());
   (*config.mutable_parameters())["preprocessing"].set_string_value(preprocessing_text(*model));
