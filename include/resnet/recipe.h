@@ -25,9 +25,11 @@ struct Recipe {
   enum class Precision { kFp32, kBf16, kFp16 };
 
   // The network.
-  std::string arch = "resnet50";
-  ArchitectureChanges changes;      // what is different from `arch`, of the fields that are keys
+  std::string arch = "resnet18";
+  ArchitectureChanges changes;      // what is different from `arch`, of the fields that are keys; with `from` only of
+                                    // those that tensors do not tell
   std::string from;                 // a model file to start from; the architecture is its own then
+  std::string take, head;           // of several networks and heads in it (LoadOptions)
   bool allow_nonfinite = false;     // start also from weights that are not all finite (LoadOptions)
   std::vector<std::string> freeze;  // "stem", "layer1", ..., "all-but-head"
   bool zero_init = true;  // the last batch norm of each block starts at zero; not with `from`, nor where shortcuts pad

@@ -16,6 +16,7 @@
 
 #include "resnet/epoch_record.h"
 #include "resnet/recipe.h"
+#include "resnet/run_plan.h"
 #include "resnet/worker.h"
 
 namespace resnet {
@@ -25,6 +26,10 @@ struct TrainOptions {
   std::string out;      // the run's folder, made where there is none; rank 0 alone looks at it
   bool resume = false;  // go on with what is there, or start where there is nothing yet
   Worker worker;
+
+  // Of the keys batch, lr and epochs those that are chosen to suit data and machine instead of the recipe's: pictures
+  // a step, the rate that goes with them, and epochs that end within about an hour, for which the speed is measured.
+  std::vector<std::string> open = {};
 };
 
 struct StepProgress {
@@ -38,6 +43,8 @@ struct StepProgress {
 
 // What train() tells while it works, from the calling thread; in every process. Any may be empty.
 struct TrainHooks {
+  std::function<void(const std::vector<PlanLine>&)> begin;  // what the run will be, before its first step; in rank 0
+  std::function<void(std::int64_t seen, std::int64_t pictures)> look;  // at those that validate, before the first step
   std::function<void(const StepProgress&)> step;
   std::function<void(const EpochRecord&)> epoch;
   std::function<void(const std::string&)> notice;  // a line for people: what was resumed, skipped, or damaged
@@ -56,11 +63,13 @@ struct TrainResult {
   std::string checkpoint_path;  // the newest
 };
 
-// Trains, and leaves in `out`: recipe.toml, best.safetensors, checkpoints/, metrics.csv, TensorBoard's event files and
-// report.html. Throws what reading the data and the files throws; kInvalidArgument where the recipe does not fit data
-// or network, and, naming step, learning rate and batch, where the loss is no number; kUnsupported for a device that is
-// not there; kMismatch for a checkpoint of another network, and for processes that were started unlike each other; kIo,
-// also, naming ranks, where other processes are gone. Uses its own threads; one run a process.
+// First looks for what would end the run later: pictures of another size where none are resized, pictures to validate
+// with that cannot be read, a disk with too little room. Then trains, and leaves in `out`: recipe.toml,
+// best.safetensors, checkpoints/, metrics.csv, TensorBoard's event files and report.html. Throws what reading the data
+// and the files throws; kInvalidArgument where the recipe does not fit data or network, and, naming step, learning rate
+// and batch, where the loss is no number; kUnsupported for a device that is not there; kMismatch for a checkpoint of
+// another network, and for processes that were started unlike each other; kIo, also, naming ranks, where other
+// processes are gone. Uses its own threads; one run a process.
 TrainResult train(const TrainOptions& options, const TrainHooks& hooks = {});
 
 }  // namespace resnet

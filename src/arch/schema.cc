@@ -169,11 +169,13 @@ const std::vector<ArchitectureField>& table() {
       {.name = "stride_on_first",
        .member = &Architecture::stride_on_first,
        .help = "A bottleneck strides on its first 1x1 (the paper), not on its 3x3",
+       .recipe_help = "A bottleneck strides on its first 1x1 (the paper), not on its 3x3",
        .told = [](const Architecture& a) { return std::string(a.stride_on_first ? "stride on the first 1x1" : ""); }},
       {.name = "conv_bias", .member = &Architecture::conv_bias, .help = "Convolutions have biases"},
       {.name = "dilated_stages",
        .member = &Architecture::dilated_stages,
        .help = "So many of the last stages dilate instead of striding (0)",
+       .recipe_help = "So many of the last stages dilate instead of striding (0)",
        .told =
            [](const Architecture& a) {
              return a.dilated_stages == 0 ? "" : fmt::format("last {} dilated", a.dilated_stages);

@@ -19,6 +19,9 @@ constexpr double kMany = 1e9;
 const std::vector<Key> kRows = {
     {"arch", "Network", &Recipe::arch, "Name of an architecture"},
     {"from", "Network", &Recipe::from, "Model file to start from; its head is replaced where the classes differ"},
+    {"take", "Network", &Recipe::take,
+     "Of several networks in that file the one whose tensors' names begin so, or have this part"},
+    {"head", "Network", &Recipe::head, "Of several classifiers in it the one of this name; none: a backbone"},
     {"allow_nonfinite", "Network", &Recipe::allow_nonfinite,
      "Start also from a file with weights that are NaN or infinite, such as those of a head that is replaced"},
     {"freeze", "Network", &Recipe::freeze, "Parts that do not learn: stem,layer1,... or all-but-head"},
@@ -265,9 +268,15 @@ FieldValue nothing(const ArchitectureField& field) {
                     get(field, Architecture()));
 }
 
+// Whether a value can say that the field was not said: that of a switch and a 0 that has a meaning cannot.
+bool can_stand_for_nothing(const ArchitectureField& field) {
+  const FieldValue usual = get(field, Architecture());
+  const bool number = std::holds_alternative<int>(usual) || std::holds_alternative<double>(usual);
+  return !is_switch(field) && !(number && usual == nothing(field));
+}
+
 bool stands_for_nothing(const ArchitectureField& field, const KeyValue& value) {
-  const bool may_be_zero = field.range && field.range->min <= 0;
-  return !is_switch(field) && !may_be_zero && value == as_key(nothing(field));
+  return can_stand_for_nothing(field) && value == as_key(nothing(field));
 }
 
 }  // namespace
@@ -332,7 +341,8 @@ void check_value(const Recipe& recipe, const Key& key, const std::string& where)
 
 bool is_written(const Recipe& recipe, const Key& key) {
   const auto* field = std::get_if<const ArchitectureField*>(&key.member);
-  return field == nullptr || !(*field)->later || recipe.changes.says(**field);
+  if (field == nullptr || recipe.changes.says(**field)) return true;
+  return !(*field)->later && can_stand_for_nothing(**field);
 }
 
 std::string toml_value(const Recipe& recipe, const Key& key) {

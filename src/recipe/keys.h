@@ -55,8 +55,8 @@ void set_from_text(Recipe& recipe, const Key& key, const std::string& text, cons
 // Throws kInvalidArgument where the field is out of its range or none of its choices.
 void check_value(const Recipe& recipe, const Key& key, const std::string& where);
 
-// False for what a recipe file leaves out: a field that came later than recipes and that was not said, so that files
-// without it stay what they were.
+// False for what a recipe file leaves out: a field that was not said and that came later than recipes, so that files
+// without it stay what they were, or of which no value says that.
 bool is_written(const Recipe& recipe, const Key& key);
 
 // The value as TOML writes it.

@@ -147,6 +147,24 @@ TEST_F(RecipeTest, LeavesOutWhatCameLaterAndWasNotSaid) {
   EXPECT_EQ(recipe.changes.get(&Architecture::dilated_stages), 2);
 }
 
+TEST_F(RecipeTest, ASwitchThatWasNotSaidIsNotWritten) {
+  EXPECT_EQ(to_toml(Recipe()).find("stride_on_first"), std::string::npos);
+  EXPECT_EQ(to_toml(Recipe()).find("dilated_stages"), std::string::npos);
+  const Recipe said = read_recipe(file("stride_on_first = false\ndilated_stages = 0\n"));
+  EXPECT_EQ(said.changes.get(&Architecture::stride_on_first), false);
+  EXPECT_EQ(said.changes.get(&Architecture::dilated_stages), 0);
+  EXPECT_THAT(to_toml(said), HasSubstr("stride_on_first = false\ndilated_stages = 0\n"));
+  EXPECT_EQ(read_recipe(file(to_toml(said))), said);
+}
+
+TEST_F(RecipeTest, EveryFieldThatTensorsDoNotTellIsAKey) {
+  for (const char* name :
+       {"stem_stride", "stem_pool", "shortcut", "stride_on_first", "dilated_stages", "strides", "bn_eps", "activation",
+        "negative_slope", "antialias", "head_pool", "head_activation", "take", "head"}) {
+    EXPECT_EQ(find_key(name, "").name, name);
+  }
+}
+
 TEST_F(RecipeTest, ChoicesKeepTheirNames) {
   for (const Key& key : recipe_keys()) {
     const auto* member = std::get_if<EnumMember<Recipe>>(&key.member);

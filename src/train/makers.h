@@ -4,6 +4,7 @@
 
 #include <exception>
 #include <memory>
+#include <string>
 
 #include "train/learner.h"
 #include "train/processes.h"
@@ -13,6 +14,9 @@ namespace resnet {
 // Throws, before any data is opened, kInvalidArgument for a device that is none, kUnsupported for one, or a precision,
 // that there is not here.
 void check_device(const Recipe& recipe);
+
+// Where it will learn, of a recipe that check_device() takes: "cpu", "cuda:0".
+std::string device_words(const Recipe& recipe);
 
 // Waits for the others, where there are several. Throws kUnsupported where nothing here knows several.
 std::unique_ptr<Processes> make_processes(const Worker& worker);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace resnet {
 
 void Reporting::notice(const std::string& text) const {
@@ -22,6 +24,15 @@ void Reporting::note_skipped(const Loader& loader, std::int64_t epoch) {
   const std::uint64_t skipped = loader.skipped() - skipped_;
   skipped_ = loader.skipped();
   if (skipped > 0) notice(fmt::format("epoch {}: unreadable pictures left out: {}", epoch, skipped));
+}
+
+void Reporting::show_plan(const std::vector<PlanLine>& plan) const {
+  if (hooks_.begin) hooks_.begin(plan);
+}
+
+void Reporting::show_look(std::int64_t seen, std::size_t pictures) const {
+  const auto all = static_cast<std::int64_t>(pictures);
+  if (hooks_.look) hooks_.look(std::min(seen, all), all);
 }
 
 void Reporting::begin_epoch() {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "dataset/loader.h"
 #include "image/notices.h"
@@ -25,6 +26,10 @@ class Reporting {
   // pictures an epoch left out.
   void note_pictures(const Batch& batch, const ImageSet& images, bool is_first);
   void note_skipped(const Loader& loader, std::int64_t epoch);
+
+  // Before the first step.
+  void show_plan(const std::vector<PlanLine>& plan) const;
+  void show_look(std::int64_t seen, std::size_t pictures) const;
 
   // In this process.
   bool is_stop_asked() const { return hooks_.stop && hooks_.stop(); }

@@ -1,15 +1,38 @@
 #include "train/run_files.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/text.h"
+#include "base/thread_pool.h"
 #include "console/numbers.h"
+#include "journal/plan_words.h"
+#include "train/makers.h"
 #include "train/same_run.h"
 
 namespace resnet {
 namespace {
 
 constexpr const char* kData = "run.data";  // a checkpoint's value
+
+std::vector<std::string> unvalidated_classes(const Task& task) {
+  if (task.data.val.size() == 0) return {};
+  std::vector<bool> seen(task.classes.size());
+  for (std::size_t i = 0; i < task.data.val.size(); ++i) seen[static_cast<std::size_t>(task.data.val.label(i))] = true;
+  std::vector<std::string> missing;
+  for (std::size_t c = 0; c < seen.size(); ++c) {
+    if (!seen[c]) missing.push_back(task.classes[c]);
+  }
+  return missing;
+}
+
+// "photos" of "/data/photos/"
+std::string last_name(const std::string& place) {
+  std::filesystem::path path = std::filesystem::path(place).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return printable(path.filename().string());
+}
 
 }  // namespace
 
@@ -27,6 +50,49 @@ RunFiles::RunFiles(const TrainOptions& options, const Task& task)
 void RunFiles::note_run() const {
   folder_.write_recipe(task_.recipe);
   DataList::of(task_.data).write(folder_.pictures());
+}
+
+// The tensors alone: what else there is takes some kilobytes.
+std::int64_t RunFiles::model_bytes() const {
+  std::int64_t bytes = 0;
+  for (const auto& [name, tensor] : task_.weights) bytes += static_cast<std::int64_t>(tensor.nbytes());
+  return bytes;
+}
+
+// With what the optimiser keeps of each weight, and the averages.
+std::int64_t RunFiles::checkpoint_bytes() const {
+  const Recipe& recipe = task_.recipe;
+  const std::int64_t kept = recipe.optimizer == Recipe::Optimizer::kSgd ? 1 : 2;
+  return model_bytes() * (1 + kept + (recipe.ema > 0 ? 1 : 0));
+}
+
+void RunFiles::check_room() const {
+  const Recipe& recipe = task_.recipe;
+  const std::int64_t checkpoints = recipe.checkpoint_steps > 0 ? recipe.keep : std::min(recipe.keep, recipe.epochs);
+  folder_.check_room(checkpoint_bytes(), checkpoints, model_bytes());
+}
+
+std::vector<PlanLine> RunFiles::plan(std::int64_t steps) const {
+  RunPlan plan;
+  plan.recipe = task_.recipe;
+  plan.pictures = static_cast<std::int64_t>(task_.data.train.size());
+  plan.classes = task_.classes;
+  plan.val_pictures = static_cast<std::int64_t>(task_.data.val.size());
+  plan.unvalidated = unvalidated_classes(task_);
+  plan.preprocessing = task_.preprocessing;
+  plan.architecture = task_.graph.architecture;
+  plan.parameters = parameter_count(task_.graph);
+  plan.new_head = task_.new_head;
+  plan.device = device_words(task_.recipe);
+  plan.threads = task_.threads > 0 ? task_.threads : available_processors();
+  plan.processes = task_.worker.world_size;
+  plan.steps = steps;
+  plan.model_bytes = model_bytes();
+  plan.checkpoint_bytes = checkpoint_bytes();
+  plan.chosen = task_.chosen;
+  plan.seconds = task_.seconds;
+  plan.out = folder_.path();
+  return plan_words(plan);
 }
 
 std::optional<Position> RunFiles::restore(Learner& learner, std::int64_t batches, const Notice& notice) {
@@ -93,9 +159,10 @@ void RunFiles::write_report(const Position& at) const { folder_.write_report(sum
 RunSummary RunFiles::summary(const Position& at) const {
   const auto pictures = [](const ImageSet& images) { return grouped(static_cast<std::int64_t>(images.size())); };
   RunSummary run;
-  run.title = task_.graph.architecture.name;
+  run.title = fmt::format("{} on {}: {}", task_.graph.architecture.name, last_name(task_.recipe.data),
+                          last_name(std::filesystem::absolute(folder_.path()).string()));
   run.subtitle = fmt::format("{} pictures of {} classes to learn from, {} to validate with", pictures(task_.data.train),
-                             task_.classes.size(), pictures(task_.data.val));
+                             task_.classes.size(), task_.data.val.size() == 0 ? "none" : pictures(task_.data.val));
   if (at.best_epoch > 0 && task_.data.val.size() > 0) {
     run.facts.push_back(
         {fmt::format("{:.2f} %", 100 * at.best_top1), "best top-1",

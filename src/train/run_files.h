@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "journal/checkpoints.h"
 #include "journal/event_file.h"
@@ -34,6 +35,12 @@ class RunFiles {
   // than `batches`.
   std::optional<Position> restore(Learner& learner, std::int64_t batches, const Notice& notice);
 
+  // Throws what RunFolder::check_room() throws for all that the run is going to write.
+  void check_room() const;
+
+  // What the run is going to be, with so many steps an epoch.
+  std::vector<PlanLine> plan(std::int64_t steps) const;
+
   // Writes the recipe and the names of the pictures, for later runs to compare with. Behind restore(), so that a run
   // that is refused stays as it is.
   void note_run() const;
@@ -52,6 +59,8 @@ class RunFiles {
   void add_event(std::string_view name, std::int64_t step, double value) { events_->add(name, step, value); }
 
  private:
+  std::int64_t model_bytes() const;
+  std::int64_t checkpoint_bytes() const;
   RunSummary summary(const Position& at) const;
   void check_same_data(const Checkpoint& checkpoint, const std::string& where, const Notice& notice) const;
 

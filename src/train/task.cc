@@ -6,20 +6,26 @@
 #include <optional>
 #include <utility>
 
-#include "arch/schema.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "base/thread_pool.h"
-#include "program/quantized.h"
-#include "resnet/model_file.h"
+#include "journal/plan_words.h"
+#include "recipe/defaults.h"
+#include "train/first_model.h"
 #include "weights/initialize.h"
-#include "weights/nonfinite.h"
 
 namespace resnet {
 namespace {
 
-Preprocessing make_preprocessing(const Recipe& recipe, Stem stem, const std::optional<Preprocessing>& of_model) {
+// `channels` of a network that is there; 0 where it is made to fit.
+Preprocessing make_preprocessing(const Recipe& recipe, Stem stem, int channels,
+                                 const std::optional<Preprocessing>& of_model) {
   const bool cifar = stem == Stem::kCifar;
   Preprocessing how = preset(cifar ? Preset::kCifar : Preset::kTorchvision);
+  if (channels > 0 && channels != 3) {
+    how.mean.assign(static_cast<std::size_t>(channels), 0.0F);
+    how.std.assign(static_cast<std::size_t>(channels), 1.0F);
+  }
   if (of_model) how = *of_model;
   if (recipe.preset) how = preset(*recipe.preset);
   if (recipe.size > 0) {
@@ -46,18 +52,6 @@ Architecture make_architecture(const Recipe& recipe) {
   return choose(recipe.arch, recipe.changes);
 }
 
-// Keys that describe a network say nothing beside `from`, whose network it is; the record names that.
-void take_network(Recipe& recipe, const Architecture& architecture) {
-  const auto refuse = [&](std::string_view key) {
-    fail(ErrorCode::kInvalidArgument, recipe.place(key), "the network is that of --from");
-  };
-  if (recipe.arch != Recipe().arch && recipe.arch != architecture.name) refuse("arch");
-  for (const ArchitectureField& field : architecture_fields()) {
-    if (recipe.changes.says(field)) refuse(field.name);
-  }
-  recipe.arch = architecture.name;
-}
-
 // The last batch norm of each block starts at zero, so that blocks begin as identities (Goyal et al. 2017,
 // arXiv:1706.02677, section 5.1). Not in a block whose shortcut pads with zeros: the new channels would be zero in both
 // summands, ReLU passes no gradient there, and they would never learn.
@@ -77,15 +71,6 @@ StateDict take_weights(const Graph& graph, const Model& model, bool new_head, st
     if (!(new_head && name.starts_with(head))) weights.set(name, tensor);
   }
   return weights;
-}
-
-// Rounded weights have no gradients.
-void check_floats(const Model& model, const std::string& path) {
-  if (!is_quantized(expand(model.architecture), model.weights)) return;
-  fail(ErrorCode::kUnsupported, path,
-       "is an int8 model, which cannot be trained: start from the model that it was quantized from, or from what "
-       "`resnet convert {} float32.pth` makes of it, and quantize the result",
-       path);
 }
 
 // Those asked for, or this process's part of the machine.
@@ -136,6 +121,37 @@ void check_norms(const Task& task) {
          "variance to learn from: take --batch 2 or more{}",
          task.recipe.batch, how.height, how.width, node->path, shape.batch, shape.channels, shape.height, shape.width,
          size > 0 ? fmt::format(", or --size {} or more", size) : "");
+  }
+}
+
+// One class is no task: its probability is 1 before anything is learned.
+void check_classes(const Task& task) {
+  if (task.classes.size() != 1) return;
+  fail(ErrorCode::kInvalidArgument, task.recipe.data,
+       "holds one class alone, '{}', and there is nothing to tell it from: name a folder with a folder for each class",
+       one_line(task.classes.front()));
+}
+
+void check_nothing_of_a_file(const Recipe& recipe) {
+  for (const auto& [key, value] : {std::pair("take", &recipe.take), std::pair("head", &recipe.head)}) {
+    if (!value->empty())
+      fail(ErrorCode::kInvalidArgument, recipe.place(key), "is of a model file, and --from names none");
+  }
+}
+
+// What the caller left to what suits data and processes. How many epochs suit takes the speed (train.cc).
+void choose_open(Task& task, std::span<const std::string> open) {
+  const auto is_open = [&](std::string_view key) { return std::find(open.begin(), open.end(), key) != open.end(); };
+  Recipe& recipe = task.recipe;
+  if (is_open("batch")) {
+    recipe.batch = fitting_batch(static_cast<std::int64_t>(task.data.train.size()),
+                                 std::max(task.preprocessing.height, task.preprocessing.width), recipe.accumulate,
+                                 task.worker.world_size);
+    task.chosen.emplace_back("batch");
+  }
+  if (is_open("lr") && recipe.optimizer == Recipe::Optimizer::kSgd) {
+    recipe.lr = fitting_lr(recipe.batch * recipe.accumulate, !recipe.from.empty());
+    task.chosen.emplace_back("lr");
   }
 }
 
@@ -199,38 +215,47 @@ std::int64_t least_values_of_norms(const Task& task) {
   return least;
 }
 
-Task make_task(const Recipe& recipe, const Worker& worker) {
+Task make_task(const Recipe& recipe, const Worker& worker, std::span<const std::string> open) {
+  Task task;
+  task.recipe = recipe;
   std::optional<Model> model;
   if (!recipe.from.empty()) {
-    model = load_model(recipe.from, {.allow_nonfinite = recipe.allow_nonfinite});
-    check_floats(*model, recipe.from);
+    FirstModel first = load_first_model(task.recipe);
+    model = std::move(first.model);
+    task.notices = std::move(first.notices);
+  } else {
+    check_nothing_of_a_file(recipe);
   }
   Architecture architecture = model ? model->architecture : make_architecture(recipe);
 
-  Task task;
-  task.recipe = recipe;
-  if (model) take_network(task.recipe, model->architecture);
-  if (model) {
-    std::vector<std::string> said = model->finding.notes;
-    if (recipe.allow_nonfinite) {
-      if (const auto found = find_nonfinite(model->weights); !found.empty()) said.push_back(describe(found));
-    }
-    if (!said.empty()) task.notice = fmt::format("{}: {}", recipe.from, fmt::join(said, "; "));
-  }
   task.worker = worker;
   task.threads = thread_count(recipe, worker);
-  task.preprocessing = make_preprocessing(recipe, architecture.stem, model ? model->preprocessing : std::nullopt);
+  task.preprocessing = make_preprocessing(recipe, architecture.stem, model ? architecture.in_channels : 0,
+                                          model ? model->preprocessing : std::nullopt);
+  if (model && !model->preprocessing && !recipe.preset) {
+    task.notices.push_back(
+        fmt::format("preprocessing assumed, as {} does not say it: {}; --preset, --size, --resize, --mean and --std "
+                    "would say otherwise",
+                    recipe.from, preprocessing_words(task.preprocessing)));
+  }
   if (!model) architecture.in_channels = static_cast<int>(task.preprocessing.mean.size());
+  if (task.preprocessing.mean.size() != static_cast<std::size_t>(architecture.in_channels)) {
+    fail(ErrorCode::kInvalidArgument, recipe.place("mean"), "{} values, but the network of --from takes {} channels",
+         task.preprocessing.mean.size(), architecture.in_channels);
+  }
   const auto seed = static_cast<std::uint64_t>(recipe.seed);
   task.data = open_training_data(recipe.data, recipe.val, seed);
   task.classes = task.data.train.classes();
+  check_classes(task);
   const int classes = static_cast<int>(task.classes.size());
   const bool new_head =
       model && (model->architecture.classes != classes || (!model->classes.empty() && model->classes != task.classes));
+  task.new_head = new_head;
   architecture.classes = classes;
   task.graph = expand(architecture);
   task.weights = model ? take_weights(task.graph, *model, new_head, seed) : initial_weights(task.graph, seed);
   if (!model && recipe.zero_init) zero_last_norms(task.graph, task.weights);
+  choose_open(task, open);
   check_fit(task, new_head);
   return task;
 }

@@ -2,6 +2,7 @@
 // are prepared.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,13 +23,16 @@ struct Task {
   Graph graph;
   StateDict weights;  // to start from
   Worker worker;
-  int threads = 0;     // of this process; 0: one per processor
-  std::string notice;  // what people should know of it; mostly nothing
+  int threads = 0;                   // of this process; 0: one per processor
+  bool new_head = false;             // of other classes than those of the model that it starts from
+  std::vector<std::string> notices;  // what people should know of it; mostly nothing
+  double seconds = 0;                // that the run takes, where it was measured
+  std::vector<std::string> chosen;   // keys of the recipe that were left open, and now have values that suit
 };
 
-// Of a recipe that validate() takes. Throws kInvalidArgument, naming the key, where it does not fit the data, the
-// network or the number of processes.
-Task make_task(const Recipe& recipe, const Worker& worker = {});
+// Of a recipe that validate() takes; `open` as in TrainOptions. Throws kInvalidArgument, naming the key, where it does
+// not fit the data, the network or the number of processes.
+Task make_task(const Recipe& recipe, const Worker& worker = {}, std::span<const std::string> open = {});
 
 // The part of the network that a node belongs to: "stem", "layer1", ..., "head".
 std::string part_of(const Node& node);

@@ -17,6 +17,7 @@
 #include "train/reporting.h"
 #include "train/run_files.h"
 #include "train/same_run.h"
+#include "train/settled_task.h"
 
 namespace resnet {
 namespace {
@@ -29,7 +30,7 @@ class Run {
  public:
   Run(const TrainOptions& options, const TrainHooks& hooks, Processes& processes)
       : processes_(processes),
-        task_(make_task(options.recipe, options.worker)),
+        task_(settled_task(options, processes)),
         recipe_(task_.recipe),
         learner_(make_learner(task_, processes)),
         loader_(task_.data.train, training_loader(task_)),
@@ -40,13 +41,17 @@ class Run {
       fail(ErrorCode::kInvalidArgument, recipe_.place("accumulate"), "an epoch has only {} batches", loader_.batches());
     }
     if (processes_.several()) processes_.check_alike("task", describe_run(task_));
-    if (!task_.notice.empty() && processes_.is_first()) reporting_.notice(task_.notice);
     if (processes_.is_first()) open_files(options);
+    look_at_validation();
+    if (files_) begin_files();
     share_position();
   }
 
   TrainResult run() {
     TrainEnd end = is_patience_over() ? TrainEnd::kEarly : TrainEnd::kFinished;
+    if (files_ && end == TrainEnd::kFinished && at_.epoch < recipe_.epochs) {
+      reporting_.show_plan(files_->plan(steps_per_epoch_));
+    }
     while (end == TrainEnd::kFinished && at_.epoch < recipe_.epochs) {
       reporting_.begin_epoch();
       if (!learn_epoch() || !finish_epoch()) {
@@ -78,6 +83,25 @@ class Run {
     return fmt::format("batch {} of epoch {}", next_epoch ? batches() : at_.batch, at_.epoch + (next_epoch ? 0 : 1));
   }
 
+  // What would end the run behind its first epoch ends it now.
+  void look_at_validation() {
+    if (!validation_) return;
+    std::int64_t good = 0, seen = 0;
+    while (!reporting_.is_stop_asked()) {
+      const auto batch = validation_->next();
+      if (!batch) break;
+      reporting_.note_pictures(*batch, task_.data.val, processes_.is_first());
+      good += static_cast<std::int64_t>(batch->size);
+      seen += static_cast<std::int64_t>(batch->size + batch->bad.size());
+      reporting_.show_look(seen * processes_.size(), task_.data.val.size());
+    }
+    const bool stopped = processes_.any(reporting_.is_stop_asked());
+    const bool any_good = processes_.any(good > 0);
+    if (!any_good && !stopped) {
+      fail(ErrorCode::kFormat, "validation", "none of its pictures could be read");
+    }
+  }
+
   // For errors; rank 0 alone knows.
   std::string newest_checkpoint() const {
     if (!files_) return "";
@@ -85,7 +109,13 @@ class Run {
   }
 
   void open_files(const TrainOptions& options) {
+    for (const std::string& notice : task_.notices) reporting_.notice(notice);
     files_.emplace(options, task_);
+    files_->check_room();
+  }
+
+  // Goes on with what lies there.
+  void begin_files() {
     const auto notice = [this](const std::string& text) { reporting_.notice(text); };
     if (const auto position = files_->restore(*learner_, batches(), notice)) {
       at_ = *position;

@@ -278,9 +278,10 @@ class TrainTest(unittest.TestCase):
         for name in ("ant", "bee"):
             for i in range(16):
                 pictures.write(f"{hollow}/{name}/{i}.png", b"")
-        done = self.train(self.out(), *SHORT, "--bad-images", "skip", "--epochs", "1", "--batch", "8", data=hollow)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn(b"no picture of epoch 1 could be read", done.stderr)
+        for validation, text in ([], b"no picture of epoch 1 could be read"), (["--val", "0.25"], b"none of its pictures could be read"):
+            done = self.train(self.out(), *NETWORK, *validation, "--bad-images", "skip", "--epochs", "1", "--batch", "8", data=hollow)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(text, done.stderr)
 
     def test_a_batch_of_classes_that_weigh_nothing_is_named(self):
         out = self.fails("--class-weights: all pictures of batch", *SHORT, "--batch", "2", "--class-weights", "0,0,1")

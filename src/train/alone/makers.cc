@@ -35,6 +35,8 @@ void check_device(const Recipe& recipe) {
   }
 }
 
+std::string device_words(const Recipe&) { return "cpu"; }
+
 std::unique_ptr<Processes> make_processes(const Worker& worker) {
   if (worker.world_size > 1) {
     fail(ErrorCode::kUnsupported, "processes", "this build trains in one process; for several {}", kWayOut);

@@ -34,6 +34,12 @@ void ProgressLine::show(const StepProgress& p) {
                          duration(p.seconds_left)));
 }
 
+void ProgressLine::show_look(std::int64_t seen, std::int64_t pictures) {
+  if (!line_.due()) return;
+  line_.show(
+      fmt::format("{}looking at the pictures to validate with: {} of {}", title_, grouped(seen), grouped(pictures)));
+}
+
 void ProgressLine::clear() {
   line_.clear();
   line_.wait();

@@ -25,7 +25,8 @@ class ProgressLine {
   // What stands before it, such as the name of the network.
   void set_title(std::string title) { title_ = std::move(title); }
   void show(const StepProgress& progress);
-  void clear();  // before something else is said
+  void show_look(std::int64_t seen, std::int64_t pictures);  // at the pictures that validate
+  void clear();                                              // before something else is said
 
  private:
   explicit ProgressLine(bool terminal);

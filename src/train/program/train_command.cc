@@ -50,6 +50,23 @@ Recipe assemble(const TrainCommand& command) {
   return recipe;
 }
 
+// What suits data and machine is chosen of the keys that nobody said.
+std::vector<std::string> open_keys(const Recipe& recipe) {
+  std::vector<std::string> open;
+  for (const char* key : {"batch", "lr", "epochs"}) {
+    if (!recipe.places.contains(key)) open.emplace_back(key);
+  }
+  return open;
+}
+
+void print_plan(const std::vector<PlanLine>& plan) {
+  std::size_t width = 0;
+  for (const PlanLine& line : plan) width = std::max(width, line.what.size());
+  for (const PlanLine& line : plan) fmt::print("{:{}}  {}\n", line.what, width, line.text);
+  fmt::print("\n");
+  std::fflush(stdout);
+}
+
 void print_epoch(const EpochRecord& r, std::int64_t epochs) {
   fmt::print("epoch {}/{}  lr {:.4g}  loss {:.4f}  top-1 {:.2f} %", r.epoch, epochs, r.lr, r.train_loss,
              100 * r.train_top1);
@@ -83,6 +100,15 @@ void print_result(const TrainCommand& command, const TrainResult& result) {
 bool is_common(const Key& key) {
   constexpr std::string_view kCommon[] = {"data", "val", "arch", "from", "epochs", "batch", "lr", "threads"};
   return std::find(std::begin(kCommon), std::end(kCommon), key.name) != std::end(kCommon);
+}
+
+// What is taken where nobody says it, for --help; empty where nothing is.
+std::string default_words(const Key& key) {
+  if (key.name == "batch") return "128 or fewer, to suit the pictures";
+  if (key.name == "lr") return "0.1, with --from 0.04; less for batches below 128";
+  if (key.name == "epochs") return "what ends within an hour";
+  const std::string value = toml_value(Recipe(), key);
+  return value == "\"\"" || value == "[]" ? "" : value;
 }
 
 // What a key's value is called in --help.
@@ -129,6 +155,7 @@ void train_in_processes(const TrainCommand& command) {
 void train_network(TrainCommand& command) {
   if (command.processes > 0) return train_in_processes(command);
   TrainOptions options{assemble(command), command.out, command.resume, worker_from_environment()};
+  options.open = open_keys(options.recipe);
   options.worker.timeout_seconds = command.timeout;
   const bool first = options.worker.rank == 0;
   if (options.worker.world_size > 1) std::signal(SIGPIPE, SIG_IGN);  // a connection's end is an error, not this one's
@@ -136,11 +163,20 @@ void train_network(TrainCommand& command) {
   if (first) say_when_stopped();
   ProgressLine line;
   TrainHooks hooks;
+  std::int64_t epochs = options.recipe.epochs;  // or those that are chosen
   if (first) {
-    hooks.step = [&](const StepProgress& progress) { line.show(progress); };
+    hooks.begin = [&](const std::vector<PlanLine>& plan) {
+      line.clear();
+      if (!command.json) print_plan(plan);
+    };
+    hooks.look = [&](std::int64_t seen, std::int64_t pictures) { line.show_look(seen, pictures); };
+    hooks.step = [&](const StepProgress& progress) {
+      epochs = progress.epochs;
+      line.show(progress);
+    };
     hooks.epoch = [&](const EpochRecord& record) {
       line.clear();
-      command.json ? fmt::print("{}\n", to_json(record).text()) : print_epoch(record, options.recipe.epochs);
+      command.json ? fmt::print("{}\n", to_json(record).text()) : print_epoch(record, epochs);
       std::fflush(stdout);
     };
   }
@@ -180,13 +216,11 @@ void add_trainer(Command& app) {
       ->check(Range(1.0, 1e6))
       ->capture_default_str()
       ->group(kMoreOptions);
-  const Recipe defaults;
   for (const Key& key : recipe_keys()) {
     std::string& text = command->flags[&key];
-    const std::string value = toml_value(defaults, key);
-    const bool empty = value == "\"\"" || value == "[]";
-    Option* option =
-        sub->add_option(flag_of(key), text, empty ? std::string(key.help) : fmt::format("{} [{}]", key.help, value));
+    const std::string value = default_words(key);
+    Option* option = sub->add_option(flag_of(key), text,
+                                     value.empty() ? std::string(key.help) : fmt::format("{} [{}]", key.help, value));
     if (!is_common(key)) option->group(std::string(key.group));
     option->type_name(value_words(key))->take_last();  // scripts add to what they always say
     if (is_switch(key)) option->expected(0, 1)->default_str("true");
@@ -196,7 +230,7 @@ void add_trainer(Command& app) {
       "Every flag is a key of the recipe as well: --weight-decay 1e-4 is weight_decay = 1e-4. Flags win over the "
       "file.\n"
       "Examples:\n"
-      "  resnet train --arch resnet18 --data photos --val 0.1 --epochs 30 -o run\n"
+      "  resnet train --data photos --val 0.1 -o run\n"
       "  resnet train --from model.safetensors --data photos --val 0.2 -o run\n"
       "  resnet train --recipe recipe.toml --data photos -o run --resume");
   sub->callback([command] { train_network(*command); });

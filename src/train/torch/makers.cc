@@ -7,6 +7,8 @@ namespace resnet {
 
 void check_device(const Recipe& recipe) { static_cast<void>(Device::parse(recipe.device, recipe.precision)); }
 
+std::string device_words(const Recipe& recipe) { return Device::parse(recipe.device, recipe.precision).device.str(); }
+
 std::unique_ptr<Processes> make_processes(const Worker& worker) {
   return worker.world_size == 1 ? std::make_unique<TorchProcesses>() : std::make_unique<TorchProcesses>(worker);
 }
