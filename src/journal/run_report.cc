@@ -54,7 +54,7 @@ constexpr ReportColumn kColumns[] = {
     {"validation top-1, averaged weights, %", [](const EpochRecord& r) { return r.ema_top1; }, percent},
     {"validation top-5, %", [](const EpochRecord& r) { return r.val_top5; }, percent},
     {"validation top-5, averaged weights, %", [](const EpochRecord& r) { return r.ema_top5; }, percent},
-    {"images/s", [](const EpochRecord& r) { return r.images_per_second; },
+    {"pictures/s", [](const EpochRecord& r) { return r.images_per_second; },
      [](double value) { return fmt::format("{:.1f}", value); }},
     {"seconds", [](const EpochRecord& r) { return r.seconds; },
      [](double value) { return fmt::format("{:.1f}", value); }},
@@ -101,7 +101,7 @@ std::string to_html(const RunSummary& run) {
                                  false));
   page.section("Learning rate and speed",
                chart("Learning rate", "", {curve("at the end of the epoch", h, &EpochRecord::lr, 1)}, true) +
-                   chart("Speed", "images/s", {curve("training", h, &EpochRecord::images_per_second, 1)}, true));
+                   chart("Speed", "pictures/s", {curve("training", h, &EpochRecord::images_per_second, 1)}, true));
   page.section("Epochs", table(h));
   page.section("Recipe", "<pre><code>" + escape_html(run.recipe) + "</code></pre>");
   page.numbers(to_json(h).text());
