@@ -65,7 +65,8 @@ void add_preprocess_options(Command& command, PreprocessOptions& options) {
   command
       .add_option("--preset", options.preset,
                   "Preprocessing: torchvision, torchvision-v2, timm, cifar; torchvision: resize 256, crop "
-                  "224; torchvision-v2: 232, 224; timm: 235, 224, bicubic; cifar: 32. Else as the file says")
+                  "224; torchvision-v2: 232, 224; timm: 235, 224, bicubic; cifar: 32, no resizing; all with "
+                  "ImageNet's mean and std. Else as the file says")
       ->type_name("NAME");
   command.add_option("--size", options.size, "Of the crop in pixels, or HEIGHTxWIDTH")->type_name("SIZE")->group(group);
   command.add_option("--resize", options.resize, "The shorter side before the crop; 0: no resizing")
