@@ -132,6 +132,9 @@ std::string command_of_others(std::string_view word, std::string_view program) {
   for (const OtherName& name : kCommands) {
     if (name.word == word) return fmt::format("; that is {} {}", program, name.ours);
   }
+  if (program == "resnet" && (word == "train" || word == "study")) {
+    return " in this build, which left out the trainer (RESNET_TRAIN=OFF; docs/training.md says what it needs)";
+  }
   return "";
 }
 

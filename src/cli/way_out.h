@@ -10,7 +10,8 @@
 
 namespace resnet::cli {
 
-// "; that is resnet eval" for a command of other programs; "" for any other word.
+// "; that is resnet eval" for a command of other programs, and for one of ours that this build has not what it needs;
+// "" for any other word.
 std::string command_of_others(std::string_view word, std::string_view program);
 
 // "; that is --batch here" for an option of other programs, among those that a command has, or "; did you mean --top?"

@@ -204,6 +204,14 @@ class HelpTest(unittest.TestCase):
             self.assertIn(lead, text)
             self.assertEqual(text.count("\n"), 1)
 
+    def test_a_build_without_the_trainer_says_so(self):
+        if "train" in commands():
+            self.skipTest("this build has the trainer")
+        for word in ("train", "study"):
+            done = resnet(word, "--data", "photos")
+            self.assertEqual(done.returncode, 2)
+            self.assertIn(f"no command '{word}' in this build, which left out the trainer", done.stderr.decode())
+
     def test_no_suggestion_for_what_is_far_from_all(self):
         for words in (["zebra"], ["help", "zebra"], ["predict", "m", "p", "--zebra"], ["draw", "zebrafish"]):
             done = resnet(*words)
