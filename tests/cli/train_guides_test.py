@@ -172,7 +172,8 @@ class TrainGuidesTest(unittest.TestCase):
         recipe = os.path.join(os.environ["RESNET_SOURCE_DIR"], "recipes", "finetune.toml")
         out = self.out()
         self.trained("--recipe", recipe, "--from", f"{first}/best.safetensors", "--epochs", "2", "--batch", "8", out=out)
-        ours, theirs = (json.loads(resnet("inspect", f"{run}/best.safetensors", "--json").stdout)["preprocessing"] for run in (out, first))
+        ours, theirs = (json.loads(resnet("inspect", f"{run}/best.safetensors", "--json").stdout)["metadata"]["resnet.preprocessing"]
+                        for run in (out, first))
         self.assertEqual(ours, theirs)
 
     def test_takes_what_is_said_of_a_foreign_file(self):
