@@ -30,7 +30,7 @@ void write_whole(const std::string& path, const std::string& text) {
 // What a file of the run would replace.
 void check_replaceable(const std::string& path) {
   std::error_code ignored;
-  if (fs::is_directory(path, ignored)) fail(ErrorCode::kIo, path, "is a folder, where the run writes a file");
+  if (fs::is_directory(path, ignored)) fail(ErrorCode::kIo, path, "is a directory, where the run writes a file");
 }
 
 std::int64_t bytes_of(const std::string& path) {

@@ -3,7 +3,7 @@
 // pass ("logits"), its loss ("loss"), every gradient ("grad.NAME") and the statistics after it ("state.NAME").
 //
 // learn_probe bench ARCHITECTURE BATCH SIZE STEPS THREADS: images per second of forward, backward and a step of SGD on
-// random pictures, the median over the steps, for learn_speed.py.
+// random pictures, the median over the steps.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
