@@ -19,23 +19,14 @@
 
 namespace resnet {
 
-// How pictures were cropped in training, which moves what goes into a network more than a wrong hypothesis may: small
-// ones (up to 64x64) usually from a border around them, a random one of an eighth of their side.
-enum class Crops {
-  kNone,         // as they are, or in ways that hardly matter
-  kBlackBorder,  // as torchvision's RandomCrop pads pictures
-  kMeanBorder,   // as it pads tensors that are normalised: zeros
-};
-std::string_view name(Crops value) noexcept;  // "none", "black border", "mean border"
-
 // One way in which a network may have been trained.
 struct Hypothesis {
   Architecture architecture;
   Preprocessing preprocessing;
-  double distance = 0;            // of all batch norms: 0 where what goes in is what is remembered; times
-  double handicap = 1;            // 1.25 where mean or std are not what the model says, 1.1 for each other departure
-  double first_distance = 0;      // of the first batch norm alone, without handicap
-  std::vector<double> influence;  // what the distance would be without one of the groups of pictures, less itself
+  double distance = 0;         // of all batch norms: 0 where what goes in is what is remembered; times
+  double handicap = 1;         // 1.25 where mean or std are not what the model says, 1.1 for each other departure
+  double first_distance = 0;   // of the first batch norm alone
+  std::vector<double> groups;  // the distance of each group of the pictures
 };
 
 enum class Verdict {
@@ -56,7 +47,6 @@ struct CheckReport {
   std::size_t stated = 0;              // the index of what the model says, or what was assumed
   Verdict verdict = Verdict::kCannotTell;
   bool contradicted = false;      // the verdict is another one than what is stated
-  Crops crops = Crops::kNone;     // of the training, it seems; the pictures were cropped so, too
   bool remembers = true;          // false: no batch norm was ever updated, so that nothing can be told
   std::vector<std::string> open;  // fields of the architecture that were tried, by their names in the schema
   std::vector<WeightProblem> weights;

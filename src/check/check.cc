@@ -9,26 +9,26 @@
 #include "arch/schema.h"
 #include "base/error.h"
 #include "check/clipped_values.h"
-#include "check/fit.h"
 #include "check/hypotheses.h"
+#include "check/moments.h"
 #include "check/picture_set.h"
 #include "program/quantized.h"
 
 namespace resnet {
 namespace {
 
-constexpr std::size_t kMostGroups = 32;
+constexpr std::size_t kMostGroups = 8;
 constexpr std::size_t kPreparedInFull = 6;  // of the likeliest preprocessings
 constexpr int kRounds = 4;                  // of changing a field: the last one only looks whether there is more
 constexpr std::size_t kKept = 3;            // networks that the next field is changed of
-constexpr std::int64_t kSmallSide = 64;     // of pictures that training crops from a border
-constexpr std::int64_t kBatch = 16, kSmallBatch = 64;
+constexpr std::int64_t kBatch = 16;
 constexpr double kFarOff = 0.5;  // whatever fits is nearer (docs/check.md)
 
 // Fewer pictures do not contradict the order of channels alone: a few of sea and sky look like others in BGR.
 constexpr std::size_t kPicturesForOrder = 64;
 
-// Pictures are changed in training (other colours, say), which moves the scale of what goes in more than anything else.
+// Pictures are changed in training (crops beyond their edges, other colours), which moves the scale of what goes in
+// more than anything else.
 constexpr double kOtherNormalisation = 1.25;
 constexpr double kOtherField = 1.1;
 
@@ -44,7 +44,7 @@ bool normalises_alike(const Preprocessing& a, const Preprocessing& b) {
 class Search {
  public:
   Search(const Model& model, std::span<const float> pictures, const FeatureShape& shape, const CheckOptions& options)
-      : model_(model), weights_(float_weights(model)), pictures_(pictures, shape), options_(options) {
+      : model_(model), weights_(float_weights(model)), pictures_(pictures, shape), shape_(shape), options_(options) {
     groups_ = std::min(kMostGroups, static_cast<std::size_t>(shape.batch));
     for (const Node& node : expand(model.architecture).nodes) {
       if (node.op != Op::kBatchNorm) continue;
@@ -56,9 +56,6 @@ class Search {
   // Whether a batch norm that counts was ever updated.
   bool remembers() const { return remembers_; }
 
-  // Known behind run().
-  Crops crops() const { return pictures_.crops(); }
-
   // What is stated comes first; it is all there is where nothing is remembered.
   std::vector<Hypothesis> run() {
     const Preprocessing& stated = *model_.preprocessing;
@@ -66,9 +63,15 @@ class Search {
       try_out(model_.architecture, stated);
       return std::move(tried_);
     }
-    std::vector<Hypothesis> prepared = measure_preprocessings();
+    std::vector<Hypothesis> prepared;
+    for (const Preprocessing& how : likely_preprocessings(stated)) {
+      Hypothesis hypothesis;
+      hypothesis.architecture = model_.architecture;
+      hypothesis.preprocessing = how;
+      measure(hypothesis, true);
+      prepared.push_back(std::move(hypothesis));
+    }
     if (options_.first_norm_alone) return prepared;
-    choose_crops(prepared);
     std::stable_sort(prepared.begin() + 1, prepared.end(), nearer_at_first);
     if (prepared.size() > kPreparedInFull) prepared.resize(kPreparedInFull);
     // What goes into the first batch norm hardly depends on the network, so that a wrong one misleads nobody about how
@@ -95,41 +98,7 @@ class Search {
                              [](const Hypothesis& a, const Hypothesis& b) { return a.distance < b.distance; });
   }
 
-  // Of those that were measured by the first norm alone: the handicap is no matter there.
-  static double at_first(const Hypothesis& hypothesis) { return hypothesis.distance / hypothesis.handicap; }
-  static bool nearer_at_first(const Hypothesis& a, const Hypothesis& b) { return at_first(a) < at_first(b); }
-
-  // The usual preprocessings by the first norm alone; the stated one first.
-  std::vector<Hypothesis> measure_preprocessings() {
-    std::vector<Hypothesis> result;
-    for (const Preprocessing& how : likely_preprocessings(*model_.preprocessing)) {
-      Hypothesis hypothesis;
-      hypothesis.architecture = model_.architecture;
-      hypothesis.preprocessing = how;
-      measure(hypothesis, true);
-      result.push_back(std::move(hypothesis));
-    }
-    return result;
-  }
-
-  bool small() const { return std::max(pictures_.shape().height, pictures_.shape().width) <= kSmallSide; }
-
-  // Small pictures are cropped in the way that brings the nearest preprocessing nearest.
-  void choose_crops(std::vector<Hypothesis>& prepared) {
-    if (!small()) return;
-    Crops best = Crops::kNone;
-    const auto nearest = [](const std::vector<Hypothesis>& of) {
-      return at_first(*std::min_element(of.begin(), of.end(), nearer_at_first));
-    };
-    for (const Crops crops : {Crops::kBlackBorder, Crops::kMeanBorder}) {
-      pictures_.crop(crops);
-      std::vector<Hypothesis> cropped = measure_preprocessings();
-      if (nearest(cropped) >= nearest(prepared)) continue;
-      prepared = std::move(cropped);
-      best = crops;
-    }
-    pictures_.crop(best);
-  }
+  static bool nearer_at_first(const Hypothesis& a, const Hypothesis& b) { return a.first_distance < b.first_distance; }
 
   // The networks that are nearest where pictures are prepared so.
   std::vector<Architecture> nearest_networks(const Preprocessing& how, std::size_t most) const {
@@ -185,13 +154,12 @@ class Search {
                                      [](const Node& node) { return node.op == Op::kBatchNorm; });
       if (norm != graph.nodes.end()) graph.nodes.erase(norm + 1, graph.nodes.end());
     }
-    const std::int64_t count = pictures_.count(), batch = small() ? kSmallBatch : kBatch;
-    FeatureShape shape = pictures_.shape();
-    for (std::int64_t begin = 0; begin < count; begin += batch) {
-      shape.batch = std::min(count - begin, batch);
+    for (std::int64_t begin = 0; begin < shape_.batch; begin += kBatch) {
+      const std::int64_t end = std::min(shape_.batch, begin + kBatch);
       std::size_t index = 0;
-      observe_norms(graph, weights_, pictures_.prepare(hypothesis.preprocessing, begin, begin + shape.batch), shape,
-                    options_.threads, [&](const NormInput& seen) {
+      observe_norms(graph, weights_, pictures_.prepare(hypothesis.preprocessing, begin, end),
+                    {end - begin, shape_.channels, shape_.height, shape_.width}, options_.threads,
+                    [&](const NormInput& seen) {
                       if (begin == 0) norms.push_back({seen.node->path, std::vector<Moments>(groups_)});
                       add(norms[index++], seen, begin);
                     });
@@ -200,30 +168,36 @@ class Search {
     summarise(norms, hypothesis);
   }
 
-  void add(NormMoments& norm, const NormInput& seen, std::int64_t first_tensor) const {
+  void add(NormMoments& norm, const NormInput& seen, std::int64_t first_picture) const {
     const std::int64_t pixels = seen.shape.height * seen.shape.width;
     for (std::int64_t i = 0; i < seen.shape.batch; ++i) {
-      const auto picture = static_cast<std::size_t>(pictures_.picture_of(first_tensor + i));
-      norm.groups[picture % groups_].add(seen.values.data() + i * pixels * seen.row, seen.row, pixels,
-                                         static_cast<std::size_t>(seen.shape.channels));
+      norm.groups[static_cast<std::size_t>(first_picture + i) % groups_].add(
+          seen.values.data() + i * pixels * seen.row, seen.row, pixels, static_cast<std::size_t>(seen.shape.channels));
     }
   }
 
   void summarise(const std::vector<NormMoments>& norms, Hypothesis& hypothesis) const {
-    std::vector<NormMoments> counted;  // what was never updated does not, if others were
-    std::vector<Remembered> memories;
+    hypothesis.groups.assign(groups_, 0);
+    std::vector<std::pair<const NormMoments*, Remembered>> counted;  // what was never updated does not, if others were
     for (const NormMoments& norm : norms) {
       Remembered memory = remembered(weights_, norm.path);
-      if (remembers_ && memory.never_updated()) continue;
-      if (&norm == &norms.front()) hypothesis.first_distance = distance(norm.all(), memory);
-      counted.push_back(norm);
-      memories.push_back(std::move(memory));
+      if (!remembers_ || !memory.never_updated()) counted.emplace_back(&norm, std::move(memory));
     }
-    const Fit found = fit(counted, memories);
+    hypothesis.distance = hypothesis.first_distance = 0;
+    const auto count = static_cast<double>(counted.size());
+    for (const auto& [norm, memory] : counted) {
+      Moments all;
+      for (std::size_t g = 0; g < groups_; ++g) {
+        all += norm->groups[g];
+        hypothesis.groups[g] += distance(norm->groups[g], memory) / count;
+      }
+      const double whole = distance(all, memory);
+      if (norm == &norms.front()) hypothesis.first_distance = whole;
+      hypothesis.distance += whole / count;
+    }
     hypothesis.handicap = handicap(hypothesis);
-    hypothesis.distance = found.distance * hypothesis.handicap;
-    hypothesis.influence = found.influence;
-    for (double& influence : hypothesis.influence) influence *= hypothesis.handicap;
+    hypothesis.distance *= hypothesis.handicap;
+    for (double& group : hypothesis.groups) group *= hypothesis.handicap;
   }
 
   double handicap(const Hypothesis& hypothesis) const {
@@ -241,6 +215,7 @@ class Search {
   const Model& model_;
   StateDict weights_;
   PictureSet pictures_;
+  FeatureShape shape_;
   const CheckOptions& options_;
   bool remembers_ = false;
   std::size_t groups_ = 0;
@@ -248,19 +223,18 @@ class Search {
   std::vector<Hypothesis> tried_;
 };
 
-// By how many standard errors `b` is farther than `a`, whose handicap is taken off: by what each group of the pictures
-// adds (the jackknife, Tukey 1958).
+// By how many standard errors `b` is farther than `a`, whose handicap is taken off, in the groups of pictures
+// (Student's paired t).
 double certainty(const Hypothesis& a, const Hypothesis& b, double handicap) {
-  const double farther = b.distance - a.distance / handicap;
-  const auto count = static_cast<double>(a.influence.size());
-  std::vector<double> influence(a.influence.size());
-  std::transform(b.influence.begin(), b.influence.end(), a.influence.begin(), influence.begin(),
+  const auto count = static_cast<double>(a.groups.size());
+  std::vector<double> farther(a.groups.size());
+  std::transform(b.groups.begin(), b.groups.end(), a.groups.begin(), farther.begin(),
                  [&](double of_b, double of_a) { return of_b - of_a / handicap; });
-  const double mean = std::accumulate(influence.begin(), influence.end(), 0.0) / count;
+  const double mean = std::accumulate(farther.begin(), farther.end(), 0.0) / count;
   double squares = 0;
-  for (const double value : influence) squares += (value - mean) * (value - mean);
-  const double error = std::sqrt(squares * (count - 1) / count);
-  return error > 0 ? farther / error : farther > 0 ? INFINITY : 0;
+  for (const double value : farther) squares += (value - mean) * (value - mean);
+  const double error = std::sqrt(squares / (count - 1) / count);
+  return error > 0 ? mean / error : mean > 0 ? INFINITY : 0;
 }
 
 // How much farther the other one must be, and by how many standard errors. Pictures that are compressed or taken
@@ -289,15 +263,6 @@ Verdict judge(const Hypothesis& nearest, const Hypothesis& other, bool contradic
 
 }  // namespace
 
-std::string_view name(Crops value) noexcept {
-  switch (value) {
-    case Crops::kNone: break;
-    case Crops::kBlackBorder: return "black border";
-    case Crops::kMeanBorder: return "mean border";
-  }
-  return "none";
-}
-
 std::string_view name(Verdict value) noexcept {
   switch (value) {
     case Verdict::kSure: return "sure";
@@ -325,7 +290,6 @@ CheckReport check_model(const Model& model, std::span<const float> pictures, con
   Search search(model, pictures, shape, options);
   report.remembers = search.remembers();
   report.hypotheses = search.run();
-  report.crops = search.crops();
   std::vector<Hypothesis>& found = report.hypotheses;
   const Hypothesis stated = found.front();  // which is tried first
   std::stable_sort(found.begin(), found.end(),

@@ -39,12 +39,6 @@ Moments& Moments::operator+=(const Moments& other) {
   return *this;
 }
 
-Moments NormMoments::all() const {
-  Moments result;
-  for (const Moments& group : groups) result += group;
-  return result;
-}
-
 bool Remembered::never_updated() const {
   const auto all_are = [](const std::vector<double>& values, double wanted) {
     return std::all_of(values.begin(), values.end(), [&](double value) { return value == wanted; });

@@ -23,8 +23,6 @@ struct Moments {
 struct NormMoments {
   std::string path;
   std::vector<Moments> groups;
-
-  Moments all() const;
 };
 
 // What a batch norm remembers of its training.

@@ -105,13 +105,9 @@ void print_json(const Checked& checked) {
     json.add("stated", &hypothesis == &report.hypotheses[report.stated]);
     hypotheses.add(json);
   }
-  JsonObject json = {{"verdict", name(report.verdict)},
-                     {"contradicted", report.contradicted},
-                     {"flags", checked.flags},
-                     {"pictures", report.pictures},
-                     {"crops", name(report.crops)},
-                     {"drawn", checked.drawn},
-                     {"weights", weights},
+  JsonObject json = {{"verdict", name(report.verdict)}, {"contradicted", report.contradicted},
+                     {"flags", checked.flags},          {"pictures", report.pictures},
+                     {"drawn", checked.drawn},          {"weights", weights},
                      {"hypotheses", hypotheses}};
   fmt::print("{}\n", json.text());
 }
@@ -148,10 +144,6 @@ void print_plain(const Checked& checked) {
   fmt::print("{}", table.str());
   fmt::print("{} {}, {} hypotheses; * is what the model says, or what is assumed of it\n", report.pictures,
              checked.drawn ? "drawn pictures" : "pictures", report.hypotheses.size());
-  if (report.crops != Crops::kNone) {
-    fmt::print("Pictures were cropped at random from a {}, as they seem to have been in training.\n",
-               name(report.crops));
-  }
   fmt::print("verdict   {}\n", in_words(report));
   if (!checked.flags.empty()) fmt::print("flags     {}\n", checked.flags);
   if (checked.drawn) {
