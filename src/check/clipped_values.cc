@@ -12,7 +12,7 @@ namespace resnet {
 namespace {
 
 constexpr double kMost = 0.01;  // of a layer's values
-constexpr std::int64_t kBatch = 4;
+constexpr std::int64_t kTogether = 4;
 
 // A value that is stored in 8 bits, and how many of it were.
 struct Stored {
@@ -52,8 +52,8 @@ std::vector<WeightProblem> find_clipped_values(const Model& model, const Picture
   const Engine engine(graph, dequantized(graph, model.weights), options);
   FeatureShape shape = pictures.shape();
   std::vector<float> outputs;
-  for (std::int64_t begin = 0; begin < pictures.count(); begin += kBatch) {
-    shape.batch = std::min(kBatch, pictures.count() - begin);
+  for (std::int64_t begin = 0; begin < pictures.count(); begin += kTogether) {
+    shape.batch = std::min(kTogether, pictures.count() - begin);
     outputs.resize(static_cast<std::size_t>(shape.batch * model.architecture.outputs()));
     engine.run(pictures.prepare(*model.preprocessing, begin, begin + shape.batch), shape, outputs,
                [&](int node, const FeatureShape&, std::span<const float> values) {

@@ -9,8 +9,8 @@
 namespace resnet {
 
 // Layers of an int8 network of whose values, computed in float32 by the network as the model says it, more than one in
-// a hundred lies beyond what their scale and zero point reach: calibration cuts off one in a thousand at most. Empty
-// for a network in floating point. `threads` as in EngineOptions. Throws what Engine throws.
+// a hundred lies beyond what their scale and zero point reach. Empty for a network in floating point. `threads` as in
+// EngineOptions. Throws what Engine throws.
 std::vector<WeightProblem> find_clipped_values(const Model& model, const PictureSet& pictures, int threads);
 
 }  // namespace resnet
