@@ -162,6 +162,10 @@ class ProxyTest(unittest.TestCase):
                 time.sleep(0.05)
         self.fail(f"the proxy does not answer: {self.said}")
 
+    def answered(self):
+        """The numbers of the requests that the server has logged."""
+        return {int(re.search(r"00-(\w{32})-", line).group(1), 16) for line in list(self.server.log) if '"00-' in line}
+
     def attack(self, cases, proxy_log):
         reached = 0
         for index, (name, make) in enumerate(cases):
@@ -173,9 +177,11 @@ class ProxyTest(unittest.TestCase):
                     self.assertEqual(status, 404, answer)
                     self.assertIn(f"victim{number + victim}".encode(), answer)
                 self.assertEqual(self.server.json("POST", "/classify", self.picture, {"traceparent": trace(number + 50)})["path"], "-")
+                limit = time.monotonic() + 20
+                while number + 50 not in (answered := self.answered()) and time.monotonic() < limit:
+                    time.sleep(0.02)
                 time.sleep(0.05)
                 seen = {int(found, 16) for line in proxy_log() for found in re.findall(r"seen=00-(\w{32})-", line)}
-                answered = {int(re.search(r"00-(\w{32})-", line).group(1), 16) for line in list(self.server.log) if '"00-' in line}
                 self.assertIn(number + 50, answered)
                 self.assertEqual(answered - seen, set(), "answered, and the proxy never saw it")
                 reached += number in answered or number + 1 in answered
