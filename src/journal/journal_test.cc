@@ -276,7 +276,7 @@ TEST_F(JournalTest, WhatCannotBeWrittenIsFoundBeforeTheRun) {
   EXPECT_EQ(problem([&] { check_free("run", -5, 0, 1); }), "");
 
   fs::create_directories(folder.best());
-  EXPECT_THAT(room(1), HasSubstr("best.safetensors: is a folder"));
+  EXPECT_THAT(room(1), HasSubstr("best.safetensors: is a directory"));
   fs::remove(folder.best());
   std::ofstream(folder.checkpoints()) << "x";
   EXPECT_THAT(room(1), HasSubstr("checkpoints: is no folder"));

@@ -246,7 +246,7 @@ class Shell:
     def send(self, text):
         os.write(self.terminal, text.encode())
 
-    def read_until(self, end, seconds=20):
+    def read_until(self, end, seconds=60):
         seen = b""
         deadline = time.monotonic() + seconds
         while end not in seen:

@@ -113,12 +113,13 @@ void add_server(Command& app) {
   sub->add_option("--log", command->log, "requests: a line of JSON a request on standard output")
       ->capture_default_str()
       ->check(IsMember({"none", "requests"}));
-  sub->add_option("--otlp", options.collector,
-                  "Send traces to a collector of OpenTelemetry, such as http://127.0.0.1:4318")
-      ->type_name("URL");
   sub->add_flag("--check", options.repository.model.check,
                 "Hold what comes in to what the first batch norm remembers; a gauge, and one warning");
   sub->add_flag("--no-page", command->no_page, "Without the page at /");
+  sub->add_option("--otlp", options.collector,
+                  "Send traces to a collector of OpenTelemetry, such as http://127.0.0.1:4318")
+      ->type_name("URL")
+      ->group(kMoreOptions);
   constexpr const char* kLimits = "Limits";
   sub->add_option("--full-status", command->full_status, "What is answered when the queue is full")
       ->capture_default_str()
