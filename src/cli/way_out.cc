@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <iterator>
+#include <numeric>
 
 #include "base/nearest.h"
 #include "base/text.h"
@@ -111,6 +113,14 @@ bool is_number(const std::string& text) {
   return !text.empty() && *end == '\0';
 }
 
+// An ending in common makes no two names alike: they are near without it, or differ in one letter.
+bool is_likely(const std::string& name, const std::string& other) {
+  const std::string stem = std::filesystem::path(other).stem().string();
+  if (!nearest(std::filesystem::path(name).stem().string(), std::vector<std::string>{stem}, 1).empty()) return true;
+  if (name.size() != other.size()) return false;
+  return std::inner_product(name.begin(), name.end(), other.begin(), 0, std::plus<>(), std::not_equal_to<>()) == 1;
+}
+
 // The name of a file beside which there would be `path`, were it spelt so; "" where none is near.
 std::string near_file(const std::filesystem::path& path) {
   constexpr std::size_t kMostNames = 10'000;
@@ -122,8 +132,10 @@ std::string near_file(const std::filesystem::path& path) {
     names.push_back(entry->path().filename().string());
   }
   std::sort(names.begin(), names.end());
-  const std::vector<std::string> near = nearest(path.filename().string(), names, 1);
-  return near.empty() ? "" : path.has_parent_path() ? (path.parent_path() / near[0]).string() : near[0];
+  const std::string name = path.filename().string();
+  const std::vector<std::string> near = nearest(name, names, 1);
+  if (near.empty() || !is_likely(name, near[0])) return "";
+  return path.has_parent_path() ? (path.parent_path() / near[0]).string() : near[0];
 }
 
 }  // namespace

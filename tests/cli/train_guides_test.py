@@ -105,7 +105,7 @@ class TrainGuidesTest(unittest.TestCase):
         os.makedirs(f"{out}/best.safetensors")
         done = self.train(*SMALL, *ONE, "--size", "16", out=out)
         self.assertEqual(done.returncode, 1)
-        self.assertIn(f"{out}/best.safetensors: is a folder", done.stderr.decode())
+        self.assertIn(f"{out}/best.safetensors: is a directory", done.stderr.decode())
         self.assertEqual(done.stdout, b"")
 
     def test_a_full_disk_is_found_first(self):

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "cli/classifier_options.h"
 #include "cli/command.h"
+#include "cli/option_words.h"
 #include "console/output.h"
 #include "resnet/error.h"
 #include "serve/collector.h"
