@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <atomic>
 #include <exception>
-#include <map>
 #include <mutex>
+#include <numeric>
 #include <tuple>
 
 #include "base/buffer.h"
@@ -43,13 +43,13 @@ struct Windows {
   std::size_t count = 0;
   std::size_t bytes = 0;
 
-  explicit Windows(const StateDict& tensors) {
-    std::map<std::tuple<const std::byte*, std::size_t, DType>, std::size_t> known;
+  explicit Windows(const StateDict& tensors) : of_tensor(tensors.size()) {
+    const std::vector<std::uint32_t> first = first_of_its_bytes(tensors);
+    std::size_t index = 0;
     for (const auto& [name, tensor] : tensors) {
-      const std::byte* begin = TensorPlace::of(tensor).data();
-      const auto [place, fresh] = known.emplace(std::tuple(begin, tensor.nbytes(), tensor.dtype()), count);
-      of_tensor.push_back(place->second);
-      if (!fresh) continue;
+      const std::size_t own = index++;
+      of_tensor[own] = first[own] == own ? count : of_tensor[first[own]];
+      if (first[own] != own) continue;
       std::size_t step = first_piece(tensor);
       for (std::size_t at = 0; at < tensor.nbytes(); at += step, step = kPiece) {
         step = std::min(step, tensor.nbytes() - at);
@@ -58,6 +58,26 @@ struct Windows {
       bytes += tensor.nbytes();
       ++count;
     }
+  }
+
+ private:
+  // Of each tensor the first one that is a view of the same bytes: itself, for most. Files may have many tensors, so no
+  // tree is made of them.
+  static std::vector<std::uint32_t> first_of_its_bytes(const StateDict& tensors) {
+    const auto key = [&](std::uint32_t index) {
+      const Tensor& tensor = tensors.begin()[index].second;
+      return std::tuple(TensorPlace::of(tensor).data(), tensor.nbytes(), tensor.dtype(), index);
+    };
+    std::vector<std::uint32_t> order(tensors.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::sort(order.begin(), order.end(), [&](auto a, auto b) { return key(a) < key(b); });
+    std::vector<std::uint32_t> first(order.size());
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const auto [begin, size, type, own] = key(order[i]);
+      const bool again = i > 0 && std::tuple(begin, size, type, order[i - 1]) == key(order[i - 1]);
+      first[own] = again ? first[order[i - 1]] : own;
+    }
+    return first;
   }
 };
 

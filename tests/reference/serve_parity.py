@@ -72,7 +72,7 @@ def check_config(config):
     check((config["name"], config["platform"], config.get("max_batch_size", 0)) == ("m", "resnet", 0), config)
     inputs = {given["name"]: (given["data_type"], [int(size) for size in given["dims"]], given.get("optional", False))
               for given in config["input"]}
-    check(inputs == {"input": ("TYPE_FP32", [-1, 3, 32, 32], False), "image": ("TYPE_STRING", [-1], True),
+    check(inputs == {"input": ("TYPE_FP32", [-1, 3, 32, 32], True), "image": ("TYPE_STRING", [-1], True),
                      "pixels": ("TYPE_UINT8", [-1, -1, -1, 3], True)}, inputs)
     check([output["name"] for output in config["output"]] == ["logits", "probabilities", "labels", "features", "heatmap"], config)
     check(json.loads(config["parameters"]["preprocessing"]["string_value"])["width"] == 32, config)
