@@ -7,20 +7,13 @@
 #include <random>
 #include <thread>
 
+#include "engine/test_pictures.h"
 #include "program/random_weights.h"
 #include "resnet/engine.h"
 #include "resnet/error.h"
 
 namespace resnet {
 namespace {
-
-std::vector<float> random_pictures(const FeatureShape& shape) {
-  std::vector<float> values(static_cast<std::size_t>(shape.count()));
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal;
-  for (float& value : values) value = normal(random);
-  return values;
-}
 
 std::vector<float> run(const Engine& engine, const FeatureShape& shape) {
   std::vector<float> logits(static_cast<std::size_t>(shape.batch * engine.graph().architecture.classes));

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 #include "engine/arena.h"
+#include "engine/pool_geometry.h"
 #include "engine/weight_rules.h"
 #include "program/formats.h"
 
@@ -120,17 +121,7 @@ ConvShape conv_shape(const PlanBasis& basis, const PlanStep& step, bool dense_in
 }
 
 PoolShape pool_shape(const Node& node, const PlanStep& step) {
-  PoolShape shape;
-  shape.batch = static_cast<int>(step.input_shape.batch);
-  shape.channels = static_cast<int>(step.input_shape.channels);
-  shape.in_height = static_cast<int>(step.input_shape.height);
-  shape.in_width = static_cast<int>(step.input_shape.width);
-  shape.out_height = static_cast<int>(step.output_shape.height);
-  shape.out_width = static_cast<int>(step.output_shape.width);
-  shape.kernel = node.kernel;
-  shape.stride = node.stride;
-  shape.padding = node.padding;
-  if (node.op == Op::kGlobalMaxPool) shape.kernel = std::max(shape.in_height, shape.in_width);  // one window
+  PoolShape shape = pool_geometry(node, step.input_shape, step.output_shape);
   const ValueFormat& in = step.operation.input.format;
   const ValueFormat& out = step.operation.output.format;
   shape.type = in.type;

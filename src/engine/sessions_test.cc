@@ -5,10 +5,10 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
-#include <random>
 #include <thread>
 
 #include "engine/plans.h"
+#include "engine/test_pictures.h"
 #include "program/formats.h"
 #include "program/random_weights.h"
 #include "resnet/engine.h"
@@ -16,14 +16,6 @@
 
 namespace resnet {
 namespace {
-
-std::vector<float> random_pictures(const FeatureShape& shape) {
-  std::vector<float> values(static_cast<std::size_t>(shape.count()));
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal;
-  for (float& value : values) value = normal(random);
-  return values;
-}
 
 std::vector<float> run(const Engine& engine, const FeatureShape& shape) {
   const std::vector<float> input = random_pictures(shape);

@@ -1,22 +1,13 @@
 // Batches cut into parts that run side by side.
 #include <gtest/gtest.h>
 
-#include <random>
-
+#include "engine/test_pictures.h"
 #include "program/random_weights.h"
 #include "resnet/engine.h"
 #include "resnet/error.h"
 
 namespace resnet {
 namespace {
-
-std::vector<float> random_pictures(const FeatureShape& shape) {
-  std::vector<float> values(static_cast<std::size_t>(shape.count()));
-  std::mt19937 random(1);
-  std::normal_distribution<float> normal;
-  for (float& value : values) value = normal(random);
-  return values;
-}
 
 // The answers are those of the parts alone, bit for bit.
 TEST(PropertyStreams, GiveTheAnswersOfTheirParts) {

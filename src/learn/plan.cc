@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "engine/arena.h"
 #include "engine/choice.h"
+#include "engine/pool_geometry.h"
 #include "program/backward.h"
 
 namespace resnet {
@@ -101,7 +102,7 @@ class LearnPlanner {
     step.output = dense ? -1 : make(values_of(step.out), time);
     value_buffer_[static_cast<std::size_t>(operation.output.value)] = step.output;
     if (node.op == Op::kConv || node.op == Op::kLinear) add_layer(step, node);
-    set_pool(step, node);
+    step.pool = pool_geometry(node, step.in, step.out);
     bool wanted = step.learns;
     for_each_read(operation,
                   [&](const Operand& read) { wanted = wanted || wanted_[static_cast<std::size_t>(read.value)]; });
@@ -123,20 +124,6 @@ class LearnPlanner {
         "expected more than one value per channel in training, got an input of {}x{}x{}x{}: give it more pictures at a "
         "time, or larger ones",
         step.in.batch, step.in.channels, step.in.height, step.in.width);
-  }
-
-  static void set_pool(LearnStep& step, const Node& node) {
-    PoolShape& shape = step.pool;
-    shape.batch = static_cast<int>(step.in.batch);
-    shape.channels = static_cast<int>(step.in.channels);
-    shape.in_height = static_cast<int>(step.in.height);
-    shape.in_width = static_cast<int>(step.in.width);
-    shape.out_height = static_cast<int>(step.out.height);
-    shape.out_width = static_cast<int>(step.out.width);
-    shape.kernel = node.kernel;
-    shape.stride = node.stride;
-    shape.padding = node.padding;
-    if (node.op == Op::kGlobalMaxPool) shape.kernel = std::max(shape.in_height, shape.in_width);  // one window
   }
 
   const ConvAlgorithm* choose(const ConvShape& shape) {
