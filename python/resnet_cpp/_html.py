@@ -25,4 +25,5 @@ def evaluation(result):
     rows += [(c.label, f"{c.right} of {c.pictures}") for c in seen[:_MOST_CLASSES]]
     if len(seen) > _MOST_CLASSES:
         rows.append(("", f"and {len(seen) - _MOST_CLASSES} classes more"))
+    rows += [("note", note) for note in result.notes]
     return _table(f"{result.pictures} pictures", rows)
